@@ -1,0 +1,1 @@
+"""What you run: the coordinators and the command line."""

@@ -1,0 +1,1 @@
+"""Platforms, and the bridge that joins them to chat spaces."""

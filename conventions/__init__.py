@@ -1,0 +1,1 @@
+"""Conventions: Markdown that teaches agents how to use a space."""

@@ -1,0 +1,113 @@
+"""Atoms, and the changes that happen to them, as values."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+VALUE_KINDS = "text, a number, true or false, a time, or a list of text"
+Value = str | int | float | bool | datetime | list[str]
+Metadata = Mapping[str, Value]
+References = Mapping[str, list[str]]
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+class Origin(StrEnum):
+    """Where content came from. The store sets it from who writes; nobody can claim another."""
+
+    OWNER = "owner"
+    AGENT = "agent"
+    OUTSIDE = "outside"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts: a person, an agent or a channel."""
+
+    id: str
+    origin: Origin = Origin.AGENT
+
+    def __str__(self) -> str:
+        return self.id
+
+
+OWNER = Principal("owner", Origin.OWNER)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a change goes back to: the change that began it all (`space/seq`), and how many turns ago that was."""
+
+    root: str = ""
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A small unit of content in a space: text, metadata and typed references, versioned.
+
+    References name atoms as `id` in the same space or `space/id` in another.
+    """
+
+    id: str
+    space: str
+    content: str
+    metadata: Metadata = field(default_factory=dict)
+    references: References = field(default_factory=dict)
+    version: int = 1
+    author: str = ""
+    origin: Origin = Origin.AGENT
+    created: datetime | None = None
+    updated: datetime | None = None
+    deprecated: bool = False
+    score: float | None = None
+    """How near a search found it, 1 being the same; None outside a search by meaning."""
+
+    @property
+    def ref(self) -> str:
+        """This atom's name from anywhere: `space/id`."""
+        return f"{self.space}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One mutation of a space. Its comment is what subscribers are told; `seq` counts from 1 without gaps."""
+
+    space: str
+    seq: int
+    operation: str
+    atom: str
+    version: int
+    author: str
+    origin: Origin
+    comment: str
+    at: datetime
+    cause: Cause = Cause()
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One entry of an atom's history: what was changed, by whom and why. None means unchanged."""
+
+    version: int
+    operation: str
+    author: str
+    comment: str
+    at: datetime
+    content: str | None = None
+    metadata: Metadata | None = None
+    references: References | None = None
+
+
+def new_id() -> str:
+    """A random name for an atom: 12 characters, 60 bits."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(12))
+
+
+def id_from(operation: str) -> str:
+    """The atom id that belongs to an operation id, so that the same operation twice is one atom."""
+    number = int.from_bytes(hashlib.blake2b(operation.encode(), digest_size=8).digest())
+    return "".join(ALPHABET[(number >> shift) & 31] for shift in range(0, 60, 5))

@@ -1,0 +1,25 @@
+"""What time it is, as a part that a test can replace and move."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+
+class Clock:
+    """The machine's clock in the owner's time zone."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+
+    def now(self) -> datetime:
+        """The present moment, aware, in the owner's zone."""
+        return datetime.now(UTC).astimezone(self.zone)
+
+    async def sleep_until(self, moment: datetime) -> None:
+        """Return once `now()` has reached `moment`."""
+        while (rest := (moment - self.now()) / timedelta(seconds=1)) > 0:
+            await asyncio.sleep(min(rest, 60))  # a suspended laptop wakes up late: look again
+
+    async def sleep(self, seconds: float) -> None:
+        """Return `seconds` from now."""
+        await self.sleep_until(self.now() + timedelta(seconds=seconds))

@@ -1,0 +1,33 @@
+"""What can go wrong, each in words that say what was wrong and how to mend it."""
+
+
+class StoaError(Exception):
+    """Any error Stoa raises on purpose; its text is a whole sentence for a person or an agent."""
+
+
+class InvalidInput(StoaError, ValueError):
+    """An argument, a message or a setting is not what it must be."""
+
+
+class PermissionDenied(StoaError, PermissionError):
+    """The principal's effective right is too small; the text names the right that is missing."""
+
+
+class NotFound(StoaError, LookupError):
+    """There is no such space, atom, agent or timer for this principal."""
+
+
+class Conflict(StoaError, RuntimeError):
+    """The atom changed since the caller last saw it; the text says how, so that the change can be redone."""
+
+
+class StoreUnavailable(StoaError, ConnectionError):
+    """Redis cannot be reached, is full, or lacks what Stoa needs; nothing was written."""
+
+
+class ModelUnavailable(StoaError, ConnectionError):
+    """The model gave no answer: no key, no network, an unknown name, a refusal of the provider."""
+
+
+class LeaseLost(StoaError, RuntimeError):
+    """Another worker took this agent's turn over; whatever this one still does is refused."""

@@ -1,0 +1,104 @@
+"""Every Redis key Stoa uses, and how long it lives. Braces are the hash tag: one space, or one agent, is one slot."""
+
+from dataclasses import dataclass
+
+DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one Stoa, all beginning with its namespace."""
+
+    namespace: str
+
+    # Of a space, all in the space's slot; they live as long as the space.
+    def space(self, space: str) -> str:
+        """Hash: description, creator, the count of changes, the number fields. The other keys follow from it."""
+        return f"{self.namespace}:m:{{{space}}}"
+
+    def atom(self, space: str, atom: str) -> str:
+        """Hash: one atom and its index fields."""
+        return f"{self.namespace}:a:{{{space}}}:{atom}"
+
+    def history(self, space: str, atom: str) -> str:
+        """List: one entry a version."""
+        return f"{self.namespace}:h:{{{space}}}:{atom}"
+
+    def referrers(self, space: str, atom: str) -> str:
+        """Set: who in this space refers to the atom, as `name US id`."""
+        return f"{self.namespace}:r:{{{space}}}:{atom}"
+
+    def changes(self, space: str) -> str:
+        """Stream: the change log, ids 1-0, 2-0, ...; also the topic each change is published on."""
+        return f"{self.namespace}:x:{{{space}}}"
+
+    def grants(self, space: str) -> str:
+        """Hash: principal -> who gave it which permission."""
+        return f"{self.namespace}:g:{{{space}}}"
+
+    def subscribers(self, space: str) -> str:
+        """Hash: principal -> its subscription."""
+        return f"{self.namespace}:s:{{{space}}}"
+
+    def unembedded(self, space: str) -> str:
+        """Set: atoms whose vector is still to be made."""
+        return f"{self.namespace}:v:{{{space}}}"
+
+    def operation(self, space: str, operation: str) -> str:
+        """String: what an operation answered, so that the same one twice is done once; lives one day."""
+        return f"{self.namespace}:o:{{{space}}}:{operation}"
+
+    # Of an agent, all in the agent's slot; they live as long as its session.
+    def agent(self, agent: str) -> str:
+        """String: the agent's record as JSON; stays after its death."""
+        return f"{self.namespace}:agent:{{{agent}}}"
+
+    def lane(self, agent: str) -> str:
+        """Hash: epoch and wake count of the agent's lane."""
+        return f"{self.namespace}:lane:{{{agent}}}"
+
+    def lease(self, agent: str) -> str:
+        """String: the token of whoever runs the agent's turn; lives as long as the lease."""
+        return f"{self.namespace}:lease:{{{agent}}}"
+
+    def cursors(self, subscriber: str) -> str:
+        """Hash: space -> the last change this subscriber has dealt with."""
+        return f"{self.namespace}:cursors:{{{subscriber}}}"
+
+    def session(self, agent: str) -> str:
+        """List: the agent's transcript, one message an entry."""
+        return f"{self.namespace}:session:{{{agent}}}"
+
+    def ledger(self, agent: str) -> str:
+        """Hash: atom -> the version the agent last saw."""
+        return f"{self.namespace}:ledger:{{{agent}}}"
+
+    def journal(self, agent: str) -> str:
+        """Hash: what the running turn has said and done so far; gone when the turn is committed."""
+        return f"{self.namespace}:journal:{{{agent}}}"
+
+    # Registries, one key each; they live as long as the house.
+    def spaces(self) -> str:
+        """Set: the names of all spaces."""
+        return f"{self.namespace}:spaces"
+
+    def agents(self) -> str:
+        """Set: the ids of all living agents."""
+        return f"{self.namespace}:agents"
+
+    def held(self, principal: str) -> str:
+        """Set: spaces the principal was ever given something in; where to look, never a right."""
+        return f"{self.namespace}:held:{principal}"
+
+    # Of the house.
+    def index(self, embedder: str) -> str:
+        """The search index over all atoms; its name carries the embedder, since vectors do not mix."""
+        return f"{self.namespace}:atoms:{embedder}"
+
+    def vector(self, embedder: str, digest: str) -> str:
+        """String: the vector of a text that was embedded before; lives 30 days."""
+        return f"{self.namespace}:vector:{embedder}:{digest}"
+
+    def docket(self) -> str:
+        """The prefix under which pydocket keeps its queues; each of its keys lives as docket says."""
+        return f"{self.namespace}-docket"

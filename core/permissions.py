@@ -1,0 +1,28 @@
+"""The four permissions on a space, each implying the ones below it."""
+
+from enum import IntEnum
+
+from core.errors import InvalidInput
+
+
+class Permission(IntEnum):
+    """What a principal may do in a space: read < append < write < grant."""
+
+    NONE = 0
+    READ = 1
+    APPEND = 2
+    WRITE = 3
+    GRANT = 4
+
+    @classmethod
+    def parse(cls, name: "str | Permission") -> "Permission":
+        """The permission called `name`; raises `InvalidInput` for any other word."""
+        if isinstance(name, Permission):
+            return name
+        try:
+            return cls[str(name).upper()]
+        except KeyError:
+            raise InvalidInput(f"{name!r} is no permission; use read, append, write or grant") from None
+
+    def __str__(self) -> str:
+        return self.name.lower()

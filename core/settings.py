@@ -1,0 +1,93 @@
+"""What a person may set: environment variables, or `stoa.toml` in the data directory."""
+
+import os
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from core.errors import InvalidInput
+
+
+class Settings(BaseSettings):
+    """Every setting, its default and its meaning. The environment (`STOA_...`) wins over `stoa.toml`."""
+
+    model_config = SettingsConfigDict(env_prefix="STOA_", extra="forbid", frozen=True)
+
+    home: Path = Path("~/.stoa")
+    """The data directory: Redis' files, the log, the terminal's history, `stoa.toml`."""
+    model: str = "offline"
+    """`offline`, or any model litellm knows, such as `anthropic/claude-sonnet-4-5` or `ollama/qwen3`."""
+    model_url: str = ""
+    """The address of an OpenAI-compatible server, where the provider's own is not meant."""
+    redis_url: str = Field("", validation_alias="REDIS_URL")
+    """A Redis with search to use instead of the embedded one."""
+    timezone: str = ""
+    """An IANA name such as `Europe/Paris`; empty means the machine's own."""
+    namespace: str = Field("stoa", pattern=r"^[a-z0-9-]{1,40}$")
+    """What every Redis key begins with, so that several Stoas can share one Redis."""
+    depth: int = Field(24, ge=1)
+    """How many turns may follow from one cause before the chain is parked."""
+    steps: int = Field(12, ge=1)
+    """How many model calls one turn may take."""
+    session_characters: int = Field(60_000, ge=2_000)
+    """How much of its own past an agent sees; older turns leave the session, their atoms stay."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        home = Path(os.environ.get("STOA_HOME", "~/.stoa")).expanduser()
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "stoa.toml")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name:
+            try:
+                ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError) as error:
+                raise ValueError(f"{name!r} is no time zone; use an IANA name such as Europe/Paris") from error
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The owner's time zone."""
+        return ZoneInfo(self.timezone) if self.timezone else _machine_zone()
+
+
+def load(**given: object) -> Settings:
+    """The settings in force; raises `InvalidInput` naming each setting that is wrong and where it came from."""
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        home = Path(os.environ.get("STOA_HOME", "~/.stoa")).expanduser()
+        raise InvalidInput(
+            f"A setting is wrong ({wrong}). Settings come from STOA_... variables and from {home / 'stoa.toml'}."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"stoa.toml cannot be read: {error}. Mend or remove the file.") from None
+
+
+def _machine_zone() -> ZoneInfo:
+    """The zone that TZ or /etc/localtime names; UTC where neither does."""
+    named = os.environ.get("TZ", "").lstrip(":")
+    linked = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
+    for name in filter(None, (named, linked)):
+        try:
+            return ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            continue
+    return ZoneInfo("UTC")
