@@ -1,0 +1,177 @@
+"""Asking a model: the one contract, and the providers behind it."""
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from core.errors import ModelUnavailable
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.embeddings import Embedder
+
+ATTEMPTS = 4
+CONNECTING = "set STOA_MODEL to provider/name and the provider's key in its variable, or STOA_MODEL=offline"
+KEY_LIKE = re.compile(r"(?i)(?:bearer\s+\S+|\b(?:sk|pk|key|gsk|xai|AIza)[-_][\w*.-]{6,}|\bAIza[\w-]{10,})")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of what a model reads. `example` marks a turn made from a recipe, which never happened."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+    example: bool = False
+
+
+class LLM(Protocol):
+    """A model. Its reply is prose, code in ```python fences, or both; an empty reply means it has nothing to say."""
+
+    name: str
+
+    def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+        """Stream the reply's text in pieces; raises `ModelUnavailable`."""
+        ...
+
+
+def connect(settings: Settings, embedder: "Embedder") -> LLM:
+    """The model that the settings name. Nothing is loaded or called yet."""
+    if settings.model == "offline":
+        from core.offline import OfflineLLM
+
+        return OfflineLLM(embedder)
+    return Provider(settings.model, settings.model_url)
+
+
+class Provider:
+    """Any model that litellm can reach, streamed, with a few patient attempts and errors that say what to do."""
+
+    def __init__(self, name: str, url: str = "", patience: float = 120, pause: float = 1) -> None:
+        self.name = name
+        self.url = url
+        self.patience = patience
+        """How many seconds the model may be silent, before its first word and between two."""
+        self.pause = pause
+        """How many seconds to wait before the second attempt; doubled before each further one."""
+
+    async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+        litellm = await asyncio.to_thread(_import_litellm)
+        import openai  # what litellm's errors derive from; here it is loaded already
+
+        options = self._options(litellm)
+        turns = [{"role": message.role, "content": message.text} for message in messages]
+        for attempt in range(1, ATTEMPTS + 1):
+            begun = False
+            try:
+                async with asyncio.timeout(self.patience):
+                    stream = await litellm.acompletion(messages=turns, **options)
+                try:
+                    while (piece := await self._next(stream)) is not None:
+                        if piece:
+                            begun = True
+                            yield piece
+                    return
+                finally:
+                    await stream.aclose()
+            except (openai.OpenAIError, TimeoutError) as error:
+                if begun or attempt == ATTEMPTS or not _passing(error):
+                    raise ModelUnavailable(self._sentence(error)) from None
+            await asyncio.sleep(self.pause * 2 ** (attempt - 1))
+
+    async def _next(self, stream: Any) -> str | None:
+        """The next piece of text, None at the end."""
+        async with asyncio.timeout(self.patience):
+            try:
+                chunk = await anext(stream)
+            except StopAsyncIteration:
+                return None
+        return (chunk.choices[0].delta.content or "") if chunk.choices else ""
+
+    def _options(self, litellm: ModuleType) -> dict[str, Any]:
+        """What every call is made with; raises `ModelUnavailable` for an unknown provider or a missing key."""
+        options: dict[str, Any] = {"model": self.name, "stream": True, "timeout": self.patience, "max_retries": 0}
+        try:
+            litellm.get_llm_provider(self.name)
+        except litellm.exceptions.BadRequestError:
+            if not self.url:
+                raise ModelUnavailable(
+                    f"No provider is known for the model {self.name!r}; {CONNECTING}. "
+                    "Names look like anthropic/claude-sonnet-4-5 or ollama/qwen3."
+                ) from None
+            options["model"] = f"openai/{self.name}"
+        missing = [key for key in litellm.validate_environment(options["model"])["missing_keys"] if "API_KEY" in key]
+        if self.url:
+            options["api_base"] = self.url
+            if missing:
+                options["api_key"] = "none"  # a server of one's own wants no key, its client library wants some text
+        elif missing:
+            raise ModelUnavailable(
+                f"The model {self.name!r} needs a key: set {' or '.join(missing)} in the environment, "
+                "or use the built-in model with STOA_MODEL=offline."
+            )
+        return options
+
+    def _sentence(self, error: Exception) -> str:
+        """What went wrong, whose it is, and what to do about it, without any key."""
+        status = getattr(error, "status_code", None)
+        if isinstance(error, TimeoutError) or status == 408:
+            return (
+                f"The model {self.name!r} said nothing for {self.patience:g} seconds; try again, or choose another "
+                "with STOA_MODEL."
+            )
+        match status:
+            case 401 | 403:
+                return (
+                    f"The provider of {self.name!r} refused the key; check the key in the environment, or {CONNECTING}."
+                )
+            case 404:
+                return f"The provider knows no model {self.name!r}; check the name in STOA_MODEL."
+            case 402:
+                return f"The provider of {self.name!r} wants to be paid first; check the account."
+            case 429:
+                return (
+                    f"The provider of {self.name!r} answers that there are too many requests, or that the account is "
+                    "used up; wait a little, check the account, or choose another model with STOA_MODEL."
+                )
+            case 500 | 502 | 503 | 504 | 529 if not _unreachable(error):
+                return f"The provider of {self.name!r} has an error of its own ({status}); try again later."
+        if _unreachable(error):
+            where = self.url or "the provider"
+            return f"The model {self.name!r} cannot be reached at {where}; check the network and STOA_MODEL_URL."
+        return f"The provider of {self.name!r} refused the request: {_without_keys(str(error))}"
+
+
+def _passing(error: Exception) -> bool:
+    """Whether the same call may well succeed a moment later."""
+    return isinstance(error, TimeoutError) or getattr(error, "status_code", None) in (408, 429, 500, 502, 503, 504, 529)
+
+
+def _unreachable(error: Exception) -> bool:
+    """Whether no answer came because nobody was there."""
+    return type(error).__name__ == "APIConnectionError" or "onnect" in type(error.__cause__ or error).__name__
+
+
+def _without_keys(text: str) -> str:
+    """The first words of a provider's reason, with everything that is or looks like a key taken out."""
+    for name, value in os.environ.items():
+        if len(value) >= 8 and re.search(r"KEY|TOKEN|SECRET|PASSWORD", name):
+            text = text.replace(value, "...")
+    text = " ".join(KEY_LIKE.sub("...", text).split())
+    return text if len(text) <= 300 else text[:300].rstrip() + "..."
+
+
+def _import_litellm() -> ModuleType:
+    """Import litellm: seconds and 165 MB, so only when a model is called, and without its own calls home."""
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else the import fetches a price list
+    import litellm
+
+    litellm.telemetry = False
+    litellm.suppress_debug_info = True
+    litellm.drop_params = True
+    logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)  # every error it logs also reaches us as an exception
+    return litellm
