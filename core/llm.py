@@ -79,7 +79,7 @@ class Provider:
                 finally:
                     await stream.aclose()
             except (openai.OpenAIError, TimeoutError) as error:
-                if begun or attempt == ATTEMPTS or not _passing(error):
+                if begun or attempt >= _attempts(error):
                     raise ModelUnavailable(self._sentence(error)) from None
             await asyncio.sleep(self.pause * 2 ** (attempt - 1))
 
@@ -94,7 +94,8 @@ class Provider:
 
     def _options(self, litellm: ModuleType) -> dict[str, Any]:
         """What every call is made with; raises `ModelUnavailable` for an unknown provider or a missing key."""
-        options: dict[str, Any] = {"model": self.name, "stream": True, "timeout": self.patience, "max_retries": 0}
+        options: dict[str, Any] = {"model": self.name, "stream": True, "max_retries": 0}
+        options["timeout"] = self.patience + 30  # ours ends first: litellm's is no time-out any more when it arrives
         try:
             litellm.get_llm_provider(self.name)
         except litellm.exceptions.BadRequestError:
@@ -146,14 +147,20 @@ class Provider:
         return f"The provider of {self.name!r} refused the request: {_without_keys(str(error))}"
 
 
-def _passing(error: Exception) -> bool:
-    """Whether the same call may well succeed a moment later."""
-    return isinstance(error, TimeoutError) or getattr(error, "status_code", None) in (408, 429, 500, 502, 503, 504, 529)
+def _attempts(error: Exception) -> int:
+    """How many attempts such an error is worth: many if it passes by itself, two after a long silence, else one."""
+    if isinstance(error, TimeoutError):
+        return 2
+    return ATTEMPTS if getattr(error, "status_code", None) in (408, 429, 500, 502, 503, 504, 529) else 1
 
 
-def _unreachable(error: Exception) -> bool:
-    """Whether no answer came because nobody was there."""
-    return type(error).__name__ == "APIConnectionError" or "onnect" in type(error.__cause__ or error).__name__
+def _unreachable(error: BaseException | None) -> bool:
+    """Whether no answer came because nobody was there: litellm tells it apart only in what the error came from."""
+    while error is not None:
+        if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _without_keys(text: str) -> str:

@@ -1,0 +1,59 @@
+#!lua name=stoa_lanes
+-- One lane an agent: one turn at a time, held by a lease; the epoch it was given fences whoever held it before.
+-- KEYS: lane, lease, and what each function names; all lie in the agent's slot.
+
+-- force ("" or "yes", for a queued turn that was lost): a wake-up. Answers the epoch to queue a turn for, or -1 when one runs or is queued already.
+redis.register_function('stoa_wake', function(KEYS, A)
+  redis.call('HINCRBY', KEYS[1], 'wakes', 1)
+  if redis.call('EXISTS', KEYS[2]) == 1 then return -1 end
+  local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
+  if redis.call('HGET', KEYS[1], 'queued') == epoch and A[1] == '' then return -1 end
+  redis.call('HSET', KEYS[1], 'queued', epoch)
+  return tonumber(epoch)
+end)
+
+-- token lease-ms: take the lane. Answers {epoch, wakes}, or nothing while another holds it.
+redis.register_function('stoa_begin', function(KEYS, A)
+  local holder = redis.call('GET', KEYS[2])
+  if holder and holder ~= A[1] then return {} end
+  redis.call('SET', KEYS[2], A[1], 'PX', A[2])
+  redis.call('HDEL', KEYS[1], 'queued')
+  return {redis.call('HINCRBY', KEYS[1], 'epoch', 1), tonumber(redis.call('HGET', KEYS[1], 'wakes') or '0')}
+end)
+
+redis.register_function('stoa_renew', function(KEYS, A)
+  if redis.call('GET', KEYS[2]) ~= A[1] then return 0 end
+  return redis.call('PEXPIRE', KEYS[2], A[2])
+end)
+
+-- KEYS 3 journal. token field value: write down one step of the running turn; 0 when the lease is gone.
+redis.register_function('stoa_journal', function(KEYS, A)
+  if redis.call('GET', KEYS[2]) ~= A[1] then return 0 end
+  redis.call('HSET', KEYS[3], A[2], A[3])
+  return 1
+end)
+
+-- KEYS 3 journal, 4 cursors, 5 session, 6 ledger. token lease-ms wakes cursors messages ledger (msgpack): the turn is
+-- done, all of it at once. Answers -1 when the lease is gone, the new count of wakes when there is more to do and the
+-- lane is kept, or 0 when the lane is free.
+redis.register_function('stoa_commit', function(KEYS, A)
+  if redis.call('GET', KEYS[2]) ~= A[1] then return -1 end
+  for space, seq in pairs(cmsgpack.unpack(A[4])) do redis.call('HSET', KEYS[4], space, seq) end
+  for _, message in ipairs(cmsgpack.unpack(A[5])) do redis.call('RPUSH', KEYS[5], message) end
+  for atom, version in pairs(cmsgpack.unpack(A[6])) do redis.call('HSET', KEYS[6], atom, version) end
+  redis.call('DEL', KEYS[3])
+  local wakes = tonumber(redis.call('HGET', KEYS[1], 'wakes') or '0')
+  if wakes > tonumber(A[3]) then
+    redis.call('PEXPIRE', KEYS[2], A[2])
+    return wakes
+  end
+  redis.call('DEL', KEYS[2])
+  return 0
+end)
+
+-- KEYS 3 cursors. space seq: move a reader's place forward, never back.
+redis.register_function('stoa_advance', function(KEYS, A)
+  if tonumber(redis.call('HGET', KEYS[3], A[1]) or '-1') >= tonumber(A[2]) then return 0 end
+  redis.call('HSET', KEYS[3], A[1], A[2])
+  return 1
+end)

@@ -1,0 +1,363 @@
+#!lua name=stoa_spaces
+-- The only writer of spaces. Each function is atomic: permission, version, history, references, index, log, wake-up.
+-- KEYS[1] is the space's own hash; every other key of the space follows from it and lies in the same slot (core/keys.py).
+-- A mutation's first arguments are always: who, origin, epoch, operation, now (ms), root, depth, comment.
+
+local US = '\31'
+local READ, APPEND, WRITE, GRANT = 1, 2, 3, 4
+local FIELDS = {'ver', 'c', 'm', 'f', 'by', 'o', 'ct', 't', 'sp'}
+local NUMBERS, REMEMBER = 16, '86400'
+
+local function keys(KEYS)
+  local namespace, tag = string.match(KEYS[1], '^(.*):m:(%b{})$')
+  local function named(kind) return namespace .. ':' .. kind .. ':' .. tag end
+  return {
+    space = KEYS[1], name = string.sub(tag, 2, -2), grants = named('g'), log = named('x'), subscribers = named('s'),
+    unembedded = named('v'),
+    atom = function(id) return named('a') .. ':' .. id end,
+    history = function(id) return named('h') .. ':' .. id end,
+    referrers = function(id) return named('r') .. ':' .. id end,
+    operation = function(id) return named('o') .. ':' .. id end,
+  }
+end
+
+-- Trust ------------------------------------------------------------------------------------------------------------
+
+-- The effective right: over all grants the best of min(given, what the giver itself holds now), up to the owner.
+local function level(k, who, above)
+  if who == 'owner' then return GRANT end
+  local raw = redis.call('HGET', k.grants, who)
+  if not raw or above[who] then return 0 end
+  above[who] = true
+  local best = 0
+  for _, grant in ipairs(cmsgpack.unpack(raw)) do
+    local given = grant[2]
+    if given > best and grant[1] ~= '' then given = math.min(given, level(k, grant[1], above)) end
+    best = math.max(best, given)
+  end
+  above[who] = nil
+  return best
+end
+
+local function refusal(k, who, needed)
+  local held = level(k, who, {})
+  if held == 0 then return redis.error_reply('NOSPACE ' .. k.name) end
+  if held < needed then return redis.error_reply('NOPERM ' .. held .. ' ' .. needed) end
+end
+
+local function fenced(k, who, epoch)
+  if epoch == '' then return nil end
+  local newest = tonumber(redis.call('HGET', k.space, 'e:' .. who) or '0')
+  if tonumber(epoch) < newest then return redis.error_reply('FENCED ' .. who) end
+  if tonumber(epoch) > newest then redis.call('HSET', k.space, 'e:' .. who, epoch) end
+end
+
+local function call(A)
+  return {who = A[1], origin = A[2], epoch = A[3], operation = A[4], now = A[5], root = A[6], depth = A[7],
+          comment = A[8]}
+end
+
+-- The change log ---------------------------------------------------------------------------------------------------
+
+-- Log one change, publish it, and name the subscribers that want a turn for it at once.
+local function announce(k, c, operation, id, version)
+  local seq = redis.call('HINCRBY', k.space, 'seq', 1)
+  local root = c.root ~= '' and c.root or (k.name .. '/' .. seq)
+  redis.call('XADD', k.log, seq .. '-0', 'op', operation, 'id', id, 'ver', version, 'by', c.who, 'o', c.origin,
+             'c', c.comment, 't', c.now, 'r', root, 'd', c.depth)
+  local woken, all = {}, redis.call('HGETALL', k.subscribers)
+  for i = 1, #all, 2 do
+    if all[i] ~= c.who and all[i + 1] == 'now' then woken[#woken + 1] = all[i] end
+  end
+  redis.call('PUBLISH', k.log, cmsgpack.pack({seq, tonumber(c.depth), woken}))
+  return seq
+end
+
+local function remembered(k, c)
+  local answer = redis.call('GET', k.operation(c.operation))
+  if answer then return {tonumber(answer), 0} end
+end
+
+local function remember(k, c, version)
+  redis.call('SET', k.operation(c.operation), version, 'EX', REMEMBER)
+end
+
+-- Index fields -----------------------------------------------------------------------------------------------------
+
+local function words(text)
+  local found = {}
+  for word in string.gmatch(text or '', '[^' .. US .. ']+') do found[#found + 1] = word end
+  return found
+end
+
+-- Which of the declared number fields holds this key in this space; nil when all are taken.
+local function number_field(k, key)
+  local field = redis.call('HGET', k.space, 'n:' .. key)
+  if field then return field end
+  local taken = tonumber(redis.call('HGET', k.space, 'numbers') or '0')
+  if taken >= NUMBERS then return nil end
+  redis.call('HSET', k.space, 'numbers', taken + 1, 'n:' .. key, 'n' .. taken)
+  return 'n' .. taken
+end
+
+local function split(k, reference)
+  local space, id = string.match(reference, '^(.-)/(.+)$')
+  if space and space ~= k.name then return nil end
+  return id or reference
+end
+
+-- For each reference name, the metadata which all its targets share, as 'name|key=value'. A target that is missing
+-- or lies in another space shares nothing, so it never satisfies.
+local function reference_state(k, references)
+  local names, shared = {}, {}
+  for name, ids in pairs(references) do
+    names[#names + 1] = name
+    local count = {}
+    for _, reference in ipairs(ids) do
+      local id = split(k, reference)
+      for _, word in ipairs(words(id and redis.call('HGET', k.atom(id), 'kv') or '')) do
+        count[word] = (count[word] or 0) + 1
+      end
+    end
+    for word, times in pairs(count) do
+      if times == #ids then shared[#shared + 1] = name .. '|' .. word end
+    end
+  end
+  table.sort(names)
+  table.sort(shared)
+  return table.concat(names, US), table.concat(shared, US)
+end
+
+local function link(k, command, id, references)
+  for name, ids in pairs(references) do
+    for _, reference in ipairs(ids) do
+      local target = split(k, reference)
+      if target then redis.call(command, k.referrers(target), name .. US .. id) end
+    end
+  end
+end
+
+-- The metadata of `id` changed: refresh the reference state of every atom of this space that refers to it.
+local function ripple(k, id)
+  local seen = {}
+  for _, member in ipairs(redis.call('SMEMBERS', k.referrers(id))) do
+    local from = string.match(member, US .. '(.+)$')
+    if not seen[from] then
+      seen[from] = true
+      local stored = redis.call('HMGET', k.atom(from), 'f', 'rs')
+      if stored[1] and stored[1] ~= '' then
+        local _, shared = reference_state(k, cmsgpack.unpack(stored[1]))
+        if shared ~= stored[2] then redis.call('HSET', k.atom(from), 'rs', shared) end
+      end
+    end
+  end
+end
+
+-- Apply a patch [[key, json or false, [tokens], number or false], ...] to metadata and its index fields.
+local function patched(k, stored, tokens, patch, fields, dropped)
+  local metadata = stored ~= '' and cmsgpack.unpack(stored) or {}
+  local touched, kept = {}, {}
+  for _, entry in ipairs(patch) do touched[entry[1]] = true end
+  for _, word in ipairs(words(tokens)) do
+    if not touched[string.match(word, '^(.-)=')] then kept[#kept + 1] = word end
+  end
+  for _, entry in ipairs(patch) do
+    local key, json = entry[1], entry[2]
+    metadata[key] = json or nil
+    for _, word in ipairs(entry[3]) do kept[#kept + 1] = word end
+    if entry[4] then
+      local field = number_field(k, key)
+      if field then fields[#fields + 1] = field; fields[#fields + 1] = entry[4] end
+    else
+      local field = redis.call('HGET', k.space, 'n:' .. key)
+      if field then dropped[#dropped + 1] = field end
+    end
+  end
+  return next(metadata) and cmsgpack.pack(metadata) or '', table.concat(kept, US)
+end
+
+-- Mutations --------------------------------------------------------------------------------------------------------
+
+-- who origin epoch operation now root depth comment | id content vector metadata references
+redis.register_function('stoa_put', function(KEYS, A)
+  local k, c = keys(KEYS), call(A)
+  local id, content, vector = A[9], A[10], A[11]
+  local refused = refusal(k, c.who, APPEND) or fenced(k, c.who, c.epoch)
+  if refused then return refused end
+  local stored = redis.call('HGET', k.atom(id), 'op')
+  if stored then
+    if stored == c.operation then return {1, 0} end
+    return redis.error_reply('EXISTS ' .. id)
+  end
+  local references = A[13] ~= '' and cmsgpack.unpack(A[13]) or {}
+  local fields = {'sp', k.name, 'c', content, 'ver', '1', 'by', c.who, 'o', c.origin, 'ct', c.now, 't', c.now,
+                  'op', c.operation, 'f', A[13]}
+  local metadata, tokens = '', ''
+  if A[12] ~= '' then metadata, tokens = patched(k, '', '', cmsgpack.unpack(A[12]), fields, {}) end
+  fields[#fields + 1] = 'm'; fields[#fields + 1] = metadata
+  fields[#fields + 1] = 'kv'; fields[#fields + 1] = tokens
+  if A[13] ~= '' then
+    local names, shared = reference_state(k, references)
+    fields[#fields + 1] = 'rt'; fields[#fields + 1] = names
+    fields[#fields + 1] = 'rs'; fields[#fields + 1] = shared
+    link(k, 'SADD', id, references)
+  end
+  if vector ~= '' then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector
+  else redis.call('SADD', k.unembedded, id) end
+  redis.call('HSET', k.atom(id), unpack(fields))
+  redis.call('RPUSH', k.history(id), cmsgpack.pack({1, c.now, c.who, 'put', c.comment, content, A[12], A[13]}))
+  if redis.call('EXISTS', k.referrers(id)) == 1 then ripple(k, id) end
+  return {1, announce(k, c, 'put', id, 1)}
+end)
+
+-- who ... comment | id expected flags content old vector metadata references. Flags: c content given, r replace old
+-- by content, f references given.
+redis.register_function('stoa_update', function(KEYS, A)
+  local k, c = keys(KEYS), call(A)
+  local id, expected, flags, content, old, vector = A[9], A[10], A[11], A[12], A[13], A[14]
+  local refused = refusal(k, c.who, WRITE) or fenced(k, c.who, c.epoch)
+  if refused then return refused end
+  local done = remembered(k, c)
+  if done then return done end
+  local stored = redis.call('HMGET', k.atom(id), 'ver', 'kv', 'm', 'f', 'c')
+  if not stored[1] then return redis.error_reply('NOATOM ' .. id) end
+  if expected ~= '' and expected ~= stored[1] then return redis.error_reply('CONFLICT ' .. stored[1]) end
+  local version = tonumber(stored[1]) + 1
+  local fields, dropped, rippling = {'ver', version, 't', c.now}, {}, false
+  local whole = false
+  if string.find(flags, 'r', 1, true) then
+    local from, to = string.find(stored[5], old, 1, true)
+    if not from then return redis.error_reply('NOMATCH 0') end
+    if string.find(stored[5], old, to + 1, true) then return redis.error_reply('NOMATCH 2') end
+    whole = string.sub(stored[5], 1, from - 1) .. content .. string.sub(stored[5], to + 1)
+  elseif string.find(flags, 'c', 1, true) then
+    whole = content
+  end
+  if whole then
+    fields[#fields + 1] = 'c'; fields[#fields + 1] = whole
+    if vector ~= '' then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector
+    else redis.call('SADD', k.unembedded, id) end
+  end
+  if A[15] ~= '' then
+    local metadata, tokens = patched(k, stored[3], stored[2], cmsgpack.unpack(A[15]), fields, dropped)
+    fields[#fields + 1] = 'm'; fields[#fields + 1] = metadata
+    fields[#fields + 1] = 'kv'; fields[#fields + 1] = tokens
+    rippling = tokens ~= stored[2]
+  end
+  if string.find(flags, 'f', 1, true) then
+    local references = stored[4] ~= '' and cmsgpack.unpack(stored[4]) or {}
+    link(k, 'SREM', id, references)
+    for name, ids in pairs(cmsgpack.unpack(A[16])) do references[name] = #ids > 0 and ids or nil end
+    link(k, 'SADD', id, references)
+    local names, shared = reference_state(k, references)
+    fields[#fields + 1] = 'rt'; fields[#fields + 1] = names
+    fields[#fields + 1] = 'rs'; fields[#fields + 1] = shared
+    fields[#fields + 1] = 'f'; fields[#fields + 1] = next(references) and cmsgpack.pack(references) or ''
+  end
+  if #dropped > 0 then redis.call('HDEL', k.atom(id), unpack(dropped)) end
+  redis.call('HSET', k.atom(id), unpack(fields))
+  redis.call('RPUSH', k.history(id),
+             cmsgpack.pack({version, c.now, c.who, 'update', c.comment, whole, A[15], A[16]}))
+  remember(k, c, version)
+  if rippling then ripple(k, id) end
+  return {version, announce(k, c, 'update', id, version)}
+end)
+
+-- who ... comment | id. The atom leaves search (its space tag changes) and stays readable.
+redis.register_function('stoa_deprecate', function(KEYS, A)
+  local k, c = keys(KEYS), call(A)
+  local id = A[9]
+  local refused = refusal(k, c.who, WRITE) or fenced(k, c.who, c.epoch)
+  if refused then return refused end
+  local done = remembered(k, c)
+  if done then return done end
+  local stored = redis.call('HGET', k.atom(id), 'ver')
+  if not stored then return redis.error_reply('NOATOM ' .. id) end
+  local version = tonumber(stored) + 1
+  redis.call('HSET', k.atom(id), 'sp', k.name .. '~', 'ver', version, 't', c.now)
+  redis.call('RPUSH', k.history(id), cmsgpack.pack({version, c.now, c.who, 'deprecate', c.comment, false, '', ''}))
+  remember(k, c, version)
+  return {version, announce(k, c, 'deprecate', id, version)}
+end)
+
+-- who ... comment | description: a new space, private to its creator; the same creator again finds it as it is.
+redis.register_function('stoa_create', function(KEYS, A)
+  local k, c = keys(KEYS), call(A)
+  local creator = redis.call('HGET', k.space, 'creator')
+  if creator then
+    if creator == c.who then return {0, 0} end
+    return redis.error_reply('TAKEN ' .. k.name)
+  end
+  redis.call('HSET', k.space, 'creator', c.who, 'description', A[9], 'created', c.now)
+  redis.call('HSET', k.grants, c.who, cmsgpack.pack({{'', GRANT}}))
+  return {1, announce(k, c, 'create', '', 0)}
+end)
+
+-- who ... comment | description
+redis.register_function('stoa_describe', function(KEYS, A)
+  local k, c = keys(KEYS), call(A)
+  local refused = refusal(k, c.who, GRANT) or fenced(k, c.who, c.epoch)
+  if refused then return refused end
+  redis.call('HSET', k.space, 'description', A[9])
+  return {1, announce(k, c, 'describe', '', 0)}
+end)
+
+-- who ... comment | principal level needed. `needed` is grant to share, or the level itself for a spawner that
+-- passes on to its child no more than it holds. Level 0 takes back what `who` gave (everything, for a grant holder).
+redis.register_function('stoa_share', function(KEYS, A)
+  local k, c = keys(KEYS), call(A)
+  local principal, given, needed = A[9], tonumber(A[10]), tonumber(A[11])
+  local held = level(k, c.who, {})
+  local refused = refusal(k, c.who, math.max(given, needed, READ)) or fenced(k, c.who, c.epoch)
+  if refused then return refused end
+  local raw, kept = redis.call('HGET', k.grants, principal), {}
+  for _, grant in ipairs(raw and cmsgpack.unpack(raw) or {}) do
+    local taken = grant[1] == c.who or (given == 0 and held == GRANT)
+    if not taken then kept[#kept + 1] = grant end
+  end
+  if given > 0 then kept[#kept + 1] = {c.who, given} end
+  if #kept > 0 then redis.call('HSET', k.grants, principal, cmsgpack.pack(kept))
+  else redis.call('HDEL', k.grants, principal); redis.call('HDEL', k.subscribers, principal) end
+  return {given, announce(k, c, given > 0 and 'share' or 'revoke', '', 0)}
+end)
+
+-- who policy: wake me for changes (now), or only keep my place (never), or forget me (''). Answers the newest change.
+redis.register_function('stoa_subscribe', function(KEYS, A)
+  local k = keys(KEYS)
+  local refused = refusal(k, A[1], READ)
+  if refused then return refused end
+  if A[2] == '' then redis.call('HDEL', k.subscribers, A[1])
+  else redis.call('HSET', k.subscribers, A[1], A[2]) end
+  return tonumber(redis.call('HGET', k.space, 'seq') or '0')
+end)
+
+-- id version vector: the vector of a text that was put without one; nothing if the text has changed meanwhile.
+redis.register_function('stoa_embed', function(KEYS, A)
+  local k = keys(KEYS)
+  if redis.call('HGET', k.atom(A[1]), 'ver') ~= A[2] then return 0 end
+  redis.call('HSET', k.atom(A[1]), 'v', A[3])
+  return redis.call('SREM', k.unembedded, A[1])
+end)
+
+-- Reads ------------------------------------------------------------------------------------------------------------
+
+local function reader(name, read)
+  redis.register_function{function_name = name, flags = {'no-writes'}, callback = function(KEYS, A)
+    local k = keys(KEYS)
+    return refusal(k, A[1], READ) or read(k, A)
+  end}
+end
+
+reader('stoa_get', function(k, A) return redis.call('HMGET', k.atom(A[2]), unpack(FIELDS)) end)
+reader('stoa_history', function(k, A) return redis.call('LRANGE', k.history(A[2]), A[3], A[4]) end)
+reader('stoa_changes', function(k, A)
+  return redis.call('XRANGE', k.log, '(' .. A[2] .. '-0', '+', 'COUNT', A[3])
+end)
+reader('stoa_description', function(k) return redis.call('HGET', k.space, 'description') end)
+reader('stoa_grants', function(k) return redis.call('HGETALL', k.grants) end)
+
+-- who: the effective right and how many atoms wait for their vector. Refuses nobody, since it tells nothing more.
+redis.register_function{function_name = 'stoa_level', flags = {'no-writes'}, callback = function(KEYS, A)
+  local k = keys(KEYS)
+  return {level(k, A[1], {}), redis.call('SCARD', k.unembedded)}
+end}

@@ -1,0 +1,155 @@
+"""Search: one query text for meaning, words, metadata and reference state, and the index that answers it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.atoms import Atom, Value
+from core.errors import InvalidInput
+from core.store import SEPARATOR, Argument, Store, as_number, read_atom, token
+
+Comparison = Mapping[str, Value]
+Filter = Mapping[str, Value | Comparison]
+States = Mapping[str, Mapping[str, Value]]
+
+FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
+NUMBERS = 16
+RARE = 50
+"""Words in more atoms than this say nothing about which one is meant."""
+BOUNDS = {"lt": ("-inf", "({}"), "lte": ("-inf", "{}"), "gt": ("({}", "+inf"), "gte": ("{}", "+inf")}
+
+
+@dataclass(slots=True)
+class Query:
+    """The text of one FT.SEARCH under construction, and its parameters, so that nothing needs escaping."""
+
+    filter: str = ""
+    parameters: list[Argument] = field(default_factory=list)
+
+    def parameter(self, value: Argument) -> str:
+        """The name under which `value` may stand in the query."""
+        name = f"p{len(self.parameters) // 2}"
+        self.parameters += [name, value]
+        return f"${name}"
+
+
+async def create_index(store: Store, embedder: str, dimensions: int) -> None:
+    """Make the search index over all atoms unless it is there.
+
+    FLAT: it is exact, rebuilds in seconds and takes updates fifteen times faster than HNSW (facts of this engine).
+    """
+    name = store.keys.index(embedder)
+    if name.encode() in await store.run("FT._LIST"):
+        return
+    tag = ["TAG", "SEPARATOR", SEPARATOR, "CASESENSITIVE"]
+    schema: list[Argument] = [*("sp", *tag), *("kv", *tag), *("rt", *tag), *("rs", *tag)]
+    schema += ["c", "TEXT", "t", "NUMERIC", "SORTABLE"]
+    for number in range(NUMBERS):
+        schema += [f"n{number}", "NUMERIC"]
+    vector = ["TYPE", "FLOAT16", "DIM", dimensions, "DISTANCE_METRIC", "COSINE"]
+    schema += ["v", "VECTOR", "FLAT", len(vector), *vector]
+    prefix = store.keys.atom("", "").partition("{")[0]
+    await store.run("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, prefix, "STOPWORDS", 0, "SCHEMA", *schema)
+
+
+def restrict(
+    query: Query,
+    space: str,
+    metadata: Filter,
+    references: States,
+    deprecated: bool,
+    numbers: Mapping[str, str],
+) -> str:
+    """The filter for one space. `numbers` says which number field holds which key there."""
+    spaces = [space, f"{space}~"] if deprecated else [space]
+    parts = [_tag(query, "sp", spaces)]
+    for key, wanted in metadata.items():
+        if isinstance(wanted, Mapping):
+            parts += [_range(numbers.get(key), operator, limit) for operator, limit in wanted.items()]
+        else:
+            parts.append(_tag(query, "kv", token(key, wanted)))
+    for name, state in references.items():
+        shared = " ".join(_tag(query, "rs", [f"{name}|{word}"]) for k, v in state.items() for word in token(k, v))
+        parts.append(f"(({shared})|(-{_tag(query, 'rt', [name])}))")
+    return " ".join(parts)
+
+
+def _tag(query: Query, name: str, words: Sequence[str]) -> str:
+    return f"@{name}:{{{'|'.join(query.parameter(word) for word in words)}}}"
+
+
+def _range(name: str | None, operator: str, limit: Value) -> str:
+    if operator not in BOUNDS:
+        raise InvalidInput(f"{operator!r} is no comparison; use lt, lte, gt or gte")
+    number = as_number(limit)
+    if number is None:
+        raise InvalidInput(f"{limit!r} cannot be compared; give a number or a time")
+    if name is None:
+        return "@t:[+inf (-inf]"  # no atom of this space has a number under that key
+    low, high = (bound.format(repr(number)) for bound in BOUNDS[operator])
+    return f"@{name}:[{low} {high}]"
+
+
+def by_meaning(index: str, query: Query, vector: bytes, limit: int) -> list[Argument]:
+    """The nearest atoms among those that pass the filter, which is applied before neighbours are looked for."""
+    nearest = Query(query.filter, list(query.parameters))
+    text = f"({query.filter})=>[KNN {limit} @v {nearest.parameter(vector)} AS distance]"
+    return _search(index, text, nearest, ["SORTBY", "distance", "ASC"], limit, ("distance",))
+
+
+def by_words(index: str, query: Query, words: Sequence[str], limit: int) -> list[Argument]:
+    """The atoms that hold any of the words, those that hold more and rarer ones first (BM25)."""
+    wanted = Query(query.filter, list(query.parameters))
+    text = f"{query.filter} @c:({'|'.join(wanted.parameter(word) for word in words)})"
+    return _search(index, text, wanted, ["SCORER", "BM25"], limit, ())
+
+
+def newest(index: str, query: Query, limit: int) -> list[Argument]:
+    """The atoms that pass the filter, last changed first."""
+    return _search(index, query.filter, query, ["SORTBY", "t", "DESC"], limit, ())
+
+
+def _search(
+    index: str, text: str, query: Query, order: list[Argument], limit: int, extra: tuple[str, ...]
+) -> list[Argument]:
+    fields = [*FIELDS, *extra]
+    command: list[Argument] = ["FT.SEARCH", index, text, "RETURN", len(fields), *fields, *order]
+    if query.parameters:
+        command += ["PARAMS", len(query.parameters), *query.parameters]
+    return [*command, "LIMIT", 0, limit, "DIALECT", 2]
+
+
+def read_hits(answer: Sequence[Any]) -> tuple[int, list[Atom]]:
+    """How many atoms matched, and those that were asked for."""
+    found = []
+    for key, flat in zip(answer[1::2], answer[2::2], strict=True):
+        fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+        tag, _, id = key.decode().partition("{")[2].partition("}:")
+        distance = fields.get(b"distance")
+        score = None if distance is None else 1 - float(distance)
+        atom = read_atom(tag, id, [fields.get(name.encode()) for name in FIELDS], score)
+        if atom:
+            found.append(atom)
+    return int(answer[0]), found
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a query, lower case, each once, at most 32."""
+    return list(dict.fromkeys(re.findall(r"\w+", text.lower())))[:32]
+
+
+def identifiers_of(text: str) -> list[str]:
+    """The words that name something: with a digit, or capitals beyond a first letter (`Q3`, `INV-2031`, `iPhone`)."""
+    named = (w for w in re.findall(r"\w+", text) if re.search(r"\d", w) or re.search(r"[A-Z]", w[1:]))
+    return list(dict.fromkeys(word.lower() for word in named))[:8]
+
+
+def fuse(meaning: Sequence[Atom], words: Sequence[Atom], limit: int) -> list[Atom]:
+    """One ranking of two: reciprocal rank fusion (Cormack et al., 2009), each atom once."""
+    points: dict[str, float] = {}
+    for ranking in (meaning, words):
+        for rank, atom in enumerate(ranking):
+            points[atom.ref] = points.get(atom.ref, 0.0) + 1 / (60 + rank)
+    atoms = {atom.ref: atom for atom in (*words, *meaning)}
+    return [atoms[ref] for ref in sorted(points, key=lambda ref: -points[ref])[:limit]]

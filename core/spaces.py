@@ -1,0 +1,453 @@
+"""Spaces: shared, access-controlled, searchable stores of atoms. `Space` is one holder's handle on one of them."""
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from core.atoms import OWNER, Atom, Cause, Change, Principal, References, Value, Version, id_from, new_id
+from core.clock import Clock
+from core.embeddings import Embedder
+from core.errors import Conflict, InvalidInput, NotFound
+from core.notifications import Notifications
+from core.permissions import Permission
+from core.search import (
+    RARE,
+    Filter,
+    Query,
+    States,
+    by_meaning,
+    by_words,
+    fuse,
+    identifiers_of,
+    newest,
+    read_hits,
+    restrict,
+    words_of,
+)
+from core.store import (
+    Argument,
+    Store,
+    check_metadata,
+    metadata_patch,
+    pack,
+    read_atom,
+    read_version,
+)
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+LONGEST_COMMENT = 300
+LONGEST_CONTENT = 1 << 20
+"""Bytes of UTF-8 one atom may hold."""
+
+
+@dataclass(slots=True)
+class Actor:
+    """On whose behalf a space is used: the principal, what caused it, and what a turn adds to that.
+
+    The ledger holds the version of each atom the actor last saw, so that an update of something that has changed
+    since is refused; `epoch` fences a worker that has lost its turn to another.
+    """
+
+    principal: Principal
+    cause: Cause = Cause()
+    epoch: int | None = None
+    ledger: dict[str, int] = field(default_factory=dict)
+
+
+class Spaces:
+    """All spaces of one Stoa."""
+
+    def __init__(self, store: Store, notifications: Notifications, clock: Clock, embedder: Embedder | None) -> None:
+        self.store = store
+        self.notifications = notifications
+        self.clock = clock
+        self.embedder = embedder
+        """Without one, what is put is embedded by a worker, and a search goes by words."""
+
+    async def create(self, name: str, by: Principal = OWNER, description: str = "", actor: Actor | None = None) -> "Space":
+        """A new space, private to its creator; the same creator naming it again gets it as it is.
+
+        Raises `InvalidInput` for a name that cannot be one or is taken by someone else.
+        """
+        if not NAME.fullmatch(name):
+            raise InvalidInput(f"{name!r} cannot be a space's name: use 1 to 64 of a-z, 0-9, dot, dash and underscore")
+        space = Space(self, name, actor or Actor(by))
+        await self.store.mutate("stoa_create", name, *space._call("", f"created {name}"), description)
+        await self.store.run("SADD", self.store.keys.spaces(), name)
+        await self.store.run("SADD", self.store.keys.held(by.id), name)
+        return space
+
+    def open(self, name: str, holder: Principal | Actor = OWNER) -> "Space":
+        """A handle on the space called `name`. What the holder may do there is checked at each use."""
+        return Space(self, name, holder if isinstance(holder, Actor) else Actor(holder))
+
+    async def names(self, principal: Principal = OWNER) -> list[str]:
+        """The spaces this principal may read, in alphabetical order."""
+        keys = self.store.keys
+        known = await self.store.run("SMEMBERS", keys.spaces() if principal == OWNER else keys.held(principal.id))
+        names = sorted(name.decode() for name in known)
+        levels = await self.store.together(*(self.store.reading("stoa_level", n, principal.id) for n in names))
+        return [name for name, (level, _) in zip(names, levels, strict=True) if level >= Permission.READ]
+
+    async def search(
+        self,
+        holder: Principal | Actor,
+        query: str = "",
+        *,
+        within: Sequence[str] | None = None,
+        metadata: Filter | None = None,
+        references: States | None = None,
+        limit: int = 10,
+        deprecated: bool = False,
+    ) -> list[Atom]:
+        """The atoms that fit best, over the named spaces or all that the holder may read.
+
+        `query` is matched by meaning, and by the words in it that name something; without one the newest come first.
+        `metadata` takes equality, membership (a list) and comparisons (`{"due": {"lt": moment}}`); `references` asks
+        that all targets of a name be in a state (`{"blocked_by": {"status": "done"}}`).
+        """
+        actor = holder if isinstance(holder, Actor) else Actor(holder)
+        names = list(within) if within is not None else await self.names(actor.principal)
+        if not 1 <= limit <= 1000:
+            raise InvalidInput(f"limit is {limit}; ask for 1 to 1000 atoms")
+        if not names:
+            return []
+        check_metadata({key: value for key, value in (metadata or {}).items() if not isinstance(value, Mapping)})
+        built = await self._restricted(names, metadata or {}, references or {}, deprecated)
+        atoms = await self._ranked(actor.principal, names, built, query[:4_000].strip(), limit)
+        actor.ledger.update({atom.ref: atom.version for atom in atoms})
+        return atoms
+
+    async def _restricted(self, names: Sequence[str], metadata: Filter, references: States, deprecated: bool) -> Query:
+        numbers: list[dict[str, str]] = [{} for _ in names]
+        if any(isinstance(wanted, Mapping) for wanted in metadata.values()):
+            keys = [f"n:{key}" for key in metadata]
+            stored = await self.store.together(*(["HMGET", self.store.keys.space(name), *keys] for name in names))
+            numbers = [{k: f.decode() for k, f in zip(metadata, one, strict=True) if f} for one in stored]
+        query = Query()
+        parts = [
+            restrict(query, name, metadata, references, deprecated, known)
+            for name, known in zip(names, numbers, strict=True)
+        ]
+        query.filter = parts[0] if len(parts) == 1 else "(" + " | ".join(f"({part})" for part in parts) + ")"
+        return query
+
+    async def _ranked(
+        self, reader: Principal, names: Sequence[str], built: Query, text: str, limit: int
+    ) -> list[Atom]:
+        index = self.store.keys.index(self.embedder.id if self.embedder else await self._index())
+        commands: list[Sequence[Argument]] = [self.store.reading("stoa_level", name, reader.id) for name in names]
+        named = identifiers_of(text)
+        if not text:
+            commands.append(newest(index, built, limit))
+        elif self.embedder:
+            (vector,) = await self.embedder.embed([text])
+            commands.append(by_meaning(index, built, vector, max(limit, 20) if named else limit))
+            if named:
+                commands.append(by_words(index, built, named, max(limit, 20)))
+        elif words := words_of(text):
+            commands.append(by_words(index, built, words, limit))
+        else:
+            return []
+        answers = await self.store.together(*commands)
+        levels, found = answers[: len(names)], answers[len(names) :]
+        for name, (level, _) in zip(names, levels, strict=True):
+            if level < Permission.READ:
+                raise NotFound(f"There is no space {name!r} that you may read. Check its name, or ask for access.")
+        if text and self.embedder and any(waiting for _, waiting in levels):
+            await self.embed_waiting(names)
+            return await self._ranked(reader, names, built, text, limit)
+        first, *rest = (read_hits(answer) for answer in found)
+        if rest and 0 < rest[0][0] <= RARE:
+            return fuse(first[1], rest[0][1], limit)
+        return first[1][:limit]
+
+    async def _index(self) -> str:
+        """The embedder whose index is there, for a process that has none of its own."""
+        prefix = self.store.keys.index("")
+        for name in await self.store.run("FT._LIST"):
+            if name.decode().startswith(prefix):
+                return str(name.decode()[len(prefix) :])
+        raise NotFound("There is no search index yet; start Stoa once with `stoa run`.")
+
+    async def embed_waiting(self, names: Sequence[str]) -> int:
+        """Make the vectors that are still missing in these spaces; answers how many."""
+        if self.embedder is None:
+            return 0
+        done = 0
+        for name in names:
+            keys = self.store.keys
+            while ids := await self.store.run("SRANDMEMBER", keys.unembedded(name), 64):
+                known = [id.decode() for id in ids]
+                stored = await self.store.together(*(["HMGET", keys.atom(name, id), "ver", "c"] for id in known))
+                vectors = await self.embedder.embed([(text or b"").decode() for _, text in stored])
+                await self.store.together(
+                    *(
+                        ["FCALL", "stoa_embed", 1, keys.space(name), id, version or b"", vector]
+                        for id, (version, _), vector in zip(known, stored, vectors, strict=True)
+                    )
+                )
+                done += len(known)
+        return done
+
+
+class Space:
+    """One holder's handle on a space; it can do what its permission allows."""
+
+    def __init__(self, spaces: Spaces, id: str, actor: Actor) -> None:
+        self.id = id
+        self.actor = actor
+        self._spaces = spaces
+        self._store = spaces.store
+
+    @property
+    def holder(self) -> Principal:
+        """Who acts through this handle."""
+        return self.actor.principal
+
+    async def put(
+        self,
+        content: str,
+        *,
+        comment: str = "",
+        metadata: Mapping[str, Value] | None = None,
+        references: References | None = None,
+        operation: str = "",
+    ) -> Atom:
+        """Add an atom; needs append. Without a comment its first words stand for one.
+
+        `operation` names this very act: the same one twice is one atom.
+        """
+        _check_content(content)
+        check_metadata(metadata or {})
+        wanted = _checked(references or {})
+        moment = self._spaces.clock.now()
+        id = id_from(f"{self.id}/{operation}") if operation else new_id()
+        call = self._call(operation or id, comment or first_words(content), moment)
+        patch, targets = metadata_patch(metadata or {}), pack(wanted) if wanted else b""
+        vector = await self._vector(content)
+        _, seq = await self._store.mutate("stoa_put", self.id, *call, id, content, vector, patch, targets)
+        self.actor.ledger[f"{self.id}/{id}"] = 1
+        if seq == 0:
+            return await self.get(id)
+        at = datetime.fromtimestamp(int(moment.timestamp() * 1000) / 1000, UTC)
+        return Atom(
+            id=id,
+            space=self.id,
+            content=content,
+            metadata=dict(metadata or {}),
+            references=wanted,
+            author=self.holder.id,
+            origin=self.holder.origin,
+            created=at,
+            updated=at,
+        )
+
+    async def get(self, id: str) -> Atom:
+        """The atom as it is now; needs read. Raises `NotFound`."""
+        id = self._own(id)
+        fields = await self._store.run(*self._store.reading("stoa_get", self.id, self.holder.id, id))
+        atom = read_atom(self.id, id, fields)
+        if atom is None:
+            raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
+        self.actor.ledger[atom.ref] = atom.version
+        return atom
+
+    async def update(
+        self,
+        id: str,
+        *,
+        comment: str,
+        content: str | None = None,
+        replace: tuple[str, str] | None = None,
+        metadata: Mapping[str, Value | None] | None = None,
+        references: References | None = None,
+        operation: str = "",
+    ) -> Atom:
+        """Change an atom; needs write. What is not given stays; None removes a metadata key, [] a reference name.
+
+        `replace=(old, new)` changes a piece of long content that occurs exactly once. Raises `Conflict` if the atom
+        has changed since this actor last saw it, saying how.
+        """
+        id = self._own(id)
+        if content is not None and replace is not None:
+            raise InvalidInput("give either the whole content or a piece to replace, not both")
+        check_metadata(metadata or {})
+        old, new = replace or ("", content or "")
+        if replace is not None and not old:
+            raise InvalidInput("the text to replace is empty; give a piece that occurs exactly once")
+        _check_content(new)
+        wanted = _checked(references or {})
+        flags = "r" if replace else "c" if content is not None else ""
+        vector = await self._vector(content) if content is not None else b""
+        expected = self.actor.ledger.get(f"{self.id}/{id}", "")
+        call = self._call(operation or new_id(), comment)
+        patch, targets = metadata_patch(metadata or {}), pack(wanted)
+        flags += "f" if references is not None else ""
+        try:
+            version, _ = await self._store.mutate(
+                "stoa_update", self.id, *call, id, expected, flags, new, old, vector, patch, targets
+            )
+        except Conflict:
+            raise await self._conflict(id, int(expected)) from None
+        self.actor.ledger[f"{self.id}/{id}"] = version
+        return await self.get(id)
+
+    async def deprecate(self, id: str, *, comment: str, operation: str = "") -> Atom:
+        """Take an atom out of search; needs write. It stays readable by its id, with its history."""
+        id = self._own(id)
+        await self._store.mutate("stoa_deprecate", self.id, *self._call(operation or new_id(), comment), id)
+        return await self.get(id)
+
+    async def search(
+        self,
+        query: str = "",
+        *,
+        metadata: Filter | None = None,
+        references: States | None = None,
+        limit: int = 10,
+        deprecated: bool = False,
+    ) -> list[Atom]:
+        """`Spaces.search` in this space alone; needs read."""
+        return await self._spaces.search(
+            self.actor,
+            query,
+            within=[self.id],
+            metadata=metadata,
+            references=references,
+            limit=limit,
+            deprecated=deprecated,
+        )
+
+    async def history(self, id: str, limit: int = 100) -> list[Version]:
+        """The newest `limit` versions of an atom, oldest first; needs read."""
+        id = self._own(id)
+        entries = await self._store.run(
+            *self._store.reading("stoa_history", self.id, self.holder.id, id, -max(1, limit), -1)
+        )
+        if not entries:
+            raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
+        return [read_version(entry) for entry in entries]
+
+    async def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:
+        """What changed in the space after change number `after`, oldest first; needs read."""
+        return await self._spaces.notifications.changes(self.id, self.holder, after, limit)
+
+    def follow(self, after: int = 0) -> AsyncIterator[Change]:
+        """Every change after number `after`, then each new one as it happens; needs read."""
+        return self._spaces.notifications.follow(self.id, self.holder, after)
+
+    async def description(self) -> str:
+        """The convention that holds in this space, in its own words; needs read."""
+        text = await self._store.run(*self._store.reading("stoa_description", self.id, self.holder.id))
+        return str((text or b"").decode())
+
+    async def describe(self, description: str) -> None:
+        """Say anew what convention holds here; needs grant."""
+        await self._store.mutate("stoa_describe", self.id, *self._call("", "described"), description)
+
+    async def permission(self) -> Permission:
+        """What the holder may do here at this moment."""
+        level, _ = await self._store.run(*self._store.reading("stoa_level", self.id, self.holder.id))
+        return Permission(level)
+
+    async def share(self, principal: str, permission: Permission | str, *, comment: str = "") -> None:
+        """Give someone a permission here; needs grant. It lasts while the giver's own right does."""
+        await self._share(principal, Permission.parse(permission), Permission.GRANT, comment)
+
+    async def pass_on(self, child: str, permission: Permission | str) -> None:
+        """Give an agent that one spawns no more than one holds oneself; needs that permission."""
+        level = Permission.parse(permission)
+        await self._share(child, level, level, f"passed {level} on to {child}")
+
+    async def revoke(self, principal: str, *, comment: str = "") -> None:
+        """Take back what this holder gave; with grant, all that anyone gave."""
+        await self._share(principal, Permission.NONE, Permission.READ, comment or f"took {principal}'s access back")
+
+    async def subscribe(self, *, wake: bool = True) -> None:
+        """Be told of changes from now on; needs read. With `wake` an agent gets a turn for each."""
+        policy = "now" if wake else "never"
+        key = self._store.keys.space(self.id)
+        seq = await self._store.run("FCALL", "stoa_subscribe", 1, key, self.holder.id, policy)
+        await self._store.run("HSETNX", self._store.keys.cursors(self.holder.id), self.id, seq)
+
+    async def unsubscribe(self) -> None:
+        """Be told no more."""
+        await self._store.run("FCALL", "stoa_subscribe", 1, self._store.keys.space(self.id), self.holder.id, "")
+        await self._store.run("HDEL", self._store.keys.cursors(self.holder.id), self.id)
+
+    async def _share(self, principal: str, given: Permission, needed: Permission, comment: str) -> None:
+        if not principal or principal == OWNER.id:
+            raise InvalidInput("the owner holds every space already; name another principal")
+        call = self._call("", comment or f"shared {given} with {principal}")
+        await self._store.mutate("stoa_share", self.id, *call, principal, int(given), int(needed))
+        if given:
+            await self._store.run("SADD", self._store.keys.held(principal), self.id)
+
+    def _call(self, operation: str, comment: str, moment: datetime | None = None) -> list[Argument]:
+        """What every mutation tells the Function library first."""
+        if len(comment) > LONGEST_COMMENT:
+            raise InvalidInput(
+                f"the comment has {len(comment)} characters, {LONGEST_COMMENT} is the most; say it shorter and put "
+                "the rest into the content"
+            )
+        actor = self.actor
+        milliseconds = int((moment or self._spaces.clock.now()).timestamp() * 1000)
+        who = (actor.principal.id, actor.principal.origin.value)
+        cause = (actor.cause.root, actor.cause.depth)
+        return [*who, "" if actor.epoch is None else actor.epoch, operation, milliseconds, *cause, comment]
+
+    async def _vector(self, content: str) -> bytes:
+        embedder = self._spaces.embedder
+        return (await embedder.embed([content]))[0] if embedder else b""
+
+    async def _conflict(self, id: str, seen: int) -> Conflict:
+        """A conflict in words that an agent can act on."""
+        now = await self.get(id)
+        news = [v for v in await self.history(id) if v.version > seen]
+        told = "; ".join(f"{v.author} {v.comment!r}" for v in news[-3:])
+        return Conflict(
+            f"{id!r} has changed since you saw version {seen}: it is at {now.version} now ({told}). Its content is "
+            f"now {first_words(now.content)!r}, its metadata {dict(now.metadata)}. Look whether your change still "
+            "makes sense, then update again."
+        )
+
+    def _own(self, id: str) -> str:
+        """An id of this space, given as `id` or `space/id`."""
+        space, slash, rest = id.rpartition("/")
+        if slash and space != self.id:
+            raise InvalidInput(f"{id!r} lies in {space!r}, this is {self.id!r}; use that space")
+        return rest
+
+
+def first_words(text: str, most: int = 200) -> str:
+    """The beginning of a text on one line, for a comment."""
+    line = " ".join(text[: most * 2].split())
+    return line if len(line) <= most and len(text) <= most * 2 else line[: most - 1] + "…"
+
+
+def _check_content(content: str) -> None:
+    if not isinstance(content, str):
+        raise InvalidInput(f"content is {type(content).__name__}; it must be text")
+    size = len(content.encode(errors="surrogatepass"))
+    if size > LONGEST_CONTENT:
+        raise InvalidInput(
+            f"the content has {size:,} bytes, one atom holds {LONGEST_CONTENT:,}; split it into several atoms that "
+            "refer to each other"
+        )
+    if not content.isascii():
+        try:
+            content.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInput(f"the content is not valid Unicode text: {error.reason}") from None
+
+
+def _checked(references: References) -> dict[str, list[str]]:
+    wanted: dict[str, list[str]] = {}
+    for name, ids in references.items():
+        targets = [ids] if isinstance(ids, str) else list(ids)
+        if not name or not all(isinstance(one, str) and one for one in targets):
+            raise InvalidInput(f"references {name!r} must name atoms by their ids, as a list of text")
+        wanted[name] = targets
+    return wanted

@@ -1,0 +1,283 @@
+"""The one door to Redis: calls the Function library, and turns what it answers into our values and errors."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+
+import msgpack
+import orjson
+from redis import exceptions as redis_errors
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.client import Pipeline
+
+from core.atoms import VALUE_KINDS, Atom, Cause, Change, Metadata, Origin, Value, Version
+from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionDenied, StoaError, StoreUnavailable
+from core.keys import Keys
+from core.permissions import Permission
+
+SEPARATOR = "\x1f"
+LIBRARIES = ("spaces", "lanes")
+
+Argument = str | bytes | int | float
+
+
+class Store:
+    """The Redis of one Stoa: its keys and its Function library."""
+
+    def __init__(self, redis: Redis, keys: Keys) -> None:
+        self.redis = redis
+        self.keys = keys
+
+    async def load(self) -> None:
+        """Bring the Function libraries into the server if it has others or none."""
+        for name in LIBRARIES:
+            code = files("core").joinpath("functions", f"{name}.lua").read_bytes()
+            listed = await self.run("FUNCTION", "LIST", "LIBRARYNAME", f"stoa_{name}", "WITHCODE")
+            if not listed or code not in listed[0]:
+                await self.run("FUNCTION", "LOAD", "REPLACE", code)
+
+    async def run(self, *command: Argument) -> Any:
+        """One command, one round trip; raises one of our errors."""
+        try:
+            return await self.redis.execute_command(*command)
+        except redis_errors.RedisError as error:
+            raise translated(error) from error
+        except OSError as error:
+            raise StoreUnavailable(f"Redis cannot be reached ({error}). Nothing was changed; try again.") from error
+
+    async def together(self, *commands: Sequence[Argument]) -> list[Any]:
+        """Several commands in one round trip; the first error among the answers is raised."""
+        answers = await self.answers(*commands)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+    async def answers(self, *commands: Sequence[Argument]) -> list[Any]:
+        """Several commands in one round trip, an error being the answer to its own command only."""
+        if not commands:
+            return []
+        pipeline: Pipeline = self.redis.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        try:
+            found = await pipeline.execute(raise_on_error=False)
+        except redis_errors.RedisError as error:
+            raise translated(error) from error
+        except OSError as error:
+            raise StoreUnavailable(f"Redis cannot be reached ({error}). Nothing was changed; try again.") from error
+        return [translated(answer) if isinstance(answer, redis_errors.RedisError) else answer for answer in found]
+
+    def reading(self, function: str, space: str, *arguments: Argument) -> list[Argument]:
+        """The command that reads from a space."""
+        return ["FCALL_RO", function, 1, self.keys.space(space), *arguments]
+
+    async def mutate(self, function: str, space: str, *arguments: Argument) -> tuple[int, int]:
+        """Change a space: the atom's new version and the change's number (0: this operation was done before)."""
+        version, seq = await self.run("FCALL", function, 1, self.keys.space(space), *arguments)
+        return int(version), int(seq)
+
+
+def connect(url: str) -> Redis:
+    """A client for `url` that waits for a free connection rather than failing, and speaks RESP2 (flat answers)."""
+    pool = BlockingConnectionPool.from_url(url, protocol=2, max_connections=64, timeout=30, socket_timeout=30)
+    return Redis(connection_pool=pool)
+
+
+def subscriber(url: str) -> Redis:
+    """A client for waiting on messages, for as long as it takes."""
+    return Redis.from_url(url, protocol=2, socket_timeout=None, health_check_interval=15)
+
+
+def translated(error: redis_errors.RedisError) -> StoaError:
+    """Our error for one of Redis'; the Function library's begin with a word of its own."""
+    text = str(error)
+    word, _, rest = text.partition(" ")
+    match word:
+        case "NOSPACE":
+            return NotFound(f"There is no space {rest!r} that you may read. Check its name, or ask for access.")
+        case "NOPERM" if rest[:1].isdigit():
+            held, needed = (Permission(int(level)) for level in rest.split()[:2])
+            return PermissionDenied(f"This needs {needed}, you hold {held}. Whoever holds grant there can give it.")
+        case "NOATOM":
+            return NotFound(f"There is no atom {rest!r} in this space.")
+        case "EXISTS":
+            return InvalidInput(f"There is an atom {rest!r} already; update it, or put without an id.")
+        case "TAKEN":
+            return InvalidInput(f"There is a space {rest!r} already; choose another name.")
+        case "CONFLICT":
+            return Conflict(f"The atom is at version {rest} by now.")
+        case "NOMATCH":
+            times = "does not occur" if rest == "0" else "occurs more than once"
+            return InvalidInput(f"The text to replace {times}; give a piece that occurs exactly once.")
+        case "FENCED":
+            return LeaseLost(f"Another worker has taken over the turn of {rest}.")
+        case "MISCONF":
+            return StoreUnavailable(
+                "Redis cannot write to its disk, so nothing was changed. Most often the disk is full: free some "
+                "space and try again; what was kept before is safe."
+            )
+        case "OOM":
+            return StoreUnavailable("Redis is out of memory, so nothing was changed. Raise its maxmemory.")
+    if isinstance(error, redis_errors.ConnectionError | redis_errors.TimeoutError):
+        return StoreUnavailable(f"Redis cannot be reached ({text}). Nothing was lost; it is tried again.")
+    return StoreUnavailable(f"Redis refused a command: {text}")
+
+
+# Values to and from what Redis keeps ----------------------------------------------------------------------------------
+
+
+def pack(value: object) -> bytes:
+    """Messagepack as Redis' Lua reads it, which knows no binary type."""
+    packed: bytes = msgpack.packb(value, use_bin_type=False)
+    return packed
+
+
+def unpack(data: bytes) -> Any:
+    """What `pack` or Redis' Lua packed; text comes back as bytes."""
+    return msgpack.unpackb(data, raw=True, strict_map_key=False)
+
+
+def token(key: str, value: Value) -> list[str]:
+    """The exact-match words of one metadata entry: `key=value`, one for each member of a list."""
+    values = value if isinstance(value, list) else [value]
+    return [f"{key}={as_text(one)}".replace(SEPARATOR, " ") for one in values]
+
+
+def as_text(value: Value) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case float() if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))  # 1.0 and 1 are the same number
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case _:
+            return str(value)
+
+
+def as_number(value: object) -> float | None:
+    """What comparisons compare: numbers as they are, times as seconds since 1970."""
+    match value:
+        case bool():
+            return None
+        case int() | float():
+            return float(value)
+        case datetime():
+            return value.timestamp()
+        case _:
+            return None
+
+
+def metadata_patch(metadata: Mapping[str, Value | None]) -> bytes:
+    """Metadata as the Function library takes it; None removes a key."""
+    if not metadata:
+        return b""
+    entries: list[list[object]] = []
+    for key, value in metadata.items():
+        if value is None:
+            entries.append([key, False, [], False])
+            continue
+        number = as_number(value)
+        entries.append([key, _json(value), token(key, value), repr(number) if number is not None else False])
+    return pack(entries)
+
+
+def _json(value: Value) -> bytes:
+    return orjson.dumps({"time": value.isoformat()} if isinstance(value, datetime) else value)
+
+
+def _value(data: bytes) -> Value:
+    value = orjson.loads(data)
+    return datetime.fromisoformat(value["time"]) if isinstance(value, dict) else value
+
+
+def read_metadata(data: bytes | None) -> dict[str, Value]:
+    return {key.decode(): _value(value) for key, value in unpack(data).items()} if data else {}
+
+
+def read_references(data: bytes | None) -> dict[str, list[str]]:
+    return {name.decode(): [one.decode() for one in ids] for name, ids in unpack(data).items()} if data else {}
+
+
+def read_time(milliseconds: bytes) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)
+
+
+def read_atom(space: str, id: str, fields: Sequence[bytes | None], score: float | None = None) -> Atom | None:
+    """An atom from the stored fields ver, c, m, f, by, o, ct, t, sp; None where there is none."""
+    version, content, metadata, references, author, origin, created, updated, tag = fields
+    if version is None or content is None or author is None or origin is None or tag is None:
+        return None
+    if created is None or updated is None:
+        return None
+    return Atom(
+        id=id,
+        space=space,
+        content=content.decode(),
+        metadata=read_metadata(metadata),
+        references=read_references(references),
+        version=int(version),
+        author=author.decode(),
+        origin=Origin(origin.decode()),
+        created=read_time(created),
+        updated=read_time(updated),
+        deprecated=tag.endswith(b"~"),
+        score=score,
+    )
+
+
+def read_change(space: str, entry: Sequence[Any]) -> Change:
+    """A change from one entry of a space's log."""
+    seq, flat = entry
+    fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+    return Change(
+        space=space,
+        seq=int(seq.partition(b"-")[0]),
+        operation=fields[b"op"].decode(),
+        atom=fields[b"id"].decode(),
+        version=int(fields[b"ver"]),
+        author=fields[b"by"].decode(),
+        origin=Origin(fields[b"o"].decode()),
+        comment=fields[b"c"].decode(),
+        at=read_time(fields[b"t"]),
+        cause=Cause(fields[b"r"].decode(), int(fields[b"d"])),
+    )
+
+
+def read_version(data: bytes) -> Version:
+    """One entry of an atom's history."""
+    version, at, author, operation, comment, content, metadata, references = unpack(data)
+    patch = unpack(metadata) if metadata else None
+    return Version(
+        version=int(version),
+        operation=operation.decode(),
+        author=author.decode(),
+        comment=comment.decode(),
+        at=read_time(at),
+        content=content.decode() if isinstance(content, bytes) else None,
+        metadata=_patch(patch) if patch is not None else None,
+        references=read_references(references) if references else None,
+    )
+
+
+def _patch(entries: Sequence[Any]) -> Metadata:
+    return {key.decode(): _value(value) for key, value, *_ in entries if value}
+
+
+def check_metadata(metadata: Mapping[str, Value | None]) -> None:
+    """Raises `InvalidInput` for a key or a value that metadata cannot hold."""
+    for key, value in metadata.items():
+        if not isinstance(key, str) or not key or len(key) > 100 or set(key) & {"=", "|", SEPARATOR}:
+            raise InvalidInput(f"{key!r} cannot be a metadata key: use 1 to 100 characters without = and |")
+        members = value if isinstance(value, list) else [value]
+        kinds = (str,) if isinstance(value, list) else (str, int, float, bool, datetime, type(None))
+        if not all(isinstance(member, kinds) for member in members):
+            raise InvalidInput(f"metadata {key!r} is {type(value).__name__}; it can be {VALUE_KINDS}")
+        if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+            raise InvalidInput(f"metadata {key!r} is {value}, which is no number to compare; leave it out")
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise InvalidInput(f"metadata {key!r} is a time without a zone; give it one")
+        if any(isinstance(member, str) and len(member) > 4_000 for member in members):
+            raise InvalidInput(f"metadata {key!r} is longer than 4,000 characters; put it into the content")
