@@ -38,9 +38,8 @@ def namespace(redis_url: str) -> Iterator[str]:
 
 def patterns(keys: Keys) -> list[str]:
     """A pattern for each kind of key: what its method answers when every argument is a wildcard."""
-    found = [
+    return [
         method(*"*" * len(inspect.signature(method).parameters))
         for name, method in inspect.getmembers(keys, inspect.ismethod)
         if not name.startswith("_")
     ]
-    return [*found, f"{keys.docket()}:*"]
