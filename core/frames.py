@@ -37,10 +37,11 @@ def render_change(framed: Framed) -> str:
 
 def parse_changes(text: str) -> list[Framed]:
     """Every change framed in `text`, exactly as it was put in."""
-    return [
-        Framed(int(n), *map(_unquoted, attributes), _literal(content))
-        for n, *attributes, content in (match.groups() for match in CHANGE.finditer(text))
-    ]
+    found = []
+    for match in CHANGE.finditer(text):
+        n, space, author, origin, atom, operation, comment = map(_unquoted, match.groups()[:-1])
+        found.append(Framed(int(n), space, author, origin, atom, operation, comment, _literal(match.groups()[-1])))
+    return found
 
 
 def render_output(printed: str, error: str | None) -> str:
@@ -50,12 +51,12 @@ def render_output(printed: str, error: str | None) -> str:
 
 
 def parse_output(text: str) -> tuple[str, str | None] | None:
-    """What the program whose output is framed in `text` printed, and its error; None without such a frame."""
-    match = OUTPUT.search(text)
-    if match is None:
+    """What the programs whose output is framed in `text` printed, and the last error; None without such a frame."""
+    found = [match.groups() for match in OUTPUT.finditer(text)]
+    if not found:
         return None
-    printed, error = match.groups()
-    return _literal(printed), None if error is None else _literal(error)
+    errors = [_literal(error) for _, error in found if error is not None]
+    return "\n".join(_literal(printed) for printed, _ in found), errors[-1] if errors else None
 
 
 def render_now(now: datetime) -> str:
