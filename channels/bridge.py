@@ -1,0 +1,174 @@
+"""The bridge carries what people write from a channel into a chat space, and what agents answer back to them."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from channels.contract import Channel, ChannelClosed, InboundMessage, OutboundMessage, ShowsDrafts
+from channels.rendering import clean, one_line
+from core.atoms import OWNER, Atom, Change, Principal, id_from
+from core.clock import Clock
+from core.errors import InvalidInput, StoaError, StoreUnavailable
+from core.notifications import Notifications
+from core.spaces import LONGEST_CONTENT, Spaces
+
+PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""How many seconds lie between the attempts to deliver one message."""
+AWAY = timedelta(minutes=5)
+"""What is older than this when it is shown says when it was said."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Which conversation of a channel is which chat space, and who speaks there."""
+
+    conversation: str
+    space: str = "chat"
+    person: Principal = OWNER
+
+
+class Bridge:
+    """One channel's conversation joined to its chat space.
+
+    Towards the space a message is taken once, whatever the platform repeats. Towards people every answer is shown at
+    least once and in order: the cursor moves after the send, so whoever comes late is shown what was missed.
+    """
+
+    def __init__(
+        self,
+        spaces: Spaces,
+        notifications: Notifications,
+        clock: Clock,
+        channel: Channel,
+        binding: Binding,
+        patience: Sequence[float] = PATIENCE,
+    ) -> None:
+        self.channel = channel
+        self.binding = binding
+        self.space = spaces.open(binding.space, binding.person)
+        self.subscriber = f"channel:{channel.name}:{binding.conversation}"
+        self.patience = patience
+        self._notifications = notifications
+        self._clock = clock
+        self._open: dict[str, str] = {}  # messages without an answer: atom id -> the cause its answer will name
+        self._writing: set[str] = set()  # agents with a turn under way in the space
+        self._progress = asyncio.Condition()
+
+    async def serve(self, wait: float = 0) -> None:
+        """Carry messages both ways until the channel has no more to say.
+
+        Then give the turns under way up to `wait` seconds to be answered. Ends quietly when nobody reads any more.
+        """
+        try:
+            await first(self._converse(wait), self.deliver(), self.show_drafts())
+        except ChannelClosed:
+            log.info("nobody reads %s any more", self.channel.name)
+
+    async def receive(self) -> None:
+        """Take what people write, until the channel ends. What cannot be taken is answered with the reason."""
+        async for message in self.channel.listen():
+            try:
+                await self._take(message)
+            except StoreUnavailable:
+                raise
+            except StoaError as error:
+                await self.channel.send(OutboundMessage(message.conversation, str(error)))
+
+    async def deliver(self) -> None:
+        """Show what agents say in the space: first what was missed, then each answer as it comes."""
+        after = await self._notifications.cursor(self.subscriber, self.space.id)
+        async for change in self.space.follow(after or 0):
+            if change.operation == "put":
+                await self._look_at(change)
+            await self._notifications.advance(self.subscriber, self.space.id, change.seq)
+
+    async def show_drafts(self) -> None:
+        """Let the channel show answers while they are being written, if it can."""
+        async for draft in self._notifications.drafts(self.space.id):
+            if isinstance(self.channel, ShowsDrafts):
+                await self.channel.draft(self.binding.conversation, draft.agent, draft.text)
+            async with self._progress:
+                (self._writing.discard if draft.text is None else self._writing.add)(draft.agent)
+                self._progress.notify_all()
+
+    async def _converse(self, wait: float) -> None:
+        await self.receive()
+        try:
+            async with asyncio.timeout(wait), self._progress:
+                await self._progress.wait_for(lambda: not self._open and not self._writing)
+        except TimeoutError:
+            log.info("left with %d messages unanswered after %s s", len(self._open), wait)
+
+    async def _take(self, message: InboundMessage) -> None:
+        if (size := len(message.text.encode(errors="replace"))) > LONGEST_CONTENT:
+            raise InvalidInput(
+                f"That message is too long for me ({size:,} bytes, {LONGEST_CONTENT:,} at most), so I have not taken "
+                "it. Please send it in parts."
+            )
+        text = clean(message.text)
+        if not text.strip():
+            raise InvalidInput("There is no readable text in that message, so I have not taken it.")
+        operation = f"{self.subscriber}:{message.id}"
+        atom = id_from(f"{self.space.id}/{operation}")
+        self._open[atom] = ""
+        try:
+            await self.space.put(text, comment=one_line(text), metadata={"role": "user"}, operation=operation)
+        except BaseException:
+            self._open.pop(atom, None)
+            raise
+
+    async def _look_at(self, change: Change) -> None:
+        if change.atom in self._open:
+            self._open[change.atom] = change.cause.root or f"{change.space}/{change.seq}"
+            return
+        atom = await self.space.get(change.atom)
+        if atom.metadata.get("role") != "assistant":
+            return
+        await self._deliver(atom, change)
+        answered = {reference.rpartition("/")[2] for reference in atom.references.get("reply_to", [])}
+        async with self._progress:
+            self._open = {
+                asked: root for asked, root in self._open.items() if asked not in answered and root != change.cause.root
+            }
+            self._progress.notify_all()
+
+    async def _deliver(self, atom: Atom, change: Change) -> None:
+        """Send one answer, trying again for a while; what nobody could be shown is noted in the space."""
+        text = atom.content
+        if self._clock.now() - change.at > AWAY:
+            text = f"*(said {change.at.astimezone(self._clock.zone):%A %d %B at %H:%M})*\n{text}"
+        message = OutboundMessage(self.binding.conversation, text)
+        for pause in (*self.patience, None):
+            try:
+                await self.channel.send(message)
+                return
+            except ChannelClosed:
+                raise
+            except Exception as error:  # noqa: BLE001 - one delivery: tried again, then noted
+                log.warning("%s did not take %s: %r", self.channel.name, atom.ref, error)
+                if pause is not None:
+                    await asyncio.sleep(pause)
+                    continue
+                await self.space.put(
+                    f"This answer could not be shown in {self.channel.name}: {type(error).__name__}: {error}",
+                    comment=f"an answer could not be shown in {self.channel.name}",
+                    metadata={"role": "note"},
+                    references={"about": [atom.ref]},
+                    operation=f"undelivered:{self.subscriber}:{atom.id}",
+                )
+
+
+async def first(*work: Coroutine[object, object, None]) -> None:
+    """Run all of it until the first part ends, stop the rest, and raise what ended it if that was an error."""
+    tasks = [asyncio.ensure_future(part) for part in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await next(task for task in tasks if task in done)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

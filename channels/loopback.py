@@ -1,0 +1,70 @@
+"""A channel inside the process: it stands for a platform wherever one is not needed, in tests and in trials."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+
+from channels.contract import ChannelClosed, InboundMessage, OutboundMessage
+
+
+class Loopback:
+    """What `say` is given is heard by whoever listens; what is sent can be read in `sent`."""
+
+    name = "loopback"
+
+    def __init__(self, conversation: str = "hall") -> None:
+        self.conversation = conversation
+        self.sent: list[OutboundMessage] = []
+        self.drafts: list[str | None] = []
+        self.refusals: deque[Exception] = deque()
+        """What the next sends raise instead of showing anything, one each."""
+        self._said: deque[InboundMessage] = deque()
+        self._count = 0
+        self._open = True
+        self._news = asyncio.Condition()
+
+    async def say(self, text: str, *, sender: str = "owner", id: str = "") -> InboundMessage:
+        """Let `sender` write `text`; the same `id` twice is a platform that tells a message twice."""
+        self._count += 1
+        message = InboundMessage(self.conversation, sender, text, id or str(self._count))
+        async with self._news:
+            self._said.append(message)
+            self._news.notify_all()
+        return message
+
+    async def close(self) -> None:
+        """Let the platform have no more to say."""
+        async with self._news:
+            self._open = False
+            self._news.notify_all()
+
+    async def heard(self, count: int) -> list[str]:
+        """The texts sent so far, as soon as there are `count` of them."""
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.sent) >= count)
+        return [message.text for message in self.sent]
+
+    async def listen(self) -> AsyncIterator[InboundMessage]:
+        while True:
+            async with self._news:
+                await self._news.wait_for(lambda: bool(self._said) or not self._open)
+            if not self._said:
+                return
+            yield self._said[0]
+            self._said.popleft()
+
+    async def send(self, message: OutboundMessage) -> str:
+        if self.refusals:
+            raise self.refusals.popleft()
+        if message.conversation != self.conversation:
+            raise ChannelClosed(f"nobody is in {message.conversation!r}")
+        async with self._news:
+            self.sent.append(message)
+            self._news.notify_all()
+        return str(len(self.sent))
+
+    async def direct(self, person: str) -> str:
+        return self.conversation
+
+    async def draft(self, conversation: str, agent: str, text: str | None) -> None:
+        self.drafts.append(text)
