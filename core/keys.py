@@ -66,16 +66,20 @@ class Keys:
         return f"{self.namespace}:cursors:{{{subscriber}}}"
 
     def session(self, agent: str) -> str:
-        """List: the agent's transcript, one message an entry."""
+        """List: the agent's transcript, one message an entry, the newest 1,000."""
         return f"{self.namespace}:session:{{{agent}}}"
 
     def ledger(self, agent: str) -> str:
-        """Hash: atom -> the version the agent last saw."""
+        """Hash: atom -> the version the agent last saw; begun anew above 5,000."""
         return f"{self.namespace}:ledger:{{{agent}}}"
 
     def journal(self, agent: str) -> str:
         """Hash: what the running turn has said and done so far; gone when the turn is committed."""
         return f"{self.namespace}:journal:{{{agent}}}"
+
+    def draft(self, space: str) -> str:
+        """A topic, no key: what an agent is about to say in the space."""
+        return f"{self.namespace}:draft:{{{space}}}"
 
     # Registries, one key each; they live as long as the house.
     def spaces(self) -> str:
@@ -99,6 +103,6 @@ class Keys:
         """String: the vector of a text that was embedded before; lives 30 days."""
         return f"{self.namespace}:vector:{embedder}:{digest}"
 
-    def docket(self) -> str:
-        """The prefix under which pydocket keeps its queues; each of its keys lives as docket says."""
-        return f"{self.namespace}-docket"
+    def docket(self, queue: str) -> str:
+        """The prefix of all keys of one pydocket queue; each of them lives as docket says."""
+        return f"{self.namespace}-docket-{queue}"

@@ -49,7 +49,7 @@ class Notifications:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Notifications":
-        await self._topics.subscribe(self._draft_topic("-"))  # a connection with no topic would not be listened to
+        await self._topics.subscribe(self.store.keys.draft("-"))  # a connection with no topic would not be listened to
         self._task = asyncio.create_task(self._listen(), name="notifications")
         return self
 
@@ -78,7 +78,7 @@ class Notifications:
                 await _any(queue)
 
     async def wakes(self) -> AsyncIterator[Wake]:
-        """Each change of any space as it is published; None-free, lossy by nature: pair it with a reconciler."""
+        """Each change of any space as it is published. One may be lost with a connection: look at the cursors, too."""
         pattern = self.store.keys.changes("*").encode()
         start = len(self.store.keys.changes("").rstrip("}"))
         async with self._reading(pattern, is_pattern=True) as queue:
@@ -103,19 +103,16 @@ class Notifications:
 
     async def draft(self, space: str, draft: Draft) -> None:
         """Show who is looking at the space what an agent is about to say; kept nowhere."""
-        await self.store.run("PUBLISH", self._draft_topic(space), orjson.dumps([draft.agent, draft.text]))
+        await self.store.run("PUBLISH", self.store.keys.draft(space), orjson.dumps([draft.agent, draft.text]))
 
     async def drafts(self, space: str) -> AsyncIterator[Draft]:
         """What agents are about to say in the space, from now on."""
-        async with self._reading(self._draft_topic(space).encode()) as queue:
+        async with self._reading(self.store.keys.draft(space).encode()) as queue:
             while True:
                 message = await queue.get()
                 if message is not None:
                     agent, text = orjson.loads(message.partition(b"\n")[2])
                     yield Draft(agent, text)
-
-    def _draft_topic(self, space: str) -> str:
-        return self.store.keys.changes(space).replace(":x:", ":draft:", 1)
 
     @contextlib.asynccontextmanager
     async def _reading(self, topic: bytes, *, is_pattern: bool = False) -> AsyncIterator[asyncio.Queue[bytes | None]]:

@@ -227,10 +227,10 @@ class Space:
         call = self._call(operation or id, comment or first_words(content), moment)
         patch, targets = metadata_patch(metadata or {}), pack(wanted) if wanted else b""
         vector = await self._vector(content)
-        _, seq = await self._store.mutate("stoa_put", self.id, *call, id, content, vector, patch, targets)
+        _, done = await self._store.mutate("stoa_put", self.id, *call, id, content, vector, patch, targets)
+        if done:
+            return self._seen(id, done)
         self.actor.ledger[f"{self.id}/{id}"] = 1
-        if seq == 0:
-            return await self.get(id)
         at = datetime.fromtimestamp(int(moment.timestamp() * 1000) / 1000, UTC)
         return Atom(
             id=id,
@@ -247,12 +247,7 @@ class Space:
     async def get(self, id: str) -> Atom:
         """The atom as it is now; needs read. Raises `NotFound`."""
         id = self._own(id)
-        fields = await self._store.run(*self._store.reading("stoa_get", self.id, self.holder.id, id))
-        atom = read_atom(self.id, id, fields)
-        if atom is None:
-            raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
-        self.actor.ledger[atom.ref] = atom.version
-        return atom
+        return self._seen(id, await self._store.run(*self._store.reading("stoa_get", self.id, self.holder.id, id)))
 
     async def update(
         self,
@@ -283,22 +278,22 @@ class Space:
         vector = await self._vector(content) if content is not None else b""
         expected = self.actor.ledger.get(f"{self.id}/{id}", "")
         call = self._call(operation or new_id(), comment)
-        patch, targets = metadata_patch(metadata or {}), pack(wanted)
+        patch, targets = metadata_patch(metadata or {}), b"" if references is None else pack(wanted)
         flags += "f" if references is not None else ""
         try:
-            version, _ = await self._store.mutate(
+            _, fields = await self._store.mutate(
                 "stoa_update", self.id, *call, id, expected, flags, new, old, vector, patch, targets
             )
         except Conflict:
             raise await self._conflict(id, int(expected)) from None
-        self.actor.ledger[f"{self.id}/{id}"] = version
-        return await self.get(id)
+        return self._seen(id, fields)
 
     async def deprecate(self, id: str, *, comment: str, operation: str = "") -> Atom:
         """Take an atom out of search; needs write. It stays readable by its id, with its history."""
         id = self._own(id)
-        await self._store.mutate("stoa_deprecate", self.id, *self._call(operation or new_id(), comment), id)
-        return await self.get(id)
+        call = self._call(operation or new_id(), comment)
+        _, fields = await self._store.mutate("stoa_deprecate", self.id, *call, id)
+        return self._seen(id, fields)
 
     async def search(
         self,
@@ -412,6 +407,14 @@ class Space:
             f"now {first_words(now.content)!r}, its metadata {dict(now.metadata)}. Look whether your change still "
             "makes sense, then update again."
         )
+
+    def _seen(self, id: str, fields: Sequence[bytes | None]) -> Atom:
+        """The atom in these fields, its version noted in the ledger."""
+        atom = read_atom(self.id, id, fields)
+        if atom is None:
+            raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
+        self.actor.ledger[atom.ref] = atom.version
+        return atom
 
     def _own(self, id: str) -> str:
         """An id of this space, given as `id` or `space/id`."""

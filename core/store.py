@@ -73,10 +73,10 @@ class Store:
         """The command that reads from a space."""
         return ["FCALL_RO", function, 1, self.keys.space(space), *arguments]
 
-    async def mutate(self, function: str, space: str, *arguments: Argument) -> tuple[int, int]:
-        """Change a space: the atom's new version and the change's number (0: this operation was done before)."""
-        version, seq = await self.run("FCALL", function, 1, self.keys.space(space), *arguments)
-        return int(version), int(seq)
+    async def mutate(self, function: str, space: str, *arguments: Argument) -> tuple[int, list[bytes | None]]:
+        """Change a space: the change's number (0: this operation was done before) and the atom's fields, if told."""
+        _, seq, *fields = await self.run("FCALL", function, 1, self.keys.space(space), *arguments)
+        return int(seq), fields[0] if fields else []
 
 
 def connect(url: str) -> Redis:
@@ -97,7 +97,7 @@ def translated(error: redis_errors.RedisError) -> StoaError:
     match word:
         case "NOSPACE":
             return NotFound(f"There is no space {rest!r} that you may read. Check its name, or ask for access.")
-        case "NOPERM" if rest[:1].isdigit():
+        case "DENIED":
             held, needed = (Permission(int(level)) for level in rest.split()[:2])
             return PermissionDenied(f"This needs {needed}, you hold {held}. Whoever holds grant there can give it.")
         case "NOATOM":
@@ -118,8 +118,8 @@ def translated(error: redis_errors.RedisError) -> StoaError:
                 "Redis cannot write to its disk, so nothing was changed. Most often the disk is full: free some "
                 "space and try again; what was kept before is safe."
             )
-        case "OOM":
-            return StoreUnavailable("Redis is out of memory, so nothing was changed. Raise its maxmemory.")
+    if isinstance(error, redis_errors.OutOfMemoryError):
+        return StoreUnavailable("Redis is out of memory, so nothing was changed. Raise its maxmemory and try again.")
     if isinstance(error, redis_errors.ConnectionError | redis_errors.TimeoutError):
         return StoreUnavailable(f"Redis cannot be reached ({text}). Nothing was lost; it is tried again.")
     return StoreUnavailable(f"Redis refused a command: {text}")

@@ -40,6 +40,8 @@ redis.register_function('stoa_commit', function(KEYS, A)
   if redis.call('GET', KEYS[2]) ~= A[1] then return -1 end
   for space, seq in pairs(cmsgpack.unpack(A[4])) do redis.call('HSET', KEYS[4], space, seq) end
   for _, message in ipairs(cmsgpack.unpack(A[5])) do redis.call('RPUSH', KEYS[5], message) end
+  redis.call('LTRIM', KEYS[5], -1000, -1)
+  if redis.call('HLEN', KEYS[6]) > 5000 then redis.call('DEL', KEYS[6]) end
   for atom, version in pairs(cmsgpack.unpack(A[6])) do redis.call('HSET', KEYS[6], atom, version) end
   redis.call('DEL', KEYS[3])
   local wakes = tonumber(redis.call('HGET', KEYS[1], 'wakes') or '0')

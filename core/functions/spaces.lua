@@ -1,7 +1,8 @@
 #!lua name=stoa_spaces
 -- The only writer of spaces. Each function is atomic: permission, version, history, references, index, log, wake-up.
 -- KEYS[1] is the space's own hash; every other key of the space follows from it and lies in the same slot (core/keys.py).
--- A mutation's first arguments are always: who, origin, epoch, operation, now (ms), root, depth, comment.
+-- A mutation's first arguments are always: who, origin, epoch, operation, now (ms), root, depth, comment. It answers
+-- the version, the change's number (0: this operation was done before) and, where the caller cannot know it, the atom.
 
 local US = '\31'
 local READ, APPEND, WRITE, GRANT = 1, 2, 3, 4
@@ -42,7 +43,7 @@ end
 local function refusal(k, who, needed)
   local held = level(k, who, {})
   if held == 0 then return redis.error_reply('NOSPACE ' .. k.name) end
-  if held < needed then return redis.error_reply('NOPERM ' .. held .. ' ' .. needed) end
+  if held < needed then return redis.error_reply('DENIED ' .. held .. ' ' .. needed) end
 end
 
 local function fenced(k, who, epoch)
@@ -59,7 +60,7 @@ end
 
 -- The change log ---------------------------------------------------------------------------------------------------
 
--- Log one change, publish it, and name the subscribers that want a turn for it at once.
+-- Log one change, publish it, and name the subscribers that want a turn for it at once (a change of an atom only).
 local function announce(k, c, operation, id, version)
   local seq = redis.call('HINCRBY', k.space, 'seq', 1)
   local root = c.root ~= '' and c.root or (k.name .. '/' .. seq)
@@ -67,15 +68,15 @@ local function announce(k, c, operation, id, version)
              'c', c.comment, 't', c.now, 'r', root, 'd', c.depth)
   local woken, all = {}, redis.call('HGETALL', k.subscribers)
   for i = 1, #all, 2 do
-    if all[i] ~= c.who and all[i + 1] == 'now' then woken[#woken + 1] = all[i] end
+    if id ~= '' and all[i] ~= c.who and all[i + 1] == 'now' then woken[#woken + 1] = all[i] end
   end
   redis.call('PUBLISH', k.log, cmsgpack.pack({seq, tonumber(c.depth), woken}))
   return seq
 end
 
-local function remembered(k, c)
+local function remembered(k, c, id)
   local answer = redis.call('GET', k.operation(c.operation))
-  if answer then return {tonumber(answer), 0} end
+  if answer then return {tonumber(answer), 0, redis.call('HMGET', k.atom(id), unpack(FIELDS))} end
 end
 
 local function remember(k, c, version)
@@ -186,7 +187,7 @@ redis.register_function('stoa_put', function(KEYS, A)
   if refused then return refused end
   local stored = redis.call('HGET', k.atom(id), 'op')
   if stored then
-    if stored == c.operation then return {1, 0} end
+    if stored == c.operation then return {1, 0, redis.call('HMGET', k.atom(id), unpack(FIELDS))} end
     return redis.error_reply('EXISTS ' .. id)
   end
   local references = A[13] ~= '' and cmsgpack.unpack(A[13]) or {}
@@ -217,7 +218,7 @@ redis.register_function('stoa_update', function(KEYS, A)
   local id, expected, flags, content, old, vector = A[9], A[10], A[11], A[12], A[13], A[14]
   local refused = refusal(k, c.who, WRITE) or fenced(k, c.who, c.epoch)
   if refused then return refused end
-  local done = remembered(k, c)
+  local done = remembered(k, c, id)
   if done then return done end
   local stored = redis.call('HMGET', k.atom(id), 'ver', 'kv', 'm', 'f', 'c')
   if not stored[1] then return redis.error_reply('NOATOM ' .. id) end
@@ -260,7 +261,7 @@ redis.register_function('stoa_update', function(KEYS, A)
              cmsgpack.pack({version, c.now, c.who, 'update', c.comment, whole, A[15], A[16]}))
   remember(k, c, version)
   if rippling then ripple(k, id) end
-  return {version, announce(k, c, 'update', id, version)}
+  return {version, announce(k, c, 'update', id, version), redis.call('HMGET', k.atom(id), unpack(FIELDS))}
 end)
 
 -- who ... comment | id. The atom leaves search (its space tag changes) and stays readable.
@@ -269,7 +270,7 @@ redis.register_function('stoa_deprecate', function(KEYS, A)
   local id = A[9]
   local refused = refusal(k, c.who, WRITE) or fenced(k, c.who, c.epoch)
   if refused then return refused end
-  local done = remembered(k, c)
+  local done = remembered(k, c, id)
   if done then return done end
   local stored = redis.call('HGET', k.atom(id), 'ver')
   if not stored then return redis.error_reply('NOATOM ' .. id) end
@@ -277,7 +278,7 @@ redis.register_function('stoa_deprecate', function(KEYS, A)
   redis.call('HSET', k.atom(id), 'sp', k.name .. '~', 'ver', version, 't', c.now)
   redis.call('RPUSH', k.history(id), cmsgpack.pack({version, c.now, c.who, 'deprecate', c.comment, false, '', ''}))
   remember(k, c, version)
-  return {version, announce(k, c, 'deprecate', id, version)}
+  return {version, announce(k, c, 'deprecate', id, version), redis.call('HMGET', k.atom(id), unpack(FIELDS))}
 end)
 
 -- who ... comment | description: a new space, private to its creator; the same creator again finds it as it is.

@@ -1,0 +1,90 @@
+"""Agents: who lives in the house, each a record of what it was born with. What it may do is in the spaces' grants."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from core.atoms import OWNER, Origin, Principal
+from core.errors import NotFound
+from core.permissions import Permission
+from core.spaces import Spaces
+
+
+class Agent(BaseModel):
+    """An LLM with instructions, tools, a session and connected spaces. Wiping the session is its death."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    instructions: str
+    task: str = ""
+    spawner: str = OWNER.id
+    model: str = ""
+    """Which LLM answers for it; empty means the one in the settings."""
+    tools: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    """Names of secrets; the values never come near an agent."""
+    injected: tuple[str, ...] = ()
+    """Spaces whose newest atoms are always in its context."""
+    speaks_in: str = ""
+    """Where the prose at the end of its turns goes; an agent without one speaks by writing atoms."""
+    status: Literal["alive", "dead"] = "alive"
+    created: datetime = datetime.fromtimestamp(0, UTC)
+
+    @property
+    def principal(self) -> Principal:
+        """As whom it acts."""
+        return Principal(self.id, Origin.AGENT)
+
+    @property
+    def coordinator(self) -> bool:
+        """Whether people are directly behind it: the owner made it, no other agent did."""
+        return self.spawner == OWNER.id
+
+
+class Agents:
+    """The registry of agents."""
+
+    def __init__(self, spaces: Spaces) -> None:
+        self._spaces = spaces
+        self._store = spaces.store
+
+    async def get(self, id: str) -> Agent:
+        """The agent called `id`, dead or alive; raises `NotFound`."""
+        record = await self._store.run("GET", self._store.keys.agent(id))
+        if record is None:
+            raise NotFound(f"There is no agent {id!r}. `stoa agent list` shows them.")
+        return Agent.model_validate_json(record)
+
+    async def list(self) -> list[Agent]:
+        """All living agents, oldest first."""
+        ids = sorted(id.decode() for id in await self._store.run("SMEMBERS", self._store.keys.agents()))
+        records = await self._store.together(*(["GET", self._store.keys.agent(id)] for id in ids))
+        return sorted((Agent.model_validate_json(record) for record in records if record), key=lambda a: a.created)
+
+    async def save(self, agent: Agent) -> None:
+        """Keep the record; an agent that was not there is born."""
+        await self._store.run("SET", self._store.keys.agent(agent.id), agent.model_dump_json())
+        change = "SADD" if agent.status == "alive" else "SREM"
+        await self._store.run(change, self._store.keys.agents(), agent.id)
+
+    async def seat(
+        self, agent: Agent, spaces: dict[str, Permission], subscriptions: tuple[str, ...] = ()
+    ) -> Agent:
+        """Give an agent of the owner's its place: the record, its spaces, and what wakes it. Doing it again is harmless."""
+        await self.save(agent)
+        for name, permission in spaces.items():
+            space = self._spaces.open(name, agent.principal)
+            if await space.permission() != permission:
+                await self._spaces.open(name).share(agent.id, permission)
+        for name in subscriptions:
+            await self._spaces.open(name, agent.principal).subscribe()
+        return agent
+
+    async def connected(self, agent: Agent) -> dict[str, Permission]:
+        """The spaces an agent may use at this moment and what it may do in each, computed from the grants."""
+        names = await self._spaces.names(agent.principal)
+        reading = [self._store.reading("stoa_level", name, agent.id) for name in names]
+        levels = await self._store.together(*reading)
+        return {name: Permission(level) for name, (level, _) in zip(names, levels, strict=True)}

@@ -1,0 +1,163 @@
+"""What an agent's code may call: its spaces, a few functions everybody has, and its tools. Each call is checked here."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.agents import Agent
+from core.atoms import Atom
+from core.clock import Clock
+from core.errors import InvalidInput, PermissionDenied
+from core.llm import LLM, Message
+from core.permissions import Permission
+from core.sandbox import Call
+from core.spaces import Actor, Space, Spaces
+from core.spawning import Spawner
+from core.times import local_time, words
+from core.tools import Tool, acting, call_tool
+from core.values import Moment, Spawned
+
+LONGEST_SLEEP = 600.0
+
+METHODS: dict[Permission, tuple[str, ...]] = {
+    Permission.READ: ("get", "search", "history", "subscribe", "unsubscribe"),
+    Permission.APPEND: ("put",),
+    Permission.WRITE: ("update", "deprecate"),
+    Permission.GRANT: ("share", "revoke", "describe"),
+}
+
+
+def methods(permission: Permission) -> frozenset[str]:
+    """What may be called on a space by who holds this permission there."""
+    return frozenset(name for level, names in METHODS.items() if level <= permission for name in names)
+
+
+@dataclass(slots=True)
+class Capabilities:
+    """One agent's capabilities during one turn; `answer` carries out a call its code made."""
+
+    agent: Agent
+    actor: Actor
+    turn: str
+    connected: Mapping[str, Permission]
+    spaces: Spaces
+    spawner: Spawner
+    clock: Clock
+    llm: LLM
+    tools: Mapping[str, Tool]
+
+    @property
+    def objects(self) -> dict[str, frozenset[str]]:
+        """The agent's spaces by name, with the methods its permission allows."""
+        return {name: methods(permission) for name, permission in self.connected.items()}
+
+    @property
+    def functions(self) -> dict[str, Tool]:
+        """The functions its code may call by name."""
+        everyone: dict[str, Tool] = {
+            "search": self.search,
+            "spawn": self.spawn,
+            "now": self.now,
+            "local_time": self.local_time,
+            "llm": self.ask,
+            "sleep": self.sleep,
+        }
+        return everyone | {name: self.tools[name] for name in self.agent.tools if name in self.tools}
+
+    async def answer(self, call: Call) -> object:
+        """Do what the code asked for; raises what the code shall see."""
+        operation = f"{self.turn}.{call.number}"
+        if call.target:
+            return await self._space(call, operation)
+        function = self.functions[call.name]
+        _fits(call.name, function, call)
+        return await call_tool(function, self.actor, operation, *call.args, **call.kwargs)
+
+    async def search(self, query: str = "", limit: int = 10) -> list[Atom]:
+        """Find atoms by meaning in all spaces you may read, the best first; without a query the newest."""
+        return await self.spaces.search(self.actor, query, limit=limit)
+
+    async def spawn(
+        self,
+        task: str,
+        instructions: str = "",
+        spaces: dict[str, str] | None = None,
+        tools: list[str] | None = None,
+        secrets: list[str] | None = None,
+        model: str = "",
+    ) -> Spawned:
+        """Create an agent that works on `task` on its own while you go on. `spaces` says what it may do where
+        ({"notes": "read"}), never more than you may; the same holds for tools, secrets and model. It reports in the
+        space named by the answer's .space, which wakes you."""
+        return await self.spawner.spawn(
+            self.actor, task, instructions, spaces, tools or (), secrets or (), model, acting().call
+        )
+
+    async def now(self) -> str:
+        """The present time, as ISO text with offset."""
+        return self.clock.now().isoformat(timespec="seconds")
+
+    async def local_time(self, text: str) -> Moment:
+        """The moment that words such as "in 20 minutes" or "tomorrow at 9am" mean here: .at (ISO) and .words. Raises
+        ValueError, saying why, for a time that is past, does not exist or is not understood."""
+        now = self.clock.now()
+        moment = local_time(text, now)
+        return Moment(moment.isoformat(timespec="seconds"), words(moment, now))
+
+    async def ask(self, prompt: str, text: str = "") -> str:
+        """Ask a model about a text, outside your own context; several at once with asyncio.gather."""
+        question = Message("user", f"{prompt}\n\n{text}" if text else prompt)
+        return "".join([piece async for piece in self.llm.reply([question])])
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, at most ten minutes; for longer ask for a timer."""
+        if not 0 <= seconds <= LONGEST_SLEEP:
+            raise InvalidInput(f"sleep({seconds}) is not between 0 and {LONGEST_SLEEP:.0f} seconds; ask for a timer")
+        await self.clock.sleep(seconds)
+
+    async def _space(self, call: Call, operation: str) -> object:
+        space = self.spaces.open(call.target, self.actor)
+        if call.name not in methods(self.connected.get(call.target, Permission.NONE)):
+            raise PermissionDenied(f"{call.name}() is not among what you may do in {call.target!r}")
+        method = getattr(space, call.name)
+        kwargs = dict(call.kwargs)
+        if call.name in ("put", "update", "deprecate"):
+            kwargs["operation"] = operation
+        if call.name in ("update", "deprecate"):
+            kwargs.setdefault("comment", "")
+            kwargs["comment"] = kwargs["comment"] or f"{call.name}d by {self.agent.id}"
+        _fits(f"{call.target}.{call.name}", method, Call(call.number, call.target, call.name, call.args, kwargs))
+        return await method(*call.args, **kwargs)
+
+
+def describe(connected: Mapping[str, Permission], functions: Mapping[str, Tool]) -> str:
+    """The capabilities in words, for an agent's context."""
+    lines = ["Spaces (`spaces[\"name\"]`, or the name itself where it is a Python name):"]
+    for name, permission in connected.items():
+        allowed = ", ".join(sorted(methods(permission)))
+        lines.append(f"- {name}: you hold {permission} ({allowed})")
+    lines += ["", "Their methods:"]
+    held = max(connected.values(), default=Permission.NONE)
+    lines += [_signature(name, getattr(Space, name)) for name in sorted(methods(held))]
+    lines += ["", "Functions:"]
+    lines += [_signature(name, function) for name, function in functions.items()]
+    return "\n".join(lines)
+
+
+def _signature(name: str, function: Tool) -> str:
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in ("self", "operation")]
+    shown = ", ".join(_parameter(p) for p in parameters)
+    summary = " ".join((inspect.getdoc(function) or "").split())
+    return f"- {name}({shown}): {summary}"
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    return parameter.name if parameter.default is inspect.Parameter.empty else f"{parameter.name}={parameter.default!r}"
+
+
+def _fits(name: str, function: Tool, call: Call) -> None:
+    """Raises `InvalidInput` saying how `name` is called, where the arguments do not fit."""
+    try:
+        inspect.signature(function).bind(*call.args, **call.kwargs)
+    except TypeError as error:
+        raise InvalidInput(f"{name}: {error}. It is called as {_signature(name, function)[2:]}") from None

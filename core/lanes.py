@@ -1,0 +1,110 @@
+"""One lane an agent: one turn at a time, whoever runs it, held by a lease and fenced by an epoch."""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from core.errors import LeaseLost, StoreUnavailable
+from core.store import Store, pack
+
+LEASE = 6.0
+"""Seconds a lane stays taken after its worker was last heard of; shorter than docket's redelivery time."""
+
+
+class Lane:
+    """The right to run one agent's turn, and the journal of that turn.
+
+    What the turn says and does is written down before it takes effect, so that whoever takes the lane after a crash
+    goes on from there. Raises `LeaseLost` from every call once another worker has taken over.
+    """
+
+    def __init__(self, store: Store, agent: str, lease: float = LEASE) -> None:
+        self.store = store
+        self.agent = agent
+        self.epoch = 0
+        self._wakes = 0
+        self._lease = lease
+        self._token = secrets.token_hex(8)
+        keys = store.keys
+        self._keys = (keys.lane(agent), keys.lease(agent))
+        self._journal = keys.journal(agent)
+
+    async def begin(self) -> bool:
+        """Take the lane; False while someone else holds it."""
+        taken = await self._call("stoa_begin", self._keys, self._token, self._milliseconds)
+        if taken:
+            self.epoch, self._wakes = (int(number) for number in taken)
+        return bool(taken)
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Keep the lease alive in here; ends with `LeaseLost` when it is gone."""
+        task = asyncio.current_task()
+        assert task is not None
+        lost = False
+
+        async def renew() -> None:
+            nonlocal lost
+            while True:
+                await asyncio.sleep(self._lease / 4)
+                with contextlib.suppress(StoreUnavailable):  # Redis is away: the lease outlives a short absence
+                    if not await self._call("stoa_renew", self._keys, self._token, self._milliseconds):
+                        lost = True
+                        task.cancel()
+                        return
+
+        renewing = asyncio.create_task(renew(), name=f"lease of {self.agent}")
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not lost:
+                raise
+            task.uncancel()
+            raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.") from None
+        finally:
+            renewing.cancel()
+
+    async def journal(self) -> dict[str, bytes]:
+        """What the turn under way has noted so far; empty for a new one."""
+        noted = await self.store.run("HGETALL", self._journal)
+        return {field.decode(): value for field, value in zip(noted[::2], noted[1::2], strict=True)}
+
+    async def note(self, field: str, value: bytes) -> None:
+        """Write one thing down for good."""
+        if not await self._call("stoa_journal", (*self._keys, self._journal), self._token, field, value):
+            raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.")
+
+    async def commit(
+        self, cursors: Mapping[str, int], messages: Sequence[bytes] = (), ledger: Mapping[str, int] | None = None
+    ) -> bool:
+        """End the turn: cursors, session and ledger move on and the journal is gone, all at once.
+
+        True when more has changed meanwhile; the lane is still held then, otherwise it is free.
+        """
+        keys = self.store.keys
+        names = (*self._keys, self._journal, keys.cursors(self.agent), keys.session(self.agent), keys.ledger(self.agent))
+        packed = (pack(dict(cursors)), pack(list(messages)), pack(dict(ledger or {})))
+        wakes = int(await self._call("stoa_commit", names, self._token, self._milliseconds, self._wakes, *packed))
+        if wakes < 0:
+            raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.")
+        self._wakes = max(wakes, self._wakes)
+        return wakes > 0
+
+    @property
+    def _milliseconds(self) -> int:
+        return int(self._lease * 1000)
+
+    async def _call(self, function: str, names: Sequence[str], *arguments: str | bytes | int) -> Any:
+        return await self.store.run("FCALL", function, len(names), *names, *arguments)
+
+
+async def wake(store: Store, agent: str, *, again: bool = False) -> int | None:
+    """Count a wake-up; answers the epoch to queue a turn for, or None when a turn runs or is queued already.
+
+    `again` queues anew what may have been lost on its way to the queue.
+    """
+    names = (store.keys.lane(agent), store.keys.lease(agent))
+    epoch = int(await store.run("FCALL", "stoa_wake", len(names), *names, "yes" if again else ""))
+    return None if epoch < 0 else epoch

@@ -1,0 +1,109 @@
+"""Spawning: a new agent with a task, and with no more than its spawner has."""
+
+from collections.abc import Mapping, Sequence
+
+from core.agents import Agent, Agents
+from core.atoms import id_from, new_id
+from core.errors import InvalidInput, PermissionDenied
+from core.permissions import Permission
+from core.settings import Settings
+from core.spaces import Actor, Spaces, first_words
+from core.values import Spawned
+
+LONGEST_TASK = 100_000
+
+
+class Spawner:
+    """Creates agents on behalf of agents; access only ever narrows."""
+
+    def __init__(self, spaces: Spaces, agents: Agents, settings: Settings, guide: str, convention: str) -> None:
+        self._spaces = spaces
+        self._agents = agents
+        self._settings = settings
+        self._guide = guide
+        """How a spawned agent behaves when its spawner says nothing else."""
+        self._convention = convention
+        """What is said about a direct-message space to those who share it."""
+
+    async def spawn(
+        self,
+        actor: Actor,
+        task: str,
+        instructions: str = "",
+        spaces: Mapping[str, str] | None = None,
+        tools: Sequence[str] = (),
+        secrets: Sequence[str] = (),
+        model: str = "",
+        operation: str = "",
+    ) -> Spawned:
+        """Create an agent and give it its task in a direct-message space; raises naming what is wider than one's own.
+
+        Nothing is created when anything is refused. The same `operation` twice is one agent.
+        """
+        parent = await self._agents.get(actor.principal.id)
+        wanted = {name: Permission.parse(permission) for name, permission in (spaces or {}).items()}
+        _check_task(task)
+        await self._check_spaces(parent, wanted)
+        _check_names("tools", tools, parent.tools)
+        _check_names("secrets", secrets, parent.secrets)
+        self._check_model(parent, model)
+        id = f"agent-{id_from(operation or new_id())[:6]}"
+        room = f"dm-{id}"
+        child = Agent(
+            id=id,
+            instructions=instructions or self._guide,
+            task=task,
+            spawner=parent.id,
+            model=model or parent.model,
+            tools=tuple(tools),
+            secrets=tuple(secrets),
+            speaks_in=room,
+            created=self._spaces.clock.now(),
+        )
+        await self._settle(actor, child, wanted)
+        await self._spaces.open(room, actor).put(
+            task, comment=f"task: {first_words(task)}", metadata={"kind": "task"}, operation=f"{operation or id}.task"
+        )
+        return Spawned(id, room)
+
+    async def _settle(self, actor: Actor, child: Agent, wanted: Mapping[str, Permission]) -> None:
+        room = await self._spaces.create(child.speaks_in, description=self._convention, actor=actor)
+        await room.pass_on(child.id, Permission.WRITE)
+        for name, permission in wanted.items():
+            await self._spaces.open(name, actor).pass_on(child.id, permission)
+        await self._agents.save(child)
+        await room.subscribe()
+        await self._spaces.open(child.speaks_in, child.principal).subscribe()
+
+    async def _check_spaces(self, parent: Agent, wanted: Mapping[str, Permission]) -> None:
+        held = await self._agents.connected(parent)
+        for name, permission in wanted.items():
+            if permission > held.get(name, Permission.NONE):
+                raise PermissionDenied(
+                    f"spaces: you asked {permission} on {name!r} for the new agent and hold "
+                    f"{held.get(name, Permission.NONE)} yourself. Ask for no more than you hold, or ask "
+                    f"{parent.spawner} to give you {permission} first."
+                )
+
+    def _check_model(self, parent: Agent, model: str) -> None:
+        own = parent.model or self._settings.model
+        if model and model != own:
+            raise PermissionDenied(
+                f"model: you asked for {model!r} and may use {own!r}. Leave model out to pass your own on."
+            )
+
+
+def _check_task(task: str) -> None:
+    if not isinstance(task, str) or not task.strip():
+        raise InvalidInput("task: say in a sentence or more what the new agent is to do")
+    if len(task) > LONGEST_TASK:
+        raise InvalidInput(f"task: {len(task):,} characters, {LONGEST_TASK:,} is the most; put the rest into a space")
+
+
+def _check_names(field: str, wanted: Sequence[str], held: Sequence[str]) -> None:
+    if isinstance(wanted, str):
+        raise InvalidInput(f"{field}: give a list of names, not one text")
+    if wider := sorted(set(wanted) - set(held)):
+        have = ", ".join(held) or "none"
+        raise PermissionDenied(f"{field}: you asked for {', '.join(wider)} and hold {have}. Pass on only what you hold.")
+

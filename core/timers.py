@@ -1,0 +1,113 @@
+"""Timers: atoms that come due. A timer fires by one write to its atom, so it fires once however often it is tried."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+from core.atoms import Atom, Change, Origin, Principal, References
+from core.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from core.spaces import Space, Spaces, first_words
+from core.times import local_time
+from core.tools import acting
+
+CLOCK = Principal("clock", Origin.AGENT)
+SPACE = "timers"
+LATE = timedelta(minutes=1)
+HORIZON = timedelta(minutes=1)
+
+
+class Timers:
+    """What is to happen at a time: set, listed and cancelled by agents and people, fired by `run`."""
+
+    def __init__(self, spaces: Spaces) -> None:
+        self._spaces = spaces
+        self._clock = spaces.clock
+
+    async def set_timer(self, at: str, what: str, references: References | None = None) -> Atom:
+        """Set a timer: at `at` (ISO time with offset, or words such as "tomorrow at 9am") its atom in `timers` changes
+        with the comment "timer fired: <what>", which wakes you. `references` are kept with it, so pass on what the
+        request was about. Answers the timer's atom; raises ValueError for a time that is past or does not exist."""
+        if not isinstance(what, str) or not what.strip():
+            raise InvalidInput("what: say what the timer is for, so that whoever is reminded knows")
+        due = local_time(at, self._clock.now())
+        return await self._space().put(
+            what,
+            comment=f"timer set for {due.isoformat(timespec='seconds')}: {first_words(what)}",
+            metadata={"kind": "timer", "status": "pending", "due": due, "zone": str(self._clock.zone)},
+            references=references or {},
+            operation=acting().operation(),
+        )
+
+    async def cancel_timer(self, id: str) -> Atom:
+        """Cancel the pending timer with this id; raises if there is none."""
+        space = self._space()
+        timer = await space.get(id)
+        if timer.metadata.get("status") != "pending":
+            raise NotFound(f"Timer {id!r} is {timer.metadata.get('status', 'no timer')}, so it cannot be cancelled.")
+        return await space.update(
+            id,
+            comment=f"timer cancelled: {first_words(timer.content)}",
+            metadata={"status": "cancelled"},
+            operation=acting().operation(),
+        )
+
+    async def list_timers(self) -> list[Atom]:
+        """The pending timers, the next one first."""
+        pending = await self._space().search(metadata={"kind": "timer", "status": "pending"}, limit=1000)
+        return sorted(pending, key=_due)
+
+    async def run(self) -> None:
+        """Fire every timer when it is due, late ones at once. Any number of workers may run this."""
+        space = self._spaces.open(SPACE, CLOCK)
+        changed = asyncio.Event()
+        watching = asyncio.create_task(_watch(space.follow(0), changed), name="timers")
+        try:
+            while True:
+                changed.clear()
+                try:
+                    moment = await self._fire_due(space)
+                except (StoreUnavailable, Conflict):  # away for now, or moved meanwhile: look again soon
+                    moment = self._clock.now() + timedelta(seconds=1)
+                waking = asyncio.create_task(self._clock.sleep_until(moment))
+                waiting = asyncio.create_task(changed.wait())
+                await asyncio.wait((waking, waiting), return_when=asyncio.FIRST_COMPLETED)
+                for task in (waking, waiting):
+                    task.cancel()
+        finally:
+            watching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watching
+
+    async def _fire_due(self, space: Space) -> datetime:
+        """Fire what is due; answers when to look again."""
+        now = self._clock.now()
+        pending = {"kind": "timer", "status": "pending", "due": {"lte": now + HORIZON}}
+        soon = sorted(await space.search(metadata=pending, limit=1000), key=_due)
+        for timer in soon:
+            if _due(timer) > now:
+                return _due(timer)
+            await self._fire(space, timer, late=now - _due(timer) > LATE)
+        return now + HORIZON
+
+    async def _fire(self, space: Space, timer: Atom, *, late: bool) -> None:
+        await space.update(
+            timer.id,
+            comment=f"timer fired: {first_words(timer.content)}",
+            metadata={"status": "fired", "late": late},
+            operation=f"fire {timer.id} {_due(timer).isoformat()}",
+        )
+
+    def _space(self) -> Space:
+        return self._spaces.open(SPACE, acting().actor)
+
+
+def _due(timer: Atom) -> datetime:
+    due = timer.metadata.get("due")
+    return due if isinstance(due, datetime) else timer.created or datetime.max
+
+
+async def _watch(changes: AsyncIterator[Change], changed: asyncio.Event) -> None:
+    async for _ in changes:
+        changed.set()
+
