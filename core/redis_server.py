@@ -225,8 +225,9 @@ class EmbeddedRedis:
         """How the server ended, as far as its parent can know."""
         if self._child is None:
             return "is gone"
-        await _until(lambda: not self._held(), FAREWELL)
-        code = self._child.poll()
+        child = self._child
+        await _until(lambda: child.poll() is not None, FAREWELL)
+        code = child.returncode
         if code is None:
             return "no longer answers"
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
@@ -245,10 +246,10 @@ class EmbeddedRedis:
 
     def _refusal(self, reason: str) -> str:
         """Why the server did not start, and what to do."""
-        if "append only file" in reason:
+        if re.search("append only file|AOF (file|manifest)", reason):
             mend = (
-                f"A file in {self.directory / 'appendonlydir'} is damaged. `stoa doctor --repair` cuts it back to the "
-                "last whole command and keeps what it cuts off."
+                f"The data in {self.directory / 'appendonlydir'} is damaged. `stoa doctor --repair` cuts the file back "
+                "to its last whole command and keeps what it cuts off."
             )
         elif "No space left" in reason or "File too large" in reason:
             mend = f"Free some space on the disk of {self.directory} and start Stoa again."
@@ -279,18 +280,16 @@ async def check_search(redis: "Redis") -> None:
     from redis.exceptions import RedisError
 
     try:
-        facts = await redis.info("server")
-        known = await redis.execute_command("COMMAND", "INFO", "FT.SEARCH", "FT.CREATE")  # type: ignore[no-untyped-call]
+        version = str((await redis.info("server"))["redis_version"])
+        if int(version.partition(".")[0]) < 7:
+            raise StoreUnavailable(f"This is Redis {version}, and Stoa needs 7 or newer, best 8. {RUN_ONE}")
+        if not await redis.command_list(pattern="FT.SEARCH"):
+            raise StoreUnavailable(
+                f"This Redis {version} has no search (FT.SEARCH), which Stoa needs; "
+                f"Redis 8 and Redis Stack have it. {RUN_ONE}"
+            )
     except RedisError as error:
         raise StoreUnavailable(f"Redis does not answer as it should: {error}. Check REDIS_URL. {RUN_ONE}") from error
-    version = str(facts["redis_version"])
-    if int(version.partition(".")[0]) < 7:
-        raise StoreUnavailable(f"This is Redis {version}, and Stoa needs 7 or newer, best 8. {RUN_ONE}")
-    if len([command for command in (known.values() if isinstance(known, dict) else known) if command]) < 2:
-        raise StoreUnavailable(
-            f"This Redis {version} has no search (FT.SEARCH), which Stoa needs; "
-            f"Redis 8 and Redis Stack have it. {RUN_ONE}"
-        )
 
 
 def _socket(home: Path) -> Path:
