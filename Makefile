@@ -1,43 +1,46 @@
 # Everything a person or CI runs. `make run` talks to Stoa, `make test` proves it.
 PYTHON ?= python3
 BIN := .venv/bin
-STOA := $(BIN)/stoa
 
-.PHONY: run test check fix bench lock clean
+.PHONY: run test lint check fix bench lock clean
 .DEFAULT_GOAL := run
 
 run: .venv/installed
-	@$(STOA) run
+	@$(BIN)/stoa run
 
 test: .venv/installed
 	@$(BIN)/pytest -n auto
 
-check: .venv/installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/pytest -n auto
+lint: .venv/installed
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+check: lint test
 
 fix: .venv/installed
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
 
 bench: .venv/installed
 	@$(BIN)/python -m benchmarks
 
 # The one install rule: a venv, uv inside it, then the hashed lock (seconds, where plain pip takes a minute).
+# Debian's Python cannot put pip into a venv unless python3-venv is there; its own pip reaches inside instead.
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
 	  { echo "Stoa needs Python 3.11, 3.12 or 3.13; say which with: make PYTHON=python3.11"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv 2>/dev/null || $(PYTHON) -m venv --without-pip .venv
-	@test -x $(BIN)/uv || $(BIN)/python -m pip --version >/dev/null 2>&1 \
-	  && $(BIN)/python -m pip install --quiet uv 2>/dev/null || $(PYTHON) -m pip --python $(BIN)/python install --quiet uv
+	@echo "Setting up .venv ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >/dev/null 2>&1 || $(PYTHON) -m venv --without-pip .venv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv 2>/dev/null || \
+	  $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv || \
+	  { echo "uv could not be installed; $(PYTHON) needs pip, and the package registry must be reachable."; exit 1; }
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
 lock: .venv/installed
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
 	  --no-header --quiet --output-file requirements.lock
 
 clean:
