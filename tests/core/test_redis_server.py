@@ -245,8 +245,15 @@ async def _takes_writes(redis: Redis) -> bool:
 async def test_a_home_that_is_a_file_is_said(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file")
 
-    with pytest.raises(StoreUnavailable, match=r"it is no directory\. Set STOA_HOME"):
+    with pytest.raises(StoreUnavailable, match=r"home is no directory\. .* set STOA_HOME"):
         await EmbeddedRedis(tmp_path / "home").__aenter__()
+
+
+async def test_a_data_directory_that_cannot_be_written_is_said(home: Path) -> None:
+    (home / "redis" / "owners.lock").mkdir(parents=True)
+
+    with pytest.raises(StoreUnavailable, match=r"cannot be used: Is a directory \(.*owners.lock\)"):
+        await EmbeddedRedis(home).__aenter__()
 
 
 async def test_a_server_that_cannot_keep_its_files_quotes_its_reason(home: Path) -> None:
