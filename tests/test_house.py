@@ -25,7 +25,7 @@ FROM_THE_GROUND_UP = """
     search wordpiece embeddings notifications
     spaces
     llm frames templates recipes offline
-    sandbox tools
+    crossing dialect guests sandbox tools
     agents spawning capabilities sessions contexts lanes timers turns
     house
     worker
