@@ -69,10 +69,12 @@ class Agents:
         change = "SADD" if agent.status == "alive" else "SREM"
         await self._store.run(change, self._store.keys.agents(), agent.id)
 
-    async def seat(
-        self, agent: Agent, spaces: dict[str, Permission], subscriptions: tuple[str, ...] = ()
-    ) -> Agent:
-        """Give an agent of the owner's its place: the record, its spaces, and what wakes it. Doing it again is harmless."""
+    async def seat(self, agent: Agent, spaces: dict[str, Permission], subscriptions: tuple[str, ...] = ()) -> Agent:
+        """Give an agent of the owner's its place: record, spaces, and what wakes it. Doing it again is harmless."""
+        try:
+            agent = agent.model_copy(update={"created": (await self.get(agent.id)).created})
+        except NotFound:
+            agent = agent.model_copy(update={"created": self._spaces.clock.now()})
         await self.save(agent)
         for name, permission in spaces.items():
             space = self._spaces.open(name, agent.principal)

@@ -132,7 +132,7 @@ class Capabilities:
 
 def describe(connected: Mapping[str, Permission], functions: Mapping[str, Tool]) -> str:
     """The capabilities in words, for an agent's context."""
-    lines = ["Spaces (`spaces[\"name\"]`, or the name itself where it is a Python name):"]
+    lines = ['Spaces (`spaces["name"]`, or the name itself where it is a Python name):']
     for name, permission in connected.items():
         allowed = ", ".join(sorted(methods(permission)))
         lines.append(f"- {name}: you hold {permission} ({allowed})")

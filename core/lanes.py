@@ -69,7 +69,7 @@ class Lane:
     async def journal(self) -> dict[str, bytes]:
         """What the turn under way has noted so far; empty for a new one."""
         noted = await self.store.run("HGETALL", self._journal)
-        return {field.decode(): value for field, value in zip(noted[::2], noted[1::2], strict=True)}
+        return {field.decode(): value for field, value in noted.items()}
 
     async def note(self, field: str, value: bytes) -> None:
         """Write one thing down for good."""
@@ -84,7 +84,13 @@ class Lane:
         True when more has changed meanwhile; the lane is still held then, otherwise it is free.
         """
         keys = self.store.keys
-        names = (*self._keys, self._journal, keys.cursors(self.agent), keys.session(self.agent), keys.ledger(self.agent))
+        names = (
+            *self._keys,
+            self._journal,
+            keys.cursors(self.agent),
+            keys.session(self.agent),
+            keys.ledger(self.agent),
+        )
         packed = (pack(dict(cursors)), pack(list(messages)), pack(dict(ledger or {})))
         wakes = int(await self._call("stoa_commit", names, self._token, self._milliseconds, self._wakes, *packed))
         if wakes < 0:

@@ -47,7 +47,7 @@ async def create_index(store: Store, embedder: str, dimensions: int) -> None:
     schema += ["c", "TEXT", "t", "NUMERIC", "SORTABLE"]
     for number in range(NUMBERS):
         schema += [f"n{number}", "NUMERIC"]
-    vector = ["TYPE", "FLOAT16", "DIM", dimensions, "DISTANCE_METRIC", "COSINE"]
+    vector: list[Argument] = ["TYPE", "FLOAT16", "DIM", dimensions, "DISTANCE_METRIC", "COSINE"]
     schema += ["v", "VECTOR", "FLAT", len(vector), *vector]
     prefix = store.keys.atom("", "").partition("{")[0]
     await store.run("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, prefix, "STOPWORDS", 0, "SCHEMA", *schema)

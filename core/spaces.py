@@ -29,6 +29,8 @@ from core.store import (
     Argument,
     Store,
     check_metadata,
+    check_name,
+    check_text,
     metadata_patch,
     pack,
     read_atom,
@@ -65,7 +67,9 @@ class Spaces:
         self.embedder = embedder
         """Without one, what is put is embedded by a worker, and a search goes by words."""
 
-    async def create(self, name: str, by: Principal = OWNER, description: str = "", actor: Actor | None = None) -> "Space":
+    async def create(
+        self, name: str, by: Principal = OWNER, description: str = "", actor: Actor | None = None
+    ) -> "Space":
         """A new space, private to its creator; the same creator naming it again gets it as it is.
 
         Raises `InvalidInput` for a name that cannot be one or is taken by someone else.
@@ -133,9 +137,7 @@ class Spaces:
         query.filter = parts[0] if len(parts) == 1 else "(" + " | ".join(f"({part})" for part in parts) + ")"
         return query
 
-    async def _ranked(
-        self, reader: Principal, names: Sequence[str], built: Query, text: str, limit: int
-    ) -> list[Atom]:
+    async def _ranked(self, reader: Principal, names: Sequence[str], built: Query, text: str, limit: int) -> list[Atom]:
         index = self.store.keys.index(self.embedder.id if self.embedder else await self._index())
         commands: list[Sequence[Argument]] = [self.store.reading("stoa_level", name, reader.id) for name in names]
         named = identifiers_of(text)
@@ -387,6 +389,7 @@ class Space:
                 f"the comment has {len(comment)} characters, {LONGEST_COMMENT} is the most; say it shorter and put "
                 "the rest into the content"
             )
+        check_text("the comment", comment)
         actor = self.actor
         milliseconds = int((moment or self._spaces.clock.now()).timestamp() * 1000)
         who = (actor.principal.id, actor.principal.origin.value)
@@ -439,18 +442,15 @@ def _check_content(content: str) -> None:
             f"the content has {size:,} bytes, one atom holds {LONGEST_CONTENT:,}; split it into several atoms that "
             "refer to each other"
         )
-    if not content.isascii():
-        try:
-            content.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidInput(f"the content is not valid Unicode text: {error.reason}") from None
+    check_text("the content", content)
 
 
 def _checked(references: References) -> dict[str, list[str]]:
     wanted: dict[str, list[str]] = {}
     for name, ids in references.items():
         targets = [ids] if isinstance(ids, str) else list(ids)
-        if not name or not all(isinstance(one, str) and one for one in targets):
+        check_name(name, "a reference's name")
+        if not all(isinstance(one, str) and one for one in targets):
             raise InvalidInput(f"references {name!r} must name atoms by their ids, as a list of text")
         wanted[name] = targets
     return wanted

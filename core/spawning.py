@@ -105,5 +105,5 @@ def _check_names(field: str, wanted: Sequence[str], held: Sequence[str]) -> None
         raise InvalidInput(f"{field}: give a list of names, not one text")
     if wider := sorted(set(wanted) - set(held)):
         have = ", ".join(held) or "none"
-        raise PermissionDenied(f"{field}: you asked for {', '.join(wider)} and hold {have}. Pass on only what you hold.")
-
+        asked = ", ".join(wider)
+        raise PermissionDenied(f"{field}: you asked for {asked} and hold {have}. Pass on only what you hold yourself.")

@@ -1,9 +1,12 @@
 """The one door to Redis: calls the Function library, and turns what it answers into our values and errors."""
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 import msgpack
 import orjson
@@ -17,6 +20,8 @@ from core.keys import Keys
 from core.permissions import Permission
 
 SEPARATOR = "\x1f"
+LONGEST_TAG = 200
+KEY = re.compile(r"\w(?:[\w .:/-]{0,98}[\w.:/-])?")
 LIBRARIES = ("spaces", "lanes")
 
 Argument = str | bytes | int | float
@@ -40,7 +45,7 @@ class Store:
     async def run(self, *command: Argument) -> Any:
         """One command, one round trip; raises one of our errors."""
         try:
-            return await self.redis.execute_command(*command)
+            return await self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
         except redis_errors.RedisError as error:
             raise translated(error) from error
         except OSError as error:
@@ -79,13 +84,13 @@ class Store:
         return int(seq), fields[0] if fields else []
 
 
-def connect(url: str) -> Redis:
+def client(url: str) -> Redis:
     """A client for `url` that waits for a free connection rather than failing, and speaks RESP2 (flat answers)."""
     pool = BlockingConnectionPool.from_url(url, protocol=2, max_connections=64, timeout=30, socket_timeout=30)
     return Redis(connection_pool=pool)
 
 
-def subscriber(url: str) -> Redis:
+def waiting_client(url: str) -> Redis:
     """A client for waiting on messages, for as long as it takes."""
     return Redis.from_url(url, protocol=2, socket_timeout=None, health_check_interval=15)
 
@@ -140,9 +145,18 @@ def unpack(data: bytes) -> Any:
 
 
 def token(key: str, value: Value) -> list[str]:
-    """The exact-match words of one metadata entry: `key=value`, one for each member of a list."""
+    """The exact-match words of one metadata entry: `key=value`, one for each member of a list.
+
+    Values are percent-encoded, since the engine trims and unescapes tags; long ones stand as their hash.
+    """
     values = value if isinstance(value, list) else [value]
-    return [f"{key}={as_text(one)}".replace(SEPARATOR, " ") for one in values]
+    return [f"{key}={_encoded(as_text(one))}" for one in values]
+
+
+def _encoded(text: str) -> str:
+    if len(text) > LONGEST_TAG:
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return quote(text, safe="")
 
 
 def as_text(value: Value) -> str:
@@ -266,11 +280,26 @@ def _patch(entries: Sequence[Any]) -> Metadata:
     return {key.decode(): _value(value) for key, value, *_ in entries if value}
 
 
+def check_name(name: object, what: str) -> None:
+    """Raises `InvalidInput` for what cannot name a metadata entry or a reference."""
+    if not isinstance(name, str) or not KEY.fullmatch(name):
+        raise InvalidInput(f"{name!r} cannot be {what}: use 1 to 100 letters, digits, blanks, _ . : / or -")
+
+
+def check_text(what: str, *texts: str) -> None:
+    """Raises `InvalidInput` for text that is not valid Unicode, such as half of an emoji."""
+    for text in texts:
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidInput(f"{what} is not valid Unicode text: {error.reason}") from None
+
+
 def check_metadata(metadata: Mapping[str, Value | None]) -> None:
     """Raises `InvalidInput` for a key or a value that metadata cannot hold."""
     for key, value in metadata.items():
-        if not isinstance(key, str) or not key or len(key) > 100 or set(key) & {"=", "|", SEPARATOR}:
-            raise InvalidInput(f"{key!r} cannot be a metadata key: use 1 to 100 characters without = and |")
+        check_name(key, "a metadata key")
         members = value if isinstance(value, list) else [value]
         kinds = (str,) if isinstance(value, list) else (str, int, float, bool, datetime, type(None))
         if not all(isinstance(member, kinds) for member in members):
@@ -279,5 +308,6 @@ def check_metadata(metadata: Mapping[str, Value | None]) -> None:
             raise InvalidInput(f"metadata {key!r} is {value}, which is no number to compare; leave it out")
         if isinstance(value, datetime) and value.tzinfo is None:
             raise InvalidInput(f"metadata {key!r} is a time without a zone; give it one")
+        check_text(f"metadata {key!r}", *(member for member in members if isinstance(member, str)))
         if any(isinstance(member, str) and len(member) > 4_000 for member in members):
             raise InvalidInput(f"metadata {key!r} is longer than 4,000 characters; put it into the content")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from core.atoms import Atom, Change, Origin, Principal, References
 from core.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from core.search import Filter
 from core.spaces import Space, Spaces, first_words
 from core.times import local_time
 from core.tools import acting
@@ -82,7 +83,7 @@ class Timers:
     async def _fire_due(self, space: Space) -> datetime:
         """Fire what is due; answers when to look again."""
         now = self._clock.now()
-        pending = {"kind": "timer", "status": "pending", "due": {"lte": now + HORIZON}}
+        pending: Filter = {"kind": "timer", "status": "pending", "due": {"lte": now + HORIZON}}
         soon = sorted(await space.search(metadata=pending, limit=1000), key=_due)
         for timer in soon:
             if _due(timer) > now:
@@ -110,4 +111,3 @@ def _due(timer: Atom) -> datetime:
 async def _watch(changes: AsyncIterator[Change], changed: asyncio.Event) -> None:
     async for _ in changes:
         changed.set()
-

@@ -1,0 +1,21 @@
+"""The assistant: the agent that people talk to."""
+
+from conventions import instructions
+from core.agents import Agent
+from core.house import House
+from core.permissions import Permission
+
+
+async def assistant(house: House) -> Agent:
+    """Connected to the chat, so a coordinator; it passes on to others what is theirs, over the bus."""
+    return await house.agents.seat(
+        Agent(id="assistant", instructions=instructions("assistant"), speaks_in="chat"),
+        spaces={
+            "chat": Permission.WRITE,
+            "bus": Permission.WRITE,
+            "tasks": Permission.WRITE,
+            "notes": Permission.WRITE,
+            "timers": Permission.READ,
+        },
+        subscriptions=("chat", "bus"),
+    )

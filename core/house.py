@@ -1,0 +1,60 @@
+"""The house: every part of one Stoa, opened in order and closed again."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from core.agents import Agents
+from core.clock import Clock
+from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder
+from core.keys import Keys
+from core.notifications import Notifications
+from core.redis_server import check_search
+from core.search import create_index
+from core.settings import Settings
+from core.spaces import Spaces
+from core.store import Store, client, waiting_client
+from core.timers import Timers
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the parts of one Stoa are; opened by `open_house`."""
+
+    settings: Settings
+    url: str
+    clock: Clock
+    store: Store
+    notifications: Notifications
+    embedder: Embedder
+    spaces: Spaces
+    agents: Agents
+    timers: Timers
+
+
+@contextlib.asynccontextmanager
+async def open_house(
+    settings: Settings,
+    url: str,
+    *,
+    clock: Clock | None = None,
+    embedder: Embedder | None = None,
+) -> AsyncIterator[House]:
+    """Open the house over the Redis at `url`: enough to use spaces; `core.worker` brings the agents to life.
+
+    Raises `StoreUnavailable` where there is no Redis with search. Nothing heavy is loaded before it is needed.
+    """
+    clock = clock or Clock(settings.zone)
+    async with contextlib.AsyncExitStack() as stack:
+        redis = await stack.enter_async_context(contextlib.aclosing(client(url)))
+        waiting = await stack.enter_async_context(contextlib.aclosing(waiting_client(url)))
+        store = Store(redis, Keys(settings.namespace))
+        await check_search(redis)
+        await store.load()
+        if embedder is None:
+            local = await stack.enter_async_context(LocalEmbedder())
+            embedder = CachedEmbedder(local, redis, store.keys)
+        await create_index(store, embedder.id, embedder.dimensions)
+        notifications = await stack.enter_async_context(Notifications(store, waiting))
+        spaces = Spaces(store, notifications, clock, embedder)
+        yield House(settings, url, clock, store, notifications, embedder, spaces, Agents(spaces), Timers(spaces))

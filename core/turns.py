@@ -1,0 +1,335 @@
+"""A turn: what changed goes in, the model answers with prose and code, the code acts, until there is no more code."""
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from core import errors
+from core.agents import Agent, Agents
+from core.atoms import Atom, Cause, Change, Origin
+from core.capabilities import Capabilities
+from core.contexts import Contexts
+from core.errors import LeaseLost, ModelUnavailable, NotFound, StoaError, StoreUnavailable
+from core.frames import render_now, render_output
+from core.lanes import Lane
+from core.llm import LLM, Message
+from core.notifications import Draft
+from core.sandbox import Call, Sandbox
+from core.sandbox import Session as Guest
+from core.sessions import Session, write_message
+from core.settings import Settings
+from core.spaces import Actor, Spaces, first_words
+from core.spawning import Spawner
+from core.tools import Tool
+from core.values import Notice, decode, encode
+
+log = logging.getLogger("stoa.turns")
+
+FENCE = re.compile(r"^```(?:python|py)[^\n]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
+PATIENCE = (5.0, 15.0, 60.0, 300.0)
+"""Seconds between attempts to reach a model for an agent that nobody waits for."""
+DRAFT_EVERY = 0.1
+"""Seconds between two looks at a reply that is still coming."""
+TRIES = 3
+"""How often a turn that breaks is tried before it is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Why a turn happens: its own name, the changes, and where the cursors stand once they are dealt with."""
+
+    turn: str
+    now: str
+    root: str
+    depth: int
+    cursors: dict[str, int]
+    notices: list[Notice]
+
+
+@dataclass(slots=True)
+class Turns:
+    """Runs the turns of agents, with everything a turn needs."""
+
+    spaces: Spaces
+    agents: Agents
+    contexts: Contexts
+    spawner: Spawner
+    settings: Settings
+    models: Callable[[str], LLM]
+    tools: Mapping[str, Tool]
+    people: Sandbox
+    """Where the code of agents runs that people talk to; theirs alone, so that it is never full."""
+    background: Sandbox
+
+    async def run(self, agent_id: str, lane: Lane) -> None:
+        """Take turns for this agent until nothing is left that it has not seen. The lane must have begun."""
+        async with lane.kept():
+            while await self._one(agent_id, lane):
+                pass
+
+    async def _one(self, agent_id: str, lane: Lane) -> bool:
+        """One turn; True when there is more to do."""
+        noted = await lane.journal()
+        try:
+            agent = await self.agents.get(agent_id)
+        except NotFound:
+            return await lane.commit({})
+        news = News(*decode(noted["news"])) if "news" in noted else await self._news(agent)
+        if not news.notices:
+            return await lane.commit(news.cursors)
+        if "news" not in noted:
+            await lane.note("news", encode([getattr(news, name) for name in News.__slots__]))
+        session = Session(self.spaces.store, agent.id, self.settings.session_characters)
+        actor = Actor(agent.principal, Cause(news.root, news.depth + 1), lane.epoch, await session.ledger())
+        turn = Turn(self, agent, actor, lane, news, noted)
+        try:
+            said = await turn.run(await session.messages())
+        except (LeaseLost, StoreUnavailable):
+            raise
+        except Exception as error:  # the edge of one turn: tried a few times, then given up with a word
+            tries = int(noted.get("tries", b"0")) + 1
+            log.exception("%s: turn %s failed, attempt %s", agent.id, news.turn, tries)
+            if tries < TRIES:
+                await lane.note("tries", str(tries).encode())
+                raise
+            said = await turn.give_up(error)
+        return await lane.commit(news.cursors, [write_message(message) for message in said], actor.ledger)
+
+    async def _news(self, agent: Agent) -> News:
+        """What has changed, by others, in the spaces this agent is subscribed to, since it last looked."""
+        store = self.spaces.store
+        stored = await store.run("HGETALL", store.keys.cursors(agent.id))
+        cursors = {space.decode(): int(seq) for space, seq in stored.items()}
+        notices: list[Notice] = []
+        heads: list[Change] = []
+        for space in list(cursors):
+            try:
+                changes = await self.spaces.notifications.changes(space, agent.principal, cursors[space])
+            except NotFound:  # its access was taken back
+                del cursors[space]
+                continue
+            for change in changes:
+                cursors[space] = change.seq
+                if change.atom and change.author != agent.id:
+                    if change.cause.depth >= self.settings.depth:
+                        log.warning("%s: parked %s/%s, %s turns deep", agent.id, space, change.seq, change.cause.depth)
+                        continue
+                    heads.append(change)
+                    notices.append(await self._notice(agent, change))
+        deepest = max(heads, key=lambda change: change.cause.depth, default=None)
+        cause = deepest.cause if deepest else Cause()
+        now = render_now(self.spaces.clock.now())
+        turn = f"{agent.id}:{heads[0].space}/{heads[0].seq}" if heads else ""
+        return News(turn, now, cause.root, cause.depth, cursors, notices)
+
+    async def _notice(self, agent: Agent, change: Change) -> Notice:
+        try:
+            atom = await self.spaces.open(change.space, agent.principal).get(change.atom)
+        except NotFound:
+            atom = Atom(change.atom, change.space, "")
+        return Notice(
+            id=change.atom,
+            space=change.space,
+            operation=change.operation,
+            comment=change.comment,
+            author=change.author,
+            origin=change.origin,
+            content=atom.content,
+            metadata=atom.metadata,
+            references=atom.references,
+            version=atom.version,
+        )
+
+
+class Turn:
+    """One turn of one agent, resumed from its journal where an earlier worker left it."""
+
+    def __init__(
+        self, turns: Turns, agent: Agent, actor: Actor, lane: Lane, news: News, noted: Mapping[str, bytes]
+    ) -> None:
+        self.agent = agent
+        self.actor = actor
+        self._turns = turns
+        self._lane = lane
+        self._news = news
+        self._noted = noted
+        self._llm = turns.models(agent.model)
+        self._ran: list[str] = []
+        self._guest: Guest | None = None
+        self._stack = AsyncExitStack()
+
+    async def run(self, past: Sequence[Message]) -> list[Message]:
+        """Take the turn; answers what it adds to the session."""
+        async with self._working(), self._stack:
+            connected = await self._turns.agents.connected(self.agent)
+            self._capabilities = Capabilities(
+                self.agent,
+                self.actor,
+                self._news.turn,
+                connected,
+                self._turns.spaces,
+                self._turns.spawner,
+                self._turns.spaces.clock,
+                self._llm,
+                self._turns.tools,
+            )
+            added = [self._turns.contexts.tail(self._news.now, self._news.notices)]
+            try:
+                before = await self._before(past)
+                prose = await self._steps(before, added)
+            except ModelUnavailable as error:
+                log.warning("%s: %s", self.agent.id, error)
+                prose = str(error)
+                added.append(Message("assistant", prose))
+            if prose:
+                await self._say(prose)
+            return added
+
+    async def give_up(self, error: Exception) -> list[Message]:
+        """End a turn that cannot be carried out with a word about it."""
+        prose = f"Something went wrong while I worked on this ({type(error).__name__}); the log has the details."
+        await self._say(prose)
+        return [self._turns.contexts.tail(self._news.now, self._news.notices), Message("assistant", prose)]
+
+    async def _before(self, past: Sequence[Message]) -> list[Message]:
+        contexts, capabilities = self._turns.contexts, self._capabilities
+        connected, functions = capabilities.connected, capabilities.functions
+        head = await contexts.head(self.agent, connected, functions)
+        shown = await contexts.examples(self.agent, connected, capabilities.objects, functions, self._news.notices)
+        return [head, *past, *shown]
+
+    async def _steps(self, before: Sequence[Message], added: list[Message]) -> str:
+        """Ask, run, show, ask again, until a reply has no code; answers that reply's prose."""
+        for step in range(self._turns.settings.steps):
+            reply = await self._reply(step, [*before, *added])
+            code = FENCE.findall(reply)
+            if reply:
+                added.append(Message("assistant", reply))
+            if not code:
+                if not reply and step == 0 and self._news.notices[-1].origin is Origin.OWNER:
+                    raise ModelUnavailable(
+                        f"The model {self._llm.name} answered nothing. Say it again, or choose another with STOA_MODEL."
+                    )
+                return reply
+            added.append(Message("user", await self._output(step, code)))
+        return f"I stopped after {self._turns.settings.steps} steps without finishing. Shall I go on?"
+
+    async def _reply(self, step: int, messages: Sequence[Message]) -> str:
+        """The model's reply, from the journal if it was given before a crash."""
+        field = f"reply.{step}"
+        if field in self._noted:
+            return self._noted[field].decode()
+        reply = await self._asked(messages)
+        await self._lane.note(field, reply.encode())
+        return reply
+
+    async def _asked(self, messages: Sequence[Message]) -> str:
+        """Ask the model. Where nobody waits for the answer, an unreachable one is asked again for some minutes."""
+        for pause in () if self.agent.coordinator and self.agent.speaks_in else PATIENCE:
+            try:
+                return await self._streamed(messages)
+            except ModelUnavailable as error:
+                log.warning("%s: %s Asking again in %.0f s.", self.agent.id, error, pause)
+                await asyncio.sleep(pause)
+        return await self._streamed(messages)
+
+    async def _streamed(self, messages: Sequence[Message]) -> str:
+        """The reply, its prose shown while it comes to whoever looks at the space the agent speaks in."""
+        pieces: list[str] = []
+        shown = 0.0
+        loop = asyncio.get_running_loop()
+        async for piece in self._llm.reply(messages):
+            pieces.append(piece)
+            if self.agent.speaks_in and loop.time() - shown > DRAFT_EVERY:
+                shown = loop.time()
+                await self._draft("".join(pieces).partition("```")[0])
+        return "".join(pieces).strip()
+
+    async def _output(self, step: int, code: Sequence[str]) -> str:
+        """Run a step's code and frame what it printed; done once, even if a crash comes between."""
+        field = f"output.{step}"
+        if field in self._noted:
+            self._ran += code
+            return self._noted[field].decode()
+        guest = await self._ready()
+        printed, error = "", None
+        for piece in code:
+            self._ran.append(piece)
+            outcome = await guest.run(piece)
+            printed += outcome.printed
+            if error := outcome.error:
+                break
+        shown = render_output(printed.rstrip("\n"), error)
+        await self._lane.note(field, shown.encode())
+        return shown
+
+    async def _ready(self) -> Guest:
+        """The turn's sandbox, brought to where the turn was by running again, from the journal, what ran before."""
+        if self._guest is None:
+            sandbox = self._turns.people if self.agent.coordinator else self._turns.background
+            capabilities = self._capabilities
+            values = {"changes": self._news.notices, "change": self._news.notices[0]}
+            opening = sandbox.session(capabilities.objects, frozenset(capabilities.functions), values, self._answer)
+            self._guest = await self._stack.enter_async_context(opening)
+            for piece in self._ran:
+                await self._guest.run(piece)
+        return self._guest
+
+    async def _answer(self, call: Call) -> object:
+        """Answer one call of the agent's code: from the journal, or by doing it and noting the answer."""
+        field, name = f"call.{call.number}", f"{call.target}.{call.name}"
+        if field in self._noted:
+            made, answer, error = decode(self._noted[field])
+            if made != name:
+                raise RuntimeError(f"call {call.number} was {made} before the interruption and is {name} now")
+            if error:
+                kind, text = error
+                raise getattr(errors, kind)(text)
+            return answer
+        try:
+            answer = await self._capabilities.answer(call)
+        except (LeaseLost, StoreUnavailable, ModelUnavailable):
+            raise  # nothing was done: on a new try it may be
+        except StoaError as refused:
+            await self._lane.note(field, encode([name, None, [type(refused).__name__, str(refused)]]))
+            raise
+        await self._lane.note(field, encode([name, answer, None]))
+        return answer
+
+    async def _say(self, prose: str) -> None:
+        """Put the turn's last prose where the agent speaks; one that speaks nowhere has none."""
+        if not self.agent.speaks_in:
+            return
+        answered = self._answered()
+        report = not self.agent.coordinator
+        await self._turns.spaces.open(self.agent.speaks_in, self.actor).put(
+            prose,
+            comment=f"report: {first_words(prose)}" if report else first_words(prose),
+            metadata={"kind": "report"} if report else {"role": "assistant"},
+            references={"reply_to": answered} if answered else {},
+            operation=f"{self._news.turn}.say",
+        )
+
+    def _answered(self) -> list[str]:
+        """Which atoms of that space this turn goes back to: what was said there, or what a message is about."""
+        here = f"{self.agent.speaks_in}/"
+        named = [notice.ref for notice in self._news.notices]
+        named += [ref for notice in self._news.notices for ref in notice.references.get("about", ())]
+        return list(dict.fromkeys(ref.removeprefix(here) for ref in named if ref.startswith(here)))
+
+    @contextlib.asynccontextmanager
+    async def _working(self) -> AsyncIterator[None]:
+        """Show that a turn runs to whoever looks at the space the agent speaks in."""
+        await self._draft("")
+        try:
+            yield
+        finally:
+            await self._draft(None)
+
+    async def _draft(self, text: str | None) -> None:
+        if self.agent.speaks_in:
+            await self._turns.spaces.notifications.draft(self.agent.speaks_in, Draft(self.agent.id, text))

@@ -1,0 +1,180 @@
+"""A worker: carries out agents' turns, makes missing vectors, fires timers. Any number may run over one Redis."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+
+from docket import Docket
+from docket import Worker as Engine
+
+from core.contexts import Contexts
+from core.errors import LeaseLost, StoaError
+from core.house import House
+from core.lanes import LEASE, Lane, wake
+from core.llm import LLM, connect
+from core.sandbox import Sandbox
+from core.spawning import Spawner
+from core.turns import Turns
+
+log = logging.getLogger("stoa.worker")
+
+PEOPLE, BACKGROUND = "people", "background"
+"""Two queues, so that a person's message never waits behind background work."""
+CONCURRENCY = 32
+PROCESSES = {PEOPLE: 4, BACKGROUND: 16}
+"""How many programs may run at once in each queue's sandbox; a process starts when it is first needed."""
+REDELIVERY = timedelta(seconds=30)
+CHECK = timedelta(milliseconds=100)
+
+
+class Worker:
+    """Turns changes into turns: whoever is subscribed and awake gets one, on whichever worker is free.
+
+    Publishing says at once who is to be woken; what a lost message or a dead worker leaves behind, the reconciler
+    finds by comparing cursors with the change logs.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        guide: str,
+        convention: str,
+        *,
+        llm: LLM | None = None,
+        lease: float = LEASE,
+        processes: Mapping[str, int] = PROCESSES,
+    ) -> None:
+        """`guide` and `convention` are what a spawned agent and its direct-message space are told by default; `llm`
+        answers for every agent, instead of the models they name."""
+        self._house = house
+        self._store = house.store
+        self._guide = guide
+        self._convention = convention
+        self._llm = llm
+        self._lease = lease
+        self._processes = processes
+        self._models: dict[str, LLM] = {}
+        self._dockets: dict[str, Docket] = {}
+        self._unembedded: asyncio.Queue[str] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Work until cancelled; what is under way then is taken up by the next worker."""
+        async with contextlib.AsyncExitStack() as stack:
+            people = await stack.enter_async_context(Sandbox(self._processes[PEOPLE]))
+            background = await stack.enter_async_context(Sandbox(self._processes[BACKGROUND]))
+            self._turns = self._prepare(people, background)
+            engines = [await stack.enter_async_context(self._engine(queue)) for queue in (PEOPLE, BACKGROUND)]
+            async with asyncio.TaskGroup() as group:
+                for engine in engines:
+                    group.create_task(engine.run_forever(), name=f"docket {engine.docket.name}")
+                group.create_task(self._dispatch(), name="dispatch")
+                group.create_task(self._embed(), name="embed")
+                group.create_task(self._reconcile(), name="reconcile")
+                group.create_task(self._house.timers.run(), name="timers")
+
+    def _prepare(self, people: Sandbox, background: Sandbox) -> Turns:
+        house = self._house
+        timers = house.timers
+        return Turns(
+            spaces=house.spaces,
+            agents=house.agents,
+            contexts=Contexts(house.spaces, house.embedder),
+            spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),
+            settings=house.settings,
+            models=self._model,
+            tools={tool.__name__: tool for tool in (timers.set_timer, timers.cancel_timer, timers.list_timers)},
+            people=people,
+            background=background,
+        )
+
+    def _model(self, name: str) -> LLM:
+        if self._llm:
+            return self._llm
+        name = name or self._house.settings.model
+        if name not in self._models:
+            settings = self._house.settings.model_copy(update={"model": name})
+            self._models[name] = connect(settings, self._house.embedder)
+        return self._models[name]
+
+    @contextlib.asynccontextmanager
+    async def _engine(self, queue: str) -> AsyncIterator[Engine]:
+        mark = "&" if "?" in self._house.url else "?"
+        async with Docket(
+            name=self._store.keys.docket(queue),
+            url=f"{self._house.url}{mark}max_connections=500",
+            execution_ttl=timedelta(0),
+        ) as docket:
+            docket.register(self._turn, names=["turn"])
+            self._dockets[queue] = docket
+            async with Engine(
+                docket,
+                concurrency=CONCURRENCY,
+                redelivery_timeout=REDELIVERY,
+                minimum_check_interval=CHECK,
+                scheduling_resolution=CHECK,
+                reconnection_delay=timedelta(seconds=1),
+            ) as engine:
+                yield engine
+
+    async def _turn(self, agent: str) -> None:
+        """Take an agent's turns, if nobody else does. One of the edges that may catch broadly: the worker goes on."""
+        lane = Lane(self._store, agent, self._lease)
+        if not await lane.begin():
+            return
+        try:
+            await self._turns.run(agent, lane)
+        except LeaseLost as error:
+            log.info("%s", error)
+        except Exception:
+            log.exception("A turn of %s failed; it is tried again.", agent)
+
+    async def _dispatch(self) -> None:
+        """Queue a turn for each agent that a change wakes, and fill in vectors while at it."""
+        async for change in self._house.notifications.wakes():
+            with contextlib.suppress(StoaError):  # the reconciler finds what is missed here
+                for agent in change.subscribers:
+                    await self._wake(agent)
+            self._unembedded.put_nowait(change.space)
+
+    async def _embed(self) -> None:
+        """Make the vectors of what was put by processes that make none."""
+        while True:
+            space = await self._unembedded.get()
+            try:
+                await self._house.spaces.embed_waiting([space])
+            except StoaError as error:  # a search makes up for it
+                log.warning("%s", error)
+
+    async def _reconcile(self) -> None:
+        """Find agents that are behind and have no turn."""
+        while True:
+            try:
+                for agent in await self._behind():
+                    await self._wake(agent, again=True)
+            except StoaError as error:
+                log.warning("%s", error)
+            await asyncio.sleep(self._lease / 3)
+
+    async def _wake(self, agent: str, *, again: bool = False) -> None:
+        epoch = await wake(self._store, agent, again=again)
+        if epoch is None:
+            return
+        record = await self._house.agents.get(agent)
+        docket = self._dockets[PEOPLE if record.coordinator else BACKGROUND]
+        await docket.add("turn", key=f"turn:{agent}:{epoch}")(agent)
+
+    async def _behind(self) -> list[str]:
+        """The agents whose cursors are behind the logs of their spaces, or whose turn was cut off."""
+        keys = self._store.keys
+        agents = [id.decode() for id in await self._store.run("SMEMBERS", keys.agents())]
+        cursors = await self._store.together(*(["HGETALL", keys.cursors(agent)] for agent in agents))
+        spaces = sorted({space for places in cursors for space in places})
+        newest = await self._store.together(*(["HGET", keys.space(space.decode()), "seq"] for space in spaces))
+        ends = {space: int(seq or 0) for space, seq in zip(spaces, newest, strict=True)}
+        return [
+            agent
+            for agent, places in zip(agents, cursors, strict=True)
+            if any(int(seq) < ends[space] for space, seq in places.items())
+        ]

@@ -1,0 +1,93 @@
+"""One agent, one turn at a time, whoever runs it."""
+
+import asyncio
+
+import pytest
+
+from core.errors import LeaseLost
+from core.house import House
+from core.lanes import Lane, wake
+
+
+async def test_a_lane_has_one_holder_at_a_time(house: House) -> None:
+    first, second = Lane(house.store, "ann"), Lane(house.store, "ann")
+    assert await first.begin()
+    assert not await second.begin()
+    await first.commit({})
+    assert await second.begin()
+
+
+async def test_each_holder_has_a_higher_epoch_than_the_one_before(house: House) -> None:
+    first, second = Lane(house.store, "ann"), Lane(house.store, "ann")
+    await first.begin()
+    await first.commit({})
+    await second.begin()
+    assert second.epoch > first.epoch
+
+
+async def test_a_first_wake_up_queues_a_turn_and_a_second_does_not(house: House) -> None:
+    assert await wake(house.store, "ann") == 0
+    assert await wake(house.store, "ann") is None
+
+
+async def test_a_wake_up_lost_on_its_way_is_queued_again_on_demand(house: House) -> None:
+    await wake(house.store, "ann")
+    assert await wake(house.store, "ann", again=True) == 0
+
+
+async def test_a_wake_up_during_a_turn_is_not_lost(house: House) -> None:
+    lane = Lane(house.store, "ann")
+    await lane.begin()
+    assert await wake(house.store, "ann") is None
+    assert await lane.commit({"chat": 3})
+    assert not await lane.commit({"chat": 4})
+    assert await wake(house.store, "ann") == 1
+
+
+async def test_a_commit_moves_cursors_session_and_ledger_at_once_and_clears_the_journal(house: House) -> None:
+    lane = Lane(house.store, "ann")
+    await lane.begin()
+    await lane.note("reply.0", b"hello")
+    assert await lane.journal() == {"reply.0": b"hello"}
+    await lane.commit({"chat": 3}, [b"message"], {"chat/x": 2})
+    assert await lane.journal() == {}
+    assert await house.notifications.cursor("ann", "chat") == 3
+    assert await house.store.run("LRANGE", house.store.keys.session("ann"), 0, -1) == [b"message"]
+
+
+async def test_who_has_lost_the_lease_can_neither_note_nor_commit(house: House) -> None:
+    old, new = Lane(house.store, "ann"), Lane(house.store, "ann")
+    await old.begin()
+    await house.store.run("DEL", house.store.keys.lease("ann"))
+    await new.begin()
+    with pytest.raises(LeaseLost):
+        await old.note("reply.0", b"stale")
+    with pytest.raises(LeaseLost):
+        await old.commit({"chat": 9})
+    assert await new.journal() == {}
+
+
+async def test_a_kept_lane_outlives_its_lease(house: House) -> None:
+    lane = Lane(house.store, "ann", lease=0.2)
+    await lane.begin()
+    async with lane.kept():
+        renewed = 0
+        while renewed < 3:
+            left = await house.store.run("PTTL", house.store.keys.lease("ann"))
+            assert left > 0
+            renewed += left > 160
+            await asyncio.sleep(0.02)
+    assert not await Lane(house.store, "ann").begin()
+
+
+async def test_whoever_loses_the_lease_stops(house: House) -> None:
+    lane = Lane(house.store, "ann", lease=0.1)
+    await lane.begin()
+
+    async def work() -> None:
+        async with asyncio.timeout(5), lane.kept():
+            await house.store.run("SET", house.store.keys.lease("ann"), "another")
+            await asyncio.Event().wait()
+
+    with pytest.raises(LeaseLost):
+        await work()
