@@ -1,0 +1,149 @@
+"""The built-in model: it does what the nearest example in its messages does, with the request's own values."""
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.atoms import Origin
+from core.embeddings import Embedder, nearest
+from core.frames import Framed, parse_changes, parse_now, parse_output
+from core.llm import Message
+from core.recipes import Speaker, asked
+from core.templates import LONG_AGO, LONGEST, Match, fill, recognise, remainder
+
+ALIKE_ENOUGH = 0.62
+"""The cosine from which a request that fits no ask word by word is taken to mean the same."""
+SHOWN = 5
+ERROR_NAME = re.compile(r"^[\w.]*(?:Error|Exception|Denied|Unavailable|Found|Input|Conflict)\b:? *")
+INTRODUCTION = (
+    "I am Stoa's built-in offline model: I follow recipes and understand simple requests only. To connect a real one, "
+    "set STOA_MODEL=provider/name and the provider's key, for example STOA_MODEL=anthropic/claude-sonnet-4-5 with "
+    "ANTHROPIC_API_KEY, or STOA_MODEL=ollama/qwen3 for one on your own machine."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An example turn found in the messages: who asks with which words, and the code that does it."""
+
+    speaker: Speaker
+    ask: str
+    code: str
+
+
+class OfflineLLM:
+    """A model like any other: it sees the messages and nothing else, and the same messages have the same reply."""
+
+    name = "offline"
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+        real = [message for message in messages if not message.example]
+        turn = _turn(real)
+        if not turn:
+            return
+        outputs = [output for message in turn if (output := parse_output(message.text))]
+        said = [_answer(printed, error) for printed, error in outputs]
+        now = parse_now(turn[0].text) or LONG_AGO
+        acts: list[str] = []
+        for framed in parse_changes(turn[-1].text):
+            code, prose = await self._respond(framed, _examples(messages), now)
+            if code:
+                acts.append(code if framed.n == 0 else f"change = changes[{framed.n}]\n{code}")
+            elif prose:
+                said.append(prose)
+        if acts:
+            acts += [f"print({prose!r})" for prose in said[len(outputs) :]]
+            yield "\n\n".join(f"```python\n{code.rstrip()}\n```" for code in acts)
+            return
+        answer = "\n\n".join(filter(None, said))
+        if answer and _person_speaks(turn) and not _introduced(real):
+            answer += f"\n\n{INTRODUCTION}"
+        if answer:
+            yield answer
+
+    async def _respond(self, framed: Framed, examples: Sequence[Shown], now: datetime) -> tuple[str, str]:
+        """The code for one change, or the words to answer it with, or neither."""
+        if framed.origin == Origin.OUTSIDE or framed.operation == "deprecate":
+            return "", ""
+        speaker, text = asked(framed)
+        if len(text) > LONGEST:
+            prose = f"That is {len(text):,} characters long; without a real model I can follow {LONGEST:,} at most."
+            return "", prose if speaker == "owner" else ""
+        known = [example for example in examples if example.speaker == speaker]
+        found = _recognised(known, text, now) or (await self._alike(known, text, now) if speaker == "owner" else None)
+        if found is None:
+            return "", _unknown(known) if speaker == "owner" else ""
+        example, match = found
+        if match.problem:
+            return "", f"I could not do that: {_sentence(match.problem)}"
+        return fill(example.code, match.values), ""
+
+    async def _alike(self, examples: Sequence[Shown], text: str, now: datetime) -> tuple[Shown, Match] | None:
+        """The example that means most nearly the same, if it does so enough and its slots can be told."""
+        if not re.search(r"\w", text):
+            return None
+        for position, cosine in await nearest(self._embedder, text, [example.ask for example in examples], 1):
+            example = examples[position]
+            match = remainder(example.ask, example.code, text, now)
+            if cosine >= ALIKE_ENOUGH and match:
+                return example, match
+        return None
+
+
+def _turn(real: Sequence[Message]) -> list[Message]:
+    """The user messages of the running turn: what changed, then what each step's code printed."""
+    turn: list[Message] = []
+    for message in reversed(real):
+        if message.role == "user":
+            turn.insert(0, message)
+            if parse_output(message.text) is None:
+                break
+    return turn
+
+
+def _examples(messages: Sequence[Message]) -> list[Shown]:
+    shown = []
+    example = [message for message in messages if message.example]
+    for ask, answer in zip(example[::2], example[1::2], strict=False):
+        framed = parse_changes(ask.text)
+        code = re.search(r"```python\n(.*?)```", answer.text, re.DOTALL)
+        if framed and code:
+            speaker, _ = asked(framed[0])
+            shown.append(Shown(speaker, framed[0].content if speaker == "owner" else framed[0].comment, code[1]))
+    return shown
+
+
+def _recognised(examples: Sequence[Shown], text: str, now: datetime) -> tuple[Shown, Match] | None:
+    """The example that says the same with other values; of several the one that explains most of the text."""
+    found = [(e, match) for e in examples if (match := recognise(e.ask, e.code, text, e.speaker, now))]
+    return max(found, key=lambda pair: pair[1].explained, default=None)
+
+
+def _answer(printed: str, error: str | None) -> str:
+    """What the code printed, and in plain words why it went no further."""
+    if error is None:
+        return printed.strip()
+    lines = [line.strip() for line in error.strip().splitlines() if line.strip()]
+    reason = ERROR_NAME.sub("", lines[-1]) if lines else ""
+    return f"{printed.strip()}\n\nI could not do that: {_sentence(reason or 'the code failed')}".strip()
+
+
+def _sentence(reason: str) -> str:
+    return reason if reason[-1:] in ".!?" else f"{reason}."
+
+
+def _unknown(examples: Sequence[Shown]) -> str:
+    asks = "".join(f"\n- {example.ask}" for example in examples[:SHOWN])
+    return f"I did not understand that. You can say, for example:{asks}" if asks else "I did not understand that."
+
+
+def _person_speaks(turn: Sequence[Message]) -> bool:
+    return any(framed.origin == Origin.OWNER for message in turn for framed in parse_changes(message.text))
+
+
+def _introduced(real: Sequence[Message]) -> bool:
+    return any(message.role == "assistant" and INTRODUCTION in message.text for message in real)
