@@ -1,4 +1,4 @@
-"""What an agent's code may call: its spaces, a few functions everybody has, and its tools. Each call is checked here."""
+"""What an agent's code may call: its spaces, functions everybody has, and its tools. Each call is checked here."""
 
 import inspect
 from collections.abc import Mapping

@@ -52,7 +52,7 @@ class Actor:
     """
 
     principal: Principal
-    cause: Cause = Cause()
+    cause: Cause = field(default_factory=Cause)
     epoch: int | None = None
     ledger: dict[str, int] = field(default_factory=dict)
 
@@ -67,19 +67,17 @@ class Spaces:
         self.embedder = embedder
         """Without one, what is put is embedded by a worker, and a search goes by words."""
 
-    async def create(
-        self, name: str, by: Principal = OWNER, description: str = "", actor: Actor | None = None
-    ) -> "Space":
+    async def create(self, name: str, by: Principal | Actor = OWNER, description: str = "") -> "Space":
         """A new space, private to its creator; the same creator naming it again gets it as it is.
 
         Raises `InvalidInput` for a name that cannot be one or is taken by someone else.
         """
         if not NAME.fullmatch(name):
             raise InvalidInput(f"{name!r} cannot be a space's name: use 1 to 64 of a-z, 0-9, dot, dash and underscore")
-        space = Space(self, name, actor or Actor(by))
+        space = self.open(name, by)
         await self.store.mutate("stoa_create", name, *space._call("", f"created {name}"), description)
         await self.store.run("SADD", self.store.keys.spaces(), name)
-        await self.store.run("SADD", self.store.keys.held(by.id), name)
+        await self.store.run("SADD", self.store.keys.held(space.holder.id), name)
         return space
 
     def open(self, name: str, holder: Principal | Actor = OWNER) -> "Space":

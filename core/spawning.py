@@ -67,7 +67,7 @@ class Spawner:
         return Spawned(id, room)
 
     async def _settle(self, actor: Actor, child: Agent, wanted: Mapping[str, Permission]) -> None:
-        room = await self._spaces.create(child.speaks_in, description=self._convention, actor=actor)
+        room = await self._spaces.create(child.speaks_in, actor, self._convention)
         await room.pass_on(child.id, Permission.WRITE)
         for name, permission in wanted.items():
             await self._spaces.open(name, actor).pass_on(child.id, permission)

@@ -77,7 +77,7 @@ async def test_a_comment_travels_and_the_content_does_not(house: House) -> None:
 async def test_who_looks_at_a_space_sees_what_is_about_to_be_said(house: House) -> None:
     await house.spaces.create("chat")
     looking = house.notifications.drafts("chat")
-    first = asyncio.create_task(anext(looking))
+    first = asyncio.ensure_future(anext(looking))
     while not first.done():
         await house.notifications.draft("chat", Draft("assistant", "Let me"))
         await asyncio.sleep(0)

@@ -1,7 +1,7 @@
 """What one may rely on when putting, changing and finding atoms."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -272,7 +272,7 @@ async def test_each_permission_allows_what_it_says_and_nothing_above(
     put = await space.put("x")
     await space.share("ann", permission)
     hers = house.spaces.open("tasks", ANN)
-    acts = {
+    acts: dict[str, Callable[[], Awaitable[object]]] = {
         "read": lambda: hers.get(put.id),
         "append": lambda: hers.put("y"),
         "write": lambda: hers.update(put.id, comment="z", content="z"),

@@ -1,0 +1,104 @@
+"""A timer fires once, when it is due, whatever happens in between."""
+
+import asyncio
+
+import pytest
+import pytest_asyncio
+
+from core.atoms import Atom
+from core.errors import InvalidInput, NotFound
+from core.house import House
+from core.permissions import Permission
+from core.testing import MovableClock
+from core.timers import CLOCK, SPACE
+
+
+@pytest_asyncio.fixture
+async def timers(house: House) -> House:
+    space = await house.spaces.create(SPACE)
+    await space.share(CLOCK.id, Permission.WRITE)
+    return house
+
+
+async def fired(house: House, count: int = 1) -> list[Atom]:
+    """The first timers that fire while the clock's loop runs."""
+    running = asyncio.create_task(house.timers.run())
+    found: list[Atom] = []
+    space = house.spaces.open(SPACE)
+    try:
+        async with asyncio.timeout(10):
+            async for change in space.follow(0):
+                if change.comment.startswith("timer fired: "):
+                    found.append(await space.get(change.atom))
+                    if len(found) == count:
+                        break
+    finally:
+        running.cancel()
+    return found
+
+
+async def test_a_timer_fires_when_its_time_comes(timers: House, clock: MovableClock) -> None:
+    timer = await timers.timers.set_timer("in 2 minutes", "review the Q3 report", references={"about": ["chat/x"]})
+    waiting = asyncio.create_task(fired(timers))
+    clock.move(seconds=119)
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    clock.move(seconds=1)
+    (atom,) = await waiting
+    assert (atom.id, atom.content, atom.references) == (timer.id, "review the Q3 report", {"about": ["chat/x"]})
+    assert atom.metadata["status"] == "fired"
+    assert atom.metadata["late"] is False
+
+
+async def test_a_timer_that_came_due_while_nobody_ran_fires_late_and_says_so(
+    timers: House, clock: MovableClock
+) -> None:
+    await timers.timers.set_timer("in 2 minutes", "call Ana")
+    clock.move(hours=3)
+    (atom,) = await fired(timers)
+    assert atom.metadata["late"] is True
+
+
+async def test_a_timer_fires_once_with_many_workers(timers: House, clock: MovableClock) -> None:
+    for n in range(5):
+        await timers.timers.set_timer("in 1 minute", f"thing {n}")
+    others = [asyncio.create_task(timers.timers.run()) for _ in range(4)]
+    clock.move(minutes=1)
+    assert len({a.id for a in await fired(timers, 5)}) == 5
+    for other in others:
+        other.cancel()
+    changes = await timers.spaces.open(SPACE).changes()
+    assert len([c for c in changes if c.comment.startswith("timer fired")]) == 5
+
+
+async def test_timers_are_listed_in_the_order_they_come_due(timers: House) -> None:
+    for when in ("in 3 hours", "in 1 hour", "in 2 hours"):
+        await timers.timers.set_timer(when, when)
+    assert [t.content for t in await timers.timers.list_timers()] == ["in 1 hour", "in 2 hours", "in 3 hours"]
+
+
+async def test_a_cancelled_timer_does_not_fire(timers: House, clock: MovableClock) -> None:
+    first = await timers.timers.set_timer("in 1 minute", "no")
+    await timers.timers.set_timer("in 2 minutes", "yes")
+    await timers.timers.cancel_timer(first.id)
+    clock.move(minutes=3)
+    assert [a.content for a in await fired(timers)] == ["yes"]
+    with pytest.raises(NotFound, match="is cancelled"):
+        await timers.timers.cancel_timer(first.id)
+
+
+@pytest.mark.parametrize(
+    ("at", "what", "said"),
+    [
+        ("2020-01-01T09:00:00+01:00", "x", "past"),
+        ("on 30 February at 9", "x", "(?i)february"),
+        ("sometime", "x", "sometime"),
+        ("in 2 minutes", "  ", "what: say what"),
+    ],
+)
+async def test_a_timer_that_cannot_be_is_refused_with_the_reason(
+    timers: House, at: str, what: str, said: str
+) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        await timers.timers.set_timer(at, what)
+    assert await timers.timers.list_timers() == []
