@@ -167,8 +167,9 @@ async def first(*work: Coroutine[object, object, None]) -> None:
     tasks = [asyncio.ensure_future(part) for part in work]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        await next(task for task in tasks if task in done)
+        await asyncio.gather(*done)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while running := [task for task in tasks if not task.done()]:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=0.2)  # and again: asyncio.wait_for in 3.11 can swallow a cancellation

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from channels.contract import ChannelClosed, OutboundMessage
+from channels.contract import ChannelClosed, OutboundMessage, ShowsDrafts
 from channels.terminal import open_terminal
 
 
@@ -12,12 +12,13 @@ async def main(home: Path) -> None:
     try:
         async with open_terminal(home) as terminal:
             await terminal.tell("The echo is listening.")
+            drafts = isinstance(terminal, ShowsDrafts) and terminal
             async for message in terminal.listen():
                 match message.text:
-                    case "think":
-                        await terminal.draft("owner", "assistant", "")
-                    case "write":
-                        await terminal.draft("owner", "assistant", "Half of\n```python\nx = 1\n```\nan answer")
+                    case "think" if drafts:
+                        await drafts.draft("owner", "assistant", "")
+                    case "write" if drafts:
+                        await drafts.draft("owner", "assistant", "Half of\n```python\nx = 1\n```\nan answer")
                     case "attack":
                         await terminal.send(OutboundMessage("owner", "a\x1b]0;owned\x07\x9b31mb"))
                     case "bold":

@@ -1,0 +1,184 @@
+"""The command line: the names, the options and the words of help; what each does is in `bots/commands/`."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from core import __version__
+
+
+def _group(help: str) -> typer.Typer:
+    return typer.Typer(
+        help=help,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+
+app = _group(
+    "A personal assistant that is many agents over shared spaces.\n\n"
+    "\b\nBegin with:\n"
+    "  stoa run                            start it and talk to it\n"
+    "  stoa chat --once 'what is due?'     ask a running one from a script\n"
+    "  stoa space show bus                 see what the agents tell each other\n"
+    "  stoa doctor                         find out what is wrong\n\n"
+    "Data lies in ~/.stoa or where STOA_HOME says. STOA_MODEL names the model, REDIS_URL a Redis of your own."
+)
+space = _group("Look into the spaces in which people and agents work.")
+agent = _group("See which agents there are.")
+timer = _group("See and cancel what is going to happen at a time.")
+app.add_typer(space, name="space")
+app.add_typer(agent, name="agent")
+app.add_typer(timer, name="timer")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many at most.")]
+
+
+@app.callback()
+def stoa(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"stoa {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run() -> None:
+    """Start Stoa and talk to it here.
+
+    Everything runs in this one process: the embedded Redis (unless REDIS_URL names one), the agents, and the
+    conversation. Without a terminal each line of standard input is a message, and answers are plain lines; at the
+    end of the input it waits for the answers under way and ends. Keep the input open to keep Stoa running.
+
+    \b
+    Examples:
+      stoa run
+      echo 'add buy milk to my tasks' | stoa run
+      (echo 'remind me in 1 minute to stretch'; sleep 90) | stoa run
+    """
+    from bots.commands.run import run
+
+    run()
+
+
+@app.command()
+def chat(
+    once: Annotated[str | None, typer.Option(metavar="TEXT", help="Send this, print the answer, and end.")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="How many seconds --once waits for the answer.")] = 120,
+) -> None:
+    """Talk to a Stoa that is already running.
+
+    \b
+    Examples:
+      stoa chat
+      stoa chat --once 'what is on my list?'
+    """
+    from bots.commands import chat
+
+    asyncio.run(chat.ask(once, timeout) if once is not None else chat.talk())
+
+
+@space.command("list")
+def space_list(json: Json = False) -> None:
+    """List the spaces."""
+    from bots.commands import spaces
+
+    asyncio.run(spaces.list_all(json))
+
+
+@space.command("show")
+def space_show(name: str, limit: Limit = 20, json: Json = False) -> None:
+    """Show the newest atoms of the space NAME, the newest last.
+
+    \b
+    Examples:
+      stoa space show bus
+      stoa space show tasks --json
+    """
+    from bots.commands import spaces
+
+    asyncio.run(spaces.show(name, limit, json))
+
+
+@space.command("search")
+def space_search(
+    query: str,
+    within: Annotated[str | None, typer.Option("--in", metavar="NAME", help="Search this space only.")] = None,
+    limit: Limit = 10,
+    json: Json = False,
+) -> None:
+    """Find atoms by what QUERY means, the best first.
+
+    \b
+    Examples:
+      stoa space search 'groceries'
+      stoa space search 'what to review' --in chat
+    """
+    from bots.commands import spaces
+
+    asyncio.run(spaces.search(query, within, limit, json))
+
+
+@space.command("history")
+def space_history(
+    name: Annotated[str, typer.Argument(metavar="NAME[/ATOM]")], limit: Limit = 50, json: Json = False
+) -> None:
+    """Show what happened in a space or to one atom.
+
+    \b
+    Examples:
+      stoa space history tasks
+      stoa space history tasks/k3v9w2m4q8zt
+    """
+    from bots.commands import spaces
+
+    asyncio.run(spaces.history(name, limit, json))
+
+
+@agent.command("list")
+def agent_list(json: Json = False) -> None:
+    """List the agents: what each is for, and who spawned it."""
+    from bots.commands import agents
+
+    asyncio.run(agents.list_all(json))
+
+
+@agent.command("show")
+def agent_show(id: str, json: Json = False) -> None:
+    """Show one agent: its task, its model, and what it may do."""
+    from bots.commands import agents
+
+    asyncio.run(agents.show(id, json))
+
+
+@timer.command("list")
+def timer_list(json: Json = False) -> None:
+    """List what is going to happen, the next first."""
+    from bots.commands import timers
+
+    asyncio.run(timers.list_all(json))
+
+
+@timer.command("cancel")
+def timer_cancel(id: str) -> None:
+    """Cancel a timer by the id that `stoa timer list` shows."""
+    from bots.commands import timers
+
+    asyncio.run(timers.cancel(id))
+
+
+@app.command()
+def doctor(
+    repair: Annotated[bool, typer.Option("--repair", help="Mend the data of the embedded Redis, if damaged.")] = False,
+) -> None:
+    """Find out what is wrong, and what to do about it.
+
+    A model other than the built-in one is asked for a single word, so that you know whether it answers.
+    """
+    from bots.commands import doctor
+
+    if not asyncio.run(doctor.mend() if repair else doctor.examine()):
+        raise typer.Exit(1)

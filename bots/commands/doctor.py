@@ -1,0 +1,128 @@
+"""`stoa doctor`: is everything there that Stoa needs, and if not, what to do."""
+
+import asyncio
+import contextlib
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import typer
+
+from bots.commands.opening import redis
+from bots.instance import running
+from core.errors import StoaError, StoreUnavailable
+from core.llm import Message, Provider
+from core.redis_server import check_search, repair
+from core.settings import Settings, load
+from core.store import client
+
+LOW = 500_000_000
+"""Bytes of free disk below which we warn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: what was found, and what to do if it is a problem."""
+
+    subject: str
+    found: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        line = f"{'problem' if self.mend else 'ok':<9}{self.subject:<12}{self.found}"
+        return f"{line}\n{'':<21}{self.mend}" if self.mend else line
+
+
+async def examine() -> bool:
+    """Look at everything, print what was found; answers whether all is well."""
+    try:
+        settings = load()
+    except StoaError as error:
+        typer.echo(Finding("settings", "cannot be read", str(error)))
+        return False
+    looks: list[Callable[[Settings], Awaitable[Finding]]] = [_python, _data, _disk, _redis, _model, _zone, _state]
+    well = True
+    for look in looks:
+        finding = await look(settings)
+        typer.echo(finding)
+        well = well and not finding.mend
+    return well
+
+
+async def mend() -> bool:
+    """Mend damaged data, as far as that can be done, and say what was done."""
+    typer.echo(await repair(load().home))
+    return True
+
+
+async def _python(settings: Settings) -> Finding:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if (3, 11) <= sys.version_info < (3, 14):
+        return Finding("python", found)
+    return Finding("python", found, "Use Python 3.11, 3.12 or 3.13: make PYTHON=python3.11")
+
+
+async def _data(settings: Settings) -> Finding:
+    home = settings.home
+    if not home.exists():
+        nearest = next(parent for parent in home.parents if parent.exists())
+        if os.access(nearest, os.W_OK):
+            return Finding("data", f"{home} (made at the first start)")
+        return Finding("data", f"{home} cannot be made", f"Make {nearest} writable, or set STOA_HOME elsewhere.")
+    if not home.is_dir() or not os.access(home, os.R_OK | os.W_OK | os.X_OK):
+        return Finding("data", f"{home} cannot be used", "Set STOA_HOME to a directory that you own.")
+    if home.stat().st_mode & 0o077:
+        return Finding("data", f"{home} can be read by others", f"Close it: chmod 700 {home}")
+    return Finding("data", str(home))
+
+
+async def _disk(settings: Settings) -> Finding:
+    nearest = next(place for place in (settings.home, *settings.home.parents) if place.exists())
+    free = shutil.disk_usage(nearest).free
+    found = f"{free / 1e9:.1f} GB free"
+    return Finding("disk", found, "" if free > LOW else f"Free some space on the disk of {nearest}.")
+
+
+async def _redis(settings: Settings) -> Finding:
+    """Reach the Redis that would be used; an embedded one that is not running is started for a moment."""
+    try:
+        async with redis(settings) as (url, server), contextlib.aclosing(client(url)) as connection:
+            await check_search(connection)
+            version = (await connection.info("server"))["redis_version"]
+    except StoreUnavailable as error:
+        return Finding("redis", "does not work", str(error))
+    return Finding("redis", f"{version} with search, {'embedded' if server else 'from REDIS_URL'}")
+
+
+async def _model(settings: Settings) -> Finding:
+    if settings.model == "offline":
+        return Finding("model", "offline, built in; for a real one set STOA_MODEL=provider/name and the provider's key")
+    said = ""
+    try:
+        async with asyncio.timeout(60):
+            async for piece in Provider(settings.model, settings.model_url, patience=30).reply(
+                [Message("user", "Say the single word: here")]
+            ):
+                said += piece
+    except TimeoutError:
+        return Finding("model", f"{settings.model} gave no answer in a minute", "Check the network, or another model.")
+    except StoaError as error:
+        return Finding("model", f"{settings.model} does not answer", str(error))
+    if not said.strip():
+        return Finding("model", f"{settings.model} gave an empty answer", "Choose another model with STOA_MODEL.")
+    return Finding("model", f"{settings.model} answers")
+
+
+async def _zone(settings: Settings) -> Finding:
+    zone = str(settings.zone)
+    if settings.timezone or zone not in ("UTC", "Etc/UTC"):
+        return Finding("time zone", zone)
+    return Finding("time zone", "UTC; if you live elsewhere set STOA_TIMEZONE, such as Europe/Paris")
+
+
+async def _state(settings: Settings) -> Finding:
+    process = running(settings.home)
+    return Finding("running", f"yes, process {process}" if process else "no; start it with `stoa run`")
