@@ -51,6 +51,9 @@ class Processes:
 
     def __init__(self, count: int, seconds: float, zone: str) -> None:
         self.seconds = seconds
+        self.closed = False
+        self.used: set[int] = set()
+        """Ids of the processes that are checked out."""
         self._zone = zone
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="sandbox")
         self._pool = Monty(min_processes=0, max_processes=count, request_timeout=seconds + 5)
@@ -63,7 +66,10 @@ class Processes:
         await self.on_thread(self._pool.__enter__)
 
     async def close(self) -> None:
-        """End the processes and the threads."""
+        """End the processes and the threads; a guest that is still in one is killed."""
+        self.closed = True
+        for process in self.used:
+            kill(process)
         await _over(self.on_thread(partial(self._pool.__exit__, None, None, None)))
         self._threads.shutdown()
 
@@ -200,8 +206,8 @@ class Guest:
     async def _sit(self, seed: str, show: Show) -> MontySession:
         """Have a process with the program's state in it."""
         await self._awake()
-        if self._lost:
-            raise Stopped(self._lost)
+        if self._lost or self._processes.closed:
+            raise Stopped(self._lost or "The sandbox is closed.")
         if self._session is None:
             await self._processes.take()
             self._seated = True
@@ -222,6 +228,8 @@ class Guest:
         """On a thread: a process, with the state brought back if there is one."""
         session = self._session = self._processes.check_out(seed)
         self._process = session.worker_pid
+        if self._process is not None:
+            self._processes.used.add(self._process)
         image, self._image = self._image, None
         if image is None:
             return
@@ -249,9 +257,11 @@ class Guest:
 
     async def _leave(self) -> None:
         try:
-            if self._session is not None:
+            if self._session is not None and not self._processes.closed:
                 await self._step(partial(self._session.__exit__, None, None, None))
         finally:
+            if self._process is not None:
+                self._processes.used.discard(self._process)
             self._session = self._process = None
             if self._seated:
                 self._seated = False
@@ -264,11 +274,16 @@ class Guest:
             return await asyncio.shield(step)
         except asyncio.CancelledError:
             if not step.done() and self._process is not None:
-                with suppress(ProcessLookupError):
-                    os.kill(self._process, signal.SIGKILL)
+                kill(self._process)
             with suppress(MontyError, RuntimeError):
                 await _over(step)
             raise
+
+
+def kill(process: int) -> None:
+    """End a process that is checked out, whatever it does."""
+    with suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
 
 
 async def _over(work: asyncio.Future[T]) -> T:

@@ -553,6 +553,14 @@ async def test_a_process_that_dies_unused_is_replaced_unseen() -> None:
         assert await printed(sandbox, "print(1)") == "1\n"
 
 
+async def test_closing_the_sandbox_ends_what_still_runs() -> None:
+    house = House(f=1)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group, Sandbox(processes=1, seconds=60) as sandbox:
+        running = group.create_task(ran(sandbox, "f()\nwhile True:\n    pass", house))
+        await house.until_asked(1)
+    assert "The variables of this session are gone." in (running.result().error or "")
+
+
 async def test_what_the_house_cannot_mend_stops_the_run_and_is_raised(sandbox: Sandbox) -> None:
     class Broken(BaseException):
         pass
