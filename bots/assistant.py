@@ -1,6 +1,6 @@
 """The assistant: the agent that people talk to."""
 
-from conventions import instructions
+from conventions.loading import instructions
 from core.agents import Agent
 from core.house import House
 from core.permissions import Permission

@@ -2,18 +2,14 @@
 
 from bots.assistant import assistant
 from bots.scheduler import scheduler
-from conventions import convention
+from conventions.loading import text
 from core.house import House
-from core.permissions import Permission
-from core.timers import CLOCK
-from core.timers import SPACE as TIMERS
 
 SPACES = {
     "chat": "chat",
     "bus": "coordinator-bus",
     "tasks": "task-list",
     "notes": "scratchpad",
-    TIMERS: "timers",
 }
 """Space -> the convention that describes it."""
 
@@ -23,8 +19,7 @@ async def seed(house: House) -> None:
     known = set(await house.spaces.names())
     for name, described in SPACES.items():
         if name not in known:
-            await house.spaces.create(name, description=convention(described))
-    if await house.spaces.open(TIMERS, CLOCK).permission() < Permission.WRITE:
-        await house.spaces.open(TIMERS).share(CLOCK.id, Permission.WRITE, comment="the clock fires timers")
+            await house.spaces.create(name, description=text(described))
+    await house.timers.prepare(text("timers"))
     await assistant(house)
     await scheduler(house)

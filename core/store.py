@@ -1,8 +1,10 @@
 """The one door to Redis: calls the Function library, and turns what it answers into our values and errors."""
 
+import asyncio
+import contextlib
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -20,6 +22,8 @@ from core.keys import Keys
 from core.permissions import Permission
 
 SEPARATOR = "\x1f"
+PATIENCE = 30.0
+"""Seconds a command may take."""
 LONGEST_TAG = 200
 KEY = re.compile(r"\w(?:[\w .:/-]{0,98}[\w.:/-])?")
 LIBRARIES = ("spaces", "lanes")
@@ -44,12 +48,8 @@ class Store:
 
     async def run(self, *command: Argument) -> Any:
         """One command, one round trip; raises one of our errors."""
-        try:
+        async with _asking():
             return await self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
-        except redis_errors.RedisError as error:
-            raise translated(error) from error
-        except OSError as error:
-            raise StoreUnavailable(f"Redis cannot be reached ({error}). Nothing was changed; try again.") from error
 
     async def together(self, *commands: Sequence[Argument]) -> list[Any]:
         """Several commands in one round trip; the first error among the answers is raised."""
@@ -66,12 +66,8 @@ class Store:
         pipeline: Pipeline = self.redis.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
-        try:
+        async with _asking():
             found = await pipeline.execute(raise_on_error=False)
-        except redis_errors.RedisError as error:
-            raise translated(error) from error
-        except OSError as error:
-            raise StoreUnavailable(f"Redis cannot be reached ({error}). Nothing was changed; try again.") from error
         return [translated(answer) if isinstance(answer, redis_errors.RedisError) else answer for answer in found]
 
     def reading(self, function: str, space: str, *arguments: Argument) -> list[Argument]:
@@ -84,9 +80,25 @@ class Store:
         return int(seq), fields[0] if fields else []
 
 
+@contextlib.asynccontextmanager
+async def _asking() -> AsyncIterator[None]:
+    """The time a command may take, and our errors for Redis' own."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            yield
+    except redis_errors.RedisError as error:
+        raise translated(error) from error
+    except (TimeoutError, OSError) as error:
+        why = str(error) or f"no answer within {PATIENCE} seconds"
+        raise StoreUnavailable(f"Redis cannot be reached ({why}). Look at it with `stoa doctor`.") from error
+
+
 def client(url: str) -> Redis:
-    """A client for `url` that waits for a free connection rather than failing, and speaks RESP2 (flat answers)."""
-    pool = BlockingConnectionPool.from_url(url, protocol=2, max_connections=64, timeout=30, socket_timeout=30)
+    """A client for `url` that waits for a free connection rather than failing, and speaks RESP2 (flat answers).
+
+    No socket time-out: redis-py would keep it by `asyncio.wait_for`, which on Python 3.11 can swallow a cancellation.
+    """
+    pool = BlockingConnectionPool.from_url(url, protocol=2, max_connections=64, timeout=PATIENCE, socket_timeout=None)
     return Redis(connection_pool=pool)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from core.atoms import Atom, Change, Origin, Principal, References
 from core.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from core.permissions import Permission
 from core.search import Filter
 from core.spaces import Space, Spaces, first_words
 from core.times import local_time
@@ -58,8 +59,15 @@ class Timers:
         pending = await self._space().search(metadata={"kind": "timer", "status": "pending"}, limit=1000)
         return sorted(pending, key=_due)
 
+    async def prepare(self, description: str = "") -> None:
+        """Make the space of timers unless it is there, and let the clock write in it."""
+        if await self._spaces.open(SPACE, CLOCK).permission() < Permission.WRITE:
+            space = await self._spaces.create(SPACE, description=description)
+            await space.share(CLOCK.id, Permission.WRITE, comment="the clock fires timers")
+
     async def run(self) -> None:
         """Fire every timer when it is due, late ones at once. Any number of workers may run this."""
+        await self.prepare()
         space = self._spaces.open(SPACE, CLOCK)
         changed = asyncio.Event()
         watching = asyncio.create_task(_watch(space.follow(0), changed), name="timers")

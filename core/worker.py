@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 from docket import Docket
 from docket import Worker as Engine
@@ -57,6 +58,7 @@ class Worker:
         self._processes = processes
         self._models: dict[str, LLM] = {}
         self._dockets: dict[str, Docket] = {}
+        self._running: set[asyncio.Task[Any]] = set()
         self._unembedded: asyncio.Queue[str] = asyncio.Queue()
 
     async def run(self) -> None:
@@ -69,6 +71,7 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 for engine in engines:
                     group.create_task(engine.run_forever(), name=f"docket {engine.docket.name}")
+                group.create_task(self._stop_turns(), name="stop turns")
                 group.create_task(self._dispatch(), name="dispatch")
                 group.create_task(self._embed(), name="embed")
                 group.create_task(self._reconcile(), name="reconcile")
@@ -123,12 +126,25 @@ class Worker:
         lane = Lane(self._store, agent, self._lease)
         if not await lane.begin():
             return
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
         try:
             await self._turns.run(agent, lane)
         except LeaseLost as error:
             log.info("%s", error)
         except Exception:
             log.exception("A turn of %s failed; it is tried again.", agent)
+        finally:
+            self._running.discard(task)
+
+    async def _stop_turns(self) -> None:
+        """When the worker stops, stop the turns under way: docket would wait for them, their journals need not."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for turn in self._running:
+                turn.cancel()
 
     async def _dispatch(self) -> None:
         """Queue a turn for each agent that a change wakes, and fill in vectors while at it."""

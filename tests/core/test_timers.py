@@ -8,15 +8,13 @@ import pytest_asyncio
 from core.atoms import Atom
 from core.errors import InvalidInput, NotFound
 from core.house import House
-from core.permissions import Permission
 from core.testing import MovableClock
-from core.timers import CLOCK, SPACE
+from core.timers import SPACE
 
 
 @pytest_asyncio.fixture
 async def timers(house: House) -> House:
-    space = await house.spaces.create(SPACE)
-    await space.share(CLOCK.id, Permission.WRITE)
+    await house.timers.prepare()
     return house
 
 
@@ -96,9 +94,7 @@ async def test_a_cancelled_timer_does_not_fire(timers: House, clock: MovableCloc
         ("in 2 minutes", "  ", "what: say what"),
     ],
 )
-async def test_a_timer_that_cannot_be_is_refused_with_the_reason(
-    timers: House, at: str, what: str, said: str
-) -> None:
+async def test_a_timer_that_cannot_be_is_refused_with_the_reason(timers: House, at: str, what: str, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         await timers.timers.set_timer(at, what)
     assert await timers.timers.list_timers() == []

@@ -214,14 +214,15 @@ async def test_a_right_taken_back_bites_in_a_running_turn(house: House) -> None:
     await seat(house)
     await house.spaces.create("plans")
     await house.spaces.open("plans").share("assistant", "write")
-    llm = ScriptedLLM(code("sleep(5)\nplans.put('x')"), "Refused.")
+    llm = ScriptedLLM(code("chat.put('waiting')\nsleep(5)\nplans.put('x')"), "Refused.")
     async with working(house, llm):
         await tell(house, "Write a plan")
-        while not llm.seen:
-            await asyncio.sleep(0.01)
-        await house.spaces.open("plans").revoke("assistant")
-        house.clock.move(seconds=5)  # type: ignore[attr-defined]
         await said(house)
+        await house.spaces.open("plans").revoke("assistant")
+        refused = asyncio.create_task(said(house, 2))
+        while not refused.done():
+            house.clock.move(seconds=5)  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
     assert "no space 'plans' that you may read" in llm.seen[1][-1].text
 
 
