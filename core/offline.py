@@ -10,10 +10,14 @@ from core.embeddings import Embedder, nearest
 from core.frames import Framed, parse_changes, parse_now, parse_output
 from core.llm import Message
 from core.recipes import Speaker, asked
-from core.templates import LONG_AGO, LONGEST, Match, fill, recognise, remainder
+from core.templates import LONG_AGO, LONGEST, Match, acts, fill, recognise, remainder, template
 
 ALIKE_ENOUGH = 0.62
-"""The cosine from which a request that fits no ask word by word is taken to mean the same."""
+"""The cosine from which a request that fits no ask word by word is taken to mean the same, where code only looks."""
+SURELY_ALIKE = 0.72
+"""The same where the code acts, or where the words of the request fit another ask, though loosely."""
+LOOSE = 0.5
+"""Below this an ask explains so little of a request that only its form is the same ("what is ...")."""
 SHOWN = 5
 ERROR_NAME = re.compile(r"^[\w.]*(?:Error|Exception|Denied|Unavailable|Found|Input|Conflict)\b:? *")
 INTRODUCTION = (
@@ -48,16 +52,16 @@ class OfflineLLM:
         outputs = [output for message in turn if (output := parse_output(message.text))]
         said = [_answer(printed, error) for printed, error in outputs]
         now = parse_now(turn[0].text) or LONG_AGO
-        acts: list[str] = []
+        programs: list[str] = []
         for framed in parse_changes(turn[-1].text):
             code, prose = await self._respond(framed, _examples(messages), now)
             if code:
-                acts.append(code if framed.n == 0 else f"change = changes[{framed.n}]\n{code}")
+                programs.append(code if framed.n == 0 else f"change = changes[{framed.n}]\n{code}")
             elif prose:
                 said.append(prose)
-        if acts:
-            acts += [f"print({prose!r})" for prose in said[len(outputs) :]]
-            yield "\n\n".join(f"```python\n{code.rstrip()}\n```" for code in acts)
+        if programs:
+            programs += [f"print({prose!r})" for prose in said[len(outputs) :]]
+            yield "\n\n".join(f"```python\n{code.rstrip()}\n```" for code in programs)
             return
         answer = "\n\n".join(filter(None, said))
         if answer and _person_speaks(turn) and not _introduced(real):
@@ -74,7 +78,9 @@ class OfflineLLM:
             prose = f"That is {len(text):,} characters long; without a real model I can follow {LONGEST:,} at most."
             return "", prose if speaker == "owner" else ""
         known = [example for example in examples if example.speaker == speaker]
-        found = _recognised(known, text, now) or (await self._alike(known, text, now) if speaker == "owner" else None)
+        found = _recognised(known, text, now)
+        if speaker == "owner":
+            found = await self._alike(known, text, now, found)
         if found is None:
             return "", _unknown(known) if speaker == "owner" else ""
         example, match = found
@@ -82,16 +88,25 @@ class OfflineLLM:
             return "", f"I could not do that: {_sentence(match.problem)}"
         return fill(example.code, match.values), ""
 
-    async def _alike(self, examples: Sequence[Shown], text: str, now: datetime) -> tuple[Shown, Match] | None:
-        """The example that means most nearly the same, if it does so enough and its slots can be told."""
-        if not re.search(r"\w", text):
-            return None
-        for position, cosine in await nearest(self._embedder, text, [example.ask for example in examples], 1):
+    async def _alike(
+        self, examples: Sequence[Shown], text: str, now: datetime, found: tuple[Shown, Match] | None
+    ) -> tuple[Shown, Match] | None:
+        """What was found by the words, unless that is nothing or little and another example means nearly the same.
+
+        By its meaning alone a request makes nobody act on everything: code that acts needs a slot the request fills.
+        """
+        if (found and (found[1].explained >= LOOSE or acts(found[0].code))) or not re.search(r"\w", text):
+            return found
+        for position, cosine in await nearest(self._embedder, text, [example.ask for example in examples], 3):
             example = examples[position]
-            match = remainder(example.ask, example.code, text, now)
-            if cosine >= ALIKE_ENOUGH and match:
+            asked_for = template(example.ask, example.code)
+            acting = acts(example.code)
+            enough = SURELY_ALIKE if acting or found else ALIKE_ENOUGH
+            fit = not found if asked_for.slots else not acting
+            match = remainder(asked_for, text, now) if fit else None
+            if match and cosine >= enough:
                 return example, match
-        return None
+        return found
 
 
 def _turn(real: Sequence[Message]) -> list[Message]:

@@ -1,6 +1,7 @@
 """Conventions as they stand in Markdown: prose that agents are given, and recipes they act after."""
 
 import ast
+import asyncio
 import builtins
 import re
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,8 @@ from core.templates import recognise, slots
 
 REQUESTS = "Recipes"
 COMMENTS = "Recipes for what agents write"
+MEANT = {True: 3, False: 12}
+"""How many asks stand for the meaning of a recipe with or without slots; further ones are there for their wording."""
 ALWAYS = frozenset({"spaces", "changes", "change"} | {name for name in dir(builtins) if not name.startswith("_")})
 
 Speaker = Literal["owner", "agent"]
@@ -101,16 +104,21 @@ async def nearest(recipes: Sequence[Recipe], text: str, embedder: Embedder, limi
 
     An ask that says the same with other values (score above 1) is nearer than any that only means alike.
     """
-    asks = [(recipe, ask) for recipe in {recipe.code: recipe for recipe in recipes}.values() for ask in recipe.asks]
-    means = await nearest_in_meaning(embedder, text, [ask for _, ask in asks], len(asks))
-    best: dict[str, Example] = {}
-    for position, cosine in means:
+    different = list({recipe.code: recipe for recipe in recipes}.values())
+    found = await asyncio.to_thread(_recognised, different, text)  # some hundred patterns: not on the event loop
+    said = {example.code for example in found}
+    asks = [
+        (recipe, ask)
+        for recipe in different
+        if recipe.code not in said
+        for ask in recipe.asks[: MEANT[bool(slots(recipe.code))]]
+    ]
+    for position, cosine in await nearest_in_meaning(embedder, text, [ask for _, ask in asks], len(asks)):
         recipe, ask = asks[position]
-        found = recognise(ask, recipe.code, text, recipe.speaker)
-        example = Example(recipe, ask, recipe.code, 1 + found.explained if found else cosine)
-        if recipe.code not in best or example.score > best[recipe.code].score:
-            best[recipe.code] = example
-    return sorted(best.values(), key=lambda example: -example.score)[:limit]
+        if recipe.code not in said:
+            said.add(recipe.code)
+            found.append(Example(recipe, ask, recipe.code, cosine))
+    return sorted(found, key=lambda example: -example.score)[:limit]
 
 
 async def examples(
@@ -138,14 +146,26 @@ def asked(framed: Framed) -> tuple[Speaker, str]:
 
 
 def as_messages(example: Example, space: str) -> list[Message]:
-    """The example as a turn that never happened: what somebody said in `space`, and the code that does it."""
+    """The example as a turn that never happened: what somebody said, a person in `space`, and the code that does it."""
     speaker = example.recipe.speaker
+    space = space if speaker == "owner" else example.recipe.space
     content = example.ask if speaker == "owner" else example.ask.partition(": ")[2]
     framed = Framed(0, space, speaker, speaker, "example", "put", example.ask, content)
     return [
         Message("user", render_change(framed), example=True),
         Message("assistant", f"```python\n{example.code.rstrip()}\n```", example=True),
     ]
+
+
+def _recognised(recipes: Sequence[Recipe], text: str) -> list[Example]:
+    """The recipes with an ask that says word by word what the text says, each with the ask that explains most of it."""
+    found = []
+    for recipe in recipes:
+        matches = [(ask, recognise(ask, recipe.code, text, recipe.speaker)) for ask in recipe.asks]
+        scored = [Example(recipe, ask, recipe.code, 1 + match.explained) for ask, match in matches if match]
+        if scored:
+            found.append(max(scored, key=lambda example: example.score))
+    return found
 
 
 def _recipe(text: str, speaker: Speaker) -> Recipe:
