@@ -18,7 +18,7 @@ from core.frames import render_now, render_output
 from core.lanes import Lane
 from core.llm import LLM, Message
 from core.notifications import Draft
-from core.sandbox import Call, Sandbox
+from core.sandbox import Call, Outcome, Sandbox
 from core.sandbox import Session as Guest
 from core.sessions import Session, write_message
 from core.settings import Settings
@@ -145,6 +145,14 @@ class Turns:
         )
 
 
+class _Interrupted(BaseException):
+    """The turn cannot go on here: the store is away, or another worker has the lane."""
+
+    def __init__(self, error: StoaError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Turn:
     """One turn of one agent, resumed from its journal where an earlier worker left it."""
 
@@ -259,7 +267,7 @@ class Turn:
         printed, error = "", None
         for piece in code:
             self._ran.append(piece)
-            outcome = await guest.run(piece)
+            outcome = await self._run(guest, piece)
             printed += outcome.printed
             if error := outcome.error:
                 break
@@ -276,8 +284,14 @@ class Turn:
             opening = sandbox.session(capabilities.objects, frozenset(capabilities.functions), values, self._answer)
             self._guest = await self._stack.enter_async_context(opening)
             for piece in self._ran:
-                await self._guest.run(piece)
+                await self._run(self._guest, piece)
         return self._guest
+
+    async def _run(self, guest: Guest, code: str) -> Outcome:
+        try:
+            return await guest.run(code)
+        except _Interrupted as interrupted:
+            raise interrupted.error from None
 
     async def _answer(self, call: Call) -> object:
         """Answer one call of the agent's code: from the journal, or by doing it and noting the answer."""
@@ -292,7 +306,9 @@ class Turn:
             return answer
         try:
             answer = await self._capabilities.answer(call)
-        except (LeaseLost, StoreUnavailable, ModelUnavailable):
+        except (LeaseLost, StoreUnavailable) as error:
+            raise _Interrupted(error) from error  # past the agent's code, which must not catch it
+        except ModelUnavailable:
             raise  # nothing was done: on a new try it may be
         except StoaError as refused:
             await self._lane.note(field, encode([name, None, [type(refused).__name__, str(refused)]]))

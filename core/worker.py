@@ -63,9 +63,10 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then is taken up by the next worker."""
+        zone = self._house.clock.zone.key
         async with contextlib.AsyncExitStack() as stack:
-            people = await stack.enter_async_context(Sandbox(self._processes[PEOPLE]))
-            background = await stack.enter_async_context(Sandbox(self._processes[BACKGROUND]))
+            people = await stack.enter_async_context(Sandbox(self._processes[PEOPLE], zone=zone))
+            background = await stack.enter_async_context(Sandbox(self._processes[BACKGROUND], zone=zone))
             self._turns = self._prepare(people, background)
             engines = [await stack.enter_async_context(self._engine(queue)) for queue in (PEOPLE, BACKGROUND)]
             async with asyncio.TaskGroup() as group:
