@@ -1,0 +1,317 @@
+"""The command line as a person and a script meet it: real processes on a data directory of their own."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pexpect
+import pytest
+
+import core
+from core.redis_server import EmbeddedRedis
+
+COMMANDS = """
+run
+chat
+doctor
+space
+space list
+space show
+space search
+space history
+agent
+agent list
+agent show
+timer
+timer list
+timer cancel"""
+STOA = [sys.executable, "-m", "bots"]
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STOA_") and name != "REDIS_URL"}
+    return {**kept, "STOA_HOME": str(home), "STOA_TIMEZONE": "Europe/Paris", **more}
+
+
+def stoa(home: Path, *arguments: str, say: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
+    """Run one command to its end."""
+    return subprocess.run(
+        [*STOA, *arguments],
+        input=say,
+        capture_output=True,
+        text=True,
+        env=environment(home, **more),
+        timeout=110,
+        check=False,
+    )
+
+
+@dataclass
+class Running:
+    """A `stoa run` whose input stays open."""
+
+    home: Path
+    process: "subprocess.Popen[str]"
+
+    def say(self, text: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"{text}\n")
+        self.process.stdin.flush()
+
+    def hear(self, words: str) -> str:
+        """The first line from now on that contains the words."""
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if words in line:
+                return line.strip()
+        raise AssertionError(f"{words!r} was never said; {self.process.wait()=}")
+
+    def ask(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return stoa(self.home, *arguments)
+
+
+def start(home: Path) -> Running:
+    process = subprocess.Popen(
+        [*STOA, "run"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment(home),
+    )
+    return Running(home, process)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stoa")
+
+
+@pytest.fixture(scope="module")
+def running(home: Path) -> Iterator[Running]:
+    """A Stoa that has answered once; at the end its input ends, and so does it."""
+    one = start(home)
+    one.say("add buy milk to my tasks")
+    one.hear("Added to your tasks: buy milk.")
+    yield one
+    assert one.process.stdin
+    one.process.stdin.close()
+    assert one.process.wait(60) == 0
+
+
+def test_the_version_takes_less_than_a_third_of_a_second_of_cpu() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([*STOA, "--version"], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.stdout == f"stoa {core.__version__}\n"
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.3
+
+
+@pytest.mark.parametrize("command", COMMANDS.splitlines())
+def test_every_command_says_what_it_is_for(command: str, tmp_path: Path) -> None:
+    done = stoa(tmp_path, *command.split(), "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: stoa {command}".rstrip())
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_command_is_refused_in_a_line(tmp_path: Path) -> None:
+    done = stoa(tmp_path, "dance")
+    assert done.returncode == 2
+    assert "No such command 'dance'" in done.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; import bots.cli; print(sorted({'redis', 'litellm', 'pydantic', 'rich'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_spaces_can_be_looked_at_when_nothing_runs(tmp_path: Path) -> None:
+    assert "no spaces yet" in stoa(tmp_path, "space", "list").stdout
+    assert "no agents yet" in stoa(tmp_path, "agent", "list").stdout
+    assert stoa(tmp_path, "timer", "list", "--json").stdout == "[]\n"
+
+
+def test_what_is_not_there_is_named_in_one_line(tmp_path: Path) -> None:
+    for command in "space show nowhere", "space history nowhere", "agent show nobody", "timer cancel nothing":
+        done = stoa(tmp_path, *command.split())
+        assert done.returncode == 1
+        assert done.stderr.startswith("stoa: There is no ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    done = stoa(tmp_path, "space", "list", STOA_TIMEZONE="Mars/North")
+    assert done.returncode == 1
+    assert "'Mars/North' is no time zone" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_data_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = stoa(tmp_path / "file" / "home", "run")
+    assert done.returncode == 1
+    assert str(tmp_path / "file" / "home") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_chat_needs_a_stoa_that_runs(tmp_path: Path) -> None:
+    done = stoa(tmp_path, "chat", "--once", "hello")
+    assert done.returncode == 1
+    assert "not running" in done.stderr
+
+
+def test_an_unexpected_error_is_one_line_and_its_details_are_in_the_log(tmp_path: Path) -> None:
+    code = """if True:
+        import sys
+        from bots import __main__, cli
+        @cli.app.command()
+        def stumble() -> None:
+            raise TypeError("odd")
+        sys.argv = ["stoa", "stumble"]
+        __main__.main()
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "TypeError: odd" in done.stderr
+    assert "Traceback" in (tmp_path / "stoa.log").read_text()
+    assert (tmp_path / "stoa.log").stat().st_mode & 0o077 == 0
+
+
+def test_doctor_finds_nothing_wrong_with_a_fresh_start(tmp_path: Path) -> None:
+    done = stoa(tmp_path, "doctor")
+    assert done.returncode == 0, done.stdout
+    assert "problem" not in done.stdout
+
+
+def test_doctor_says_what_to_do_about_each_problem(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    done = stoa(tmp_path, "doctor", REDIS_URL="redis://127.0.0.1:1")
+    assert done.returncode == 1
+    assert f"chmod 700 {tmp_path}" in done.stdout
+    assert "Check REDIS_URL" in done.stdout
+
+
+def test_doctor_mends_a_damaged_file(tmp_path: Path) -> None:
+    stoa(tmp_path, "space", "list")
+    (log,) = (tmp_path / "redis" / "appendonlydir").glob("*.incr.aof")
+    with log.open("ab") as file:
+        file.write(b"no command\r\n" * 10)
+    assert "stoa doctor --repair" in stoa(tmp_path, "doctor").stdout
+    assert "cut back" in stoa(tmp_path, "doctor", "--repair").stdout
+    assert stoa(tmp_path, "doctor").returncode == 0
+
+
+def test_a_message_by_chat_is_answered(running: Running) -> None:
+    done = running.ask("chat", "--once", "what is on my list?")
+    assert done.returncode == 0, done.stderr
+    assert "buy milk" in done.stdout
+
+
+def test_chat_without_an_answer_ends_with_a_sentence(running: Running) -> None:
+    done = running.ask("chat", "--once", "hello", "--timeout", "0.1")
+    assert done.returncode == 1
+    assert "The message is kept" in done.stderr
+
+
+def test_a_second_run_is_refused(running: Running) -> None:
+    done = running.ask("run")
+    assert done.returncode == 1
+    assert f"process {running.process.pid}" in done.stderr
+    assert "stoa chat" in done.stderr
+
+
+def test_the_trail_of_a_task_can_be_read(running: Running) -> None:
+    shown = running.ask("space", "show", "tasks").stdout
+    assert "assistant" in shown
+    assert "buy milk" in shown
+    assert "added buy milk" in running.ask("space", "history", "tasks").stdout
+    assert "buy milk" in running.ask("space", "search", "groceries", "--in", "tasks").stdout
+
+
+def test_scripts_get_json(running: Running) -> None:
+    (task,) = json.loads(running.ask("space", "show", "tasks", "--json").stdout)
+    assert (task["content"], task["comment"], task["author"]) == ("buy milk", "added buy milk", "assistant")
+    (version,) = json.loads(running.ask("space", "history", f"tasks/{task['id']}", "--json").stdout)
+    assert version["operation"] == "put"
+    (found,) = json.loads(running.ask("space", "search", "milk", "--in", "tasks", "--limit", "1", "--json").stdout)
+    assert found["id"] == task["id"]
+    names = [space["name"] for space in json.loads(running.ask("space", "list", "--json").stdout)]
+    assert names == ["bus", "chat", "notes", "tasks", "timers"]
+    agents = [agent["id"] for agent in json.loads(running.ask("agent", "list", "--json").stdout)]
+    assert agents == ["assistant", "scheduler"]
+    assert json.loads(running.ask("agent", "show", "assistant", "--json").stdout)["spaces"]["timers"] == "read"
+
+
+def test_a_timer_is_listed_and_cancelled(running: Running) -> None:
+    running.say("remind me tomorrow at 9am to water the plants")
+    running.hear("tomorrow at 09:00")
+    (timer,) = json.loads(running.ask("timer", "list", "--json").stdout)
+    assert timer["what"] == "water the plants"
+    assert running.ask("timer", "cancel", timer["id"]).stdout == "Cancelled: water the plants\n"
+    assert running.ask("timer", "list").stdout == "No timers are pending.\n"
+    assert running.ask("timer", "cancel", timer["id"]).returncode == 1
+
+
+def test_a_reader_who_leaves_ends_it_quietly(running: Running) -> None:
+    listing = subprocess.Popen(
+        [*STOA, "space", "show", "chat", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(running.home),
+    )
+    assert listing.stdout
+    listing.stdout.close()
+    _, complaints = listing.communicate(timeout=60)
+    assert complaints == b""
+
+
+def test_the_death_of_redis_is_said_and_survived(running: Running) -> None:
+    os.kill(int((running.home / "redis" / "redis.pid").read_text()), signal.SIGKILL)
+    assert "SIGKILL" in running.hear("Trying again")
+    running.say("add buy bread to my tasks")
+    assert running.hear("Added to your tasks: buy bread.")
+
+
+def test_a_person_is_greeted_and_can_leave(tmp_path: Path) -> None:
+    screen = pexpect.spawn(
+        STOA[0],
+        [*STOA[1:], "run"],
+        env={**environment(tmp_path), "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"},
+        timeout=30,
+        encoding="utf-8",
+    )
+    screen.expect_exact(f"Stoa {core.__version__}, the built-in offline model.")
+    screen.send("/quit\r")
+    screen.expect(pexpect.EOF)
+    screen.close()
+    assert screen.exitstatus == 0
+
+
+def test_piped_lines_are_answered_before_it_ends(tmp_path: Path) -> None:
+    done = stoa(tmp_path, "run", say="add buy honey to my tasks\n\nadd buy jam to my tasks")
+    assert done.returncode == 0, done.stderr
+    assert "buy honey" in done.stdout
+    assert "buy jam" in done.stdout
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("ending, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_orderly_and_quietly(tmp_path: Path, ending: signal.Signals, status: int) -> None:
+    one = start(tmp_path)
+    while b"docket" not in ((tmp_path / "stoa.log").read_bytes() if (tmp_path / "stoa.log").exists() else b""):
+        assert one.process.poll() is None
+        time.sleep(0.05)
+    one.process.send_signal(ending)
+    said, _ = one.process.communicate(timeout=30)
+    assert (one.process.returncode, said) == (status, "")
+    assert not EmbeddedRedis(tmp_path).socket.exists()
