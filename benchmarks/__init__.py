@@ -1,0 +1,1 @@
+"""Measurements against bare commands and set goals; `make bench` takes them all."""
