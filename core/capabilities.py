@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from core.agents import Agent
 from core.atoms import Atom
@@ -39,6 +40,8 @@ class Capabilities:
     agent: Agent
     actor: Actor
     turn: str
+    began: datetime
+    """When the turn read what changed: "in two minutes" counts from there, however long the model thought."""
     connected: Mapping[str, Permission]
     spaces: Spaces
     spawner: Spawner
@@ -99,10 +102,10 @@ class Capabilities:
 
     async def local_time(self, text: str) -> Moment:
         """The moment that words such as "in 20 minutes" or "tomorrow at 9am" mean here: .at (ISO) and .words. Raises
-        ValueError, saying why, for a time that is past, does not exist or is not understood."""
-        now = self.clock.now()
-        moment = local_time(text, now)
-        return Moment(moment.isoformat(timespec="seconds"), words(moment, now))
+        ValueError, saying why, for a time that is past, does not exist or is not understood. An exact ISO time with
+        offset may be past, too."""
+        moment = _exact(text, self.clock) or local_time(text, self.began)
+        return Moment(moment.isoformat(timespec="seconds"), words(moment, self.began))
 
     async def ask(self, prompt: str, text: str = "") -> str:
         """Ask a model about a text, outside your own context; several at once with asyncio.gather."""
@@ -128,6 +131,15 @@ class Capabilities:
             kwargs["comment"] = kwargs["comment"] or f"{call.name}d by {self.agent.id}"
         _fits(f"{call.target}.{call.name}", method, Call(call.number, call.target, call.name, call.args, kwargs))
         return await method(*call.args, **kwargs)
+
+
+def _exact(text: str, clock: Clock) -> datetime | None:
+    """The moment an ISO time with offset names, in the owner's zone; None for any other text."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment.astimezone(clock.zone) if moment.tzinfo else None
 
 
 def describe(connected: Mapping[str, Permission], functions: Mapping[str, Tool]) -> str:

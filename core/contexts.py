@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from core.agents import Agent
-from core.atoms import Origin
 from core.capabilities import describe
 from core.embeddings import Embedder
 from core.errors import InvalidInput
 from core.frames import Framed, render_change
 from core.llm import Message
 from core.permissions import Permission
-from core.recipes import Convention, Example, Recipe, as_messages, bind, nearest, parse, usable
+from core.recipes import Convention, Recipe, bind, examples, meant, parse, usable
 from core.spaces import Spaces
 from core.tools import Tool
 from core.values import Notice
@@ -60,25 +59,18 @@ class Contexts:
             convention = self._convention(text)
             bound = [bind(recipe, name) for recipe in convention.recipes] if convention else []
             recipes += [recipe for recipe in bound if usable(recipe, objects, frozenset(functions))]
-        best: dict[str, Example] = {}
-        for notice in notices:
-            speaker, text = _asked(notice)
-            theirs = [recipe for recipe in recipes if recipe.speaker == speaker]
-            for example in await nearest(theirs, text, self._embedder, EXAMPLES):
-                if example.code not in best or best[example.code].score < example.score:
-                    best[example.code] = example
-        ranked = sorted(best.values(), key=lambda example: -example.score)
-        shown = ranked[: max(EXAMPLES, 2 * len(notices))]
-        said = agent.speaks_in or "chat"
-        return [
-            message
-            for example in shown
-            for message in as_messages(example, said if example.recipe.speaker == "owner" else example.recipe.space)
-        ]
+        return await examples(recipes, _all_framed(notices), self._embedder, EXAMPLES)
+
+    async def learn(self) -> None:
+        """Embed what the recipes of all spaces are asked by, so that no turn has to wait for it."""
+        for name in await self._spaces.names():
+            convention = self._convention(await self._spaces.open(name).description())
+            for recipe in convention.recipes if convention else ():
+                await self._embedder.embed(meant(recipe))
 
     def tail(self, now: str, notices: Sequence[Notice]) -> Message:
         """What changed, each change in a frame of its own, under the line that tells the time."""
-        return Message("user", "\n\n".join([now, *(render_change(_framed(n, one)) for n, one in enumerate(notices))]))
+        return Message("user", "\n\n".join([now, *(render_change(framed) for framed in _all_framed(notices))]))
 
     async def _descriptions(self, agent: Agent, connected: Mapping[str, Permission]) -> dict[str, str]:
         store = self._spaces.store
@@ -95,9 +87,8 @@ class Contexts:
         return self._parsed[text]
 
 
-def _asked(notice: Notice) -> tuple[str, str]:
-    """Who wants something, and in which words: people in what they write, agents in their comments."""
-    return ("owner", notice.content) if notice.origin is Origin.OWNER else ("agent", notice.comment)
+def _all_framed(notices: Sequence[Notice]) -> list[Framed]:
+    return [_framed(n, notice) for n, notice in enumerate(notices)]
 
 
 def _framed(n: int, notice: Notice) -> Framed:

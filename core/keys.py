@@ -54,7 +54,7 @@ class Keys:
         return f"{self.namespace}:agent:{{{agent}}}"
 
     def lane(self, agent: str) -> str:
-        """Hash: epoch and wake count of the agent's lane."""
+        """Hash: the epoch of the agent's lane, its wake-ups, and when a turn was last queued."""
         return f"{self.namespace}:lane:{{{agent}}}"
 
     def lease(self, agent: str) -> str:

@@ -106,11 +106,12 @@ class Lane:
         return await self.store.run("FCALL", function, len(names), *names, *arguments)
 
 
-async def wake(store: Store, agent: str, *, again: bool = False) -> int | None:
-    """Count a wake-up; answers the epoch to queue a turn for, or None when a turn runs or is queued already.
+async def wake(store: Store, agent: str, lost_after: float | None = None) -> int | None:
+    """Count a wake-up; answers the number under which to queue a turn, or None when one runs or is queued already.
 
-    `again` queues anew what may have been lost on its way to the queue.
+    A turn queued more than `lost_after` seconds ago, with nobody having begun it, is taken for lost and queued anew.
     """
     names = (store.keys.lane(agent), store.keys.lease(agent))
-    epoch = int(await store.run("FCALL", "stoa_wake", len(names), *names, "yes" if again else ""))
-    return None if epoch < 0 else epoch
+    patience = "" if lost_after is None else int(lost_after * 1000)
+    number = await store.run("FCALL", "stoa_wake", len(names), *names, patience)
+    return None if number is None else int(number)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -16,6 +17,9 @@ from core.tools import acting
 CLOCK = Principal("clock", Origin.AGENT)
 SPACE = "timers"
 LATE = timedelta(minutes=1)
+GRACE = timedelta(minutes=2)
+"""How far in the past an exact time may lie: it was to come when it was asked for."""
+ISO = re.compile(r"\d{4}-\d\d-\d\d")
 HORIZON = timedelta(minutes=1)
 
 
@@ -32,7 +36,8 @@ class Timers:
         request was about. Answers the timer's atom; raises ValueError for a time that is past or does not exist."""
         if not isinstance(what, str) or not what.strip():
             raise InvalidInput("what: say what the timer is for, so that whoever is reminded knows")
-        due = local_time(at, self._clock.now())
+        now = self._clock.now()
+        due = local_time(at, now - GRACE if ISO.match(at) else now)
         return await self._space().put(
             what,
             comment=f"timer set for {due.isoformat(timespec='seconds')}: {first_words(what)}",

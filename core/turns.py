@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 
 from core import errors
 from core.agents import Agent, Agents
@@ -43,7 +44,7 @@ class News:
     """Why a turn happens: its own name, the changes, and where the cursors stand once they are dealt with."""
 
     turn: str
-    now: str
+    now: datetime
     root: str
     depth: int
     cursors: dict[str, int]
@@ -122,7 +123,7 @@ class Turns:
                     notices.append(await self._notice(agent, change))
         deepest = max(heads, key=lambda change: change.cause.depth, default=None)
         cause = deepest.cause if deepest else Cause()
-        now = render_now(self.spaces.clock.now())
+        now = self.spaces.clock.now()
         turn = f"{agent.id}:{heads[0].space}/{heads[0].seq}" if heads else ""
         return News(turn, now, cause.root, cause.depth, cursors, notices)
 
@@ -178,6 +179,7 @@ class Turn:
                 self.agent,
                 self.actor,
                 self._news.turn,
+                self._news.now.astimezone(self._turns.spaces.clock.zone),
                 connected,
                 self._turns.spaces,
                 self._turns.spawner,
@@ -185,7 +187,7 @@ class Turn:
                 self._llm,
                 self._turns.tools,
             )
-            added = [self._turns.contexts.tail(self._news.now, self._news.notices)]
+            added = [self._tail()]
             try:
                 before = await self._before(past)
                 prose = await self._steps(before, added)
@@ -201,7 +203,11 @@ class Turn:
         """End a turn that cannot be carried out with a word about it."""
         prose = f"Something went wrong while I worked on this ({type(error).__name__}); the log has the details."
         await self._say(prose)
-        return [self._turns.contexts.tail(self._news.now, self._news.notices), Message("assistant", prose)]
+        return [self._tail(), Message("assistant", prose)]
+
+    def _tail(self) -> Message:
+        now = self._news.now.astimezone(self._turns.spaces.clock.zone)
+        return self._turns.contexts.tail(render_now(now), self._news.notices)
 
     async def _before(self, past: Sequence[Message]) -> list[Message]:
         contexts, capabilities = self._turns.contexts, self._capabilities

@@ -56,6 +56,7 @@ class Worker:
         self._llm = llm
         self._lease = lease
         self._processes = processes
+        self._contexts = Contexts(house.spaces, house.embedder)
         self._models: dict[str, LLM] = {}
         self._dockets: dict[str, Docket] = {}
         self._running: set[asyncio.Task[Any]] = set()
@@ -84,7 +85,7 @@ class Worker:
         return Turns(
             spaces=house.spaces,
             agents=house.agents,
-            contexts=Contexts(house.spaces, house.embedder),
+            contexts=self._contexts,
             spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),
             settings=house.settings,
             models=self._model,
@@ -156,11 +157,15 @@ class Worker:
             self._unembedded.put_nowait(change.space)
 
     async def _embed(self) -> None:
-        """Make the vectors of what was put by processes that make none."""
+        """Make the vectors of what was put by processes that make none; the first time, learn the recipes, too."""
+        learned = False
         while True:
             space = await self._unembedded.get()
             try:
                 await self._house.spaces.embed_waiting([space])
+                if not learned:
+                    await self._contexts.learn()
+                    learned = True
             except StoaError as error:  # a search makes up for it
                 log.warning("%s", error)
 
@@ -169,18 +174,18 @@ class Worker:
         while True:
             try:
                 for agent in await self._behind():
-                    await self._wake(agent, again=True)
+                    await self._wake(agent, lost_after=self._lease)
             except StoaError as error:
                 log.warning("%s", error)
             await asyncio.sleep(self._lease / 3)
 
-    async def _wake(self, agent: str, *, again: bool = False) -> None:
-        epoch = await wake(self._store, agent, again=again)
-        if epoch is None:
+    async def _wake(self, agent: str, lost_after: float | None = None) -> None:
+        number = await wake(self._store, agent, lost_after)
+        if number is None:
             return
         record = await self._house.agents.get(agent)
         docket = self._dockets[PEOPLE if record.coordinator else BACKGROUND]
-        await docket.add("turn", key=f"turn:{agent}:{epoch}")(agent)
+        await docket.add("turn", key=f"turn:{agent}:{number}")(agent)
 
     async def _behind(self) -> list[str]:
         """The agents whose cursors are behind the logs of their spaces, or whose turn was cut off."""

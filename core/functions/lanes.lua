@@ -2,14 +2,18 @@
 -- One lane an agent: one turn at a time, held by a lease; the epoch it was given fences whoever held it before.
 -- KEYS: lane, lease, and what each function names; all lie in the agent's slot.
 
--- force ("" or "yes", for a queued turn that was lost): a wake-up. Answers the epoch to queue a turn for, or -1 when one runs or is queued already.
+-- patience-ms: a wake-up. Answers a key for the turn to queue, or nothing when one runs or is queued already. One that
+-- was queued longer ago than the patience (0: any) counts as lost with its worker, and gets a key of its own.
 redis.register_function('stoa_wake', function(KEYS, A)
   redis.call('HINCRBY', KEYS[1], 'wakes', 1)
-  if redis.call('EXISTS', KEYS[2]) == 1 then return -1 end
-  local epoch = redis.call('HGET', KEYS[1], 'epoch') or '0'
-  if redis.call('HGET', KEYS[1], 'queued') == epoch and A[1] == '' then return -1 end
-  redis.call('HSET', KEYS[1], 'queued', epoch)
-  return tonumber(epoch)
+  if redis.call('EXISTS', KEYS[2]) == 1 then return false end
+  local time = redis.call('TIME')
+  local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  local queued = tonumber(redis.call('HGET', KEYS[1], 'queued') or '-inf')
+  if A[1] == '' and queued > 0 then return false end
+  if A[1] ~= '' and now - queued <= tonumber(A[1]) then return false end
+  redis.call('HSET', KEYS[1], 'queued', now)
+  return redis.call('HINCRBY', KEYS[1], 'queues', 1)
 end)
 
 -- token lease-ms: take the lane. Answers {epoch, wakes}, or nothing while another holds it.

@@ -85,6 +85,14 @@ async def test_a_cancelled_timer_does_not_fire(timers: House, clock: MovableCloc
         await timers.timers.cancel_timer(first.id)
 
 
+async def test_a_time_that_passed_while_it_was_asked_for_fires_at_once(timers: House, clock: MovableClock) -> None:
+    at = clock.now().isoformat()
+    clock.move(seconds=20)
+    await timers.timers.set_timer(at, "blink")
+    (atom,) = await fired(timers)
+    assert atom.metadata["late"] is False
+
+
 @pytest.mark.parametrize(
     ("at", "what", "said"),
     [
