@@ -249,6 +249,13 @@ class Space:
         id = self._own(id)
         return self._seen(id, await self._store.run(*self._store.reading("stoa_get", self.id, self.holder.id, id)))
 
+    async def find(self, operation: str) -> Atom | None:
+        """What `put` with this operation put, if that was done; needs read."""
+        try:
+            return await self.get(id_from(f"{self.id}/{operation}")) if operation else None
+        except NotFound:
+            return None
+
     async def update(
         self,
         id: str,

@@ -110,8 +110,9 @@ class Turns:
         for space in list(cursors):
             try:
                 changes = await self.spaces.notifications.changes(space, agent.principal, cursors[space])
-            except NotFound:  # its access was taken back
+            except NotFound:  # its access was taken back, and with it the subscription
                 del cursors[space]
+                await store.run("HDEL", store.keys.cursors(agent.id), space)
                 continue
             for change in changes:
                 cursors[space] = change.seq

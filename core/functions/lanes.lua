@@ -42,7 +42,9 @@ end)
 -- lane is kept, or 0 when the lane is free.
 redis.register_function('stoa_commit', function(KEYS, A)
   if redis.call('GET', KEYS[2]) ~= A[1] then return -1 end
-  for space, seq in pairs(cmsgpack.unpack(A[4])) do redis.call('HSET', KEYS[4], space, seq) end
+  for space, seq in pairs(cmsgpack.unpack(A[4])) do
+    if redis.call('HEXISTS', KEYS[4], space) == 1 then redis.call('HSET', KEYS[4], space, seq) end  -- else unsubscribed
+  end
   for _, message in ipairs(cmsgpack.unpack(A[5])) do redis.call('RPUSH', KEYS[5], message) end
   redis.call('LTRIM', KEYS[5], -1000, -1)
   if redis.call('HLEN', KEYS[6]) > 5000 then redis.call('DEL', KEYS[6]) end

@@ -26,7 +26,7 @@ end
 
 -- The effective right: over all grants the best of min(given, what the giver itself holds now), up to the owner.
 local function level(k, who, above)
-  if who == 'owner' then return GRANT end
+  if who == 'owner' then return redis.call('EXISTS', k.space) == 1 and GRANT or 0 end
   local raw = redis.call('HGET', k.grants, who)
   if not raw or above[who] then return 0 end
   above[who] = true

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from core.atoms import Principal
 from core.errors import LeaseLost
 from core.house import House
 from core.lanes import Lane, wake
@@ -49,6 +50,7 @@ async def test_a_wake_up_during_a_turn_is_not_lost(house: House) -> None:
 
 
 async def test_a_commit_moves_cursors_session_and_ledger_at_once_and_clears_the_journal(house: House) -> None:
+    await (await house.spaces.create("chat", by=Principal("ann"))).subscribe()
     lane = Lane(house.store, "ann")
     await lane.begin()
     await lane.note("reply.0", b"hello")
@@ -57,6 +59,13 @@ async def test_a_commit_moves_cursors_session_and_ledger_at_once_and_clears_the_
     assert await lane.journal() == {}
     assert await house.notifications.cursor("ann", "chat") == 3
     assert await house.store.run("LRANGE", house.store.keys.session("ann"), 0, -1) == [b"message"]
+
+
+async def test_a_commit_does_not_bring_back_a_subscription_that_ended_during_the_turn(house: House) -> None:
+    lane = Lane(house.store, "ann")
+    await lane.begin()
+    await lane.commit({"chat": 3})
+    assert await house.notifications.cursor("ann", "chat") is None
 
 
 async def test_who_has_lost_the_lease_can_neither_note_nor_commit(house: House) -> None:

@@ -257,6 +257,14 @@ async def test_an_unknown_space_and_an_unreadable_one_look_the_same(house: House
     assert words[0] == words[1]
 
 
+async def test_the_owner_finds_no_space_that_nobody_made(house: House) -> None:
+    nowhere = house.spaces.open("nowhere")
+    with pytest.raises(NotFound, match="no space 'nowhere'"):
+        await nowhere.put("x")
+    with pytest.raises(NotFound, match="no space 'nowhere'"):
+        await nowhere.search()
+
+
 @pytest.mark.parametrize(
     ("permission", "allowed"),
     [

@@ -5,11 +5,14 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from core.atoms import Atom
+from core.atoms import OWNER, Atom
 from core.errors import InvalidInput, NotFound
 from core.house import House
+from core.spaces import Actor
 from core.testing import MovableClock
 from core.timers import SPACE
+from core.tools import call_tool
+from tests.core.conftest import START
 
 
 @pytest_asyncio.fixture
@@ -91,6 +94,18 @@ async def test_a_time_that_passed_while_it_was_asked_for_fires_at_once(timers: H
     await timers.timers.set_timer(at, "blink")
     (atom,) = await fired(timers)
     assert atom.metadata["late"] is False
+
+
+async def test_setting_a_timer_again_after_a_crash_finds_it_even_if_its_time_has_passed(
+    timers: House, clock: MovableClock
+) -> None:
+    async def set_again() -> object:
+        at = START.replace(minute=31).isoformat()
+        return await call_tool(timers.timers.set_timer, Actor(OWNER), "turn.0", at, "call Ana")
+
+    first = await set_again()
+    clock.move(hours=1)
+    assert await set_again() == first
 
 
 @pytest.mark.parametrize(
