@@ -14,6 +14,7 @@ Filter = Mapping[str, Value | Comparison]
 States = Mapping[str, Mapping[str, Value]]
 
 FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
+RETURNED = [name.encode() for name in FIELDS]
 NUMBERS = 16
 RARE = 50
 """Words in more atoms than this say nothing about which one is meant."""
@@ -128,7 +129,7 @@ def read_hits(answer: Sequence[Any]) -> tuple[int, list[Atom]]:
         tag, _, id = key.decode().partition("{")[2].partition("}:")
         distance = fields.get(b"distance")
         score = None if distance is None else 1 - float(distance)
-        atom = read_atom(tag, id, [fields.get(name.encode()) for name in FIELDS], score)
+        atom = read_atom(tag, id, [*map(fields.get, RETURNED)], score)
         if atom:
             found.append(atom)
     return int(answer[0]), found
