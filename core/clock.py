@@ -17,7 +17,7 @@ class Clock:
 
     async def sleep_until(self, moment: datetime) -> None:
         """Return once `now()` has reached `moment`."""
-        while (rest := (moment - self.now()) / timedelta(seconds=1)) > 0:
+        while (rest := (moment - self.now()) / timedelta(seconds=1)) > 0:  # noqa: ASYNC110
             await asyncio.sleep(min(rest, 60))  # a suspended laptop wakes up late: look again
 
     async def sleep(self, seconds: float) -> None:

@@ -142,6 +142,14 @@ def translated(error: redis_errors.RedisError) -> StoaError:
     return StoreUnavailable(f"Redis refused a command: {text}")
 
 
+def outage(error: BaseException) -> StoreUnavailable | None:
+    """The outage of Redis that an error, or any of a group of errors, goes back to; None for every other error."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for one in error.exceptions if (found := outage(one))), None)
+    ours = translated(error) if isinstance(error, redis_errors.RedisError) else error
+    return ours if isinstance(ours, StoreUnavailable) else None
+
+
 # Values to and from what Redis keeps ----------------------------------------------------------------------------------
 
 

@@ -23,11 +23,13 @@ from core.errors import StoreUnavailable
 from core.house import House, open_house
 from core.redis_server import EmbeddedRedis
 from core.settings import Settings, load
+from core.store import outage
 from core.worker import Worker
 
 LAST_ANSWERS = 120.0
 """How many seconds the answers under way are given when piped input ends."""
 LOG_BYTES = 4_000_000
+LONGEST_PAUSE = 8.0
 DEATHS = 3
 """How often within a minute Redis may die until we no longer start it again."""
 
@@ -56,27 +58,32 @@ async def _run(settings: Settings) -> None:
 
 
 async def _keep_serving(settings: Settings, url: str, server: EmbeddedRedis | None, terminal: Terminal | Pipe) -> None:
-    """Serve, and serve again after Redis went away and came back. What was typed meanwhile is kept."""
+    """Serve, and again after Redis went away, or could not write, and came back; what is typed meanwhile is kept."""
     deaths: list[float] = []
+    pause = 0.5
     furnished = False
     while True:
         try:
             async with open_house(settings, url) as house:
                 await seed(house)
-                furnished = True
+                furnished, pause = True, 0.5
                 await _serve(house, server, terminal)
             return
-        except (StoreUnavailable, ExceptionGroup) as error:
-            obituary = await _obituary(server)
-            deaths = [*(at for at in deaths if time.monotonic() - at < 60), time.monotonic()]
-            if not furnished or len(deaths) > DEATHS or not (obituary or isinstance(error, StoreUnavailable)):
+        except Exception as error:
+            obituary, unavailable = await _obituary(server), outage(error)
+            if not furnished or not (obituary or unavailable):
                 raise
-            log.error("%s", obituary or error)
-            await terminal.tell(f"{obituary or error} Trying again; what you type is kept.")
-        if server:
+            log.error("%s", obituary or unavailable)
+            if obituary or pause == 0.5:
+                await terminal.tell(f"{obituary or unavailable} Trying again; what you type is kept.")
+        if obituary and server:
+            deaths = [*(at for at in deaths if time.monotonic() - at < 60), time.monotonic()]
+            if len(deaths) > DEATHS:
+                raise StoreUnavailable(f"{obituary} That was {len(deaths)} times in a minute; look at `stoa doctor`.")
             await server.restart()
         else:
-            await asyncio.sleep(2 ** len(deaths))
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
 
 async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal | Pipe) -> None:

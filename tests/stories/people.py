@@ -60,6 +60,7 @@ async def someone_at(home: Path) -> AsyncIterator[Person]:
         *("-m", "bots", "run"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
         env=environment(home),
     )
     try:
