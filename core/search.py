@@ -15,6 +15,7 @@ States = Mapping[str, Mapping[str, Value]]
 
 FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
 RETURNED = [name.encode() for name in FIELDS]
+IDENTIFIER = re.compile(r"\b\w*?(?:\d|\B[A-Z])\w*")
 NUMBERS = 16
 RARE = 50
 """Words in more atoms than this say nothing about which one is meant."""
@@ -142,8 +143,7 @@ def words_of(text: str) -> list[str]:
 
 def identifiers_of(text: str) -> list[str]:
     """The words that name something: with a digit, or capitals beyond a first letter (`Q3`, `INV-2031`, `iPhone`)."""
-    named = (w for w in re.findall(r"\w+", text) if re.search(r"\d", w) or re.search(r"[A-Z]", w[1:]))
-    return list(dict.fromkeys(word.lower() for word in named))[:8]
+    return list(dict.fromkeys(word.lower() for word in IDENTIFIER.findall(text)))[:8]
 
 
 def fuse(meaning: Sequence[Atom], words: Sequence[Atom], limit: int) -> list[Atom]:

@@ -66,6 +66,7 @@ class Spaces:
         self.clock = clock
         self.embedder = embedder
         """Without one, what is put is embedded by a worker, and a search goes by words."""
+        self._numbers: dict[str, dict[str, str]] = {}
 
     async def create(self, name: str, by: Principal | Actor = OWNER, description: str = "") -> "Space":
         """A new space, private to its creator; the same creator naming it again gets it as it is.
@@ -122,18 +123,20 @@ class Spaces:
         return atoms
 
     async def _restricted(self, names: Sequence[str], metadata: Filter, references: States, deprecated: bool) -> Query:
-        numbers: list[dict[str, str]] = [{} for _ in names]
-        if any(isinstance(wanted, Mapping) for wanted in metadata.values()):
-            keys = [f"n:{key}" for key in metadata]
-            stored = await self.store.together(*(["HMGET", self.store.keys.space(name), *keys] for name in names))
-            numbers = [{k: f.decode() for k, f in zip(metadata, one, strict=True) if f} for one in stored]
+        await self._learn_numbers(names, [key for key, wanted in metadata.items() if isinstance(wanted, Mapping)])
         query = Query()
-        parts = [
-            restrict(query, name, metadata, references, deprecated, known)
-            for name, known in zip(names, numbers, strict=True)
-        ]
+        parts = [restrict(query, name, metadata, references, deprecated, self._numbers.get(name, {})) for name in names]
         query.filter = parts[0] if len(parts) == 1 else "(" + " | ".join(f"({part})" for part in parts) + ")"
         return query
+
+    async def _learn_numbers(self, names: Sequence[str], keys: Sequence[str]) -> None:
+        """Find out in which number fields these spaces hold these keys; a field given to a key stays with it."""
+        unknown = [name for name in names if not self._numbers.get(name, {}).keys() >= set(keys)]
+        fields = [f"n:{key}" for key in keys]
+        stored = await self.store.together(*(["HMGET", self.store.keys.space(name), *fields] for name in unknown))
+        for name, found in zip(unknown, stored, strict=True):
+            known = self._numbers.setdefault(name, {})
+            known.update({key: field.decode() for key, field in zip(keys, found, strict=True) if field})
 
     async def _ranked(self, reader: Principal, names: Sequence[str], built: Query, text: str, limit: int) -> list[Atom]:
         index = self.store.keys.index(self.embedder.id if self.embedder else await self._index())
