@@ -18,6 +18,8 @@ from core.templates import recognise, slots
 
 REQUESTS = "Recipes"
 COMMENTS = "Recipes for what agents write"
+WELL_SAID = 1.5
+"""From this score on the words of a request leave little doubt which recipe is meant."""
 MEANT = {True: 3, False: 12}
 """How many asks stand for the meaning of a recipe with or without slots; further ones are there for their wording."""
 ALWAYS = frozenset({"spaces", "changes", "change"} | {name for name in dir(builtins) if not name.startswith("_")})
@@ -99,26 +101,29 @@ def usable(recipe: Recipe, objects: Mapping[str, frozenset[str]], functions: fro
     return True
 
 
+def meant(recipe: Recipe) -> tuple[str, ...]:
+    """The asks that stand for what a recipe means."""
+    return recipe.asks[: MEANT[bool(slots(recipe.code))]]
+
+
 async def nearest(recipes: Sequence[Recipe], text: str, embedder: Embedder, limit: int = 8) -> list[Example]:
     """For each recipe the ask nearest to the text, the nearest recipes first; recipes with the same code once.
 
-    An ask that says the same with other values (score above 1) is nearer than any that only means alike.
+    Asks that say the same with other values (score above 1) are nearer than any that only mean alike.
     """
     different = list({recipe.code: recipe for recipe in recipes}.values())
     found = await asyncio.to_thread(_recognised, different, text)  # some hundred patterns: not on the event loop
+    found.sort(key=lambda example: -example.score)
+    if found and found[0].score > WELL_SAID:  # meaning has nothing to add, and the first time costs seconds
+        return found[:limit]
     said = {example.code for example in found}
-    asks = [
-        (recipe, ask)
-        for recipe in different
-        if recipe.code not in said
-        for ask in recipe.asks[: MEANT[bool(slots(recipe.code))]]
-    ]
+    others = [recipe for recipe in different if recipe.code not in said]
+    asks = [(recipe, ask) for recipe in others for ask in recipe.asks[: MEANT[bool(slots(recipe.code))]]]
+    best: dict[str, Example] = {}
     for position, cosine in await nearest_in_meaning(embedder, text, [ask for _, ask in asks], len(asks)):
         recipe, ask = asks[position]
-        if recipe.code not in said:
-            said.add(recipe.code)
-            found.append(Example(recipe, ask, recipe.code, cosine))
-    return sorted(found, key=lambda example: -example.score)[:limit]
+        best.setdefault(recipe.code, Example(recipe, ask, recipe.code, cosine))
+    return [*found, *best.values()][:limit]
 
 
 async def examples(

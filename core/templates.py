@@ -33,7 +33,7 @@ THANKS = (
     r"right away|again))*[\s.!?…;]*"
 )
 ARTICLES = frozenset({"the", "a", "an", "my", "our", "some"})
-IDLE = r"(?:(?:the|an?|my|our|some|that|this|all|still|really|actually|currently|just|now|also|please)\s+){0,2}"
+IDLE = r"(?:\b(?:the|an?|my|our|some|that|this|all|still|really|actually|currently|just|now|also|please)\s+){0,2}"
 """Words that may stand before any word of an ask without changing it."""
 OWN = ARTICLES | {"to", "for", "me", "i", "please", "could", "can", "you", "would", "will"}
 

@@ -97,7 +97,7 @@ def test_a_recipe_is_usable_where_everything_it_names_is_held(code: str, fits: b
 
 async def test_the_same_words_with_other_values_are_nearest_then_what_means_alike(embedder: LocalEmbedder) -> None:
     recipes = [r for r in parse(TASKS).recipes if r.speaker == "owner"]
-    found = await nearest(recipes, "I need to call Ana", embedder)
+    found = await nearest(recipes, "I need to call Ana about the flat in Lisbon", embedder)
     assert [(example.recipe.title, example.ask) for example in found] == [
         ("Add a task", "I need to buy milk"),
         ("List the tasks", "show my tasks"),
@@ -119,7 +119,6 @@ async def test_examples_are_turns_that_ask_and_are_answered_with_code(embedder: 
     assert [(ask.space, ask.origin, asked(ask)[1]) for ask in asks] == [
         ("chat", "owner", "add buy milk to my tasks"),
         ("tasks", "agent", "report: all done"),
-        ("chat", "owner", "show my tasks"),
     ]
     assert turns[1].text.startswith('```python\nwhat = "buy milk"\nspaces["tasks"].put(')
 

@@ -66,6 +66,10 @@ def test_shortened_words_are_told_apart_from_their_opposite() -> None:
     assert filled("buy milk is not done", ADD, "the bread isn't done") == {"what": "the bread"}
 
 
+def test_a_value_keeps_its_last_letters() -> None:
+    assert filled("add buy milk to my tasks", ADD, "add call Ana to my tasks") == {"what": "call Ana"}
+
+
 def test_a_request_that_is_too_long_fits_nothing() -> None:
     assert filled("add buy milk to my tasks", ADD, f"add {'x' * LONGEST} to my tasks") is None
 

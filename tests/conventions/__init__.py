@@ -1,0 +1,1 @@
+"""Tests of the conventions and of the recipes in them."""

@@ -1,0 +1,70 @@
+"""The furnished house with the built-in model at work, and a person who talks to it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest_asyncio
+
+from bots.seed import seed
+from conventions.loading import instructions, text
+from core.atoms import OWNER, Atom
+from core.embeddings import LocalEmbedder
+from core.house import House
+from core.offline import INTRODUCTION, OfflineLLM
+from core.testing import MovableClock
+from core.worker import Worker
+from tests.core.conftest import clock, embedder, house, settings
+from tests.core.scenes import tell
+
+__all__ = ["clock", "embedder", "house", "settings"]
+
+
+@dataclass
+class Person:
+    """The owner in the chat, who reads each answer before saying the next thing."""
+
+    house: House
+    clock: MovableClock
+    read: int = 0
+
+    async def says(self, text: str) -> str:
+        """What is answered."""
+        await tell(self.house, text)
+        return await self.hears()
+
+    async def hears(self) -> str:
+        """The next thing said in the chat by anybody else."""
+        chat = self.house.spaces.open("chat")
+        async for change in chat.follow(self.read):
+            self.read = change.seq
+            if change.operation == "put" and change.author != OWNER.id:
+                answer = await chat.get(change.atom)
+                return answer.content.removesuffix(INTRODUCTION).strip()
+        raise AssertionError("the chat has ended")
+
+    async def watched(self) -> None:
+        """Return once a spawned agent has looked at what it is to watch."""
+        agent = next(agent for agent in await self.house.agents.list() if not agent.coordinator)
+        store = self.house.store
+        while not await store.run("HEXISTS", store.keys.journal(agent.id), "call.0"):
+            await asyncio.sleep(0.01)
+
+    async def finds(self, space: str, **metadata: str) -> list[Atom]:
+        """The atoms of a space with this metadata, newest first."""
+        return await self.house.spaces.open(space).search(metadata=metadata, limit=100)
+
+
+@pytest_asyncio.fixture
+async def person(house: House, clock: MovableClock, embedder: LocalEmbedder) -> AsyncIterator[Person]:
+    """The owner of a new house, all of whose agents think with the built-in model."""
+    await seed(house)
+    worker = Worker(house, instructions("agent"), text("direct-message"), llm=OfflineLLM(embedder))
+    task = asyncio.create_task(worker.run())
+    try:
+        yield Person(house, clock)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

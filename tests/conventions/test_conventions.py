@@ -1,0 +1,185 @@
+"""What each convention teaches works: its recipes run, in the real sandbox, and people read sensible words."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from conventions.loading import instructions, load, names, text
+from core.errors import NotFound
+from core.recipes import Recipe
+from core.templates import recognise, slots
+from tests.conventions.conftest import Person
+
+OWN = ["chat", "coordinator-bus", "direct-message", "scratchpad", "task-list", "timers"]
+RECIPES = [recipe for name in OWN for recipe in load(name).recipes]
+REQUESTS = [recipe for recipe in RECIPES if recipe.speaker == "owner"]
+
+
+def test_the_conventions_are_found_by_name() -> None:
+    assert set(OWN) <= set(names())
+    assert load("task-list").name == "Task list"
+    with pytest.raises(NotFound, match="there are chat, coordinator-bus"):
+        text("nothing")
+
+
+@pytest.mark.parametrize("name", ["assistant", "scheduler", "agent"])
+def test_each_of_our_agents_has_instructions(name: str) -> None:
+    assert len(instructions(name)) > 500
+
+
+@pytest.mark.parametrize("recipe", REQUESTS, ids=lambda recipe: recipe.title)
+def test_every_ask_is_best_explained_by_its_own_recipe(recipe: Recipe) -> None:
+    for ask in recipe.asks:
+        found = [
+            (match.explained, other.title, match.values)
+            for other in REQUESTS
+            for theirs in other.asks
+            if (match := recognise(theirs, other.code, ask, "owner"))
+        ]
+        _, title, values = max(found, key=lambda one: one[0])
+        assert (title, ask) == (recipe.title, ask)
+        assert values == {name: value for name, value in slots(recipe.code).items() if str(value) in ask}
+
+
+@pytest.mark.parametrize("recipe", REQUESTS, ids=lambda recipe: recipe.title)
+async def test_every_request_is_answered_in_an_empty_house(recipe: Recipe, person: Person) -> None:
+    answer = await person.says(recipe.asks[0])
+    assert answer
+    assert "I could not" not in answer
+    assert "I did not understand" not in answer
+
+
+async def test_tasks_are_added_listed_done_and_reopened(person: Person) -> None:
+    assert await person.says("what are my tasks?") == "You have no open tasks."
+    assert await person.says("what is free to work on?") == "You have no open tasks."
+    assert await person.says("mark buy milk as done") == "I found no open task like “buy milk”."
+    assert await person.says("add buy milk to my tasks") == "Added to your tasks: buy milk."
+    assert await person.says("I need to call Ana") == "Added to your tasks: call Ana."
+    assert await person.says("call Ana is urgent") == "High priority now: call Ana."
+    assert await person.says("list my tasks") == "You have 2 open tasks:\n- buy milk\n- call Ana (high priority)"
+    assert await person.says("I'm done with the milk") == "Done: buy milk."
+    assert await person.says("what did I finish?") == "Done, the last one first:\n- buy milk"
+    assert await person.says("reopen buy milk") == "Open again: buy milk."
+    assert await person.says("remove buy milk from my tasks") == "Taken off your tasks: buy milk."
+    assert await person.says("what do I have to do?") == "You have 1 open task:\n- call Ana (high priority)"
+    (task,) = await person.finds("tasks", status="pending")
+    assert task.content == "call Ana"
+
+
+async def test_a_task_is_free_once_what_it_waits_for_is_done(person: Person) -> None:
+    await person.says("add fix the roof to my tasks")
+    assert (
+        await person.says("fix the roof has to wait for get a ladder") == "“fix the roof” now waits for “get a ladder”."
+    )
+    assert await person.says("what can I work on?") == "Free to work on:\n- get a ladder"
+    assert "- fix the roof (waits for another task)" in await person.says("show my tasks")
+    await person.says("mark get a ladder as done")
+    assert await person.says("what is free to work on?") == "Free to work on:\n- fix the roof"
+
+
+async def test_notes_are_kept_found_and_thrown_away(person: Person) -> None:
+    assert await person.says("show my notes") == "You have no notes yet."
+    assert await person.says("note that the door code is 4711.") == "Noted: the door code is 4711"
+    await person.says("note that Tom is allergic to nuts")
+    assert "the door code is 4711" in (await person.says("what did I note about the door?")).splitlines()[1]
+    assert await person.says("show my notes") == (
+        "Your notes, the newest first:\n- Tom is allergic to nuts\n- the door code is 4711"
+    )
+    assert await person.says("delete the note about the door code") == "Thrown away: the door code is 4711"
+    assert await person.says("my notes") == "Your notes, the newest first:\n- Tom is allergic to nuts"
+
+
+async def test_a_reminder_goes_over_the_bus_and_comes_back_when_it_is_due(person: Person) -> None:
+    answer = await person.says("remind me in 2 minutes to review the Q3 report")
+    assert answer == "Done, I'll remind you today at 14:32 to review the Q3 report."
+    assert await person.says("show my reminders") == "Your reminders:\n- today at 14:32: review the Q3 report"
+    person.clock.move(minutes=2)
+    assert await person.hears() == "Reminder: it is time to review the Q3 report."
+    asked = await person.finds("chat", role="user")
+    bus = {atom.metadata["kind"]: atom for atom in await person.finds("bus")}
+    assert list(reversed(bus)) == ["reminder wanted", "reminder set", "reminder due"]
+    assert bus["reminder due"].references["about"] == [asked[-1].ref]
+    assert bus["reminder set"].references["answers"] == [bus["reminder wanted"].ref]
+    assert await person.says("do I have any reminders?") == "You have no reminders waiting."
+
+
+async def test_a_reminder_about_something_reads_well(person: Person) -> None:
+    assert await person.says("remind me tomorrow at 9 about the dentist") == (
+        "Done, I'll remind you tomorrow at 09:00 about the dentist."
+    )
+    person.clock.move(hours=18, minutes=30)
+    assert await person.hears() == "Reminder about the dentist."
+
+
+async def test_a_late_reminder_says_so(person: Person) -> None:
+    late = person.clock.now() - timedelta(hours=2)
+    await person.house.spaces.open("timers").put(
+        "feed the cat",
+        metadata={"kind": "timer", "status": "pending", "due": late.astimezone(UTC), "zone": "Europe/Paris"},
+    )
+    assert await person.hears() == (
+        "Reminder: it is time to feed the cat. It was due today at 12:30, I was not running then."
+    )
+
+
+async def test_a_reminder_can_be_cancelled_and_what_is_not_there_cannot(person: Person) -> None:
+    await person.says("remind me in 2 hours to water the plants")
+    assert await person.says("cancel the reminder about the dentist") == (
+        "There is no reminder waiting like “the dentist”."
+    )
+    assert (
+        await person.says("don't remind me to water the plants")
+        == "Cancelled, I will not remind you: water the plants."
+    )
+    assert await person.says("what reminders do I have?") == "You have no reminders waiting."
+    assert await person.says("cancel all my reminders") == "There are no reminders waiting."
+
+
+async def test_a_reminder_comes_again_when_it_is_snoozed(person: Person) -> None:
+    await person.says("remind me in 1 minute to stretch")
+    person.clock.move(minutes=1)
+    await person.hears()
+    assert await person.says("remind me again in 10 minutes") == "Done, I'll remind you today at 14:41 to stretch."
+
+
+async def test_a_time_that_has_passed_is_refused_in_words(person: Person) -> None:
+    assert "is in the past" in await person.says("remind me on 5 March 2020 to pay the rent")
+
+
+async def test_what_somebody_wanted_is_found_in_their_own_words(person: Person) -> None:
+    assert await person.says("what did I want to review?") == "I found nothing about that in your spaces."
+    await person.says("remind me in 2 minutes to review the Q3 report")
+    await person.says("add buy milk to my tasks")
+    answer = await person.says("what did I want to review?")
+    assert answer == ("In chat you wrote today at 14:30: remind me in 2 minutes to review the Q3 report")
+    assert "buy milk" in await person.says("what did I want to buy?")
+
+
+async def test_what_is_known_is_found_where_it_is_kept(person: Person) -> None:
+    await person.says("note that the door code is 4711")
+    answer = await person.says("what do you know about the door code?")
+    assert "the door code is 4711" in answer
+    assert "Q3" not in answer
+    assert await person.says("what do you know about Lisbon?") == "I found nothing about that in your spaces."
+
+
+async def test_an_agent_looks_into_something_in_the_background_and_its_report_is_passed_on(person: Person) -> None:
+    await person.says("note that the Q3 report is in the blue folder")
+    answer = await person.says("look into the Q3 report in the background")
+    assert answer.startswith("agent-")
+    assert await person.hears() == "About the Q3 report I found:\n- in notes: the Q3 report is in the blue folder"
+
+
+async def test_tasks_are_watched_in_the_background_while_the_talk_goes_on(person: Person) -> None:
+    await person.says("add buy milk to my tasks")
+    await person.says("watch my tasks for 30 seconds and tell me what changed")
+    await person.watched()
+    assert await person.says("mark buy milk as done") == "Done: buy milk."
+    await person.says("add call Ana to my tasks")
+    person.clock.move(seconds=30)
+    assert await person.hears() == "In 30 seconds your tasks changed:\n- new: call Ana\n- done: buy milk"
+
+
+async def test_the_time_is_told(person: Person) -> None:
+    now = datetime(2026, 11, 22, 14, 30)
+    assert await person.says("what time is it?") == f"It is {now:%H:%M} on {now:%A %d %B %Y}."
