@@ -298,7 +298,9 @@ async def check_search(redis: "Redis") -> None:
                 f"Redis 8 and Redis Stack have it. {RUN_ONE}"
             )
     except RedisError as error:
-        raise StoreUnavailable(f"Redis does not answer as it should: {error}. Check REDIS_URL. {RUN_ONE}") from error
+        raise StoreUnavailable(
+            f"Redis does not answer as it should: {str(error).rstrip('.')}. Check REDIS_URL. {RUN_ONE}"
+        ) from error
 
 
 def _socket(home: Path) -> Path:

@@ -16,11 +16,15 @@ from core.store import Argument, Store
 from core.worker import Worker
 
 LEASE = 1.0
-REPLIES = (
-    '```python\nplan = chat.put("the plan", comment="planned")\ntasks.put("do it", references={"of": [plan.ref]})\n```',
-    '```python\nfor task in tasks.search(metadata={}):\n    tasks.update(task.id, comment="checked", content=task.content + "!")\n```',
-    "All done.",
-)
+PLAN = """```python
+plan = chat.put("the plan", comment="planned")
+tasks.put("do it", references={"of": [plan.ref]})
+```"""
+CHECK = """```python
+for task in tasks.search():
+    tasks.update(task.id, comment="checked", content=task.content + "!")
+```"""
+REPLIES = (PLAN, CHECK, "All done.")
 
 
 class Flat:
