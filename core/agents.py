@@ -83,10 +83,3 @@ class Agents:
         for name in subscriptions:
             await self._spaces.open(name, agent.principal).subscribe()
         return agent
-
-    async def connected(self, agent: Agent) -> dict[str, Permission]:
-        """The spaces an agent may use at this moment and what it may do in each, computed from the grants."""
-        names = await self._spaces.names(agent.principal)
-        reading = [self._store.reading("stoa_level", name, agent.id) for name in names]
-        levels = await self._store.together(*reading)
-        return {name: Permission(level) for name, (level, _) in zip(names, levels, strict=True)}

@@ -9,7 +9,7 @@ from core.errors import InvalidInput
 from core.frames import Framed, render_change
 from core.llm import Message
 from core.permissions import Permission
-from core.recipes import Convention, Recipe, bind, examples, meant, parse, usable
+from core.recipes import Convention, bind, examples, meant, parse, usable
 from core.spaces import Spaces
 from core.tools import Tool
 from core.values import Notice
@@ -31,59 +31,74 @@ class Contexts:
     def __init__(self, spaces: Spaces, embedder: Embedder) -> None:
         self._spaces = spaces
         self._embedder = embedder
-        self._parsed: dict[str, Convention | None] = {}
+        self._parsed: dict[str, Convention] = {}
 
-    async def head(self, agent: Agent, connected: Mapping[str, Permission], functions: Mapping[str, Tool]) -> Message:
-        """Instructions, capabilities, and what the connected spaces say of themselves."""
-        parts = [agent.instructions, f"# How you act\n{PROTOCOL}", describe(connected, functions), "# Your spaces"]
-        for name, text in (await self._descriptions(agent, connected)).items():
-            convention = self._convention(text)
-            parts.append(f"## {name}\n{convention.description if convention else text}")
-        for name in agent.injected:
-            if name in connected:
-                atoms = await self._spaces.search(agent.principal, within=[name], limit=INJECTED)
-                parts.append(f"## In {name} now\n" + "\n".join(f"- {atom.content}" for atom in atoms))
-        return Message("system", "\n\n".join(filter(None, parts)))
-
-    async def examples(
+    async def before(
         self,
         agent: Agent,
         connected: Mapping[str, Permission],
         objects: Mapping[str, frozenset[str]],
         functions: Mapping[str, Tool],
         notices: Sequence[Notice],
+        past: Sequence[Message],
+    ) -> list[Message]:
+        """What comes before the tail: the head, the agent's past, and example turns near to what changed."""
+        conventions = await self._conventions(agent, connected)
+        head = await self._head(agent, connected, functions, conventions)
+        return [head, *past, *await self._examples(objects, functions, notices, conventions)]
+
+    async def _head(
+        self,
+        agent: Agent,
+        connected: Mapping[str, Permission],
+        functions: Mapping[str, Tool],
+        conventions: Mapping[str, Convention],
+    ) -> Message:
+        """Instructions, capabilities, and what the connected spaces say of themselves."""
+        parts = [agent.instructions, f"# How you act\n{PROTOCOL}", describe(connected, functions), "# Your spaces"]
+        parts += [f"## {name}\n{convention.description}" for name, convention in conventions.items()]
+        for name in agent.injected:
+            if name in connected:
+                atoms = await self._spaces.search(agent.principal, within=[name], limit=INJECTED)
+                parts.append(f"## In {name} now\n" + "\n".join(f"- {atom.content}" for atom in atoms))
+        return Message("system", "\n\n".join(filter(None, parts)))
+
+    async def _examples(
+        self,
+        objects: Mapping[str, frozenset[str]],
+        functions: Mapping[str, Tool],
+        notices: Sequence[Notice],
+        conventions: Mapping[str, Convention],
     ) -> list[Message]:
         """Example turns: of the recipes this agent could carry out, those nearest to what changed."""
-        recipes: list[Recipe] = []
-        for name, text in (await self._descriptions(agent, connected)).items():
-            convention = self._convention(text)
-            bound = [bind(recipe, name) for recipe in convention.recipes] if convention else []
-            recipes += [recipe for recipe in bound if usable(recipe, objects, frozenset(functions))]
+        bound = [bind(recipe, name) for name, convention in conventions.items() for recipe in convention.recipes]
+        recipes = [recipe for recipe in bound if usable(recipe, objects, frozenset(functions))]
         return await examples(recipes, _all_framed(notices), self._embedder, EXAMPLES)
 
     async def learn(self) -> None:
         """Embed what the recipes of all spaces are asked by, so that no turn has to wait for it."""
         for name in await self._spaces.names():
             convention = self._convention(await self._spaces.open(name).description())
-            for recipe in convention.recipes if convention else ():
+            for recipe in convention.recipes:
                 await self._embedder.embed(meant(recipe))
 
     def tail(self, now: str, notices: Sequence[Notice]) -> Message:
         """What changed, each change in a frame of its own, under the line that tells the time."""
         return Message("user", "\n\n".join([now, *(render_change(framed) for framed in _all_framed(notices))]))
 
-    async def _descriptions(self, agent: Agent, connected: Mapping[str, Permission]) -> dict[str, str]:
+    async def _conventions(self, agent: Agent, connected: Mapping[str, Permission]) -> dict[str, Convention]:
+        """What holds in each connected space."""
         store = self._spaces.store
         texts = await store.together(*(store.reading("stoa_description", name, agent.id) for name in connected))
-        return {name: (text or b"").decode() for name, text in zip(connected, texts, strict=True)}
+        return {name: self._convention((text or b"").decode()) for name, text in zip(connected, texts, strict=True)}
 
-    def _convention(self, text: str) -> Convention | None:
-        """The convention in a space's description; None where the description is just words."""
+    def _convention(self, text: str) -> Convention:
+        """The convention in a space's description; one without recipes where the description is just words."""
         if text not in self._parsed:
             try:
                 self._parsed[text] = parse(text)
             except InvalidInput:
-                self._parsed[text] = None
+                self._parsed[text] = Convention("", text, ())
         return self._parsed[text]
 
 

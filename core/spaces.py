@@ -85,13 +85,17 @@ class Spaces:
         """A handle on the space called `name`. What the holder may do there is checked at each use."""
         return Space(self, name, holder if isinstance(holder, Actor) else Actor(holder))
 
-    async def names(self, principal: Principal = OWNER) -> list[str]:
-        """The spaces this principal may read, in alphabetical order."""
+    async def held(self, principal: Principal = OWNER) -> dict[str, Permission]:
+        """The spaces this principal may read at this moment, in alphabetical order, and what it may do in each."""
         keys = self.store.keys
         known = await self.store.run("SMEMBERS", keys.spaces() if principal == OWNER else keys.held(principal.id))
         names = sorted(name.decode() for name in known)
         levels = await self.store.together(*(self.store.reading("stoa_level", n, principal.id) for n in names))
-        return [name for name, (level, _) in zip(names, levels, strict=True) if level >= Permission.READ]
+        return {name: Permission(level) for name, (level, _) in zip(names, levels, strict=True) if level}
+
+    async def names(self, principal: Principal = OWNER) -> list[str]:
+        """The names of the spaces this principal may read."""
+        return list(await self.held(principal))
 
     async def search(
         self,

@@ -175,7 +175,7 @@ class Turn:
     async def run(self, past: Sequence[Message]) -> list[Message]:
         """Take the turn; answers what it adds to the session."""
         async with self._working(), self._stack:
-            connected = await self._turns.agents.connected(self.agent)
+            connected = await self._turns.spaces.held(self.agent.principal)
             self._capabilities = Capabilities(
                 self.agent,
                 self.actor,
@@ -190,7 +190,14 @@ class Turn:
             )
             added = [self._tail()]
             try:
-                before = await self._before(past)
+                before = await self._turns.contexts.before(
+                    self.agent,
+                    connected,
+                    self._capabilities.objects,
+                    self._capabilities.functions,
+                    self._news.notices,
+                    past,
+                )
                 prose = await self._steps(before, added)
             except ModelUnavailable as error:
                 log.warning("%s: %s", self.agent.id, error)
@@ -209,13 +216,6 @@ class Turn:
     def _tail(self) -> Message:
         now = self._news.now.astimezone(self._turns.spaces.clock.zone)
         return self._turns.contexts.tail(render_now(now), self._news.notices)
-
-    async def _before(self, past: Sequence[Message]) -> list[Message]:
-        contexts, capabilities = self._turns.contexts, self._capabilities
-        connected, functions = capabilities.connected, capabilities.functions
-        head = await contexts.head(self.agent, connected, functions)
-        shown = await contexts.examples(self.agent, connected, capabilities.objects, functions, self._news.notices)
-        return [head, *past, *shown]
 
     async def _steps(self, before: Sequence[Message], added: list[Message]) -> str:
         """Ask, run, show, ask again, until a reply has no code; answers that reply's prose."""

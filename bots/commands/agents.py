@@ -28,7 +28,7 @@ async def show(id: str, as_json: bool) -> None:
     """One agent, dead or alive, with what it may do at this moment."""
     async with opened() as house:
         agent = await house.agents.get(id)
-        connected = {name: str(level) for name, level in (await house.agents.connected(agent)).items()}
+        connected = {name: str(level) for name, level in (await house.spaces.held(agent.principal)).items()}
         zone, model = house.clock.zone, agent.model or house.settings.model
     if as_json:
         print_json({**agent.model_dump(mode="json"), "spaces": connected})

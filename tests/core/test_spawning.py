@@ -54,7 +54,7 @@ async def test_a_spawned_agent_holds_what_was_passed_on_and_nothing_else(house: 
         await tell(house, "Go")
         await said(house, 2)
     (child,) = [a for a in await house.agents.list() if a.id != "assistant"]
-    assert await house.agents.connected(child) == {f"dm-{child.id}": Permission.WRITE, "notes": Permission.READ}
+    assert await house.spaces.held(child.principal) == {f"dm-{child.id}": Permission.WRITE, "notes": Permission.READ}
     await house.spaces.open("notes").revoke("assistant")
     assert await house.spaces.open("notes", Principal(child.id)).permission() == Permission.NONE
 
