@@ -27,6 +27,7 @@ PATIENCE = 30.0
 LONGEST_TAG = 200
 KEY = re.compile(r"\w(?:[\w .:/-]{0,98}[\w.:/-])?")
 LIBRARIES = ("spaces", "lanes")
+ORIGINS = {origin.value.encode(): origin for origin in Origin}
 
 Argument = str | bytes | int | float
 
@@ -246,6 +247,7 @@ def read_atom(space: str, id: str, fields: Sequence[bytes | None], score: float 
         return None
     if created is None or updated is None:
         return None
+    born = read_time(created)
     return Atom(
         id=id,
         space=space,
@@ -254,9 +256,9 @@ def read_atom(space: str, id: str, fields: Sequence[bytes | None], score: float 
         references=read_references(references),
         version=int(version),
         author=author.decode(),
-        origin=Origin(origin.decode()),
-        created=read_time(created),
-        updated=read_time(updated),
+        origin=ORIGINS[origin],
+        created=born,
+        updated=born if updated == created else read_time(updated),
         deprecated=tag.endswith(b"~"),
         score=score,
     )
