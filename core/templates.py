@@ -187,7 +187,8 @@ def remainder(template: Template, request: str, now: datetime = LONG_AGO) -> Mat
     return Match(values, 0) if "" not in values.values() else None
 
 
-def _leading(code: str) -> list[tuple[str, ast.Constant]]:
+@lru_cache(maxsize=1024)
+def _leading(code: str) -> tuple[tuple[str, ast.Constant], ...]:
     """The literals that the code's first lines, imports aside, give names to."""
     found = []
     for statement in ast.parse(code).body:
@@ -198,7 +199,7 @@ def _leading(code: str) -> list[tuple[str, ast.Constant]]:
                 continue
             case _:
                 break
-    return found
+    return tuple(found)
 
 
 def _is_time(value: Literal) -> bool:

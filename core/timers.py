@@ -88,11 +88,12 @@ class Timers:
                     moment = await self._fire_due(space)
                 except (StoreUnavailable, Conflict):  # away for now, or moved meanwhile: look again soon
                     moment = self._clock.now() + timedelta(seconds=1)
-                waking = asyncio.create_task(self._clock.sleep_until(moment))
-                waiting = asyncio.create_task(changed.wait())
-                await asyncio.wait((waking, waiting), return_when=asyncio.FIRST_COMPLETED)
-                for task in (waking, waiting):
-                    task.cancel()
+                waits = [asyncio.create_task(wait) for wait in (self._clock.sleep_until(moment), changed.wait())]
+                try:
+                    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for wait in waits:
+                        wait.cancel()
         finally:
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
