@@ -12,10 +12,11 @@ from core.errors import InvalidInput, PermissionDenied
 from core.llm import LLM, Message
 from core.permissions import Permission
 from core.sandbox import Call
+from core.secrets import Secrets
 from core.spaces import Actor, Space, Spaces
 from core.spawning import Spawner
 from core.times import local_time, words
-from core.tools import Tool, acting, call_tool
+from core.tools import Acting, Tool, acting, call_tool
 from core.values import Moment, Spawned
 
 LONGEST_SLEEP = 600.0
@@ -48,6 +49,7 @@ class Capabilities:
     clock: Clock
     llm: LLM
     tools: Mapping[str, Tool]
+    secrets: Secrets
 
     @property
     def objects(self) -> dict[str, frozenset[str]]:
@@ -74,7 +76,8 @@ class Capabilities:
             return await self._space(call, operation)
         function = self.functions[call.name]
         _fits(call.name, function, call)
-        return await call_tool(function, self.actor, operation, *call.args, **call.kwargs)
+        who = Acting(self.actor, operation, self.agent.secrets, self.secrets)
+        return await call_tool(function, who, *call.args, **call.kwargs)
 
     async def search(self, query: str = "", limit: int = 10) -> list[Atom]:
         """Find atoms by meaning in all spaces you may read, the best first; without a query the newest."""

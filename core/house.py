@@ -11,6 +11,7 @@ from core.keys import Keys
 from core.notifications import Notifications
 from core.redis_server import check_search
 from core.search import create_index
+from core.secrets import Secrets
 from core.settings import Settings
 from core.spaces import Spaces
 from core.store import Store, client, waiting_client
@@ -30,6 +31,7 @@ class House:
     spaces: Spaces
     agents: Agents
     timers: Timers
+    secrets: Secrets
 
 
 @contextlib.asynccontextmanager
@@ -57,4 +59,5 @@ async def open_house(
         await create_index(store, embedder.id, embedder.dimensions)
         notifications = await stack.enter_async_context(Notifications(store, waiting))
         spaces = Spaces(store, notifications, clock, embedder)
-        yield House(settings, url, clock, store, notifications, embedder, spaces, Agents(spaces), Timers(spaces))
+        agents, timers = Agents(spaces), Timers(spaces)
+        yield House(settings, url, clock, store, notifications, embedder, spaces, agents, timers, Secrets())

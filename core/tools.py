@@ -5,6 +5,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from core.atoms import OWNER, new_id
+from core.errors import PermissionDenied
+from core.secrets import Secrets
 from core.spaces import Actor
 
 Tool = Callable[..., Awaitable[object]]
@@ -16,10 +18,21 @@ class Acting:
 
     actor: Actor = field(default_factory=lambda: Actor(OWNER))
     call: str = ""
+    held: tuple[str, ...] = ()
+    """The names of the secrets that whoever acts may have used."""
+    secrets: Secrets = field(default_factory=Secrets)
 
     def operation(self) -> str:
         """An operation id: the same call carried out twice has the same one."""
         return self.call or new_id()
+
+    def secret(self, name: str) -> str:
+        """The value of a secret, for a tool to use and never to return; raises if whoever acts does not hold it."""
+        if name not in self.held and self.actor.principal != OWNER:
+            raise PermissionDenied(
+                f"{self.actor.principal} does not hold the secret {name}; ask who spawned you for it."
+            )
+        return self.secrets.value(name)
 
 
 _acting: ContextVar[Acting] = ContextVar("acting")
@@ -30,9 +43,9 @@ def acting() -> Acting:
     return _acting.get(None) or Acting()
 
 
-async def call_tool(tool: Tool, actor: Actor, name: str, *args: object, **kwargs: object) -> object:
-    """Call a tool on behalf of `actor`; `name` is the call's own name, for what must be done only once."""
-    token = _acting.set(Acting(actor, name))
+async def call_tool(tool: Tool, who: Acting, *args: object, **kwargs: object) -> object:
+    """Call a tool on behalf of who acts."""
+    token = _acting.set(who)
     try:
         return await tool(*args, **kwargs)
     finally:

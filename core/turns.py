@@ -21,6 +21,7 @@ from core.llm import LLM, Message
 from core.notifications import Draft
 from core.sandbox import Call, Outcome, Sandbox
 from core.sandbox import Session as Guest
+from core.secrets import Secrets
 from core.sessions import Session, write_message
 from core.settings import Settings
 from core.spaces import Actor, Spaces, first_words
@@ -62,6 +63,7 @@ class Turns:
     settings: Settings
     models: Callable[[str], LLM]
     tools: Mapping[str, Tool]
+    secrets: Secrets
     people: Sandbox
     """Where the code of agents runs that people talk to; theirs alone, so that it is never full."""
     background: Sandbox
@@ -187,6 +189,7 @@ class Turn:
                 self._turns.spaces.clock,
                 self._llm,
                 self._turns.tools,
+                self._turns.secrets,
             )
             added = [self._tail()]
             try:

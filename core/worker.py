@@ -90,6 +90,7 @@ class Worker:
             settings=house.settings,
             models=self._model,
             tools={tool.__name__: tool for tool in (timers.set_timer, timers.cancel_timer, timers.list_timers)},
+            secrets=house.secrets,
             people=people,
             background=background,
         )

@@ -22,6 +22,7 @@ from core import __version__
 from core.errors import StoreUnavailable
 from core.house import House, open_house
 from core.redis_server import EmbeddedRedis
+from core.secrets import Secrets
 from core.settings import Settings, load
 from core.store import outage
 from core.worker import Worker
@@ -108,12 +109,23 @@ def _welcome(settings: Settings) -> str:
     return f"Stoa {__version__}, {model}. Type to talk, /help for help, Ctrl-D to leave."
 
 
+class _Redacting(logging.Formatter):
+    """Writes what is logged without the value of any secret, tracebacks included."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__(form)
+        self.secrets = Secrets()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.secrets.redacted(super().format(record))
+
+
 @contextlib.contextmanager
 def _logged(file: Path) -> Iterator[None]:
     """Send what is logged to a file that only the owner reads; nothing goes to the screen."""
     open_private(file).close()
     handler = logging.handlers.RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)

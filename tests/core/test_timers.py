@@ -11,7 +11,7 @@ from core.house import House
 from core.spaces import Actor
 from core.testing import MovableClock
 from core.timers import SPACE
-from core.tools import call_tool
+from core.tools import Acting, call_tool
 from tests.core.conftest import START
 
 
@@ -101,7 +101,7 @@ async def test_setting_a_timer_again_after_a_crash_finds_it_even_if_its_time_has
 ) -> None:
     async def set_again() -> object:
         at = START.replace(minute=31).isoformat()
-        return await call_tool(timers.timers.set_timer, Actor(OWNER), "turn.0", at, "call Ana")
+        return await call_tool(timers.timers.set_timer, Acting(Actor(OWNER), "turn.0"), at, "call Ana")
 
     first = await set_again()
     clock.move(hours=1)
