@@ -12,7 +12,8 @@ from core.atoms import OWNER, Atom, Change, Principal, id_from
 from core.clock import Clock
 from core.errors import InvalidInput, StoaError, StoreUnavailable
 from core.notifications import Notifications
-from core.spaces import LONGEST_CONTENT, Spaces
+from core.spaces import Spaces
+from core.store import LONGEST_CONTENT
 
 PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0)
 """How many seconds lie between the attempts to deliver one message."""

@@ -16,11 +16,17 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 class Origin(StrEnum):
-    """Where content came from. The store sets it from who writes; nobody can claim another."""
+    """Where content came from, the most trusted first. The store sets it from who writes; nobody can claim another."""
 
     OWNER = "owner"
     AGENT = "agent"
     OUTSIDE = "outside"
+
+
+def lower(one: Origin, other: Origin) -> Origin:
+    """The less trusted of two origins."""
+    order = list(Origin)
+    return max(one, other, key=order.index)
 
 
 @dataclass(frozen=True, slots=True)

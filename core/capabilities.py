@@ -20,6 +20,8 @@ from core.tools import Acting, Tool, acting, call_tool
 from core.values import Moment, Spawned
 
 LONGEST_SLEEP = 600.0
+LONGEST_PAUSE = 10.0
+"""Seconds an agent may sleep that people talk to: meanwhile it answers nobody."""
 
 METHODS: dict[Permission, tuple[str, ...]] = {
     Permission.READ: ("get", "search", "history", "subscribe", "unsubscribe"),
@@ -72,12 +74,17 @@ class Capabilities:
     async def answer(self, call: Call) -> object:
         """Do what the code asked for; raises what the code shall see."""
         operation = f"{self.turn}.{call.number}"
-        if call.target:
-            return await self._space(call, operation)
-        function = self.functions[call.name]
-        _fits(call.name, function, call)
-        who = Acting(self.actor, operation, self.agent.secrets, self.secrets)
-        return await call_tool(function, who, *call.args, **call.kwargs)
+        function = getattr(Space, call.name) if call.target else self.functions[call.name]
+        try:
+            if call.target:
+                return await self._space(call, operation)
+            _fits(call.name, function, call)
+            who = Acting(self.actor, operation, self.agent.secrets, self.secrets)
+            return await call_tool(function, who, *call.args, **call.kwargs)
+        except (TypeError, AttributeError, KeyError) as error:  # an argument of a kind nobody expected
+            raise InvalidInput(
+                f"{call.name}: {error}. It is called as {_signature(call.name, function)[2:]}"
+            ) from error
 
     async def search(self, query: str = "", limit: int = 10) -> list[Atom]:
         """Find atoms by meaning in all spaces you may read, the best first; without a query the newest."""
@@ -116,9 +123,12 @@ class Capabilities:
         return "".join([piece async for piece in self.llm.reply([question])])
 
     async def sleep(self, seconds: float) -> None:
-        """Wait, at most ten minutes; for longer ask for a timer."""
-        if not 0 <= seconds <= LONGEST_SLEEP:
-            raise InvalidInput(f"sleep({seconds}) is not between 0 and {LONGEST_SLEEP:.0f} seconds; ask for a timer")
+        """Wait, at most ten minutes; ten seconds where people wait for you. For longer ask for a timer, or spawn."""
+        longest = LONGEST_PAUSE if self.agent.coordinator else LONGEST_SLEEP
+        if not 0 <= seconds <= longest:
+            raise InvalidInput(
+                f"sleep({seconds}) is not between 0 and {longest:.0f} seconds; ask for a timer, or let an agent wait"
+            )
         await self.clock.sleep(seconds)
 
     async def _space(self, call: Call, operation: str) -> object:
@@ -148,12 +158,12 @@ def _exact(text: str, clock: Clock) -> datetime | None:
 def describe(connected: Mapping[str, Permission], functions: Mapping[str, Tool]) -> str:
     """The capabilities in words, for an agent's context."""
     lines = ['Spaces (`spaces["name"]`, or the name itself where it is a Python name):']
-    for name, permission in connected.items():
-        allowed = ", ".join(sorted(methods(permission)))
-        lines.append(f"- {name}: you hold {permission} ({allowed})")
+    for held in sorted(set(connected.values()), reverse=True):
+        names = ", ".join(name for name, permission in connected.items() if permission == held)
+        lines.append(f"- {names}: you hold {held} ({', '.join(sorted(methods(held)))})")
     lines += ["", "Their methods:"]
-    held = max(connected.values(), default=Permission.NONE)
-    lines += [_signature(name, getattr(Space, name)) for name in sorted(methods(held))]
+    most = max(connected.values(), default=Permission.NONE)
+    lines += [_signature(name, getattr(Space, name)) for name in sorted(methods(most))]
     lines += ["", "Functions:"]
     lines += [_signature(name, function) for name, function in functions.items()]
     return "\n".join(lines)

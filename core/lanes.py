@@ -65,6 +65,7 @@ class Lane:
             raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.") from None
         finally:
             renewing.cancel()
+            await asyncio.wait([renewing])
 
     async def journal(self) -> dict[str, bytes]:
         """What the turn under way has noted so far; empty for a new one."""
@@ -77,11 +78,16 @@ class Lane:
             raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.")
 
     async def commit(
-        self, cursors: Mapping[str, int], messages: Sequence[bytes] = (), ledger: Mapping[str, int] | None = None
+        self,
+        cursors: Mapping[str, int],
+        messages: Sequence[bytes] = (),
+        ledger: Mapping[str, int] | None = None,
+        *,
+        more: bool = False,
     ) -> bool:
         """End the turn: cursors, session and ledger move on and the journal is gone, all at once.
 
-        True when more has changed meanwhile; the lane is still held then, otherwise it is free.
+        True when there is `more` to do, or more has changed meanwhile; the lane is still held then, otherwise free.
         """
         keys = self.store.keys
         names = (
@@ -92,11 +98,13 @@ class Lane:
             keys.ledger(self.agent),
         )
         packed = (pack(dict(cursors)), pack(list(messages)), pack(dict(ledger or {})))
-        wakes = int(await self._call("stoa_commit", names, self._token, self._milliseconds, self._wakes, *packed))
-        if wakes < 0:
+        seen = -1 if more else self._wakes
+        kept = await self._call("stoa_commit", names, self._token, self._milliseconds, seen, *packed)
+        if kept == -1:
             raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.")
-        self._wakes = max(wakes, self._wakes)
-        return wakes > 0
+        if kept is not None:
+            self._wakes = int(kept)
+        return kept is not None
 
     @property
     def _milliseconds(self) -> int:

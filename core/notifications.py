@@ -29,8 +29,6 @@ class Wake:
     """A change was made in a space, and these subscribers want a turn for it."""
 
     space: str
-    seq: int
-    depth: int
     subscribers: tuple[str, ...]
 
 
@@ -87,8 +85,8 @@ class Notifications:
                 if message is None:
                     continue
                 topic, _, packed = message.partition(b"\n")
-                seq, depth, woken = unpack(packed)
-                yield Wake(topic.decode()[start:-1], seq, depth, tuple(name.decode() for name in woken or ()))
+                woken = unpack(packed) or ()
+                yield Wake(topic.decode()[start:-1], tuple(name.decode() for name in woken))
 
     async def cursor(self, subscriber: str, space: str) -> int | None:
         """The number of the last change this subscriber has dealt with; None if it never began."""

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from core.atoms import Atom, Value
 from core.errors import InvalidInput
-from core.store import SEPARATOR, Argument, Store, as_number, read_atom, token
+from core.store import SEPARATOR, Argument, Store, as_number, check_metadata, check_name, read_atom, token
 
 Comparison = Mapping[str, Value]
 Filter = Mapping[str, Value | Comparison]
@@ -72,7 +75,7 @@ def restrict(
         else:
             parts.append(_tag(query, "kv", token(key, wanted)))
     for name, state in references.items():
-        shared = " ".join(_tag(query, "rs", [f"{name}|{word}"]) for k, v in state.items() for word in token(k, v))
+        shared = " ".join(_tag(query, "rs", [f"{name}|{word}" for word in token(k, v)]) for k, v in state.items())
         parts.append(f"(({shared})|(-{_tag(query, 'rt', [name])}))")
     return " ".join(parts)
 
@@ -84,13 +87,50 @@ def _tag(query: Query, name: str, words: Sequence[str]) -> str:
 def _range(name: str | None, operator: str, limit: Value) -> str:
     if operator not in BOUNDS:
         raise InvalidInput(f"{operator!r} is no comparison; use lt, lte, gt or gte")
-    number = as_number(limit)
-    if number is None:
-        raise InvalidInput(f"{limit!r} cannot be compared; give a number or a time")
+    number = as_number(_moment(limit))
+    if number is None or not isfinite(number):
+        raise InvalidInput(f"{limit!r} cannot be compared; give a number, or a time with its offset")
     if name is None:
         return "@t:[+inf (-inf]"  # no atom of this space has a number under that key
     low, high = (bound.format(repr(number)) for bound in BOUNDS[operator])
     return f"@{name}:[{low} {high}]"
+
+
+def _moment(limit: Value) -> Value:
+    """A time given as ISO text, as `now()` and `local_time()` give it, as a time."""
+    if isinstance(limit, str):
+        with suppress(ValueError):
+            limit = datetime.fromisoformat(limit)
+    if isinstance(limit, datetime) and limit.tzinfo is None:
+        raise InvalidInput(f"{limit} is a time without a zone; give it with its offset, as now() does")
+    return limit
+
+
+def check_limit(limit: object) -> None:
+    """Raises `InvalidInput` for what is no number of things to ask for."""
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 1000:
+        raise InvalidInput(f"limit is {limit!r}; ask for 1 to 1000")
+
+
+def check_filter(metadata: Filter, references: States) -> None:
+    """Raises `InvalidInput` for what cannot be asked of metadata, or of the targets of references."""
+    if not isinstance(metadata, Mapping) or not isinstance(references, Mapping):
+        raise InvalidInput('metadata and references are filters such as {"status": "done"}; give a dict')
+    _check_equal({key: wanted for key, wanted in metadata.items() if not isinstance(wanted, Mapping)})
+    for name, state in references.items():
+        check_name(name, "a reference's name")
+        if not isinstance(state, Mapping) or not state:
+            raise InvalidInput(f'references {name!r} asks for no state; give one such as {{"status": "done"}}')
+        if any(isinstance(wanted, Mapping) for wanted in state.values()):
+            raise InvalidInput(f"references {name!r} can ask for equality or membership, not for comparisons")
+        _check_equal(state)
+
+
+def _check_equal(wanted: Mapping[str, Value | Comparison]) -> None:
+    check_metadata(wanted)  # type: ignore[arg-type]
+    for key, value in wanted.items():
+        if value is None or value == []:
+            raise InvalidInput(f"metadata {key!r} cannot be asked to be {value}; leave the key out")
 
 
 def by_meaning(index: str, query: Query, vector: bytes, limit: int) -> list[Argument]:

@@ -7,9 +7,12 @@ import orjson
 from core.llm import Message
 from core.store import Store
 
+LONGEST_MESSAGE = 6_000
+"""Characters of one message that the session keeps."""
+
 
 class Session:
-    """What an agent remembers of its own past turns, bounded; older turns leave, what was said first stays."""
+    """What an agent remembers of its own past turns, bounded; older turns leave it, their atoms stay."""
 
     def __init__(self, store: Store, agent: str, most: int) -> None:
         self._store = store
@@ -28,16 +31,26 @@ class Session:
 
 
 def write_message(message: Message) -> bytes:
-    return orjson.dumps([message.role, message.text])
+    """A message as the session keeps it: of a very long one the beginning and the end."""
+    return orjson.dumps([message.role, shortened(message.text, LONGEST_MESSAGE)])
 
 
 def read_message(entry: bytes) -> Message:
+    """The message that `write_message` wrote."""
     role, text = orjson.loads(entry)
     return Message(role, text)
 
 
+def shortened(text: str, most: int) -> str:
+    """The text, its middle left out where it has more than `most` characters."""
+    if len(text) <= most:
+        return text
+    half = max(0, most - 60) // 2
+    return f"{text[:half]}\n[{len(text) - 2 * half:,} characters left out here]\n{text[len(text) - half :]}"
+
+
 def fitting(messages: Sequence[Message], most: int) -> list[Message]:
-    """The newest turns that fit into `most` characters, after the very first one; turns are kept whole."""
+    """The newest turns that fit into `most` characters, whole; the last one in any case, shortened if need be."""
     turns: list[list[Message]] = []
     for message in messages:
         if message.role == "user" and message.text.startswith("Now: "):
@@ -51,6 +64,7 @@ def fitting(messages: Sequence[Message], most: int) -> list[Message]:
         if room < 0:
             break
         kept.insert(0, turn)
-    if len(kept) < len(turns) and turns and len(str(turns[0])) < most // 4:
-        kept.insert(0, turns[0])
+    if turns and not kept:
+        last = turns[-1]
+        kept = [[Message(message.role, shortened(message.text, most // len(last))) for message in last]]
     return [message for turn in kept for message in turn]

@@ -12,12 +12,15 @@ from core.errors import Conflict, InvalidInput, NotFound
 from core.notifications import Notifications
 from core.permissions import Permission
 from core.search import (
+    NUMBERS,
     RARE,
     Filter,
     Query,
     States,
     by_meaning,
     by_words,
+    check_filter,
+    check_limit,
     fuse,
     identifiers_of,
     newest,
@@ -26,6 +29,7 @@ from core.search import (
     words_of,
 )
 from core.store import (
+    LONGEST_CONTENT,
     Argument,
     Store,
     check_metadata,
@@ -39,8 +43,6 @@ from core.store import (
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 LONGEST_COMMENT = 300
-LONGEST_CONTENT = 1 << 20
-"""Bytes of UTF-8 one atom may hold."""
 
 
 @dataclass(slots=True)
@@ -76,9 +78,9 @@ class Spaces:
         if not NAME.fullmatch(name):
             raise InvalidInput(f"{name!r} cannot be a space's name: use 1 to 64 of a-z, 0-9, dot, dash and underscore")
         space = self.open(name, by)
-        await self.store.mutate("stoa_create", name, *space._call("", f"created {name}"), description)
-        await self.store.run("SADD", self.store.keys.spaces(), name)
+        await self.store.run("SADD", self.store.keys.spaces(), name)  # where to look comes first, then what is there
         await self.store.run("SADD", self.store.keys.held(space.holder.id), name)
+        await self.store.mutate("stoa_create", name, *space._call("", f"created {name}"), description)
         return space
 
     def open(self, name: str, holder: Principal | Actor = OWNER) -> "Space":
@@ -116,11 +118,10 @@ class Spaces:
         """
         actor = holder if isinstance(holder, Actor) else Actor(holder)
         names = list(within) if within is not None else await self.names(actor.principal)
-        if not 1 <= limit <= 1000:
-            raise InvalidInput(f"limit is {limit}; ask for 1 to 1000 atoms")
+        check_limit(limit)
+        check_filter(metadata or {}, references or {})
         if not names:
             return []
-        check_metadata({key: value for key, value in (metadata or {}).items() if not isinstance(value, Mapping)})
         built = await self._restricted(names, metadata or {}, references or {}, deprecated)
         atoms = await self._ranked(actor.principal, names, built, query[:4_000].strip(), limit)
         actor.ledger.update({atom.ref: atom.version for atom in atoms})
@@ -136,9 +137,14 @@ class Spaces:
     async def _learn_numbers(self, names: Sequence[str], keys: Sequence[str]) -> None:
         """Find out in which number fields these spaces hold these keys; a field given to a key stays with it."""
         unknown = [name for name in names if not self._numbers.get(name, {}).keys() >= set(keys)]
-        fields = [f"n:{key}" for key in keys]
+        fields = ["numbers", *(f"n:{key}" for key in keys)]
         stored = await self.store.together(*(["HMGET", self.store.keys.space(name), *fields] for name in unknown))
-        for name, found in zip(unknown, stored, strict=True):
+        for name, (taken, *found) in zip(unknown, stored, strict=True):
+            if int(taken or 0) >= NUMBERS and not all(found):
+                missing = ", ".join(key for key, field in zip(keys, found, strict=True) if not field)
+                raise InvalidInput(
+                    f"{name!r} compares {NUMBERS} keys already, {missing} is not among them; filter by others"
+                )
             known = self._numbers.setdefault(name, {})
             known.update({key: field.decode() for key, field in zip(keys, found, strict=True) if field})
 
@@ -228,7 +234,7 @@ class Space:
         """
         _check_content(content)
         check_metadata(metadata or {})
-        wanted = _checked(references or {})
+        wanted = {name: ids for name, ids in _checked(references or {}).items() if ids}
         moment = self._spaces.clock.now()
         id = id_from(f"{self.id}/{operation}") if operation else new_id()
         call = self._call(operation or id, comment or first_words(content), moment)
@@ -332,9 +338,8 @@ class Space:
     async def history(self, id: str, limit: int = 100) -> list[Version]:
         """The newest `limit` versions of an atom, oldest first; needs read."""
         id = self._own(id)
-        entries = await self._store.run(
-            *self._store.reading("stoa_history", self.id, self.holder.id, id, -max(1, limit), -1)
-        )
+        check_limit(limit)
+        entries = await self._store.run(*self._store.reading("stoa_history", self.id, self.holder.id, id, -limit, -1))
         if not entries:
             raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
         return [read_version(entry) for entry in entries]
@@ -342,6 +347,10 @@ class Space:
     async def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:
         """What changed in the space after change number `after`, oldest first; needs read."""
         return await self._spaces.notifications.changes(self.id, self.holder, after, limit)
+
+    async def newest(self) -> int:
+        """The number of the space's newest change; needs read."""
+        return int(await self._store.run(*self._store.reading("stoa_newest", self.id, self.holder.id)))
 
     def follow(self, after: int = 0) -> AsyncIterator[Change]:
         """Every change after number `after`, then each new one as it happens; needs read."""
@@ -374,11 +383,10 @@ class Space:
         """Take back what this holder gave; with grant, all that anyone gave."""
         await self._share(principal, Permission.NONE, Permission.READ, comment or f"took {principal}'s access back")
 
-    async def subscribe(self, *, wake: bool = True) -> None:
-        """Be told of changes from now on; needs read. With `wake` an agent gets a turn for each."""
-        policy = "now" if wake else "never"
+    async def subscribe(self) -> None:
+        """Be told of changes from now on; needs read. An agent gets a turn for each."""
         key = self._store.keys.space(self.id)
-        seq = await self._store.run("FCALL", "stoa_subscribe", 1, key, self.holder.id, policy)
+        seq = await self._store.run("FCALL", "stoa_subscribe", 1, key, self.holder.id, "now")
         await self._store.run("HSETNX", self._store.keys.cursors(self.holder.id), self.id, seq)
 
     async def unsubscribe(self) -> None:
@@ -390,18 +398,20 @@ class Space:
         if not principal or principal == OWNER.id:
             raise InvalidInput("the owner holds every space already; name another principal")
         call = self._call("", comment or f"shared {given} with {principal}")
-        await self._store.mutate("stoa_share", self.id, *call, principal, int(given), int(needed))
-        if given:
+        if given:  # where to look comes first, then the right
             await self._store.run("SADD", self._store.keys.held(principal), self.id)
+        await self._store.mutate("stoa_share", self.id, *call, principal, int(given), int(needed))
 
     def _call(self, operation: str, comment: str, moment: datetime | None = None) -> list[Argument]:
         """What every mutation tells the Function library first."""
+        if not isinstance(comment, str):
+            raise InvalidInput(f"the comment is {type(comment).__name__}; it must be text")
+        check_text("the comment", comment)
         if len(comment) > LONGEST_COMMENT:
             raise InvalidInput(
                 f"the comment has {len(comment)} characters, {LONGEST_COMMENT} is the most; say it shorter and put "
                 "the rest into the content"
             )
-        check_text("the comment", comment)
         actor = self.actor
         milliseconds = int((moment or self._spaces.clock.now()).timestamp() * 1000)
         who = (actor.principal.id, actor.principal.origin.value)
@@ -433,6 +443,8 @@ class Space:
 
     def _own(self, id: str) -> str:
         """An id of this space, given as `id` or `space/id`."""
+        if not isinstance(id, str) or not id:
+            raise InvalidInput(f"{id!r} is no atom's id; ids are text, as in atom.id")
         space, slash, rest = id.rpartition("/")
         if slash and space != self.id:
             raise InvalidInput(f"{id!r} lies in {space!r}, this is {self.id!r}; use that space")

@@ -47,7 +47,7 @@ class Spawner:
         _check_names("tools", tools, parent.tools)
         _check_names("secrets", secrets, parent.secrets)
         self._check_model(parent, model)
-        id = f"agent-{id_from(operation or new_id())[:6]}"
+        id = f"agent-{id_from(operation or new_id())[:8]}"
         room = f"dm-{id}"
         child = Agent(
             id=id,

@@ -22,6 +22,8 @@ from core.keys import Keys
 from core.permissions import Permission
 
 SEPARATOR = "\x1f"
+LONGEST_CONTENT = 1 << 20
+"""Bytes of UTF-8 one atom may hold."""
 PATIENCE = 30.0
 """Seconds a command may take."""
 LONGEST_TAG = 200
@@ -129,6 +131,10 @@ def translated(error: redis_errors.RedisError) -> StoaError:
         case "NOMATCH":
             times = "does not occur" if rest == "0" else "occurs more than once"
             return InvalidInput(f"The text to replace {times}; give a piece that occurs exactly once.")
+        case "TOOLONG":
+            return InvalidInput(
+                f"The content would have {int(rest):,} bytes, one atom holds {LONGEST_CONTENT:,}; split it."
+            )
         case "FENCED":
             return LeaseLost(f"Another worker has taken over the turn of {rest}.")
         case "MISCONF":
@@ -138,9 +144,9 @@ def translated(error: redis_errors.RedisError) -> StoaError:
             )
     if isinstance(error, redis_errors.OutOfMemoryError):
         return StoreUnavailable("Redis is out of memory, so nothing was changed. Raise its maxmemory and try again.")
-    if isinstance(error, redis_errors.ConnectionError | redis_errors.TimeoutError):
+    if isinstance(error, redis_errors.ConnectionError | redis_errors.TimeoutError | redis_errors.ReadOnlyError):
         return StoreUnavailable(f"Redis cannot be reached ({text}). Nothing was lost; it is tried again.")
-    return StoreUnavailable(f"Redis refused a command: {text}")
+    return InvalidInput(f"The store cannot carry that out: {text}")
 
 
 def outage(error: BaseException) -> StoreUnavailable | None:

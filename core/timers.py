@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
-from core.atoms import Atom, Change, Origin, Principal, References
+from core.atoms import Atom, Origin, Principal, References
 from core.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
 from core.permissions import Permission
 from core.search import Filter
@@ -55,6 +54,8 @@ class Timers:
         """Cancel the pending timer with this id; raises if there is none."""
         space = self._space()
         timer = await space.get(id)
+        if timer.metadata.get("status") == "cancelled":
+            return timer
         if timer.metadata.get("status") != "pending":
             raise NotFound(f"Timer {id!r} is {timer.metadata.get('status', 'no timer')}, so it cannot be cancelled.")
         return await space.update(
@@ -80,7 +81,7 @@ class Timers:
         await self.prepare()
         space = self._spaces.open(SPACE, CLOCK)
         changed = asyncio.Event()
-        watching = asyncio.create_task(_watch(space.follow(0), changed), name="timers")
+        watching = asyncio.create_task(_watch(space, changed), name="timers")
         try:
             while True:
                 changed.clear()
@@ -127,6 +128,11 @@ def _due(timer: Atom) -> datetime:
     return due if isinstance(due, datetime) else timer.created or datetime.max
 
 
-async def _watch(changes: AsyncIterator[Change], changed: asyncio.Event) -> None:
-    async for _ in changes:
+async def _watch(space: Space, changed: asyncio.Event) -> None:
+    """Set the event at each change of the space, over any absence of the store."""
+    while True:
+        with contextlib.suppress(StoreUnavailable):
+            async for _ in space.follow(await space.newest()):
+                changed.set()
+        await asyncio.sleep(1)
         changed.set()

@@ -7,19 +7,19 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import datetime
 
 from core import errors
 from core.agents import Agent, Agents
-from core.atoms import Atom, Cause, Change, Origin
+from core.atoms import Atom, Cause, Origin
 from core.capabilities import Capabilities
 from core.contexts import Contexts
 from core.errors import LeaseLost, ModelUnavailable, NotFound, StoaError, StoreUnavailable
 from core.frames import render_now, render_output
 from core.lanes import Lane
 from core.llm import LLM, Message
+from core.news import News, gather
 from core.notifications import Draft
-from core.sandbox import Call, Outcome, Sandbox
+from core.sandbox import Call, Sandbox
 from core.sandbox import Session as Guest
 from core.secrets import Secrets
 from core.sessions import Session, write_message
@@ -27,29 +27,19 @@ from core.settings import Settings
 from core.spaces import Actor, Spaces, first_words
 from core.spawning import Spawner
 from core.tools import Tool
-from core.values import Notice, decode, encode
+from core.values import decode, encode
 
 log = logging.getLogger("stoa.turns")
 
+OPENED = re.compile(r"^```(?:python|py)\b", re.MULTILINE)
 FENCE = re.compile(r"^```(?:python|py)[^\n]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
 PATIENCE = (5.0, 15.0, 60.0, 300.0)
 """Seconds between attempts to reach a model for an agent that nobody waits for."""
 DRAFT_EVERY = 0.1
 """Seconds between two looks at a reply that is still coming."""
+CUT_OFF = "Your reply ended inside a ```python fence, so nothing of it ran. Write less at once, and close the fence."
 TRIES = 3
 """How often a turn that breaks is tried before it is given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """Why a turn happens: its own name, the changes, and where the cursors stand once they are dealt with."""
-
-    turn: str
-    now: datetime
-    root: str
-    depth: int
-    cursors: dict[str, int]
-    notices: list[Notice]
 
 
 @dataclass(slots=True)
@@ -81,72 +71,40 @@ class Turns:
             agent = await self.agents.get(agent_id)
         except NotFound:
             return await lane.commit({})
-        news = News(*decode(noted["news"])) if "news" in noted else await self._news(agent)
+        news = News.read(noted["news"]) if "news" in noted else await gather(self.spaces, agent, self.settings.depth)
         if not news.notices:
             return await lane.commit(news.cursors)
         if "news" not in noted:
-            await lane.note("news", encode([getattr(news, name) for name in News.__slots__]))
+            await lane.note("news", news.written())
         session = Session(self.spaces.store, agent.id, self.settings.session_characters)
-        actor = Actor(agent.principal, Cause(news.root, news.depth + 1), lane.epoch, await session.ledger())
-        turn = Turn(self, agent, actor, lane, news, noted)
+        known = await session.ledger()
+        seen = known | {notice.ref: notice.version for notice in news.notices if notice.version}
+        actor = Actor(agent.principal, Cause(news.root, news.depth + 1), lane.epoch, dict(seen))
+        said = await self._taken(agent, actor, lane, news, noted, await session.messages())
+        learned = {atom: version for atom, version in actor.ledger.items() if known.get(atom) != version}
+        return await lane.commit(news.cursors, [write_message(one) for one in said], learned, more=news.more)
+
+    async def _taken(
+        self,
+        agent: Agent,
+        actor: Actor,
+        lane: Lane,
+        news: News,
+        noted: Mapping[str, bytes],
+        past: Sequence[Message],
+    ) -> list[Message]:
+        """Take the turn; one of the edges that may catch broadly. One that breaks is given up after some tries."""
         try:
-            said = await turn.run(await session.messages())
+            return await Turn(self, agent, actor, lane, news, noted).run(past)
         except (LeaseLost, StoreUnavailable):
             raise
-        except Exception as error:  # the edge of one turn: tried a few times, then given up with a word
+        except Exception as error:
             tries = int(noted.get("tries", b"0")) + 1
             log.exception("%s: turn %s failed, attempt %s", agent.id, news.turn, tries)
             if tries < TRIES:
                 await lane.note("tries", str(tries).encode())
                 raise
-            said = await turn.give_up(error)
-        return await lane.commit(news.cursors, [write_message(message) for message in said], actor.ledger)
-
-    async def _news(self, agent: Agent) -> News:
-        """What has changed, by others, in the spaces this agent is subscribed to, since it last looked."""
-        store = self.spaces.store
-        stored = await store.run("HGETALL", store.keys.cursors(agent.id))
-        cursors = {space.decode(): int(seq) for space, seq in stored.items()}
-        notices: list[Notice] = []
-        heads: list[Change] = []
-        for space in list(cursors):
-            try:
-                changes = await self.spaces.notifications.changes(space, agent.principal, cursors[space])
-            except NotFound:  # its access was taken back, and with it the subscription
-                del cursors[space]
-                await store.run("HDEL", store.keys.cursors(agent.id), space)
-                continue
-            for change in changes:
-                cursors[space] = change.seq
-                if change.atom and change.author != agent.id:
-                    if change.cause.depth >= self.settings.depth:
-                        log.warning("%s: parked %s/%s, %s turns deep", agent.id, space, change.seq, change.cause.depth)
-                        continue
-                    heads.append(change)
-                    notices.append(await self._notice(agent, change))
-        deepest = max(heads, key=lambda change: change.cause.depth, default=None)
-        cause = deepest.cause if deepest else Cause()
-        now = self.spaces.clock.now()
-        turn = f"{agent.id}:{heads[0].space}/{heads[0].seq}" if heads else ""
-        return News(turn, now, cause.root, cause.depth, cursors, notices)
-
-    async def _notice(self, agent: Agent, change: Change) -> Notice:
-        try:
-            atom = await self.spaces.open(change.space, agent.principal).get(change.atom)
-        except NotFound:
-            atom = Atom(change.atom, change.space, "")
-        return Notice(
-            id=change.atom,
-            space=change.space,
-            operation=change.operation,
-            comment=change.comment,
-            author=change.author,
-            origin=change.origin,
-            content=atom.content,
-            metadata=atom.metadata,
-            references=atom.references,
-            version=atom.version,
-        )
+            return await Turn(self, agent, actor, lane, news, noted).give_up(error)
 
 
 class _Interrupted(BaseException):
@@ -170,7 +128,7 @@ class Turn:
         self._news = news
         self._noted = noted
         self._llm = turns.models(agent.model)
-        self._ran: list[str] = []
+        self._ran: list[Sequence[str]] = []
         self._guest: Guest | None = None
         self._stack = AsyncExitStack()
 
@@ -227,6 +185,9 @@ class Turn:
             code = FENCE.findall(reply)
             if reply:
                 added.append(Message("assistant", reply))
+            if not code and OPENED.search(reply):
+                added.append(Message("user", render_output("", CUT_OFF)))
+                continue
             if not code:
                 if not reply and step == 0 and self._news.notices[-1].origin is Origin.OWNER:
                     raise ModelUnavailable(
@@ -271,16 +232,10 @@ class Turn:
         """Run a step's code and frame what it printed; done once, even if a crash comes between."""
         field = f"output.{step}"
         if field in self._noted:
-            self._ran += code
+            self._ran.append(code)
             return self._noted[field].decode()
-        guest = await self._ready()
-        printed, error = "", None
-        for piece in code:
-            self._ran.append(piece)
-            outcome = await self._run(guest, piece)
-            printed += outcome.printed
-            if error := outcome.error:
-                break
+        printed, error = await self._step(await self._ready(), code)
+        self._ran.append(code)
         shown = render_output(printed.rstrip("\n"), error)
         await self._lane.note(field, shown.encode())
         return shown
@@ -293,15 +248,22 @@ class Turn:
             values = {"changes": self._news.notices, "change": self._news.notices[0]}
             opening = sandbox.session(capabilities.objects, frozenset(capabilities.functions), values, self._answer)
             self._guest = await self._stack.enter_async_context(opening)
-            for piece in self._ran:
-                await self._run(self._guest, piece)
+            for code in self._ran:
+                await self._step(self._guest, code)
         return self._guest
 
-    async def _run(self, guest: Guest, code: str) -> Outcome:
-        try:
-            return await guest.run(code)
-        except _Interrupted as interrupted:
-            raise interrupted.error from None
+    async def _step(self, guest: Guest, code: Sequence[str]) -> tuple[str, str | None]:
+        """Run the pieces of one step until one fails; answers what they printed, and the error."""
+        printed, error = "", None
+        for piece in code:
+            try:
+                outcome = await guest.run(piece)
+            except _Interrupted as interrupted:
+                raise interrupted.error from None
+            printed += outcome.printed
+            if error := outcome.error:
+                break
+        return printed, error
 
     async def _answer(self, call: Call) -> object:
         """Answer one call of the agent's code: from the journal, or by doing it and noting the answer."""
@@ -313,13 +275,14 @@ class Turn:
             if error:
                 kind, text = error
                 raise getattr(errors, kind)(text)
+            for atom in answer if isinstance(answer, list) else [answer]:
+                if isinstance(atom, Atom):
+                    self.actor.ledger[atom.ref] = atom.version
             return answer
         try:
             answer = await self._capabilities.answer(call)
         except (LeaseLost, StoreUnavailable) as error:
             raise _Interrupted(error) from error  # past the agent's code, which must not catch it
-        except ModelUnavailable:
-            raise  # nothing was done: on a new try it may be
         except StoaError as refused:
             await self._lane.note(field, encode([name, None, [type(refused).__name__, str(refused)]]))
             raise

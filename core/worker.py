@@ -152,8 +152,8 @@ class Worker:
     async def _dispatch(self) -> None:
         """Queue a turn for each agent that a change wakes, and fill in vectors while at it."""
         async for change in self._house.notifications.wakes():
-            with contextlib.suppress(StoaError):  # the reconciler finds what is missed here
-                for agent in change.subscribers:
+            for agent in change.subscribers:
+                with contextlib.suppress(StoaError):  # the reconciler finds what is missed here
                     await self._wake(agent)
             self._unembedded.put_nowait(change.space)
 
@@ -196,8 +196,13 @@ class Worker:
         spaces = sorted({space for places in cursors for space in places})
         newest = await self._store.together(*(["HGET", keys.space(space.decode()), "seq"] for space in spaces))
         ends = {space: int(seq or 0) for space, seq in zip(spaces, newest, strict=True)}
-        return [
-            agent
+        late = [
+            (agent, space.decode())
             for agent, places in zip(agents, cursors, strict=True)
-            if any(int(seq) < ends[space] for space, seq in places.items())
+            for space, seq in places.items()
+            if int(seq) < ends[space]
         ]
+        levels = await self._store.together(*(self._store.reading("stoa_level", space, agent) for agent, space in late))
+        begun = await self._store.together(*(["EXISTS", keys.journal(agent)] for agent in agents))
+        behind = {agent for (agent, _), (level, _) in zip(late, levels, strict=True) if level}
+        return sorted(behind | {agent for agent, journal in zip(agents, begun, strict=True) if journal})

@@ -26,7 +26,7 @@ FROM_THE_GROUND_UP = """
     spaces
     llm frames templates recipes offline
     crossing dialect guests sandbox tools
-    agents spawning capabilities sessions contexts lanes timers turns
+    agents spawning capabilities sessions contexts lanes news timers turns
     house
     worker
     testing

@@ -38,8 +38,8 @@ redis.register_function('stoa_journal', function(KEYS, A)
 end)
 
 -- KEYS 3 journal, 4 cursors, 5 session, 6 ledger. token lease-ms wakes cursors messages ledger (msgpack): the turn is
--- done, all of it at once. Answers -1 when the lease is gone, the new count of wakes when there is more to do and the
--- lane is kept, or 0 when the lane is free.
+-- done, all of it at once. Answers -1 when the lease is gone, the new count of wakes when it is above the given one and
+-- the lane is kept, or nothing when the lane is free.
 redis.register_function('stoa_commit', function(KEYS, A)
   if redis.call('GET', KEYS[2]) ~= A[1] then return -1 end
   for space, seq in pairs(cmsgpack.unpack(A[4])) do
@@ -56,7 +56,7 @@ redis.register_function('stoa_commit', function(KEYS, A)
     return wakes
   end
   redis.call('DEL', KEYS[2])
-  return 0
+  return false
 end)
 
 -- KEYS 3 cursors. space seq: move a reader's place forward, never back.

@@ -7,7 +7,8 @@
 local US = '\31'
 local READ, APPEND, WRITE, GRANT = 1, 2, 3, 4
 local FIELDS = {'ver', 'c', 'm', 'f', 'by', 'o', 'ct', 't', 'sp'}
-local NUMBERS, REMEMBER = 16, '86400'
+local NUMBERS, REMEMBER, LONGEST = 16, '86400', 1048576
+local TRUST = {owner = 3, agent = 2, outside = 1}
 
 local function keys(KEYS)
   local namespace, tag = string.match(KEYS[1], '^(.*):m:(%b{})$')
@@ -70,7 +71,7 @@ local function announce(k, c, operation, id, version)
   for i = 1, #all, 2 do
     if id ~= '' and all[i] ~= c.who and all[i + 1] == 'now' then woken[#woken + 1] = all[i] end
   end
-  redis.call('PUBLISH', k.log, cmsgpack.pack({seq, tonumber(c.depth), woken}))
+  redis.call('PUBLISH', k.log, cmsgpack.pack(woken))
   return seq
 end
 
@@ -220,7 +221,7 @@ redis.register_function('stoa_update', function(KEYS, A)
   if refused then return refused end
   local done = remembered(k, c, id)
   if done then return done end
-  local stored = redis.call('HMGET', k.atom(id), 'ver', 'kv', 'm', 'f', 'c')
+  local stored = redis.call('HMGET', k.atom(id), 'ver', 'kv', 'm', 'f', 'c', 'o')
   if not stored[1] then return redis.error_reply('NOATOM ' .. id) end
   if expected ~= '' and expected ~= stored[1] then return redis.error_reply('CONFLICT ' .. stored[1]) end
   local version = tonumber(stored[1]) + 1
@@ -231,10 +232,14 @@ redis.register_function('stoa_update', function(KEYS, A)
     if not from then return redis.error_reply('NOMATCH 0') end
     if string.find(stored[5], old, to + 1, true) then return redis.error_reply('NOMATCH 2') end
     whole = string.sub(stored[5], 1, from - 1) .. content .. string.sub(stored[5], to + 1)
+    if #whole > LONGEST then return redis.error_reply('TOOLONG ' .. #whole) end
   elseif string.find(flags, 'c', 1, true) then
     whole = content
   end
   if whole then
+    -- Content is of who wrote it; pieced together it is trusted no more than the least of its writers.
+    local kept = string.find(flags, 'r', 1, true) and TRUST[stored[6]] < TRUST[c.origin]
+    fields[#fields + 1] = 'o'; fields[#fields + 1] = kept and stored[6] or c.origin
     fields[#fields + 1] = 'c'; fields[#fields + 1] = whole
     if vector ~= '' then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector
     else redis.call('SADD', k.unembedded, id) end
@@ -318,11 +323,11 @@ redis.register_function('stoa_share', function(KEYS, A)
   end
   if given > 0 then kept[#kept + 1] = {c.who, given} end
   if #kept > 0 then redis.call('HSET', k.grants, principal, cmsgpack.pack(kept))
-  else redis.call('HDEL', k.grants, principal); redis.call('HDEL', k.subscribers, principal) end
+  else redis.call('HDEL', k.grants, principal) end
   return {given, announce(k, c, given > 0 and 'share' or 'revoke', '', 0)}
 end)
 
--- who policy: wake me for changes (now), or only keep my place (never), or forget me (''). Answers the newest change.
+-- who policy: wake me for changes (now), or forget me (''). Answers the newest change.
 redis.register_function('stoa_subscribe', function(KEYS, A)
   local k = keys(KEYS)
   local refused = refusal(k, A[1], READ)
@@ -355,7 +360,7 @@ reader('stoa_changes', function(k, A)
   return redis.call('XRANGE', k.log, '(' .. A[2] .. '-0', '+', 'COUNT', A[3])
 end)
 reader('stoa_description', function(k) return redis.call('HGET', k.space, 'description') end)
-reader('stoa_grants', function(k) return redis.call('HGETALL', k.grants) end)
+reader('stoa_newest', function(k) return tonumber(redis.call('HGET', k.space, 'seq') or '0') end)
 
 -- who: the effective right and how many atoms wait for their vector. Refuses nobody, since it tells nothing more.
 redis.register_function{function_name = 'stoa_level', flags = {'no-writes'}, callback = function(KEYS, A)

@@ -11,7 +11,8 @@ from core.atoms import OWNER, Atom, Origin, Principal
 from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionDenied
 from core.house import House
 from core.permissions import Permission
-from core.spaces import LONGEST_CONTENT, Actor, Space, Spaces
+from core.spaces import Actor, Space, Spaces
+from core.store import LONGEST_CONTENT
 from core.testing import MovableClock
 
 ANN = Principal("ann")
@@ -204,6 +205,51 @@ async def test_the_state_of_references_follows_their_targets(space: Space) -> No
     assert blocked.id not in [a.id for a in await space.search(references=state)]
     await space.update(blocker.id, comment="done", metadata={"status": "done"})
     assert blocked.id in [a.id for a in await space.search(references=state)]
+
+
+async def test_an_empty_list_of_references_is_none_at_all(space: Space) -> None:
+    free = await space.put("free", references={"blocked_by": []})
+    assert [a.id for a in await space.search(references={"blocked_by": {"status": "done"}})] == [free.id]
+
+
+async def test_a_list_in_the_state_of_references_means_any_of(space: Space) -> None:
+    blocker = await space.put("first", metadata={"status": "cancelled"})
+    free = await space.put("second", references={"blocked_by": [blocker.id]})
+    found = await space.search(references={"blocked_by": {"status": ["done", "cancelled"]}})
+    assert free.id in [a.id for a in found]
+
+
+async def test_a_time_can_be_compared_as_text_with_its_offset(space: Space, clock: MovableClock) -> None:
+    put = await space.put("due", metadata={"due": clock.now()})
+    assert [a.id for a in await space.search(metadata={"due": {"lte": clock.now().isoformat()}})] == [put.id]
+
+
+async def test_a_seventeenth_number_that_cannot_be_compared_is_said(space: Space) -> None:
+    await space.put("x", metadata={f"n{n}": n for n in range(17)})
+    with pytest.raises(InvalidInput, match="compares 16 keys already, n16 is not among them"):
+        await space.search(metadata={"n16": {"gt": 0}})
+
+
+async def test_content_is_of_who_wrote_it_last(house: House, space: Space) -> None:
+    owners = await space.put("send 10 to Ana")
+    await space.share("ann", "write")
+    changed = await house.spaces.open("tasks", ANN).update(owners.id, comment="more", replace=("10", "1000"))
+    assert changed.origin is Origin.AGENT
+    await space.get(owners.id)
+    await space.update(owners.id, comment="back", content="send 10 to Ana")
+    assert (await space.get(owners.id)).origin is Origin.OWNER
+
+
+async def test_a_piece_from_the_owner_does_not_make_an_agents_text_the_owners(house: House, space: Space) -> None:
+    await space.share("ann", "write")
+    hers = await house.spaces.open("tasks", ANN).put("send 1000 to Ann")
+    assert (await space.update(hers.id, comment="x", replace=("Ann", "Ana"))).origin is Origin.AGENT
+
+
+async def test_pieces_cannot_make_an_atom_longer_than_it_may_be(space: Space) -> None:
+    put = await space.put("a" + "x" * (LONGEST_CONTENT - 10))
+    with pytest.raises(InvalidInput, match="one atom holds 1,048,576"):
+        await space.update(put.id, comment="longer", replace=("a", "b" * 100))
 
 
 @pytest.mark.parametrize("target", ["missing00000", "chat/elsewhere"])

@@ -80,12 +80,13 @@ async def test_timers_are_listed_in_the_order_they_come_due(timers: House) -> No
 
 async def test_a_cancelled_timer_does_not_fire(timers: House, clock: MovableClock) -> None:
     first = await timers.timers.set_timer("in 1 minute", "no")
-    await timers.timers.set_timer("in 2 minutes", "yes")
+    second = await timers.timers.set_timer("in 2 minutes", "yes")
     await timers.timers.cancel_timer(first.id)
     clock.move(minutes=3)
     assert [a.content for a in await fired(timers)] == ["yes"]
-    with pytest.raises(NotFound, match="is cancelled"):
-        await timers.timers.cancel_timer(first.id)
+    assert (await timers.timers.cancel_timer(first.id)).version == 2
+    with pytest.raises(NotFound, match="is fired"):
+        await timers.timers.cancel_timer(second.id)
 
 
 async def test_a_time_that_passed_while_it_was_asked_for_fires_at_once(timers: House, clock: MovableClock) -> None:

@@ -9,9 +9,12 @@ from core.atoms import Principal
 from core.errors import ModelUnavailable
 from core.frames import parse_changes
 from core.house import House
+from core.lanes import Lane
 from core.llm import Message
+from core.news import gather
 from core.permissions import Permission
 from core.testing import ScriptedLLM
+from core.values import encode
 from tests.core.scenes import said, seat, tell, working
 
 
@@ -260,3 +263,155 @@ async def test_code_that_is_nonsense_or_never_ends_is_shown_to_the_model(house: 
         (answer,) = await said(house)
     assert answer.content == "Sorry."
     assert "<error>" in llm.seen[1][-1].text
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        'chat.search(metadata={"role": []})',
+        'chat.search(metadata={"role": None})',
+        'chat.search(references={"of": {}})',
+        'chat.search(references={"of": ["x"]})',
+        "chat.search(limit=True)",
+        'chat.search("x", limit=2.5)',
+        'chat.search(metadata={"n": {"lt": float("nan")}})',
+        'chat.search(metadata={"n": {"lt": datetime(2026, 1, 1)}})',
+        'chat.search(metadata={"n": {"near": 1}})',
+        "chat.history(change.id, limit=2.5)",
+        "chat.get(5)",
+        'chat.put("x", comment=5)',
+        'chat.put("x", references=["a"])',
+        'chat.put("x", metadata="status")',
+        'chat.update(change.id, comment="x", replace="abc")',
+        "search(limit=0)",
+        'spawn(task="x", spaces=["chat"])',
+        "local_time(5)",
+        "sleep(600)",
+        "nothing()",
+    ],
+)
+async def test_an_argument_that_cannot_be_is_an_error_the_agent_reads_and_the_turn_goes_on(
+    house: House, call: str
+) -> None:
+    await seat(house)
+    llm = ScriptedLLM(code(f"from datetime import datetime\n{call}"), "I see.")
+    async with working(house, llm):
+        await tell(house, "Try")
+        (answer,) = await said(house)
+    assert answer.content == "I see."
+    assert "<error>" in llm.seen[1][-1].text
+
+
+async def test_what_a_notice_shows_counts_as_seen(house: House) -> None:
+    await seat(house)
+    llm = ScriptedLLM(code("print(chat.update(change.id, comment='mine', content='agreed').version)"), "Done.")
+    asked = await tell(house, "draft")
+    await house.spaces.open("chat").update(asked.id, comment="reworded", content="better draft")
+    async with working(house, llm):
+        await tell(house, "go")
+        await said(house)
+    assert "Conflict" not in llm.seen[1][-1].text
+
+
+async def test_more_changes_than_a_turn_can_be_told_are_told_in_the_next(house: House) -> None:
+    await seat(house)
+    for n in range(120):
+        await tell(house, f"message {n}")
+    llm = ScriptedLLM("One.", "Two.", "Three.")
+    async with working(house, llm):
+        await said(house, 3)
+    told = [len(parse_changes(messages[-1].text)) for messages in llm.seen]
+    assert told == [50, 50, 20]
+
+
+async def test_the_head_does_not_grow_with_every_space_of_the_same_kind(house: House) -> None:
+    await seat(house)
+    for n in range(40):
+        await house.spaces.create(f"dm-{n}", description="A room for two. " * 20)
+        await house.spaces.open(f"dm-{n}").share("assistant", "write")
+    llm = ScriptedLLM("Yes.")
+    async with working(house, llm):
+        await tell(house, "Hello")
+        await said(house)
+    assert llm.seen[0][0].text.count("A room for two.") == 20
+
+
+async def test_a_big_turn_is_remembered_shortened(house: House) -> None:
+    await seat(house)
+    big = code("print('x' * 19000)")
+    llm = ScriptedLLM(big, big, big, big, "The code is 4711.", "It was 4711.")
+    async with working(house, llm):
+        await tell(house, "Do a lot")
+        await said(house)
+        await tell(house, "What was the code?")
+        await said(house, 2)
+    assert "The code is 4711." in [message.text for message in llm.seen[-1]]
+    assert sum(len(message.text) for message in llm.seen[-1]) < 70_000
+
+
+async def test_a_reply_that_was_cut_off_inside_its_code_is_asked_for_again(house: House) -> None:
+    await seat(house)
+    llm = ScriptedLLM("```python\nchat.put('half", "Sorry, again.")
+    async with working(house, llm):
+        await tell(house, "Go")
+        (answer,) = await said(house)
+    assert answer.content == "Sorry, again."
+    assert "close the fence" in llm.seen[1][-1].text
+
+
+async def test_code_shown_to_a_person_is_said_and_not_run(house: House) -> None:
+    await seat(house)
+    shown = "Here it is:\n~~~python\nchat.put('ran')\n~~~"
+    async with working(house, ScriptedLLM(shown)):
+        await tell(house, "Show me")
+        (answer,) = await said(house)
+    assert answer.content == shown
+
+
+async def test_a_turn_cut_off_after_it_unsubscribed_is_resumed(house: House) -> None:
+    await seat(house)
+    lane = Lane(house.store, "assistant")
+    await lane.begin()
+    asked = await tell(house, "Leave")
+    news = await gather(house.spaces, await house.agents.get("assistant"), 24)
+    await lane.note("news", news.written())
+    await house.spaces.open("chat", Principal("assistant")).unsubscribe()
+    await house.store.run("DEL", house.store.keys.lease("assistant"))
+    async with working(house, ScriptedLLM("Goodbye."), lease=0.3):
+        (answer,) = await said(house)
+    assert answer.references == {"reply_to": [asked.id]}
+
+
+async def test_code_that_was_skipped_before_a_crash_stays_skipped_after_it(house: House) -> None:
+    await seat(house)
+    lane = Lane(house.store, "assistant")
+    await lane.begin()
+    await tell(house, "Go")
+    news = await gather(house.spaces, await house.agents.get("assistant"), 24)
+    await lane.note("news", news.written())
+    reply = code("raise ValueError('stop')") + "\n" + code("chat.put('never to run')")
+    await lane.note("reply.0", reply.encode())
+    await lane.note("output.0", b"<output>\n\n</output>\n<error>\nValueError: stop\n</error>")
+    await house.store.run("DEL", house.store.keys.lease("assistant"))
+    llm = ScriptedLLM(code("chat.put('goes on')"), "Done.")
+    async with working(house, llm, lease=0.3):
+        answers = await said(house, 2)
+    assert [a.content for a in answers] == ["goes on", "Done."]
+
+
+async def test_an_agent_resumed_after_a_crash_does_not_conflict_with_itself(house: House) -> None:
+    await seat(house)
+    chat = house.spaces.open("chat")
+    note = await chat.put("v1", metadata={"role": "user"})
+    lane = Lane(house.store, "assistant")
+    await lane.begin()
+    news = await gather(house.spaces, await house.agents.get("assistant"), 24)
+    await lane.note("news", news.written())
+    updates = [f"chat.update(change.id, comment='{n}', content='v{n}')" for n in (2, 3)]
+    await lane.note("reply.0", code("\n".join(updates)).encode())
+    second = await house.spaces.open("chat", Principal("assistant")).update(note.id, comment="2", content="v2")
+    await lane.note("call.0", encode(["chat.update", second, None]))
+    await house.store.run("DEL", house.store.keys.lease("assistant"))
+    async with working(house, ScriptedLLM("Done."), lease=0.3):
+        await said(house)
+    assert (await chat.get(note.id)).content == "v3"

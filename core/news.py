@@ -1,0 +1,102 @@
+"""News: why an agent has a turn, which is what others changed in its spaces since it last looked."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.agents import Agent
+from core.atoms import Atom, Cause, Change, lower
+from core.errors import NotFound
+from core.spaces import Spaces
+from core.values import Notice, decode, encode
+
+log = logging.getLogger("stoa.news")
+
+MOST_CHANGES = 50
+MOST_CHARACTERS = 40_000
+"""What one turn is told at most; the next turn is told the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Why a turn happens: its own name, the changes, and where the cursors stand once they are dealt with."""
+
+    turn: str
+    now: datetime
+    root: str
+    depth: int
+    cursors: dict[str, int]
+    notices: list[Notice]
+    more: bool
+    """Whether there is more than one turn can be told."""
+
+    def written(self) -> bytes:
+        """The news as the turn's journal keeps them."""
+        return encode([getattr(self, name) for name in self.__slots__])
+
+    @classmethod
+    def read(cls, data: bytes) -> "News":
+        """The news that `written` wrote."""
+        return cls(*decode(data))
+
+
+async def gather(spaces: Spaces, agent: Agent, deepest: int) -> News:
+    """What has changed, by others, in the spaces this agent is subscribed to, since it last looked.
+
+    Changes that lie `deepest` turns behind their first cause are passed over: a chain that long is parked.
+    """
+    store = spaces.store
+    stored = await store.run("HGETALL", store.keys.cursors(agent.id))
+    cursors = {space.decode(): int(seq) for space, seq in stored.items()}
+    notices: list[Notice] = []
+    told: list[Change] = []
+    room = MOST_CHARACTERS
+    for space in cursors:
+        for change in await _changes(spaces, agent, space, cursors[space]):
+            if _concerns(change, agent, deepest):
+                notice = await _notice(spaces, agent, change)
+                room -= len(notice.content)
+                if told and (room < 0 or len(told) == MOST_CHANGES):
+                    break
+                told.append(change)
+                notices.append(notice)
+            cursors[space] = change.seq
+    cause = max((change.cause for change in told), key=lambda cause: cause.depth, default=Cause())
+    turn = f"{agent.id}:{told[0].space}/{told[0].seq}" if told else ""
+    more = room < 0 or len(told) == MOST_CHANGES
+    return News(turn, spaces.clock.now(), cause.root, cause.depth, cursors, notices, more)
+
+
+async def _changes(spaces: Spaces, agent: Agent, space: str, after: int) -> list[Change]:
+    try:
+        return await spaces.notifications.changes(space, agent.principal, after)
+    except NotFound:  # it may not read this at present
+        return []
+
+
+def _concerns(change: Change, agent: Agent, deepest: int) -> bool:
+    if not change.atom or change.author == agent.id:
+        return False
+    if change.cause.depth >= deepest:
+        log.warning("%s: parked %s/%s, %s turns deep", agent.id, change.space, change.seq, change.cause.depth)
+        return False
+    return True
+
+
+async def _notice(spaces: Spaces, agent: Agent, change: Change) -> Notice:
+    try:
+        atom = await spaces.open(change.space, agent.principal).get(change.atom)
+    except NotFound:
+        atom = Atom(change.atom, change.space, "", version=0)
+    return Notice(
+        id=change.atom,
+        space=change.space,
+        operation=change.operation,
+        comment=change.comment,
+        author=change.author,
+        origin=lower(change.origin, atom.origin) if atom.version else change.origin,
+        content=atom.content,
+        metadata=atom.metadata,
+        references=atom.references,
+        version=atom.version,
+    )
