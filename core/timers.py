@@ -54,8 +54,8 @@ class Timers:
         """Cancel the pending timer with this id; raises if there is none."""
         space = self._space()
         timer = await space.get(id)
-        if timer.metadata.get("status") == "cancelled":
-            return timer
+        if timer.metadata.get("status") == "cancelled" and acting().call:
+            return timer  # cancelled before a crash, by this very call
         if timer.metadata.get("status") != "pending":
             raise NotFound(f"Timer {id!r} is {timer.metadata.get('status', 'no timer')}, so it cannot be cancelled.")
         return await space.update(

@@ -13,7 +13,8 @@ from channels.loopback import Loopback
 from core.atoms import OWNER, Atom, Cause, Principal
 from core.keys import Keys
 from core.notifications import Draft, Notifications
-from core.spaces import LONGEST_CONTENT, Actor, Spaces
+from core.spaces import Actor, Spaces
+from core.store import LONGEST_CONTENT
 from core.store import Store, client, waiting_client
 from core.testing import MovableClock
 

@@ -84,7 +84,11 @@ async def test_a_cancelled_timer_does_not_fire(timers: House, clock: MovableCloc
     await timers.timers.cancel_timer(first.id)
     clock.move(minutes=3)
     assert [a.content for a in await fired(timers)] == ["yes"]
-    assert (await timers.timers.cancel_timer(first.id)).version == 2
+    again = await call_tool(timers.timers.cancel_timer, Acting(Actor(OWNER), "turn.0"), first.id)
+    assert isinstance(again, Atom)
+    assert again.version == 2
+    with pytest.raises(NotFound, match="is cancelled"):
+        await timers.timers.cancel_timer(first.id)
     with pytest.raises(NotFound, match="is fired"):
         await timers.timers.cancel_timer(second.id)
 
