@@ -2,10 +2,10 @@
 without taking the whole screen and its scrollback from you as a full-screen program would."""
 
 import asyncio
-import contextlib
 import os
 import shutil
 import sys
+import termios
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -58,20 +58,19 @@ class Terminal:
         self._hint = ""
         self._interrupted = 0.0
         self._session: PromptSession[str] | None = None
-        self._reading: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         self._session = self._open_session()
-        self._reading = asyncio.create_task(self._read())
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._leave_with_the_window())]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._reading:
-            self._reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reading
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def listen(self) -> AsyncIterator[InboundMessage]:
         while True:
@@ -140,6 +139,20 @@ class Terminal:
                     case _:
                         self._typed.append(InboundMessage(self.conversation, "owner", text, new_id()))
                 self._news.set()
+
+    async def _leave_with_the_window(self) -> None:
+        """Leave when the terminal is gone, which prompt_toolkit overlooks while a line is half typed."""
+        assert self._session is not None
+        while True:
+            await asyncio.sleep(1)
+            try:
+                termios.tcgetattr(sys.stdin.fileno())
+            except termios.error:
+                self._left = True
+                self._news.set()
+                if self._session.app.is_running:
+                    self._session.app.exit(exception=EOFError)
+                return
 
     def _open_session(self) -> "PromptSession[str]":
         from prompt_toolkit import PromptSession

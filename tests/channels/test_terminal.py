@@ -174,3 +174,20 @@ def test_a_reader_who_leaves_ends_it_quietly(tmp_path: Path) -> None:
     assert process.stderr.read() == b"The echo is listening.\n"
     process.stdin.close()
     process.stderr.close()
+
+
+def test_a_closed_window_ends_it_even_with_a_line_half_typed(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    environment = os.environ | {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"}
+    with subprocess.Popen(
+        [sys.executable, *ECHO, str(tmp_path)], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while "›".encode() not in shown:
+            shown += os.read(ours, 1000)
+        os.write(ours, b"half a li")
+        while b"half a li" not in shown:
+            shown += os.read(ours, 1000)
+        os.close(ours)
+        assert process.wait(timeout=15) is not None
