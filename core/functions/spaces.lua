@@ -10,17 +10,26 @@ local FIELDS = {'ver', 'c', 'm', 'f', 'by', 'o', 'ct', 't', 'sp'}
 local NUMBERS, REMEMBER, LONGEST = 16, '86400', 1048576
 local TRUST = {owner = 3, agent = 2, outside = 1}
 
+-- The space's other keys, each spelled when it is first asked for.
+local KINDS = {grants = 'g', log = 'x', subscribers = 's', unembedded = 'v'}
+local Keys = {}
+function Keys.atom(k, id) return k.namespace .. ':a:' .. k.tag .. ':' .. id end
+function Keys.history(k, id) return k.namespace .. ':h:' .. k.tag .. ':' .. id end
+function Keys.referrers(k, id) return k.namespace .. ':r:' .. k.tag .. ':' .. id end
+function Keys.operation(k, id) return k.namespace .. ':o:' .. k.tag .. ':' .. id end
+Keys.__index = function(k, name)
+  local kind = KINDS[name]
+  if not kind then return Keys[name] end
+  k[name] = k.namespace .. ':' .. kind .. ':' .. k.tag
+  return k[name]
+end
+
 local function keys(KEYS)
-  local namespace, tag = string.match(KEYS[1], '^(.*):m:(%b{})$')
-  local function named(kind) return namespace .. ':' .. kind .. ':' .. tag end
-  return {
-    space = KEYS[1], name = string.sub(tag, 2, -2), grants = named('g'), log = named('x'), subscribers = named('s'),
-    unembedded = named('v'),
-    atom = function(id) return named('a') .. ':' .. id end,
-    history = function(id) return named('h') .. ':' .. id end,
-    referrers = function(id) return named('r') .. ':' .. id end,
-    operation = function(id) return named('o') .. ':' .. id end,
-  }
+  local brace = string.find(KEYS[1], '{', 1, true)
+  return setmetatable({
+    space = KEYS[1], namespace = string.sub(KEYS[1], 1, brace - 4), tag = string.sub(KEYS[1], brace),
+    name = string.sub(KEYS[1], brace + 1, -2),
+  }, Keys)
 end
 
 -- Trust ------------------------------------------------------------------------------------------------------------
@@ -76,12 +85,12 @@ local function announce(k, c, operation, id, version)
 end
 
 local function remembered(k, c, id)
-  local answer = redis.call('GET', k.operation(c.operation))
-  if answer then return {tonumber(answer), 0, redis.call('HMGET', k.atom(id), unpack(FIELDS))} end
+  local answer = redis.call('GET', k:operation(c.operation))
+  if answer then return {tonumber(answer), 0, redis.call('HMGET', k:atom(id), unpack(FIELDS))} end
 end
 
 local function remember(k, c, version)
-  redis.call('SET', k.operation(c.operation), version, 'EX', REMEMBER)
+  redis.call('SET', k:operation(c.operation), version, 'EX', REMEMBER)
 end
 
 -- Index fields -----------------------------------------------------------------------------------------------------
@@ -117,7 +126,7 @@ local function reference_state(k, references)
     local count = {}
     for _, reference in ipairs(ids) do
       local id = split(k, reference)
-      for _, word in ipairs(words(id and redis.call('HGET', k.atom(id), 'kv') or '')) do
+      for _, word in ipairs(words(id and redis.call('HGET', k:atom(id), 'kv') or '')) do
         count[word] = (count[word] or 0) + 1
       end
     end
@@ -134,7 +143,7 @@ local function link(k, command, id, references)
   for name, ids in pairs(references) do
     for _, reference in ipairs(ids) do
       local target = split(k, reference)
-      if target then redis.call(command, k.referrers(target), name .. US .. id) end
+      if target then redis.call(command, k:referrers(target), name .. US .. id) end
     end
   end
 end
@@ -142,14 +151,14 @@ end
 -- The metadata of `id` changed: refresh the reference state of every atom of this space that refers to it.
 local function ripple(k, id)
   local seen = {}
-  for _, member in ipairs(redis.call('SMEMBERS', k.referrers(id))) do
+  for _, member in ipairs(redis.call('SMEMBERS', k:referrers(id))) do
     local from = string.match(member, US .. '(.+)$')
     if not seen[from] then
       seen[from] = true
-      local stored = redis.call('HMGET', k.atom(from), 'f', 'rs')
+      local stored = redis.call('HMGET', k:atom(from), 'f', 'rs')
       if stored[1] and stored[1] ~= '' then
         local _, shared = reference_state(k, cmsgpack.unpack(stored[1]))
-        if shared ~= stored[2] then redis.call('HSET', k.atom(from), 'rs', shared) end
+        if shared ~= stored[2] then redis.call('HSET', k:atom(from), 'rs', shared) end
       end
     end
   end
@@ -186,9 +195,9 @@ redis.register_function('stoa_put', function(KEYS, A)
   local id, content, vector = A[9], A[10], A[11]
   local refused = refusal(k, c.who, APPEND) or fenced(k, c.who, c.epoch)
   if refused then return refused end
-  local stored = redis.call('HGET', k.atom(id), 'op')
+  local stored = redis.call('HGET', k:atom(id), 'op')
   if stored then
-    if stored == c.operation then return {1, 0, redis.call('HMGET', k.atom(id), unpack(FIELDS))} end
+    if stored == c.operation then return {1, 0, redis.call('HMGET', k:atom(id), unpack(FIELDS))} end
     return redis.error_reply('EXISTS ' .. id)
   end
   local references = A[13] ~= '' and cmsgpack.unpack(A[13]) or {}
@@ -206,9 +215,9 @@ redis.register_function('stoa_put', function(KEYS, A)
   end
   if vector ~= '' then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector
   else redis.call('SADD', k.unembedded, id) end
-  redis.call('HSET', k.atom(id), unpack(fields))
-  redis.call('RPUSH', k.history(id), cmsgpack.pack({1, c.now, c.who, 'put', c.comment, content, A[12], A[13]}))
-  if redis.call('EXISTS', k.referrers(id)) == 1 then ripple(k, id) end
+  redis.call('HSET', k:atom(id), unpack(fields))
+  redis.call('RPUSH', k:history(id), cmsgpack.pack({1, c.now, c.who, 'put', c.comment, content, A[12], A[13]}))
+  if redis.call('EXISTS', k:referrers(id)) == 1 then ripple(k, id) end
   return {1, announce(k, c, 'put', id, 1)}
 end)
 
@@ -221,7 +230,7 @@ redis.register_function('stoa_update', function(KEYS, A)
   if refused then return refused end
   local done = remembered(k, c, id)
   if done then return done end
-  local stored = redis.call('HMGET', k.atom(id), 'ver', 'kv', 'm', 'f', 'c', 'o')
+  local stored = redis.call('HMGET', k:atom(id), 'ver', 'kv', 'm', 'f', 'c', 'o')
   if not stored[1] then return redis.error_reply('NOATOM ' .. id) end
   if expected ~= '' and expected ~= stored[1] then return redis.error_reply('CONFLICT ' .. stored[1]) end
   local version = tonumber(stored[1]) + 1
@@ -260,13 +269,13 @@ redis.register_function('stoa_update', function(KEYS, A)
     fields[#fields + 1] = 'rs'; fields[#fields + 1] = shared
     fields[#fields + 1] = 'f'; fields[#fields + 1] = next(references) and cmsgpack.pack(references) or ''
   end
-  if #dropped > 0 then redis.call('HDEL', k.atom(id), unpack(dropped)) end
-  redis.call('HSET', k.atom(id), unpack(fields))
-  redis.call('RPUSH', k.history(id),
+  if #dropped > 0 then redis.call('HDEL', k:atom(id), unpack(dropped)) end
+  redis.call('HSET', k:atom(id), unpack(fields))
+  redis.call('RPUSH', k:history(id),
              cmsgpack.pack({version, c.now, c.who, 'update', c.comment, whole, A[15], A[16]}))
   remember(k, c, version)
   if rippling then ripple(k, id) end
-  return {version, announce(k, c, 'update', id, version), redis.call('HMGET', k.atom(id), unpack(FIELDS))}
+  return {version, announce(k, c, 'update', id, version), redis.call('HMGET', k:atom(id), unpack(FIELDS))}
 end)
 
 -- who ... comment | id. The atom leaves search (its space tag changes) and stays readable.
@@ -277,13 +286,13 @@ redis.register_function('stoa_deprecate', function(KEYS, A)
   if refused then return refused end
   local done = remembered(k, c, id)
   if done then return done end
-  local stored = redis.call('HGET', k.atom(id), 'ver')
+  local stored = redis.call('HGET', k:atom(id), 'ver')
   if not stored then return redis.error_reply('NOATOM ' .. id) end
   local version = tonumber(stored) + 1
-  redis.call('HSET', k.atom(id), 'sp', k.name .. '~', 'ver', version, 't', c.now)
-  redis.call('RPUSH', k.history(id), cmsgpack.pack({version, c.now, c.who, 'deprecate', c.comment, false, '', ''}))
+  redis.call('HSET', k:atom(id), 'sp', k.name .. '~', 'ver', version, 't', c.now)
+  redis.call('RPUSH', k:history(id), cmsgpack.pack({version, c.now, c.who, 'deprecate', c.comment, false, '', ''}))
   remember(k, c, version)
-  return {version, announce(k, c, 'deprecate', id, version), redis.call('HMGET', k.atom(id), unpack(FIELDS))}
+  return {version, announce(k, c, 'deprecate', id, version), redis.call('HMGET', k:atom(id), unpack(FIELDS))}
 end)
 
 -- who ... comment | description: a new space, private to its creator; the same creator again finds it as it is.
@@ -340,8 +349,8 @@ end)
 -- id version vector: the vector of a text that was put without one; nothing if the text has changed meanwhile.
 redis.register_function('stoa_embed', function(KEYS, A)
   local k = keys(KEYS)
-  if redis.call('HGET', k.atom(A[1]), 'ver') ~= A[2] then return 0 end
-  redis.call('HSET', k.atom(A[1]), 'v', A[3])
+  if redis.call('HGET', k:atom(A[1]), 'ver') ~= A[2] then return 0 end
+  redis.call('HSET', k:atom(A[1]), 'v', A[3])
   return redis.call('SREM', k.unembedded, A[1])
 end)
 
@@ -354,8 +363,8 @@ local function reader(name, read)
   end}
 end
 
-reader('stoa_get', function(k, A) return redis.call('HMGET', k.atom(A[2]), unpack(FIELDS)) end)
-reader('stoa_history', function(k, A) return redis.call('LRANGE', k.history(A[2]), A[3], A[4]) end)
+reader('stoa_get', function(k, A) return redis.call('HMGET', k:atom(A[2]), unpack(FIELDS)) end)
+reader('stoa_history', function(k, A) return redis.call('LRANGE', k:history(A[2]), A[3], A[4]) end)
 reader('stoa_changes', function(k, A)
   return redis.call('XRANGE', k.log, '(' .. A[2] .. '-0', '+', 'COUNT', A[3])
 end)
