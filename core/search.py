@@ -166,11 +166,10 @@ def read_hits(answer: Sequence[Any]) -> tuple[int, list[Atom]]:
     """How many atoms matched, and those that were asked for."""
     found = []
     for key, flat in zip(answer[1::2], answer[2::2], strict=True):
-        fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
-        tag, _, id = key.decode().partition("{")[2].partition("}:")
+        space, _, id = key[key.index(b"{") + 1 :].decode().partition("}:")
+        fields = dict(zip(flat[::2], flat[1::2], strict=True))
         distance = fields.get(b"distance")
-        score = None if distance is None else 1 - float(distance)
-        atom = read_atom(tag, id, [*map(fields.get, RETURNED)], score)
+        atom = read_atom(space, id, [*map(fields.get, RETURNED)], 1 - float(distance) if distance else None)
         if atom:
             found.append(atom)
     return int(answer[0]), found

@@ -255,18 +255,18 @@ def read_atom(space: str, id: str, fields: Sequence[bytes | None], score: float 
         return None
     born = read_time(created)
     return Atom(
-        id=id,
-        space=space,
-        content=content.decode(),
-        metadata=read_metadata(metadata),
-        references=read_references(references),
-        version=int(version),
-        author=author.decode(),
-        origin=ORIGINS[origin],
-        created=born,
-        updated=born if updated == created else read_time(updated),
-        deprecated=tag.endswith(b"~"),
-        score=score,
+        id,
+        space,
+        content.decode(),
+        read_metadata(metadata),
+        read_references(references),
+        int(version),
+        author.decode(),
+        ORIGINS[origin],
+        born,
+        born if updated == created else read_time(updated),
+        tag.endswith(b"~"),
+        score,
     )
 
 
