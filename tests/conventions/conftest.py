@@ -8,17 +8,28 @@ from dataclasses import dataclass
 import pytest_asyncio
 
 from bots.seed import seed
-from conventions.loading import instructions, text
-from core.atoms import OWNER, Atom
+from conventions.loading import instructions, load, names, text
+from core.atoms import OWNER, Atom, new_id
 from core.embeddings import LocalEmbedder
 from core.house import House
 from core.offline import INTRODUCTION, OfflineLLM
+from core.recipes import meant
 from core.testing import MovableClock
 from core.worker import Worker
-from tests.core.conftest import clock, embedder, house, settings
+from tests.core.conftest import clock, house, settings
 from tests.core.scenes import tell
 
-__all__ = ["clock", "embedder", "house", "settings"]
+__all__ = ["clock", "house", "settings"]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def embedder() -> AsyncIterator[LocalEmbedder]:
+    """The real models, which have read all recipes: no worker of these tests is stopped while it learns them."""
+    async with LocalEmbedder() as embedder:
+        for name in names():
+            for recipe in load(name).recipes:
+                await embedder.embed(meant(recipe))
+        yield embedder
 
 
 @dataclass
@@ -68,3 +79,4 @@ async def person(house: House, clock: MovableClock, embedder: LocalEmbedder) -> 
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        await embedder.embed([new_id() * 50])  # longest last: nothing is under way when the test's event loop ends

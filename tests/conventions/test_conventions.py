@@ -112,6 +112,7 @@ async def test_a_reminder_about_something_reads_well(person: Person) -> None:
 
 
 async def test_a_late_reminder_says_so(person: Person) -> None:
+    await person.says("hello")
     late = person.clock.now() - timedelta(hours=2)
     await person.house.spaces.open("timers").put(
         "feed the cat",
