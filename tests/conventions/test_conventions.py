@@ -151,6 +151,8 @@ async def test_what_somebody_wanted_is_found_in_their_own_words(person: Person) 
     assert await person.says("what did I want to review?") == "I found nothing about that in your spaces."
     await person.says("remind me in 2 minutes to review the Q3 report")
     await person.says("add buy milk to my tasks")
+    person.clock.move(minutes=2)
+    await person.hears()
     answer = await person.says("what did I want to review?")
     assert answer == ("In chat you wrote today at 14:30: remind me in 2 minutes to review the Q3 report")
     assert "buy milk" in await person.says("what did I want to buy?")
