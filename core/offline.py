@@ -10,7 +10,7 @@ from core.embeddings import Embedder, nearest
 from core.frames import Framed, parse_changes, parse_now, parse_output
 from core.llm import Message
 from core.recipes import Speaker, asked
-from core.templates import LONG_AGO, LONGEST, Match, acts, fill, recognise, remainder, template
+from core.templates import LONG_AGO, LONGEST, Match, acts, fill, recognise, remainder, slots, template
 
 ALIKE_ENOUGH = 0.62
 """The cosine from which a request that fits no ask word by word is taken to mean the same, where code only looks."""
@@ -18,7 +18,7 @@ SURELY_ALIKE = 0.72
 """The same where the code acts, or where the words of the request fit another ask, though loosely."""
 LOOSE = 0.5
 """Below this an ask explains so little of a request that only its form is the same ("what is ...")."""
-SHOWN = 5
+SHOWN = 3
 ERROR_NAME = re.compile(r"^[\w.]*(?:Error|Exception|Denied|Unavailable|Found|Input|Conflict)\b:? *")
 INTRODUCTION = (
     "I am Stoa's built-in offline model: I follow recipes and understand simple requests only. To connect a real one, "
@@ -75,7 +75,7 @@ class OfflineLLM:
             return "", ""
         speaker, text = asked(framed)
         if len(text) > LONGEST:
-            prose = f"That is {len(text):,} characters long; without a real model I can follow {LONGEST:,} at most."
+            prose = f"That is more than the {LONGEST:,} characters I can follow without a real model. It is kept."
             return "", prose if speaker == "owner" else ""
         known = [example for example in examples if example.speaker == speaker]
         found = _recognised(known, text, now)
@@ -152,8 +152,9 @@ def _sentence(reason: str) -> str:
 
 
 def _unknown(examples: Sequence[Shown]) -> str:
-    asks = "".join(f"\n- {example.ask}" for example in examples[:SHOWN])
-    return f"I did not understand that. You can say, for example:{asks}" if asks else "I did not understand that."
+    telling = [example.ask for example in examples if slots(example.code)][:SHOWN]
+    asks = "".join(f"\n- {ask}" for ask in telling)
+    return "I did not understand that. Say “help” to see what you can ask for" + (f", or try:{asks}" if asks else ".")
 
 
 def _person_speaks(turn: Sequence[Message]) -> bool:

@@ -81,7 +81,7 @@ class Timers:
         await self.prepare()
         space = self._spaces.open(SPACE, CLOCK)
         changed = asyncio.Event()
-        watching = asyncio.create_task(_watch(space, changed), name="timers")
+        watching = asyncio.create_task(_watch(space, await space.newest(), changed), name="timers")
         try:
             while True:
                 changed.clear()
@@ -128,11 +128,11 @@ def _due(timer: Atom) -> datetime:
     return due if isinstance(due, datetime) else timer.created or datetime.max
 
 
-async def _watch(space: Space, changed: asyncio.Event) -> None:
-    """Set the event at each change of the space, over any absence of the store."""
+async def _watch(space: Space, after: int, changed: asyncio.Event) -> None:
+    """Set the event at each change of the space after number `after`, over any absence of the store."""
     while True:
         with contextlib.suppress(StoreUnavailable):
-            async for _ in space.follow(await space.newest()):
+            async for change in space.follow(after):
+                after = change.seq
                 changed.set()
         await asyncio.sleep(1)
-        changed.set()

@@ -189,7 +189,8 @@ class Turn:
                 added.append(Message("user", render_output("", CUT_OFF)))
                 continue
             if not code:
-                if not reply and step == 0 and self._news.notices[-1].origin is Origin.OWNER:
+                last = self._news.notices[-1]
+                if not reply and step == 0 and last.origin is Origin.OWNER and last.operation == "put":
                     raise ModelUnavailable(
                         f"The model {self._llm.name} answered nothing. Say it again, or choose another with STOA_MODEL."
                     )

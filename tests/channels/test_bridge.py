@@ -14,8 +14,7 @@ from core.atoms import OWNER, Atom, Cause, Principal
 from core.keys import Keys
 from core.notifications import Draft, Notifications
 from core.spaces import Actor, Spaces
-from core.store import LONGEST_CONTENT
-from core.store import Store, client, waiting_client
+from core.store import LONGEST_CONTENT, Store, client, waiting_client
 from core.testing import MovableClock
 
 ASSISTANT = Principal("assistant")

@@ -154,7 +154,7 @@ async def test_what_somebody_wanted_is_found_in_their_own_words(person: Person) 
     person.clock.move(minutes=2)
     await person.hears()
     answer = await person.says("what did I want to review?")
-    assert answer == ("In chat you wrote today at 14:30: remind me in 2 minutes to review the Q3 report")
+    assert answer == "You wrote today at 14:30: remind me in 2 minutes to review the Q3 report"
     assert "buy milk" in await person.says("what did I want to buy?")
 
 

@@ -86,7 +86,7 @@ async def test_ordinary_phrasings_select_the_right_recipe_with_the_right_values(
 async def test_what_is_not_understood_runs_nothing_and_shows_what_can_be_said(text: str, talk: Talk) -> None:
     reply = await talk.says(owner(text))
     assert "```" not in reply
-    assert reply.startswith("I did not understand that. You can say, for example:\n- ")
+    assert reply.startswith("I did not understand that. Say “help”")
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -190,7 +190,7 @@ async def test_outside_text_is_never_acted_on(talk: Talk) -> None:
 
 async def test_a_message_too_long_to_follow_is_told_so(talk: Talk) -> None:
     reply = await talk.says(owner("note that " + "x" * 10_000))
-    assert "10,010 characters" in reply
+    assert "more than the 4,000 characters" in reply
 
 
 async def test_the_same_messages_have_the_same_reply(embedder: LocalEmbedder) -> None:
