@@ -186,3 +186,12 @@ async def test_tasks_are_watched_in_the_background_while_the_talk_goes_on(person
 async def test_the_time_is_told(person: Person) -> None:
     now = datetime(2026, 11, 22, 14, 30)
     assert await person.says("what time is it?") == f"It is {now:%H:%M} on {now:%A %d %B %Y}."
+
+
+async def test_all_reminders_can_be_cancelled_at_once(person: Person) -> None:
+    await person.says("remind me tomorrow at 9 to call Ana")
+    await person.says("remind me on Friday at 10 to pay the rent")
+    answer = await person.says("cancel all my reminders")
+    assert "call Ana" in answer
+    assert "pay the rent" in answer
+    assert await person.finds("timers", status="pending") == []
