@@ -60,7 +60,8 @@ class Bare:
         atom += ["op", id, "f", references, "m", pack(STATUS), "kv", _tokens(STATUS), "n0", 5, "v", vector]
         links: list[Command] = []
         if blocker:
-            atom += ["rt", "blocked_by", "rs", "blocked_by|status=pending"]
+            state = "blocked_by|status=pending"
+            atom += ["rt", "blocked_by", "rs", state, "ra", state]
             links = [["SADD", self.keys.referrers("bare", blocker), f"blocked_by{SEPARATOR}{id}"]]
         entry = pack([1, now, "owner", "put", content, content, metadata_patch(STATUS), references])
         return [

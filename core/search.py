@@ -14,7 +14,9 @@ from core.store import SEPARATOR, Argument, Store, as_number, check_metadata, ch
 
 Comparison = Mapping[str, Value]
 Filter = Mapping[str, Value | Comparison]
-States = Mapping[str, Mapping[str, Value]]
+State = Mapping[str, Value | Mapping[str, Value]]
+"""What is asked of the targets of a reference: `{"status": "done"}` of all, `{"any": {...}}`, `{"none": {...}}`."""
+States = Mapping[str, State]
 
 FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
 RETURNED = [name.encode() for name in FIELDS]
@@ -48,7 +50,7 @@ async def create_index(store: Store, embedder: str, dimensions: int) -> None:
     if name.encode() in await store.run("FT._LIST"):
         return
     tag = ["TAG", "SEPARATOR", SEPARATOR, "CASESENSITIVE"]
-    schema: list[Argument] = [*("sp", *tag), *("kv", *tag), *("rt", *tag), *("rs", *tag)]
+    schema: list[Argument] = [*("sp", *tag), *("kv", *tag), *("rt", *tag), *("rs", *tag), *("ra", *tag)]
     schema += ["c", "TEXT", "t", "NUMERIC", "SORTABLE"]
     for number in range(NUMBERS):
         schema += [f"n{number}", "NUMERIC"]
@@ -74,10 +76,29 @@ def restrict(
             parts += [_range(numbers.get(key), operator, limit) for operator, limit in wanted.items()]
         else:
             parts.append(_tag(query, "kv", token(key, wanted)))
-    for name, state in references.items():
-        shared = " ".join(_tag(query, "rs", [f"{name}|{word}" for word in token(k, v)]) for k, v in state.items())
-        parts.append(f"(({shared})|(-{_tag(query, 'rt', [name])}))")
+    parts += [_state(query, name, state) for name, state in references.items()]
     return " ".join(parts)
+
+
+def _state(query: Query, name: str, state: State) -> str:
+    """All targets are in the state, or any of them, or none."""
+    quantifier, wanted = _quantified(state)
+    field = "rs" if quantifier == "all" else "ra"
+    asked = " ".join(_tag(query, field, [f"{name}|{word}" for word in token(k, v)]) for k, v in wanted.items())
+    match quantifier:
+        case "any":
+            return asked
+        case "none":
+            return f"-{asked}"
+    return f"(({asked})|(-{_tag(query, 'rt', [name])}))"
+
+
+def _quantified(state: State) -> tuple[str, Mapping[str, Value]]:
+    """The quantifier of a state, `all` where none is given, and the state itself."""
+    match list(state.items()):
+        case [(("all" | "any" | "none") as quantifier, Mapping() as wanted)]:
+            return quantifier, wanted
+    return "all", {key: value for key, value in state.items() if not isinstance(value, Mapping)}
 
 
 def _tag(query: Query, name: str, words: Sequence[str]) -> str:
@@ -119,11 +140,17 @@ def check_filter(metadata: Filter, references: States) -> None:
     _check_equal({key: wanted for key, wanted in metadata.items() if not isinstance(wanted, Mapping)})
     for name, state in references.items():
         check_name(name, "a reference's name")
-        if not isinstance(state, Mapping) or not state:
+        if not isinstance(state, Mapping):
             raise InvalidInput(f'references {name!r} asks for no state; give one such as {{"status": "done"}}')
-        if any(isinstance(wanted, Mapping) for wanted in state.values()):
-            raise InvalidInput(f"references {name!r} can ask for equality or membership, not for comparisons")
-        _check_equal(state)
+        quantifier, wanted = _quantified(state)
+        if not wanted or (quantifier == "all" and len(wanted) < len(state) and "all" not in state):
+            raise InvalidInput(
+                f'references {name!r} asks for {dict(state)}; give a state such as {{"status": "done"}}, or '
+                '{"any": {"status": "done"}}, or {"none": ...}'
+            )
+        if quantifier != "all" and len(wanted) > 1:
+            raise InvalidInput(f"references {name!r}: any and none ask for one key at a time")
+        _check_equal(wanted)
 
 
 def _check_equal(wanted: Mapping[str, Value | Comparison]) -> None:

@@ -114,7 +114,8 @@ class Spaces:
 
         `query` is matched by meaning, and by the words in it that name something; without one the newest come first.
         `metadata` takes equality, membership (a list) and comparisons (`{"due": {"lt": moment}}`); `references` asks
-        that all targets of a name be in a state (`{"blocked_by": {"status": "done"}}`).
+        that all targets of a name be in a state (`{"blocked_by": {"status": "done"}}`), or `any` or `none` of them
+        (`{"blocked_by": {"any": {"status": "stuck"}}}`).
         """
         actor = holder if isinstance(holder, Actor) else Actor(holder)
         names = list(within) if within is not None else await self.names(actor.principal)

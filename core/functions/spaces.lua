@@ -117,10 +117,10 @@ local function split(k, reference)
   return id or reference
 end
 
--- For each reference name, the metadata which all its targets share, as 'name|key=value'. A target that is missing
--- or lies in another space shares nothing, so it never satisfies.
+-- For each reference name, the metadata which all its targets share and that which any of them has, as
+-- 'name|key=value'. A target that is missing or lies in another space has nothing, so it never satisfies.
 local function reference_state(k, references)
-  local names, shared = {}, {}
+  local names, shared, some = {}, {}, {}
   for name, ids in pairs(references) do
     names[#names + 1] = name
     local count = {}
@@ -131,12 +131,14 @@ local function reference_state(k, references)
       end
     end
     for word, times in pairs(count) do
-      if times == #ids then shared[#shared + 1] = name .. '|' .. word end
+      some[#some + 1] = name .. '|' .. word
+      if times == #ids then shared[#shared + 1] = some[#some] end
     end
   end
   table.sort(names)
   table.sort(shared)
-  return table.concat(names, US), table.concat(shared, US)
+  table.sort(some)
+  return {'rt', table.concat(names, US), 'rs', table.concat(shared, US), 'ra', table.concat(some, US)}
 end
 
 local function link(k, command, id, references)
@@ -155,10 +157,10 @@ local function ripple(k, id)
     local from = string.match(member, US .. '(.+)$')
     if not seen[from] then
       seen[from] = true
-      local stored = redis.call('HMGET', k:atom(from), 'f', 'rs')
+      local stored = redis.call('HMGET', k:atom(from), 'f', 'rs', 'ra')
       if stored[1] and stored[1] ~= '' then
-        local _, shared = reference_state(k, cmsgpack.unpack(stored[1]))
-        if shared ~= stored[2] then redis.call('HSET', k:atom(from), 'rs', shared) end
+        local state = reference_state(k, cmsgpack.unpack(stored[1]))
+        if state[4] ~= stored[2] or state[6] ~= stored[3] then redis.call('HSET', k:atom(from), unpack(state)) end
       end
     end
   end
@@ -208,9 +210,7 @@ redis.register_function('stoa_put', function(KEYS, A)
   fields[#fields + 1] = 'm'; fields[#fields + 1] = metadata
   fields[#fields + 1] = 'kv'; fields[#fields + 1] = tokens
   if A[13] ~= '' then
-    local names, shared = reference_state(k, references)
-    fields[#fields + 1] = 'rt'; fields[#fields + 1] = names
-    fields[#fields + 1] = 'rs'; fields[#fields + 1] = shared
+    for _, field in ipairs(reference_state(k, references)) do fields[#fields + 1] = field end
     link(k, 'SADD', id, references)
   end
   if vector ~= '' then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector
@@ -264,9 +264,7 @@ redis.register_function('stoa_update', function(KEYS, A)
     link(k, 'SREM', id, references)
     for name, ids in pairs(cmsgpack.unpack(A[16])) do references[name] = #ids > 0 and ids or nil end
     link(k, 'SADD', id, references)
-    local names, shared = reference_state(k, references)
-    fields[#fields + 1] = 'rt'; fields[#fields + 1] = names
-    fields[#fields + 1] = 'rs'; fields[#fields + 1] = shared
+    for _, field in ipairs(reference_state(k, references)) do fields[#fields + 1] = field end
     fields[#fields + 1] = 'f'; fields[#fields + 1] = next(references) and cmsgpack.pack(references) or ''
   end
   if #dropped > 0 then redis.call('HDEL', k:atom(id), unpack(dropped)) end

@@ -207,6 +207,44 @@ async def test_the_state_of_references_follows_their_targets(space: Space) -> No
     assert blocked.id in [a.id for a in await space.search(references=state)]
 
 
+@pytest.mark.parametrize(
+    ("quantifier", "found"),
+    [
+        ("all", {"none blocked", "both done"}),
+        ("any", {"both done", "one done"}),
+        ("none", {"none blocked", "none done"}),
+    ],
+)
+async def test_the_state_of_references_is_asked_of_all_of_any_or_of_none(
+    space: Space, quantifier: str, found: set[str]
+) -> None:
+    done = await space.put("d", metadata={"status": "done", "kind": "blocker"})
+    other = await space.put("e", metadata={"status": "done", "kind": "blocker"})
+    stuck = await space.put("s", metadata={"status": "stuck", "kind": "blocker"})
+    for text, blockers in (("both done", [done, other]), ("one done", [done, stuck]), ("none done", [stuck])):
+        await space.put(text, metadata={"kind": "task"}, references={"blocked_by": [b.id for b in blockers]})
+    await space.put("none blocked", metadata={"kind": "task"})
+    state = {"blocked_by": {quantifier: {"status": "done"}}}
+    assert {a.content for a in await space.search(metadata={"kind": "task"}, references=state)} == found
+
+
+async def test_any_and_none_follow_their_targets(space: Space) -> None:
+    blocker = await space.put("first", metadata={"status": "pending"})
+    blocked = await space.put("second", references={"blocked_by": [blocker.id]})
+    state = {"blocked_by": {"any": {"status": "stuck"}}}
+    assert await space.search(references=state) == []
+    await space.update(blocker.id, comment="stuck", metadata={"status": "stuck"})
+    assert [a.id for a in await space.search(references=state)] == [blocked.id]
+
+
+@pytest.mark.parametrize(
+    "state", [{}, {"any": {}}, {"any": {"a": 1, "b": 2}}, {"status": {"lt": 3}}, {"any": {"a": 1}, "b": 2}]
+)
+async def test_a_state_that_cannot_be_asked_for_is_refused(space: Space, state: dict[str, object]) -> None:
+    with pytest.raises(InvalidInput, match="references 'of'"):
+        await space.search(references={"of": state})  # type: ignore[dict-item]
+
+
 async def test_an_empty_list_of_references_is_none_at_all(space: Space) -> None:
     free = await space.put("free", references={"blocked_by": []})
     assert [a.id for a in await space.search(references={"blocked_by": {"status": "done"}})] == [free.id]
