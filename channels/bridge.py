@@ -9,11 +9,11 @@ from datetime import timedelta
 from channels.contract import Channel, ChannelClosed, InboundMessage, OutboundMessage, ShowsDrafts
 from channels.rendering import clean, one_line
 from core.atoms import OWNER, Atom, Change, Principal, id_from
+from core.checks import LONGEST_CONTENT
 from core.clock import Clock
 from core.errors import InvalidInput, StoaError, StoreUnavailable
 from core.notifications import Notifications
 from core.spaces import Spaces
-from core.store import LONGEST_CONTENT
 
 PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0)
 """How many seconds lie between the attempts to deliver one message."""

@@ -9,8 +9,9 @@ from math import isfinite
 from typing import Any
 
 from core.atoms import Atom, Value
+from core.checks import check_metadata, check_name
 from core.errors import InvalidInput
-from core.store import SEPARATOR, Argument, Store, as_number, check_metadata, check_name, read_atom, token
+from core.store import SEPARATOR, Argument, Store, as_number, read_atom, token
 
 Comparison = Mapping[str, Value]
 Filter = Mapping[str, Value | Comparison]

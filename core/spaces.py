@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from core.atoms import OWNER, Atom, Cause, Change, Principal, References, Value, Version, id_from, new_id
+from core.checks import check_comment, check_content, check_metadata, checked_references
 from core.clock import Clock
 from core.embeddings import Embedder
 from core.errors import Conflict, InvalidInput, NotFound
@@ -29,12 +30,8 @@ from core.search import (
     words_of,
 )
 from core.store import (
-    LONGEST_CONTENT,
     Argument,
     Store,
-    check_metadata,
-    check_name,
-    check_text,
     metadata_patch,
     pack,
     read_atom,
@@ -42,7 +39,6 @@ from core.store import (
 )
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-LONGEST_COMMENT = 300
 
 
 @dataclass(slots=True)
@@ -233,9 +229,9 @@ class Space:
 
         `operation` names this very act: the same one twice is one atom.
         """
-        _check_content(content)
+        check_content(content)
         check_metadata(metadata or {})
-        wanted = {name: ids for name, ids in _checked(references or {}).items() if ids}
+        wanted = {name: ids for name, ids in checked_references(references or {}).items() if ids}
         moment = self._spaces.clock.now()
         id = id_from(f"{self.id}/{operation}") if operation else new_id()
         call = self._call(operation or id, comment or first_words(content), moment)
@@ -293,8 +289,8 @@ class Space:
         old, new = replace or ("", content or "")
         if replace is not None and not old:
             raise InvalidInput("the text to replace is empty; give a piece that occurs exactly once")
-        _check_content(new)
-        wanted = _checked(references or {})
+        check_content(new)
+        wanted = checked_references(references or {})
         flags = "r" if replace else "c" if content is not None else ""
         vector = await self._vector(content) if content is not None else b""
         expected = self.actor.ledger.get(f"{self.id}/{id}", "")
@@ -405,14 +401,7 @@ class Space:
 
     def _call(self, operation: str, comment: str, moment: datetime | None = None) -> list[Argument]:
         """What every mutation tells the Function library first."""
-        if not isinstance(comment, str):
-            raise InvalidInput(f"the comment is {type(comment).__name__}; it must be text")
-        check_text("the comment", comment)
-        if len(comment) > LONGEST_COMMENT:
-            raise InvalidInput(
-                f"the comment has {len(comment)} characters, {LONGEST_COMMENT} is the most; say it shorter and put "
-                "the rest into the content"
-            )
+        check_comment(comment)
         actor = self.actor
         milliseconds = int((moment or self._spaces.clock.now()).timestamp() * 1000)
         who = (actor.principal.id, actor.principal.origin.value)
@@ -456,26 +445,3 @@ def first_words(text: str, most: int = 200) -> str:
     """The beginning of a text on one line, for a comment."""
     line = " ".join(text[: most * 2].split())
     return line if len(line) <= most and len(text) <= most * 2 else line[: most - 1] + "…"
-
-
-def _check_content(content: str) -> None:
-    if not isinstance(content, str):
-        raise InvalidInput(f"content is {type(content).__name__}; it must be text")
-    size = len(content.encode(errors="surrogatepass"))
-    if size > LONGEST_CONTENT:
-        raise InvalidInput(
-            f"the content has {size:,} bytes, one atom holds {LONGEST_CONTENT:,}; split it into several atoms that "
-            "refer to each other"
-        )
-    check_text("the content", content)
-
-
-def _checked(references: References) -> dict[str, list[str]]:
-    wanted: dict[str, list[str]] = {}
-    for name, ids in references.items():
-        targets = [ids] if isinstance(ids, str) else list(ids)
-        check_name(name, "a reference's name")
-        if not all(isinstance(one, str) and one for one in targets):
-            raise InvalidInput(f"references {name!r} must name atoms by their ids, as a list of text")
-        wanted[name] = targets
-    return wanted

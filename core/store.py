@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import hashlib
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -16,18 +15,16 @@ from redis import exceptions as redis_errors
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 
-from core.atoms import VALUE_KINDS, Atom, Cause, Change, Metadata, Origin, Value, Version
+from core.atoms import Atom, Cause, Change, Metadata, Origin, Value, Version
+from core.checks import LONGEST_CONTENT
 from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionDenied, StoaError, StoreUnavailable
 from core.keys import Keys
 from core.permissions import Permission
 
 SEPARATOR = "\x1f"
-LONGEST_CONTENT = 1 << 20
-"""Bytes of UTF-8 one atom may hold."""
 PATIENCE = 30.0
 """Seconds a command may take."""
 LONGEST_TAG = 200
-KEY = re.compile(r"\w(?:[\w .:/-]{0,98}[\w.:/-])?")
 LIBRARIES = ("spaces", "lanes")
 ORIGINS = {origin.value.encode(): origin for origin in Origin}
 
@@ -306,36 +303,3 @@ def read_version(data: bytes) -> Version:
 
 def _patch(entries: Sequence[Any]) -> Metadata:
     return {key.decode(): _value(value) for key, value, *_ in entries if value}
-
-
-def check_name(name: object, what: str) -> None:
-    """Raises `InvalidInput` for what cannot name a metadata entry or a reference."""
-    if not isinstance(name, str) or not KEY.fullmatch(name):
-        raise InvalidInput(f"{name!r} cannot be {what}: use 1 to 100 letters, digits, blanks, _ . : / or -")
-
-
-def check_text(what: str, *texts: str) -> None:
-    """Raises `InvalidInput` for text that is not valid Unicode, such as half of an emoji."""
-    for text in texts:
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError as error:
-                raise InvalidInput(f"{what} is not valid Unicode text: {error.reason}") from None
-
-
-def check_metadata(metadata: Mapping[str, Value | None]) -> None:
-    """Raises `InvalidInput` for a key or a value that metadata cannot hold."""
-    for key, value in metadata.items():
-        check_name(key, "a metadata key")
-        members = value if isinstance(value, list) else [value]
-        kinds = (str,) if isinstance(value, list) else (str, int, float, bool, datetime, type(None))
-        if not all(isinstance(member, kinds) for member in members):
-            raise InvalidInput(f"metadata {key!r} is {type(value).__name__}; it can be {VALUE_KINDS}")
-        if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-            raise InvalidInput(f"metadata {key!r} is {value}, which is no number to compare; leave it out")
-        if isinstance(value, datetime) and value.tzinfo is None:
-            raise InvalidInput(f"metadata {key!r} is a time without a zone; give it one")
-        check_text(f"metadata {key!r}", *(member for member in members if isinstance(member, str)))
-        if any(isinstance(member, str) and len(member) > 4_000 for member in members):
-            raise InvalidInput(f"metadata {key!r} is longer than 4,000 characters; put it into the content")

@@ -20,7 +20,7 @@ BELOW = {
 # The modules of core from the ground up: each may import those that stand before it, and no other.
 FROM_THE_GROUND_UP = """
     errors secrets
-    permissions atoms values keys clock settings time_phrases times
+    permissions atoms checks values keys clock settings time_phrases times
     redis_wheels redis_repair redis_server store
     search wordpiece embeddings notifications
     spaces

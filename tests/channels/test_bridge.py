@@ -11,10 +11,11 @@ from channels.bridge import Binding, Bridge
 from channels.contract import ChannelClosed
 from channels.loopback import Loopback
 from core.atoms import OWNER, Atom, Cause, Principal
+from core.checks import LONGEST_CONTENT
 from core.keys import Keys
 from core.notifications import Draft, Notifications
 from core.spaces import Actor, Spaces
-from core.store import LONGEST_CONTENT, Store, client, waiting_client
+from core.store import Store, client, waiting_client
 from core.testing import MovableClock
 
 ASSISTANT = Principal("assistant")

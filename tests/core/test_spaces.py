@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 
 from core.atoms import OWNER, Atom, Origin, Principal
+from core.checks import LONGEST_CONTENT
 from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionDenied
 from core.house import House
 from core.permissions import Permission
 from core.spaces import Actor, Space, Spaces
-from core.store import LONGEST_CONTENT
 from core.testing import MovableClock
 
 ANN = Principal("ann")

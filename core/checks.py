@@ -1,0 +1,83 @@
+"""What may be put into a space: each check names what is wrong, what was expected and how to mend it."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from core.atoms import VALUE_KINDS, References, Value
+from core.errors import InvalidInput
+
+KEY = re.compile(r"\w(?:[\w .:/-]{0,98}[\w.:/-])?")
+LONGEST_COMMENT = 300
+LONGEST_CONTENT = 1 << 20
+"""Bytes of UTF-8 one atom may hold."""
+
+
+def check_content(content: str) -> None:
+    """Raises `InvalidInput` for content that an atom cannot hold."""
+    if not isinstance(content, str):
+        raise InvalidInput(f"content is {type(content).__name__}; it must be text")
+    size = len(content.encode(errors="surrogatepass"))
+    if size > LONGEST_CONTENT:
+        raise InvalidInput(
+            f"the content has {size:,} bytes, one atom holds {LONGEST_CONTENT:,}; split it into several atoms that "
+            "refer to each other"
+        )
+    check_text("the content", content)
+
+
+def checked_references(references: References) -> dict[str, list[str]]:
+    """References as lists of ids; raises `InvalidInput` for what names no atoms."""
+    wanted: dict[str, list[str]] = {}
+    for name, ids in references.items():
+        targets = [ids] if isinstance(ids, str) else list(ids)
+        check_name(name, "a reference's name")
+        if not all(isinstance(one, str) and one for one in targets):
+            raise InvalidInput(f"references {name!r} must name atoms by their ids, as a list of text")
+        wanted[name] = targets
+    return wanted
+
+
+def check_comment(comment: str) -> None:
+    """Raises `InvalidInput` for a comment that is no text or too long to travel."""
+    if not isinstance(comment, str):
+        raise InvalidInput(f"the comment is {type(comment).__name__}; it must be text")
+    check_text("the comment", comment)
+    if len(comment) > LONGEST_COMMENT:
+        raise InvalidInput(
+            f"the comment has {len(comment)} characters, {LONGEST_COMMENT} is the most; say it shorter and put "
+            "the rest into the content"
+        )
+
+
+def check_name(name: object, what: str) -> None:
+    """Raises `InvalidInput` for what cannot name a metadata entry or a reference."""
+    if not isinstance(name, str) or not KEY.fullmatch(name):
+        raise InvalidInput(f"{name!r} cannot be {what}: use 1 to 100 letters, digits, blanks, _ . : / or -")
+
+
+def check_text(what: str, *texts: str) -> None:
+    """Raises `InvalidInput` for text that is not valid Unicode, such as half of an emoji."""
+    for text in texts:
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidInput(f"{what} is not valid Unicode text: {error.reason}") from None
+
+
+def check_metadata(metadata: Mapping[str, Value | None]) -> None:
+    """Raises `InvalidInput` for a key or a value that metadata cannot hold."""
+    for key, value in metadata.items():
+        check_name(key, "a metadata key")
+        members = value if isinstance(value, list) else [value]
+        kinds = (str,) if isinstance(value, list) else (str, int, float, bool, datetime, type(None))
+        if not all(isinstance(member, kinds) for member in members):
+            raise InvalidInput(f"metadata {key!r} is {type(value).__name__}; it can be {VALUE_KINDS}")
+        if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+            raise InvalidInput(f"metadata {key!r} is {value}, which is no number to compare; leave it out")
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise InvalidInput(f"metadata {key!r} is a time without a zone; give it one")
+        check_text(f"metadata {key!r}", *(member for member in members if isinstance(member, str)))
+        if any(isinstance(member, str) and len(member) > 4_000 for member in members):
+            raise InvalidInput(f"metadata {key!r} is longer than 4,000 characters; put it into the content")
