@@ -156,7 +156,6 @@ class Terminal:
 
     def _open_session(self) -> "PromptSession[str]":
         from prompt_toolkit import PromptSession
-        from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
         from prompt_toolkit.history import FileHistory
 
         self._history.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +166,6 @@ class Terminal:
             prompt_continuation="  ",
             key_bindings=self._keys(),
             history=FileHistory(str(self._history)),
-            auto_suggest=AutoSuggestFromHistory(),
             style=self._style(),
         )
 

@@ -50,7 +50,10 @@ def shortened(text: str, most: int) -> str:
 
 
 def fitting(messages: Sequence[Message], most: int) -> list[Message]:
-    """The newest turns that fit into `most` characters, whole; the last one in any case, shortened if need be."""
+    """The newest turns that fit into `most` characters, whole; the last one in any case, shortened if need be.
+
+    A short first turn stays, too: what was said at the very beginning need not be said again.
+    """
     turns: list[list[Message]] = []
     for message in messages:
         if message.role == "user" and message.text.startswith("Now: "):
@@ -67,4 +70,6 @@ def fitting(messages: Sequence[Message], most: int) -> list[Message]:
     if turns and not kept:
         last = turns[-1]
         kept = [[Message(message.role, shortened(message.text, most // len(last))) for message in last]]
+    elif len(kept) < len(turns) and sum(len(message.text) for message in turns[0]) < most // 4:
+        kept.insert(0, turns[0])
     return [message for turn in kept for message in turn]

@@ -72,13 +72,19 @@ def load(**given: object) -> Settings:
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {_plain(e['msg'])}" for e in error.errors())
         home = Path(os.environ.get("STOA_HOME", "~/.stoa")).expanduser()
         raise InvalidInput(
             f"A setting is wrong ({wrong}). Settings come from STOA_... variables and from {home / 'stoa.toml'}."
         ) from None
     except (OSError, ValueError) as error:
         raise InvalidInput(f"stoa.toml cannot be read: {error}. Mend or remove the file.") from None
+
+
+def _plain(message: str) -> str:
+    """What pydantic says, in the words of a person."""
+    known = {"Extra inputs are not permitted": "there is no such setting"}
+    return known.get(message, message.removeprefix("Value error, "))
 
 
 def _machine_zone() -> ZoneInfo:

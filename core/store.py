@@ -98,7 +98,14 @@ def client(url: str) -> Redis:
 
     No socket time-out: redis-py would keep it by `asyncio.wait_for`, which on Python 3.11 can swallow a cancellation.
     """
-    pool = BlockingConnectionPool.from_url(url, protocol=2, max_connections=64, timeout=PATIENCE, socket_timeout=None)
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url, protocol=2, max_connections=64, timeout=PATIENCE, socket_timeout=None
+        )
+    except ValueError as error:
+        raise InvalidInput(
+            f"REDIS_URL is {url!r}, which names no Redis ({error}); redis://localhost:6379 does"
+        ) from None
     return Redis(connection_pool=pool)
 
 

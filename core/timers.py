@@ -57,7 +57,9 @@ class Timers:
         if timer.metadata.get("status") == "cancelled" and acting().call:
             return timer  # cancelled before a crash, by this very call
         if timer.metadata.get("status") != "pending":
-            raise NotFound(f"Timer {id!r} is {timer.metadata.get('status', 'no timer')}, so it cannot be cancelled.")
+            raise NotFound(
+                f"Timer {id!r} is {timer.metadata.get('status', 'no timer')} already, so there is nothing to cancel."
+            )
         return await space.update(
             id,
             comment=f"timer cancelled: {first_words(timer.content)}",

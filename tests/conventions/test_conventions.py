@@ -195,3 +195,21 @@ async def test_all_reminders_can_be_cancelled_at_once(person: Person) -> None:
     assert "call Ana" in answer
     assert "pay the rent" in answer
     assert await person.finds("timers", status="pending") == []
+
+
+async def test_what_is_named_and_not_there_changes_nothing_else(person: Person) -> None:
+    await person.says("add buy eggs to my tasks")
+    await person.says("remind me tomorrow at 9 to call mum")
+    await person.says("note that the door code is 4711")
+    assert "no open task" in await person.says("mark buy butter as done")
+    assert "no reminder waiting" in await person.says("cancel the reminder to call the bank")
+    assert "no note" in await person.says("cancel the note about the gate code")
+    assert await person.says("what is on my list?") == "You have 1 open task:\n- buy eggs"
+    assert len(await person.finds("timers", status="pending")) == 1
+    assert len(await person.finds("notes")) == 1
+
+
+async def test_a_report_on_something_unknown_says_that_nothing_was_found(person: Person) -> None:
+    await person.says("add buy eggs to my tasks")
+    await person.says("look into the submarine in the background")
+    assert "nothing about the submarine" in await person.hears()
