@@ -46,6 +46,9 @@ async def test_a_worker_killed_at_any_point_of_a_turn_loses_and_doubles_nothing(
             asked = await tell(house, "Plan it")
             async with asyncio.timeout(30):
                 assert await mortal.wait() == -signal.SIGKILL
+        died_at = await house.notifications.cursor("assistant", "chat")
+        assert died_at is not None
+        assert died_at < await chat.newest(), "it died when the turn was over"
         async with process(redis_url, namespace, tmp_path, "0"), asyncio.timeout(30):
             async for change in chat.follow(0):
                 if change.comment == "All done.":
