@@ -61,13 +61,6 @@ async def nearest(embedder: Embedder, query: str, texts: Sequence[str], limit: i
     return [(int(position), float(scores[position])) for position in best]
 
 
-def similarity(a: bytes, b: bytes) -> float:
-    """The cosine of two vectors of one embedder: 1 for the same meaning, about 0 for unrelated ones."""
-    import numpy as np
-
-    return float(np.frombuffer(a, "<f2").astype(np.float32) @ np.frombuffer(b, "<f2").astype(np.float32))
-
-
 class LocalEmbedder:
     """Two models side by side: MiniLM knows English best, the Universal Sentence Encoder sixteen languages.
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder, nearest, similarity
+from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder, nearest
 from core.keys import Keys
 from core.wordpiece import WordPiece
 
@@ -231,3 +231,10 @@ async def test_a_cache_that_is_gone_is_passed_over(embedder: LocalEmbedder) -> N
 )
 async def test_tokens_are_those_the_model_was_trained_on(text: str, ids: list[int]) -> None:
     assert WordPiece().encode(text, limit=6) == ids
+
+
+def similarity(a: bytes, b: bytes) -> float:
+    """The cosine of two vectors of one embedder: 1 for the same meaning, about 0 for unrelated ones."""
+    import numpy as np
+
+    return float(np.frombuffer(a, "<f2").astype(np.float32) @ np.frombuffer(b, "<f2").astype(np.float32))
