@@ -40,7 +40,7 @@ bench: .venv/installed
 	@touch $@
 
 lock: .venv/installed
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra slack --universal --generate-hashes --python-version 3.11 \
 	  --no-header --quiet --output-file requirements.lock
 
 clean:
