@@ -9,7 +9,7 @@ from core.agents import Agent
 from core.atoms import Atom
 from core.clock import Clock
 from core.errors import InvalidInput, PermissionDenied
-from core.llm import LLM, Message
+from core.llm import LLM, Message, whole
 from core.permissions import Permission
 from core.sandbox import Call
 from core.secrets import Secrets
@@ -120,7 +120,8 @@ class Capabilities:
     async def ask(self, prompt: str, text: str = "") -> str:
         """Ask a model about a text, outside your own context; several at once with asyncio.gather."""
         question = Message("user", f"{prompt}\n\n{text}" if text else prompt)
-        return "".join([piece async for piece in self.llm.reply([question])])
+        answer, _ = await whole(self.llm, [question])
+        return answer
 
     async def sleep(self, seconds: float) -> None:
         """Wait, at most ten minutes; ten seconds where people wait for you. For longer ask for a timer, or spawn."""

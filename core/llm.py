@@ -29,14 +29,37 @@ class Message:
     example: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one reply took: tokens read, tokens written, those of the read ones that the provider had cached, and
+    their price in dollars (0 where nobody knows a price)."""
+
+    model: str
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    dollars: float = 0.0
+
+
 class LLM(Protocol):
     """A model. Its reply is prose, code in ```python fences, or both; an empty reply means it has nothing to say."""
 
     name: str
 
-    def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
-        """Stream the reply's text in pieces; raises `ModelUnavailable`."""
+    def reply(self, messages: Sequence[Message]) -> AsyncIterator[str | Usage]:
+        """Stream the reply's text in pieces and, at most once and last, what it took; raises `ModelUnavailable`."""
         ...
+
+
+async def whole(llm: LLM, messages: Sequence[Message]) -> tuple[str, Usage]:
+    """A model's reply in one piece, and what it took."""
+    pieces, usage = [], Usage(llm.name)
+    async for piece in llm.reply(messages):
+        if isinstance(piece, Usage):
+            usage = piece
+        else:
+            pieces.append(piece)
+    return "".join(pieces), usage
 
 
 def connect(settings: Settings, embedder: "Embedder") -> LLM:
@@ -59,22 +82,26 @@ class Provider:
         self.pause = pause
         """How many seconds to wait before the second attempt; doubled before each further one."""
 
-    async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+    async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str | Usage]:
         litellm = await asyncio.to_thread(_import_litellm)
         import openai  # what litellm's errors derive from; here it is loaded already
 
         options = self._options(litellm)
         turns = [{"role": message.role, "content": message.text} for message in messages]
         for attempt in range(1, ATTEMPTS + 1):
-            begun = False
+            begun, usage = False, None
             try:
                 async with asyncio.timeout(self.patience):
                     stream = await litellm.acompletion(messages=turns, **options)
                 try:
-                    while (piece := await self._next(stream)) is not None:
-                        if piece:
+                    while (chunk := await self._next(stream)) is not None:
+                        if chunk.choices and (piece := chunk.choices[0].delta.content):
                             begun = True
                             yield piece
+                        if taken := getattr(chunk, "usage", None):
+                            usage = self._usage(litellm, options["model"], taken)
+                    if usage:
+                        yield usage
                     return
                 finally:
                     await stream.aclose()
@@ -83,18 +110,24 @@ class Provider:
                     raise ModelUnavailable(self._sentence(error)) from None
             await asyncio.sleep(self.pause * 2 ** (attempt - 1))
 
-    async def _next(self, stream: Any) -> str | None:
-        """The next piece of text, None at the end."""
+    async def _next(self, stream: Any) -> Any | None:
+        """The next piece of the answer, None at the end."""
         async with asyncio.timeout(self.patience):
-            try:
-                chunk = await anext(stream)
-            except StopAsyncIteration:
-                return None
-        return (chunk.choices[0].delta.content or "") if chunk.choices else ""
+            return await anext(stream, None)
+
+    def _usage(self, litellm: ModuleType, model: str, taken: Any) -> Usage:
+        """What the provider says the reply took, and what that costs where litellm knows the model's prices."""
+        try:
+            dollars = sum(litellm.cost_per_token(model=model, usage_object=taken))
+        except litellm.exceptions.ModelNotMappedError:
+            dollars = 0.0
+        cached = getattr(taken.prompt_tokens_details, "cached_tokens", None) or 0
+        return Usage(self.name, taken.prompt_tokens or 0, taken.completion_tokens or 0, cached, dollars)
 
     def _options(self, litellm: ModuleType) -> dict[str, Any]:
         """What every call is made with; raises `ModelUnavailable` for an unknown provider or a missing key."""
         options: dict[str, Any] = {"model": self.name, "stream": True, "max_retries": 0}
+        options["stream_options"] = {"include_usage": True}
         options["timeout"] = self.patience + 30  # ours ends first: litellm's is no time-out any more when it arrives
         try:
             litellm.get_llm_provider(self.name)

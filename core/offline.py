@@ -8,7 +8,7 @@ from datetime import datetime
 from core.atoms import Origin
 from core.embeddings import Embedder, nearest
 from core.frames import Framed, parse_changes, parse_now, parse_output
-from core.llm import Message
+from core.llm import Message, Usage
 from core.recipes import Speaker, asked
 from core.templates import LONG_AGO, LONGEST, Match, acts, fill, recognise, remainder, slots, template
 
@@ -44,7 +44,12 @@ class OfflineLLM:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
 
-    async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+    async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str | Usage]:
+        async for piece in self._said(messages):
+            yield piece
+        yield Usage(self.name)
+
+    async def _said(self, messages: Sequence[Message]) -> AsyncIterator[str]:
         real = [message for message in messages if not message.example]
         turn = _turn(real)
         if not turn:

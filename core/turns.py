@@ -16,7 +16,7 @@ from core.contexts import Contexts
 from core.errors import LeaseLost, ModelUnavailable, NotFound, StoaError, StoreUnavailable
 from core.frames import render_now, render_output
 from core.lanes import Lane
-from core.llm import LLM, Message
+from core.llm import LLM, Message, Usage
 from core.news import News, gather
 from core.notifications import Draft
 from core.sandbox import Call, Sandbox
@@ -223,6 +223,8 @@ class Turn:
         shown = 0.0
         loop = asyncio.get_running_loop()
         async for piece in self._llm.reply(messages):
+            if isinstance(piece, Usage):
+                continue
             pieces.append(piece)
             if self.agent.speaks_in and loop.time() - shown > DRAFT_EVERY:
                 shown = loop.time()

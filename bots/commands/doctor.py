@@ -14,7 +14,7 @@ import typer
 from bots.commands.opening import redis
 from bots.instance import running
 from core.errors import StoaError, StoreUnavailable
-from core.llm import Message, Provider
+from core.llm import Message, Provider, whole
 from core.redis_server import check_search, repair
 from core.settings import Settings, load
 from core.store import client
@@ -100,13 +100,10 @@ async def _redis(settings: Settings) -> Finding:
 async def _model(settings: Settings) -> Finding:
     if settings.model == "offline":
         return Finding("model", "offline, built in; for a real one set STOA_MODEL=provider/name and the provider's key")
-    said = ""
+    model = Provider(settings.model, settings.model_url, patience=30)
     try:
         async with asyncio.timeout(60):
-            async for piece in Provider(settings.model, settings.model_url, patience=30).reply(
-                [Message("user", "Say the single word: here")]
-            ):
-                said += piece
+            said, _ = await whole(model, [Message("user", "Say the single word: here")])
     except TimeoutError:
         return Finding("model", f"{settings.model} gave no answer in a minute", "Check the network, or another model.")
     except StoaError as error:

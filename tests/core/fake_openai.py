@@ -18,6 +18,7 @@ class Answer:
     status: int = 200
     message: str = ""
     hangs: bool = False
+    usage: dict[str, Any] | None = None
 
 
 @dataclass
@@ -53,7 +54,11 @@ class FakeOpenAI:
             if answer.hangs:
                 await writer.drain()
                 await self.over.wait()
-            writer.write(b"data: " + json.dumps(_chunk({}, "stop")).encode() + b"\n\ndata: [DONE]\n\n")
+            writer.write(b"data: " + json.dumps(_chunk({}, "stop")).encode() + b"\n\n")
+            if answer.usage:
+                last = {**_chunk({}, None), "choices": [], "usage": answer.usage}
+                writer.write(b"data: " + json.dumps(last).encode() + b"\n\n")
+            writer.write(b"data: [DONE]\n\n")
         await writer.drain()
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from core.errors import ModelUnavailable
-from core.llm import Message, Provider, connect
+from core.llm import Message, Provider, Usage, connect, whole
 from core.settings import load
 from tests.core.fake_openai import Answer, FakeOpenAI, fake_openai
 
@@ -19,7 +19,7 @@ def provider(fake: FakeOpenAI, **options: float) -> Provider:
 
 
 async def said(model: Provider) -> list[str]:
-    return [piece async for piece in model.reply(HELLO)]
+    return [piece async for piece in model.reply(HELLO) if isinstance(piece, str)]
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +47,19 @@ async def test_a_reply_comes_in_pieces_and_the_messages_arrive_as_they_are() -> 
 async def test_an_empty_reply_says_nothing_and_is_no_error() -> None:
     async with fake_openai(Answer(())) as fake:
         assert await said(provider(fake)) == []
+
+
+async def test_the_last_word_is_what_the_reply_took_and_what_that_costs() -> None:
+    taken = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+    taken_cached = {**taken, "prompt_tokens_details": {"cached_tokens": 400}}
+    async with fake_openai(Answer(("Good.",), usage=taken_cached)) as fake:
+        known, unknown = Provider("openai/gpt-4o-mini", fake.url), provider(fake)
+        text, usage = await whole(known, HELLO)
+        *_, last = [piece async for piece in unknown.reply(HELLO)]
+    assert text == "Good."
+    assert (usage.model, usage.prompt, usage.completion, usage.cached) == ("openai/gpt-4o-mini", 1000, 100, 400)
+    assert usage.dollars == pytest.approx(0.00018)
+    assert last == Usage("openai/fake", 1000, 100, 400, 0.0)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

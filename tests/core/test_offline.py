@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from conventions.loading import load
 from core.embeddings import LocalEmbedder
 from core.frames import Framed, render_change, render_output
-from core.llm import Message
+from core.llm import Message, Usage, whole
 from core.offline import INTRODUCTION, OfflineLLM
 from core.recipes import Recipe, bind, examples
 from core.templates import fill, slots
@@ -56,7 +56,7 @@ class Talk:
         return await self._reply([*self.past, output], output)
 
     async def _reply(self, messages: list[Message], new: Message) -> str:
-        reply = "".join([piece async for piece in self.model.reply(messages)])
+        reply, _ = await whole(self.model, messages)
         self.past += [new, Message("assistant", reply)]
         return reply
 
@@ -200,7 +200,7 @@ async def test_the_same_messages_have_the_same_reply(embedder: LocalEmbedder) ->
 
 async def test_with_no_messages_or_no_examples_it_does_not_fall_over(embedder: LocalEmbedder) -> None:
     model = OfflineLLM(embedder)
-    assert [piece async for piece in model.reply([])] == []
-    reply = "".join([piece async for piece in model.reply([tail(owner("hello"))])])
+    assert [piece async for piece in model.reply([])] == [Usage("offline")]
+    reply, _ = await whole(model, [tail(owner("hello"))])
     assert reply.startswith("I did not understand that.")
-    assert [piece async for piece in model.reply([Message("user", "summarise this")])] == []
+    assert [piece async for piece in model.reply([Message("user", "summarise this")])] == [Usage("offline")]
