@@ -17,7 +17,7 @@ from benchmarks.rows import Row
 from benchmarks.stages import Act, FixedEmbedder, Stage, alternate, sentences
 from core.atoms import new_id
 from core.house import House
-from core.search import FIELDS, Filter, Query, States, by_meaning, newest, restrict
+from core.search import FIELDS, SCHEMA, Filter, Query, States, by_meaning, newest, restrict
 from core.spaces import Space
 from core.store import SEPARATOR, Argument, client, metadata_patch, pack, token, waiting_client
 
@@ -85,7 +85,7 @@ class Bare:
 
     async def search(self, text: str, metadata: Filter, references: States) -> Command:
         """The FT.SEARCH that our search sends, word for word."""
-        index, query = self.keys.index(self._house.embedder.id), Query()
+        index, query = self.keys.index(SCHEMA, self._house.embedder.id), Query()
         query.filter = restrict(query, "ours", metadata, references, False, {"priority": "n0"})
         if not text:
             return newest(index, query, 10)

@@ -95,9 +95,9 @@ class Keys:
         return f"{self.namespace}:held:{principal}"
 
     # Of the house.
-    def index(self, embedder: str) -> str:
-        """The search index over all atoms; its name carries the embedder, since vectors do not mix."""
-        return f"{self.namespace}:atoms:{embedder}"
+    def index(self, schema: int, embedder: str) -> str:
+        """The search index over all atoms; its name carries its schema and the embedder, since vectors do not mix."""
+        return f"{self.namespace}:atoms-{schema}:{embedder}"
 
     def vector(self, embedder: str, digest: str) -> str:
         """String: the vector of a text that was embedded before; lives 30 days."""

@@ -22,6 +22,8 @@ States = Mapping[str, State]
 FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
 RETURNED = [name.encode() for name in FIELDS]
 IDENTIFIER = re.compile(r"\b\w*?(?:\d|\B[A-Z])\w*")
+SCHEMA = 1
+"""Counts the changes to what an index holds; each has an index of its own, built from the atoms as they are."""
 NUMBERS = 16
 RARE = 50
 """Words in more atoms than this say nothing about which one is meant."""
@@ -43,13 +45,19 @@ class Query:
 
 
 async def create_index(store: Store, embedder: str, dimensions: int) -> None:
-    """Make the search index over all atoms unless it is there.
+    """Make the search index over all atoms unless it is there, and drop one whose schema is another.
+
+    The engine fills it in the background from the atoms that are there.
 
     FLAT: it is exact, rebuilds in seconds and takes updates fifteen times faster than HNSW (facts of this engine).
     """
-    name = store.keys.index(embedder)
-    if name.encode() in await store.run("FT._LIST"):
+    name = store.keys.index(SCHEMA, embedder)
+    there = [one.decode() for one in await store.run("FT._LIST")]
+    if name in there:
         return
+    for old in there:
+        if old.startswith(f"{store.keys.namespace}:atoms") and old.endswith(f":{embedder}"):
+            await store.run("FT.DROPINDEX", old)
     tag = ["TAG", "SEPARATOR", SEPARATOR, "CASESENSITIVE"]
     schema: list[Argument] = [*("sp", *tag), *("kv", *tag), *("rt", *tag), *("rs", *tag), *("ra", *tag)]
     schema += ["c", "TEXT", "t", "NUMERIC", "SORTABLE"]

@@ -10,25 +10,10 @@ from core.checks import check_comment, check_content, check_metadata, checked_re
 from core.clock import Clock
 from core.embeddings import Embedder
 from core.errors import Conflict, InvalidInput, NotFound
+from core.finding import Asked, Finder
 from core.notifications import Notifications
 from core.permissions import Permission
-from core.search import (
-    NUMBERS,
-    RARE,
-    Filter,
-    Query,
-    States,
-    by_meaning,
-    by_words,
-    check_filter,
-    check_limit,
-    fuse,
-    identifiers_of,
-    newest,
-    read_hits,
-    restrict,
-    words_of,
-)
+from core.search import Filter, States, check_limit
 from core.store import (
     Argument,
     Store,
@@ -64,7 +49,7 @@ class Spaces:
         self.clock = clock
         self.embedder = embedder
         """Without one, what is put is embedded by a worker, and a search goes by words."""
-        self._numbers: dict[str, dict[str, str]] = {}
+        self.finder = Finder(store, embedder)
 
     async def create(self, name: str, by: Principal | Actor = OWNER, description: str = "") -> "Space":
         """A new space, private to its creator; the same creator naming it again gets it as it is.
@@ -115,91 +100,14 @@ class Spaces:
         """
         actor = holder if isinstance(holder, Actor) else Actor(holder)
         names = list(within) if within is not None else await self.names(actor.principal)
-        check_limit(limit)
-        check_filter(metadata or {}, references or {})
-        if not names:
-            return []
-        built = await self._restricted(names, metadata or {}, references or {}, deprecated)
-        atoms = await self._ranked(actor.principal, names, built, query[:4_000].strip(), limit)
+        asked = Asked(query, metadata or {}, references or {}, limit, deprecated)
+        atoms = await self.finder.find(actor.principal, names, asked) if names else []
         actor.ledger.update({atom.ref: atom.version for atom in atoms})
         return atoms
 
-    async def _restricted(self, names: Sequence[str], metadata: Filter, references: States, deprecated: bool) -> Query:
-        await self._learn_numbers(names, [key for key, wanted in metadata.items() if isinstance(wanted, Mapping)])
-        query = Query()
-        parts = [restrict(query, name, metadata, references, deprecated, self._numbers.get(name, {})) for name in names]
-        query.filter = parts[0] if len(parts) == 1 else "(" + " | ".join(f"({part})" for part in parts) + ")"
-        return query
-
-    async def _learn_numbers(self, names: Sequence[str], keys: Sequence[str]) -> None:
-        """Find out in which number fields these spaces hold these keys; a field given to a key stays with it."""
-        unknown = [name for name in names if not self._numbers.get(name, {}).keys() >= set(keys)]
-        fields = ["numbers", *(f"n:{key}" for key in keys)]
-        stored = await self.store.together(*(["HMGET", self.store.keys.space(name), *fields] for name in unknown))
-        for name, (taken, *found) in zip(unknown, stored, strict=True):
-            if int(taken or 0) >= NUMBERS and not all(found):
-                missing = ", ".join(key for key, field in zip(keys, found, strict=True) if not field)
-                raise InvalidInput(
-                    f"{name!r} compares {NUMBERS} keys already, {missing} is not among them; filter by others"
-                )
-            known = self._numbers.setdefault(name, {})
-            known.update({key: field.decode() for key, field in zip(keys, found, strict=True) if field})
-
-    async def _ranked(self, reader: Principal, names: Sequence[str], built: Query, text: str, limit: int) -> list[Atom]:
-        index = self.store.keys.index(self.embedder.id if self.embedder else await self._index())
-        commands: list[Sequence[Argument]] = [self.store.reading("stoa_level", name, reader.id) for name in names]
-        named = identifiers_of(text)
-        if not text:
-            commands.append(newest(index, built, limit))
-        elif self.embedder:
-            (vector,) = await self.embedder.embed([text])
-            commands.append(by_meaning(index, built, vector, max(limit, 20) if named else limit))
-            if named:
-                commands.append(by_words(index, built, named, max(limit, 20)))
-        elif words := words_of(text):
-            commands.append(by_words(index, built, words, limit))
-        else:
-            return []
-        answers = await self.store.together(*commands)
-        levels, found = answers[: len(names)], answers[len(names) :]
-        for name, (level, _) in zip(names, levels, strict=True):
-            if level < Permission.READ:
-                raise NotFound(f"There is no space {name!r} that you may read. Check its name, or ask for access.")
-        if text and self.embedder and any(waiting for _, waiting in levels):
-            await self.embed_waiting(names)
-            return await self._ranked(reader, names, built, text, limit)
-        first, *rest = (read_hits(answer) for answer in found)
-        if rest and 0 < rest[0][0] <= RARE:
-            return fuse(first[1], rest[0][1], limit)
-        return first[1][:limit]
-
-    async def _index(self) -> str:
-        """The embedder whose index is there, for a process that has none of its own."""
-        prefix = self.store.keys.index("")
-        for name in await self.store.run("FT._LIST"):
-            if name.decode().startswith(prefix):
-                return str(name.decode()[len(prefix) :])
-        raise NotFound("There is no search index yet; start Stoa once with `stoa run`.")
-
     async def embed_waiting(self, names: Sequence[str]) -> int:
         """Make the vectors that are still missing in these spaces; answers how many."""
-        if self.embedder is None:
-            return 0
-        done = 0
-        for name in names:
-            keys = self.store.keys
-            while ids := await self.store.run("SRANDMEMBER", keys.unembedded(name), 64):
-                known = [id.decode() for id in ids]
-                stored = await self.store.together(*(["HMGET", keys.atom(name, id), "ver", "c"] for id in known))
-                vectors = await self.embedder.embed([(text or b"").decode() for _, text in stored])
-                await self.store.together(
-                    *(
-                        ["FCALL", "stoa_embed", 1, keys.space(name), id, version or b"", vector]
-                        for id, (version, _), vector in zip(known, stored, vectors, strict=True)
-                    )
-                )
-                done += len(known)
-        return done
+        return await self.finder.embed_waiting(names)
 
 
 class Space:

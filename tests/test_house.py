@@ -22,7 +22,7 @@ FROM_THE_GROUND_UP = """
     errors secrets
     permissions atoms checks values keys clock settings time_phrases times
     redis_wheels redis_repair redis_server store
-    search wordpiece embeddings notifications
+    search wordpiece embeddings finding notifications
     spaces
     llm frames templates recipes offline
     crossing dialect guests sandbox tools
