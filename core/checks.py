@@ -50,6 +50,18 @@ def check_comment(comment: str) -> None:
         )
 
 
+def checked_moment(moment: datetime | str, what: str) -> datetime:
+    """A time given as such or as ISO text, as `now()` gives it; raises `InvalidInput` for one without its zone."""
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError:
+            raise InvalidInput(f"{what} is {moment!r}; give a time with its offset, as now() does") from None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise InvalidInput(f"{what} is {moment!r}; give a time with its offset, as now() does")
+    return moment
+
+
 def check_name(name: object, what: str) -> None:
     """Raises `InvalidInput` for what cannot name a metadata entry or a reference."""
     if not isinstance(name, str) or not KEY.fullmatch(name):

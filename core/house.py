@@ -50,7 +50,7 @@ async def open_house(
     async with contextlib.AsyncExitStack() as stack:
         redis = await stack.enter_async_context(contextlib.aclosing(client(url)))
         waiting = await stack.enter_async_context(contextlib.aclosing(waiting_client(url)))
-        store = Store(redis, Keys(settings.namespace))
+        store = Store(redis, Keys(settings.namespace), clock)
         await check_search(redis)
         await store.load()
         if embedder is None:

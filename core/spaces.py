@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from core.atoms import OWNER, Atom, Cause, Change, Principal, References, Value, Version, id_from, new_id
-from core.checks import check_comment, check_content, check_metadata, checked_references
+from core.checks import check_comment, check_content, check_metadata, checked_moment, checked_references
 from core.clock import Clock
 from core.embeddings import Embedder
 from core.errors import Conflict, InvalidInput, NotFound
@@ -70,11 +70,21 @@ class Spaces:
 
     async def held(self, principal: Principal = OWNER) -> dict[str, Permission]:
         """The spaces this principal may read at this moment, in alphabetical order, and what it may do in each."""
-        keys = self.store.keys
-        known = await self.store.run("SMEMBERS", keys.spaces() if principal == OWNER else keys.held(principal.id))
-        names = sorted(name.decode() for name in known)
+        names = await self._known(principal)
         levels = await self.store.together(*(self.store.reading("stoa_level", n, principal.id) for n in names))
         return {name: Permission(level) for name, (level, _) in zip(names, levels, strict=True) if level}
+
+    async def passable(self, principal: Principal = OWNER) -> dict[str, Permission]:
+        """The most this principal may give to others at this moment, by space; it may hold that to pass on only."""
+        names = await self._known(principal)
+        levels = await self.store.together(*(self.store.reading("stoa_passable", n, principal.id) for n in names))
+        return {name: Permission(level) for name, level in zip(names, levels, strict=True) if level}
+
+    async def _known(self, principal: Principal) -> list[str]:
+        """Where to look for what this principal holds."""
+        keys = self.store.keys
+        known = await self.store.run("SMEMBERS", keys.spaces() if principal == OWNER else keys.held(principal.id))
+        return sorted(name.decode() for name in known)
 
     async def names(self, principal: Principal = OWNER) -> list[str]:
         """The names of the spaces this principal may read."""
@@ -275,14 +285,35 @@ class Space:
         level, _ = await self._store.run(*self._store.reading("stoa_level", self.id, self.holder.id))
         return Permission(level)
 
-    async def share(self, principal: str, permission: Permission | str, *, comment: str = "") -> None:
-        """Give someone a permission here; needs grant. It lasts while the giver's own right does."""
-        await self._share(principal, Permission.parse(permission), Permission.GRANT, comment)
+    async def share(
+        self,
+        principal: str,
+        permission: Permission | str,
+        *,
+        until: datetime | str | None = None,
+        delegate: bool = False,
+        comment: str = "",
+    ) -> None:
+        """Give someone a permission here; needs grant. It lasts while the giver's own right does, at most `until`.
 
-    async def pass_on(self, child: str, permission: Permission | str) -> None:
-        """Give an agent that one spawns no more than one holds oneself; needs that permission."""
+        With `delegate` it may be passed on and not be used. A grant until a time, or to pass on only, lies beside a
+        standing one; each new one replaces the giver's own of the same kind.
+        """
+        given = Permission.parse(permission)
+        await self._share(principal, given, Permission.GRANT, comment, until=until, delegate=delegate)
+
+    async def pass_on(
+        self,
+        child: str,
+        permission: Permission | str,
+        *,
+        until: datetime | str | None = None,
+        delegate: bool = False,
+    ) -> None:
+        """Give an agent that one spawns no more than one holds, or may pass on, oneself; needs that permission."""
         level = Permission.parse(permission)
-        await self._share(child, level, level, f"passed {level} on to {child}")
+        comment = f"passed {level} on to {child}"
+        await self._share(child, level, level, comment, until=until, delegate=delegate)
 
     async def revoke(self, principal: str, *, comment: str = "") -> None:
         """Take back what this holder gave; with grant, all that anyone gave."""
@@ -290,22 +321,39 @@ class Space:
 
     async def subscribe(self) -> None:
         """Be told of changes from now on; needs read. An agent gets a turn for each."""
-        key = self._store.keys.space(self.id)
-        seq = await self._store.run("FCALL", "stoa_subscribe", 1, key, self.holder.id, "now")
+        seq = await self._subscribe("now")
         await self._store.run("HSETNX", self._store.keys.cursors(self.holder.id), self.id, seq)
 
     async def unsubscribe(self) -> None:
         """Be told no more."""
-        await self._store.run("FCALL", "stoa_subscribe", 1, self._store.keys.space(self.id), self.holder.id, "")
+        await self._subscribe("")
         await self._store.run("HDEL", self._store.keys.cursors(self.holder.id), self.id)
 
-    async def _share(self, principal: str, given: Permission, needed: Permission, comment: str) -> None:
+    async def _subscribe(self, policy: str) -> int:
+        key = self._store.keys.space(self.id)
+        call = ("FCALL", "stoa_subscribe", 1, key, self.holder.id, self._store.now(), policy)
+        return int(await self._store.run(*call))
+
+    async def _share(
+        self,
+        principal: str,
+        given: Permission,
+        needed: Permission,
+        comment: str,
+        *,
+        until: datetime | str | None = None,
+        delegate: bool = False,
+    ) -> None:
         if not principal or principal == OWNER.id:
             raise InvalidInput("the owner holds every space already; name another principal")
+        ends = 0 if until is None else int(checked_moment(until, "until").timestamp() * 1000)
+        if ends and ends <= self._store.now():
+            raise InvalidInput(f"until {until} is past; give a time to come, or none for a standing grant")
         call = self._call("", comment or f"shared {given} with {principal}")
         if given:  # where to look comes first, then the right
             await self._store.run("SADD", self._store.keys.held(principal), self.id)
-        await self._store.mutate("stoa_share", self.id, *call, principal, int(given), int(needed))
+        grant = (principal, int(given), int(needed), ends, int(delegate))
+        await self._store.mutate("stoa_share", self.id, *call, *grant)
 
     def _call(self, operation: str, comment: str, moment: datetime | None = None) -> list[Argument]:
         """What every mutation tells the Function library first."""

@@ -76,7 +76,7 @@ class Spawner:
         await self._spaces.open(child.speaks_in, child.principal).subscribe()
 
     async def _check_spaces(self, parent: Agent, wanted: Mapping[str, Permission]) -> None:
-        held = await self._spaces.held(parent.principal)
+        held = await self._spaces.passable(parent.principal)
         for name, permission in wanted.items():
             if permission > held.get(name, Permission.NONE):
                 raise PermissionDenied(

@@ -17,6 +17,7 @@ from redis.asyncio.client import Pipeline
 
 from core.atoms import Atom, Cause, Change, Metadata, Origin, Value, Version
 from core.checks import LONGEST_CONTENT
+from core.clock import Clock
 from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionDenied, StoaError, StoreUnavailable
 from core.keys import Keys
 from core.permissions import Permission
@@ -25,23 +26,29 @@ SEPARATOR = "\x1f"
 PATIENCE = 30.0
 """Seconds a command may take."""
 LONGEST_TAG = 200
-LIBRARIES = ("spaces", "lanes")
+LIBRARIES = {"spaces": ("spaces", "sharing", "reads"), "lanes": ("lanes",)}
+"""The Function libraries, each of one text from these files of core/functions."""
 ORIGINS = {origin.value.encode(): origin for origin in Origin}
 
 Argument = str | bytes | int | float
 
 
 class Store:
-    """The Redis of one Stoa: its keys and its Function library."""
+    """The Redis of one Stoa: its keys, its Function libraries, and the clock by which rights end."""
 
-    def __init__(self, redis: Redis, keys: Keys) -> None:
+    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
         self.redis = redis
         self.keys = keys
+        self.clock = clock
+
+    def now(self) -> int:
+        """The present moment in milliseconds, as the Function library is told it."""
+        return int(self.clock.now().timestamp() * 1000)
 
     async def load(self) -> None:
         """Bring the Function libraries into the server if it has others or none."""
-        for name in LIBRARIES:
-            code = files("core").joinpath("functions", f"{name}.lua").read_bytes()
+        for name, parts in LIBRARIES.items():
+            code = b"\n".join(files("core").joinpath("functions", f"{part}.lua").read_bytes() for part in parts)
             listed = await self.run("FUNCTION", "LIST", "LIBRARYNAME", f"stoa_{name}", "WITHCODE")
             if not listed or code not in listed[0]:
                 await self.run("FUNCTION", "LOAD", "REPLACE", code)
@@ -70,9 +77,9 @@ class Store:
             found = await pipeline.execute(raise_on_error=False)
         return [translated(answer) if isinstance(answer, redis_errors.RedisError) else answer for answer in found]
 
-    def reading(self, function: str, space: str, *arguments: Argument) -> list[Argument]:
-        """The command that reads from a space."""
-        return ["FCALL_RO", function, 1, self.keys.space(space), *arguments]
+    def reading(self, function: str, space: str, reader: str, *arguments: Argument) -> list[Argument]:
+        """The command by which `reader` reads from a space."""
+        return ["FCALL_RO", function, 1, self.keys.space(space), reader, self.now(), *arguments]
 
     async def mutate(self, function: str, space: str, *arguments: Argument) -> tuple[int, list[bytes | None]]:
         """Change a space: the change's number (0: this operation was done before) and the atom's fields, if told."""

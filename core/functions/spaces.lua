@@ -1,5 +1,6 @@
 #!lua name=stoa_spaces
 -- The only writer of spaces. Each function is atomic: permission, version, history, references, index, log, wake-up.
+-- One library in several files, loaded as one text: spaces, sharing, reads.
 -- KEYS[1] is the space's own hash; every other key of the space follows from it and lies in the same slot (core/keys.py).
 -- A mutation's first arguments are always: who, origin, epoch, operation, now (ms), root, depth, comment. It answers
 -- the version, the change's number (0: this operation was done before) and, where the caller cannot know it, the atom.
@@ -24,36 +25,44 @@ Keys.__index = function(k, name)
   return k[name]
 end
 
-local function keys(KEYS)
+local function keys(KEYS, now)
   local brace = string.find(KEYS[1], '{', 1, true)
   return setmetatable({
     space = KEYS[1], namespace = string.sub(KEYS[1], 1, brace - 4), tag = string.sub(KEYS[1], brace),
-    name = string.sub(KEYS[1], brace + 1, -2),
+    name = string.sub(KEYS[1], brace + 1, -2), now = tonumber(now),
   }, Keys)
 end
 
 -- Trust ------------------------------------------------------------------------------------------------------------
 
--- The effective right: over all grants the best of min(given, what the giver itself holds now), up to the owner.
-local function level(k, who, above)
-  if who == 'owner' then return redis.call('EXISTS', k.space) == 1 and GRANT or 0 end
+-- Whether `who` holds `needed`: whether a chain of grants of at least that much, none of them over, leads from `who` up
+-- to the owner. A grant that is to be passed on only counts above its holder, and for the holder where it passes on.
+local function reaches(k, who, needed, passing, seen)
+  if who == 'owner' then return redis.call('EXISTS', k.space) == 1 end
   local raw = redis.call('HGET', k.grants, who)
-  if not raw or above[who] then return 0 end
-  above[who] = true
-  local best = 0
+  if not raw then return false end
+  seen[who] = true
   for _, grant in ipairs(cmsgpack.unpack(raw)) do
-    local given = grant[2]
-    if given > best and grant[1] ~= '' then given = math.min(given, level(k, grant[1], above)) end
-    best = math.max(best, given)
+    local giver, over = grant[1], grant[3] or 0
+    if grant[2] >= needed and (over == 0 or over > k.now) and (passing or grant[4] ~= 1) then
+      if giver == '' or (not seen[giver] and reaches(k, giver, needed, true, seen)) then return true end
+    end
   end
-  above[who] = nil
-  return best
+  return false
 end
 
-local function refusal(k, who, needed)
-  local held = level(k, who, {})
+local function level(k, who, passing)
+  for held = GRANT, READ, -1 do
+    if reaches(k, who, held, passing, {}) then return held end
+  end
+  return 0
+end
+
+local function refusal(k, who, needed, passing)
+  if reaches(k, who, needed, passing, {}) then return nil end
+  local held = level(k, who, passing)
   if held == 0 then return redis.error_reply('NOSPACE ' .. k.name) end
-  if held < needed then return redis.error_reply('DENIED ' .. held .. ' ' .. needed) end
+  return redis.error_reply('DENIED ' .. held .. ' ' .. needed)
 end
 
 local function fenced(k, who, epoch)
@@ -193,7 +202,7 @@ end
 
 -- who origin epoch operation now root depth comment | id content vector metadata references
 redis.register_function('stoa_put', function(KEYS, A)
-  local k, c = keys(KEYS), call(A)
+  local k, c = keys(KEYS, A[5]), call(A)
   local id, content, vector = A[9], A[10], A[11]
   local refused = refusal(k, c.who, APPEND) or fenced(k, c.who, c.epoch)
   if refused then return refused end
@@ -224,7 +233,7 @@ end)
 -- who ... comment | id expected flags content old vector metadata references. Flags: c content given, r replace old
 -- by content, f references given.
 redis.register_function('stoa_update', function(KEYS, A)
-  local k, c = keys(KEYS), call(A)
+  local k, c = keys(KEYS, A[5]), call(A)
   local id, expected, flags, content, old, vector = A[9], A[10], A[11], A[12], A[13], A[14]
   local refused = refusal(k, c.who, WRITE) or fenced(k, c.who, c.epoch)
   if refused then return refused end
@@ -278,7 +287,7 @@ end)
 
 -- who ... comment | id. The atom leaves search (its space tag changes) and stays readable.
 redis.register_function('stoa_deprecate', function(KEYS, A)
-  local k, c = keys(KEYS), call(A)
+  local k, c = keys(KEYS, A[5]), call(A)
   local id = A[9]
   local refused = refusal(k, c.who, WRITE) or fenced(k, c.who, c.epoch)
   if refused then return refused end
@@ -293,57 +302,6 @@ redis.register_function('stoa_deprecate', function(KEYS, A)
   return {version, announce(k, c, 'deprecate', id, version), redis.call('HMGET', k:atom(id), unpack(FIELDS))}
 end)
 
--- who ... comment | description: a new space, private to its creator; the same creator again finds it as it is.
-redis.register_function('stoa_create', function(KEYS, A)
-  local k, c = keys(KEYS), call(A)
-  local creator = redis.call('HGET', k.space, 'creator')
-  if creator then
-    if creator == c.who then return {0, 0} end
-    return redis.error_reply('TAKEN ' .. k.name)
-  end
-  redis.call('HSET', k.space, 'creator', c.who, 'description', A[9], 'created', c.now)
-  redis.call('HSET', k.grants, c.who, cmsgpack.pack({{'', GRANT}}))
-  return {1, announce(k, c, 'create', '', 0)}
-end)
-
--- who ... comment | description
-redis.register_function('stoa_describe', function(KEYS, A)
-  local k, c = keys(KEYS), call(A)
-  local refused = refusal(k, c.who, GRANT) or fenced(k, c.who, c.epoch)
-  if refused then return refused end
-  redis.call('HSET', k.space, 'description', A[9])
-  return {1, announce(k, c, 'describe', '', 0)}
-end)
-
--- who ... comment | principal level needed. `needed` is grant to share, or the level itself for a spawner that
--- passes on to its child no more than it holds. Level 0 takes back what `who` gave (everything, for a grant holder).
-redis.register_function('stoa_share', function(KEYS, A)
-  local k, c = keys(KEYS), call(A)
-  local principal, given, needed = A[9], tonumber(A[10]), tonumber(A[11])
-  local held = level(k, c.who, {})
-  local refused = refusal(k, c.who, math.max(given, needed, READ)) or fenced(k, c.who, c.epoch)
-  if refused then return refused end
-  local raw, kept = redis.call('HGET', k.grants, principal), {}
-  for _, grant in ipairs(raw and cmsgpack.unpack(raw) or {}) do
-    local taken = grant[1] == c.who or (given == 0 and held == GRANT)
-    if not taken then kept[#kept + 1] = grant end
-  end
-  if given > 0 then kept[#kept + 1] = {c.who, given} end
-  if #kept > 0 then redis.call('HSET', k.grants, principal, cmsgpack.pack(kept))
-  else redis.call('HDEL', k.grants, principal) end
-  return {given, announce(k, c, given > 0 and 'share' or 'revoke', '', 0)}
-end)
-
--- who policy: wake me for changes (now), or forget me (''). Answers the newest change.
-redis.register_function('stoa_subscribe', function(KEYS, A)
-  local k = keys(KEYS)
-  local refused = refusal(k, A[1], READ)
-  if refused then return refused end
-  if A[2] == '' then redis.call('HDEL', k.subscribers, A[1])
-  else redis.call('HSET', k.subscribers, A[1], A[2]) end
-  return tonumber(redis.call('HGET', k.space, 'seq') or '0')
-end)
-
 -- id version vector: the vector of a text that was put without one; nothing if the text has changed meanwhile.
 redis.register_function('stoa_embed', function(KEYS, A)
   local k = keys(KEYS)
@@ -351,26 +309,3 @@ redis.register_function('stoa_embed', function(KEYS, A)
   redis.call('HSET', k:atom(A[1]), 'v', A[3])
   return redis.call('SREM', k.unembedded, A[1])
 end)
-
--- Reads ------------------------------------------------------------------------------------------------------------
-
-local function reader(name, read)
-  redis.register_function{function_name = name, flags = {'no-writes'}, callback = function(KEYS, A)
-    local k = keys(KEYS)
-    return refusal(k, A[1], READ) or read(k, A)
-  end}
-end
-
-reader('stoa_get', function(k, A) return redis.call('HMGET', k:atom(A[2]), unpack(FIELDS)) end)
-reader('stoa_history', function(k, A) return redis.call('LRANGE', k:history(A[2]), A[3], A[4]) end)
-reader('stoa_changes', function(k, A)
-  return redis.call('XRANGE', k.log, '(' .. A[2] .. '-0', '+', 'COUNT', A[3])
-end)
-reader('stoa_description', function(k) return redis.call('HGET', k.space, 'description') end)
-reader('stoa_newest', function(k) return tonumber(redis.call('HGET', k.space, 'seq') or '0') end)
-
--- who: the effective right and how many atoms wait for their vector. Refuses nobody, since it tells nothing more.
-redis.register_function{function_name = 'stoa_level', flags = {'no-writes'}, callback = function(KEYS, A)
-  local k = keys(KEYS)
-  return {level(k, A[1], {}), redis.call('SCARD', k.unembedded)}
-end}

@@ -61,7 +61,7 @@ class Hall:
 async def hall(redis_url: str, namespace: str) -> AsyncIterator[Hall]:
     clock = MovableClock(datetime.now(UTC))
     redis = client(redis_url)
-    store = Store(redis, Keys(namespace))
+    store = Store(redis, Keys(namespace), clock)
     await store.load()
     waiting = waiting_client(redis_url)
     async with Notifications(store, waiting) as notifications:

@@ -1,0 +1,27 @@
+-- Reads: each is told who asks and what time it is, and refuses who may not read.
+
+local function reader(name, read)
+  redis.register_function{function_name = name, flags = {'no-writes'}, callback = function(KEYS, A)
+    local k = keys(KEYS, A[2])
+    return refusal(k, A[1], READ) or read(k, A)
+  end}
+end
+
+reader('stoa_get', function(k, A) return redis.call('HMGET', k:atom(A[3]), unpack(FIELDS)) end)
+reader('stoa_history', function(k, A) return redis.call('LRANGE', k:history(A[3]), A[4], A[5]) end)
+reader('stoa_changes', function(k, A)
+  return redis.call('XRANGE', k.log, '(' .. A[3] .. '-0', '+', 'COUNT', A[4])
+end)
+reader('stoa_description', function(k) return redis.call('HGET', k.space, 'description') end)
+reader('stoa_newest', function(k) return tonumber(redis.call('HGET', k.space, 'seq') or '0') end)
+
+-- who now: the effective right and how many atoms wait for their vector. Refuses nobody, since it tells nothing more.
+redis.register_function{function_name = 'stoa_level', flags = {'no-writes'}, callback = function(KEYS, A)
+  local k = keys(KEYS, A[2])
+  return {level(k, A[1], false), redis.call('SCARD', k.unembedded)}
+end}
+
+-- who now: the most that `who` may give to others, what it may only pass on included.
+redis.register_function{function_name = 'stoa_passable', flags = {'no-writes'}, callback = function(KEYS, A)
+  return level(keys(KEYS, A[2]), A[1], true)
+end}

@@ -1,0 +1,58 @@
+-- Spaces themselves: made, described, shared with others, watched.
+
+-- who ... comment | description: a new space, private to its creator; the same creator again finds it as it is.
+redis.register_function('stoa_create', function(KEYS, A)
+  local k, c = keys(KEYS, A[5]), call(A)
+  local creator = redis.call('HGET', k.space, 'creator')
+  if creator then
+    if creator == c.who then return {0, 0} end
+    return redis.error_reply('TAKEN ' .. k.name)
+  end
+  redis.call('HSET', k.space, 'creator', c.who, 'description', A[9], 'created', c.now)
+  redis.call('HSET', k.grants, c.who, cmsgpack.pack({{'', GRANT}}))
+  return {1, announce(k, c, 'create', '', 0)}
+end)
+
+-- who ... comment | description
+redis.register_function('stoa_describe', function(KEYS, A)
+  local k, c = keys(KEYS, A[5]), call(A)
+  local refused = refusal(k, c.who, GRANT) or fenced(k, c.who, c.epoch)
+  if refused then return refused end
+  redis.call('HSET', k.space, 'description', A[9])
+  return {1, announce(k, c, 'describe', '', 0)}
+end)
+
+-- A grant is {giver, level, until (ms) or 0, delegate 0 or 1}; older ones are {giver, level}. Standing grants, those until
+-- a time, and each of these to be passed on only lie beside one another: a new one replaces the giver's of its own kind.
+local function kind(grant) return ((grant[3] or 0) > 0 and 2 or 0) + (grant[4] or 0) end
+
+-- who ... comment | principal level needed until delegate. `needed` is grant to share, or the level itself for a spawner
+-- that passes on to its child no more than it holds. Level 0 takes back what `who` gave (everything, for a grant holder).
+redis.register_function('stoa_share', function(KEYS, A)
+  local k, c = keys(KEYS, A[5]), call(A)
+  local principal, given, needed = A[9], tonumber(A[10]), tonumber(A[11])
+  local refused = refusal(k, c.who, math.max(given, needed, READ), true) or fenced(k, c.who, c.epoch)
+  if refused then return refused end
+  local fresh = {c.who, given, tonumber(A[12]), tonumber(A[13])}
+  local all = given == 0 and reaches(k, c.who, GRANT, true, {})
+  local raw, kept = redis.call('HGET', k.grants, principal), {}
+  for _, grant in ipairs(raw and cmsgpack.unpack(raw) or {}) do
+    local replaced = grant[1] == c.who and (given == 0 or kind(grant) == kind(fresh))
+    local over = (grant[3] or 0) > 0 and grant[3] <= k.now
+    if not (all or replaced or over) then kept[#kept + 1] = grant end
+  end
+  if given > 0 then kept[#kept + 1] = fresh end
+  if #kept > 0 then redis.call('HSET', k.grants, principal, cmsgpack.pack(kept))
+  else redis.call('HDEL', k.grants, principal) end
+  return {given, announce(k, c, given > 0 and 'share' or 'revoke', '', 0)}
+end)
+
+-- who now policy: wake me for changes (now), or forget me (''), which nobody is refused. Answers the newest change.
+redis.register_function('stoa_subscribe', function(KEYS, A)
+  local k = keys(KEYS, A[2])
+  if A[3] == '' then return redis.call('HDEL', k.subscribers, A[1]) end
+  local refused = refusal(k, A[1], READ)
+  if refused then return refused end
+  redis.call('HSET', k.subscribers, A[1], A[3])
+  return tonumber(redis.call('HGET', k.space, 'seq') or '0')
+end)
