@@ -81,6 +81,24 @@ def chat(
     asyncio.run(chat.ask(once, timeout) if once is not None else chat.talk())
 
 
+@app.command()
+def worker() -> None:
+    """Take the agents' turns, without a conversation, until asked to end.
+
+    Run it as often as you like, on one machine or on many: whoever shares a Redis shares the work, and what a worker
+    that dies leaves undone the others take up within seconds. REDIS_URL names the Redis; without it the embedded one
+    of this data directory is used. Asked to end, it finishes the turns under way first, for up to 20 seconds.
+
+    \b
+    Examples:
+      stoa worker
+      REDIS_URL=redis://redis.home:6379 stoa worker
+    """
+    from bots.commands.worker import work
+
+    work()
+
+
 @space.command("list")
 def space_list(json: Json = False) -> None:
     """List the spaces."""

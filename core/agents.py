@@ -20,6 +20,8 @@ class Agent(BaseModel):
     instructions: str
     task: str = ""
     spawner: str = OWNER.id
+    cause: str = ""
+    """The first change of the chain it was spawned in; what serves one cause shares one place in the queue."""
     model: str = ""
     """Which LLM answers for it; empty means the one in the settings."""
     tools: tuple[str, ...] = ()

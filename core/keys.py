@@ -81,6 +81,14 @@ class Keys:
         """A topic, no key: what an agent is about to say in the space."""
         return f"{self.namespace}:draft:{{{space}}}"
 
+    def queue(self) -> str:
+        """List: the causes whose background agents wait for a turn, each once."""
+        return f"{self.namespace}:{{queue}}"
+
+    def line(self, cause: str) -> str:
+        """List: the agents that wait for a turn for this cause."""
+        return f"{self.queue()}:{cause}"
+
     # Registries, one key each; they live as long as the house.
     def spaces(self) -> str:
         """Set: the names of all spaces."""

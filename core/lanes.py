@@ -67,6 +67,11 @@ class Lane:
             renewing.cancel()
             await asyncio.wait([renewing])
 
+    async def release(self) -> None:
+        """Give the lane back with the turn unfinished: whoever takes it next goes on from the journal, at once."""
+        with contextlib.suppress(StoreUnavailable):  # then the lease ends by itself
+            await self._call("stoa_release", self._keys, self._token)
+
     async def journal(self) -> dict[str, bytes]:
         """What the turn under way has noted so far; empty for a new one."""
         noted = await self.store.run("HGETALL", self._journal)
@@ -123,3 +128,14 @@ async def wake(store: Store, agent: str, lost_after: float | None = None) -> int
     patience = "" if lost_after is None else int(lost_after * 1000)
     number = await store.run("FCALL", "stoa_wake", len(names), *names, patience)
     return None if number is None else int(number)
+
+
+async def queue(store: Store, cause: str, agent: str) -> None:
+    """Let a background agent wait for a turn behind those that work for the same cause, and beside all others."""
+    await store.run("FCALL", "stoa_queue", 1, store.keys.queue(), cause, agent)
+
+
+async def next_in_queue(store: Store) -> str | None:
+    """The background agent whose turn it is, the causes taking turns; None when nobody waits."""
+    agent = await store.run("FCALL", "stoa_next", 1, store.keys.queue())
+    return None if agent is None else agent.decode()

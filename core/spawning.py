@@ -54,6 +54,7 @@ class Spawner:
             instructions=instructions or self._guide,
             task=task,
             spawner=parent.id,
+            cause=parent.cause or actor.cause.root,
             model=model or parent.model,
             tools=tuple(tools),
             secrets=tuple(secrets),

@@ -13,7 +13,7 @@ from docket import Worker as Engine
 from core.contexts import Contexts
 from core.errors import LeaseLost, StoaError
 from core.house import House
-from core.lanes import LEASE, Lane, wake
+from core.lanes import LEASE, Lane, next_in_queue, queue, wake
 from core.llm import LLM, connect
 from core.sandbox import Sandbox
 from core.spawning import Spawner
@@ -22,7 +22,7 @@ from core.turns import Turns
 log = logging.getLogger("stoa.worker")
 
 PEOPLE, BACKGROUND = "people", "background"
-"""Two queues, so that a person's message never waits behind background work."""
+"""Two dockets, so that a person's message never waits behind background work."""
 CONCURRENCY = 32
 PROCESSES = {PEOPLE: 4, BACKGROUND: 16}
 """How many programs may run at once in each queue's sandbox; a process starts when it is first needed."""
@@ -56,6 +56,7 @@ class Worker:
         self._llm = llm
         self._lease = lease
         self._processes = processes
+        self._engines: list[asyncio.Task[Any]] = []
         self._contexts = Contexts(house.spaces, house.embedder)
         self._models: dict[str, LLM] = {}
         self._dockets: dict[str, Docket] = {}
@@ -71,13 +72,24 @@ class Worker:
             self._turns = self._prepare(people, background)
             engines = [await stack.enter_async_context(self._engine(queue)) for queue in (PEOPLE, BACKGROUND)]
             async with asyncio.TaskGroup() as group:
-                for engine in engines:
-                    group.create_task(engine.run_forever(), name=f"docket {engine.docket.name}")
+                self._engines = [
+                    group.create_task(engine.run_forever(), name=f"docket {engine.docket.name}") for engine in engines
+                ]
                 group.create_task(self._stop_turns(), name="stop turns")
                 group.create_task(self._dispatch(), name="dispatch")
                 group.create_task(self._embed(), name="embed")
                 group.create_task(self._reconcile(), name="reconcile")
                 group.create_task(self._house.timers.run(), name="timers")
+
+    async def drain(self, seconds: float) -> None:
+        """Begin no turn any more, and wait until those under way have ended, `seconds` at most.
+
+        What is not done by then is taken up by the next worker where it stood.
+        """
+        for engine in self._engines:
+            engine.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
 
     def _prepare(self, people: Sandbox, background: Sandbox) -> Turns:
         house = self._house
@@ -113,6 +125,7 @@ class Worker:
             execution_ttl=timedelta(0),
         ) as docket:
             docket.register(self._turn, names=["turn"])
+            docket.register(self._next_turn, names=["next"])
             self._dockets[queue] = docket
             async with Engine(
                 docket,
@@ -136,13 +149,21 @@ class Worker:
             await self._turns.run(agent, lane)
         except LeaseLost as error:
             log.info("%s", error)
+        except asyncio.CancelledError:
+            await lane.release()
+            raise
         except Exception:
             log.exception("A turn of %s failed; it is tried again.", agent)
         finally:
             self._running.discard(task)
 
+    async def _next_turn(self) -> None:
+        """Take the turn of whichever background agent stands first: what was queued is a place, not an agent."""
+        if agent := await next_in_queue(self._store):
+            await self._turn(agent)
+
     async def _stop_turns(self) -> None:
-        """When the worker stops, stop the turns under way: docket would wait for them, their journals need not."""
+        """When the worker stops, end the turns under way: docket would wait for them, their journals need not."""
         try:
             await asyncio.Event().wait()
         finally:
@@ -185,8 +206,12 @@ class Worker:
         if number is None:
             return
         record = await self._house.agents.get(agent)
-        docket = self._dockets[PEOPLE if record.coordinator else BACKGROUND]
-        await docket.add("turn", key=f"turn:{agent}:{number}")(agent)
+        key = f"turn:{agent}:{number}"
+        if record.coordinator:
+            await self._dockets[PEOPLE].add("turn", key=key)(agent)
+        else:
+            await queue(self._store, record.cause, agent)
+            await self._dockets[BACKGROUND].add("next", key=key)()
 
     async def _behind(self) -> list[str]:
         """The agents whose cursors are behind the logs of their spaces, or whose turn was cut off."""

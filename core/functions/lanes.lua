@@ -65,3 +65,27 @@ redis.register_function('stoa_advance', function(KEYS, A)
   redis.call('HSET', KEYS[3], A[1], A[2])
   return 1
 end)
+
+-- KEYS: lane, lease. token: give the lane back before its time; whoever comes next need not wait for the lease to end.
+redis.register_function('stoa_release', function(KEYS, A)
+  if redis.call('GET', KEYS[2]) ~= A[1] then return 0 end
+  return redis.call('DEL', KEYS[2])
+end)
+
+-- The queue of background agents, fair among the causes they work for. KEYS: the list of causes that wait, each once;
+-- the agents of a cause wait in a list beside it.
+
+-- cause agent: stand at the end of one's cause.
+redis.register_function('stoa_queue', function(KEYS, A)
+  if redis.call('RPUSH', KEYS[1] .. ':' .. A[1], A[2]) == 1 then redis.call('RPUSH', KEYS[1], A[1]) end
+  return redis.call('LLEN', KEYS[1])
+end)
+
+-- The next agent: the first of the cause that has waited longest, which then stands last.
+redis.register_function('stoa_next', function(KEYS)
+  local cause = redis.call('LPOP', KEYS[1])
+  if not cause then return false end
+  local agent = redis.call('LPOP', KEYS[1] .. ':' .. cause)
+  if redis.call('EXISTS', KEYS[1] .. ':' .. cause) == 1 then redis.call('RPUSH', KEYS[1], cause) end
+  return agent
+end)

@@ -25,6 +25,7 @@ from core.settings import load
 COMMANDS = """
 run
 chat
+worker
 doctor
 space
 space list

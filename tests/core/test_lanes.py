@@ -7,7 +7,7 @@ import pytest
 from core.atoms import Principal
 from core.errors import LeaseLost
 from core.house import House
-from core.lanes import Lane, wake
+from core.lanes import Lane, next_in_queue, queue, wake
 
 
 async def test_a_lane_has_one_holder_at_a_time(house: House) -> None:
@@ -104,3 +104,29 @@ async def test_whoever_loses_the_lease_stops(house: House) -> None:
 
     with pytest.raises(LeaseLost):
         await work()
+
+
+async def test_a_lane_given_back_can_be_taken_at_once_and_goes_on_from_the_journal(house: House) -> None:
+    first, second = Lane(house.store, "ann"), Lane(house.store, "ann")
+    await first.begin()
+    await first.note("reply.0", b"hello")
+    await first.release()
+    assert await second.begin()
+    assert await second.journal() == {"reply.0": b"hello"}
+
+
+async def test_a_lane_that_was_lost_cannot_be_given_back(house: House) -> None:
+    first, second = Lane(house.store, "ann"), Lane(house.store, "ann")
+    await first.begin()
+    await house.store.run("DEL", house.store.keys.lease("ann"))
+    await second.begin()
+    await first.release()
+    assert not await Lane(house.store, "ann").begin()
+
+
+async def test_causes_take_turns_however_many_agents_wait_for_one_of_them(house: House) -> None:
+    for agent in ("a1", "a2", "a3", "a4"):
+        await queue(house.store, "chat/1", agent)
+    await queue(house.store, "chat/2", "b1")
+    order = [await next_in_queue(house.store) for _ in range(6)]
+    assert order == ["a1", "b1", "a2", "a3", "a4", None]
