@@ -11,7 +11,7 @@ from core.clock import Clock
 from core.errors import InvalidInput, PermissionDenied
 from core.llm import LLM, Message, whole
 from core.permissions import Permission
-from core.sandbox import Call
+from core.runs import Call
 from core.secrets import Secrets
 from core.spaces import Actor, Space, Spaces
 from core.spawning import Spawner

@@ -8,8 +8,9 @@ from enum import Enum
 from functools import cache
 from pathlib import PurePath
 from typing import Any, get_args
+from uuid import NAMESPACE_URL, uuid5
 
-from pydantic_monty import ClassInstance, ExcType, ExternalExceptionData, MontyClassProxy
+from pydantic_monty import ClassInstance, ClassType, ExcType, ExternalExceptionData, MontyClassProxy
 
 ARGUMENTS = 8_000_000
 """How much a run's unanswered calls may carry together: characters, and 16 for each value."""
@@ -46,7 +47,7 @@ def outward(value: object) -> object:
         case Sequence() | Set():
             return [outward(item) for item in value]
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return Instance(value, eager_attrs=_attributes(type(value)))
+            return Instance(value, class_type=identified(type(value)), eager_attrs=_attributes(type(value)))
     raise TypeError(
         f"The answer is a {type(value).__name__}, which cannot enter the sandbox; plain values and dataclasses can."
     )
@@ -111,6 +112,12 @@ def refusal(error: Exception) -> ExternalExceptionData:
     )
     bare = len(error.args) == 1 and isinstance(error.args[0], str)  # str() of a KeyError is quoted
     return {"exc_type": name, "message": str(error.args[0] if bare else error)[:MESSAGE]}
+
+
+@cache
+def identified(kind: type) -> ClassType:
+    """The class with an identity that is the same in every process: what one wrote down, another reads."""
+    return ClassType(kind, id=uuid5(NAMESPACE_URL, f"stoa:{kind.__module__}.{kind.__qualname__}"))
 
 
 @cache

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -151,6 +151,7 @@ class Guest:
         self._seated = False
         self._paused: Paused | None = None
         self._image: bytes | None = None
+        self._restoring = False
         self._parking: asyncio.Task[None] | None = None
         self._lost = ""
         self._awaited: list[frozenset[Span]] = []
@@ -179,6 +180,29 @@ class Guest:
     def unread(self) -> None:
         """The last program was refused before Monty gave it a number."""
         self._awaited.pop()
+
+    def awaited(self) -> list[frozenset[Span]]:
+        """Of each program of the session, the calls it awaits."""
+        return list(self._awaited)
+
+    async def written(self) -> bytes:
+        """The state of the program where it paused; the guest has left and forgotten it. Raises `Stopped`."""
+        await self._awake()
+        if self._session is not None:
+            await self._park()
+        image, lost = self._image, self._lost
+        await self.forget()
+        if image is None:
+            raise Stopped(lost or DIED)
+        return image
+
+    async def woken(self, image: bytes, awaited: Sequence[frozenset[Span]], show: Show) -> Paused:
+        """Take up a program where it paused when it was written down; this guest has run nothing yet."""
+        self.begun, self._image, self._awaited = True, image, list(awaited)
+        self._restoring = True
+        await self._sit("", show)
+        assert self._paused is not None
+        return self._paused
 
     def rest(self) -> None:
         """There is nothing to compute for now."""
@@ -233,12 +257,12 @@ class Guest:
         image, self._image = self._image, None
         if image is None:
             return
-        if self._paused is None:
+        if self._paused is None and not self._restoring:
             session.load_session(image)
         else:
             restored = session.load_snapshot(image, print_callback=show)
             assert not isinstance(restored, MontyComplete)
-            self._paused = restored
+            self._paused, self._restoring = restored, False
 
     async def _park(self) -> None:
         assert self._session is not None

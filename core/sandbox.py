@@ -2,16 +2,13 @@
 
 import asyncio
 import builtins
-import difflib
 import hashlib
 import keyword
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic_monty import (
     ClassInstance,
@@ -20,57 +17,28 @@ from pydantic_monty import (
     FunctionSnapshot,
     FutureSnapshot,
     MontyComplete,
-    MontyCrashedError,
     MontyError,
-    MontyRuntimeError,
-    MontySyntaxError,
     NameLookupSnapshot,
+    SyncSnapshot,
 )
 
-from core.crossing import Arrival, Capability, outward, refusal
-from core.dialect import Program, advice, missing, prepare
-from core.errors import InvalidInput
-from core.guests import DIED, MEMORY, Guest, Paused, Processes, Resume, Stopped
+from core.crossing import Arrival, Capability, identified, outward, refusal
+from core.dialect import Program, missing, prepare
+from core.explanations import Surroundings, displayed, ending, unreadable
+from core.guests import Guest, Paused, Processes, Resume, Stopped
+from core.runs import Answer, Call, Deferred, Image, Outcome, Run
 
 SOURCE = 64_000
 """Bytes of code in one run."""
-PRINTED = 20_000
-"""Characters of output that are kept; a run that prints FLOOD of them is stopped."""
-FLOOD = 10_000_000
 CALLS = 500
 """Host calls in one run. PAUSES counts all it asks of us, names and imports too."""
 PAUSES = 5_000
-ERROR = 6_000
-"""Characters of an error that are shown."""
 SLEEP = "sleep"
 GONE = "The variables of this session are gone."
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One thing the guest asks of the house: a method of the object `target`, or the function `name` where it is "".
-
-    Calls count from 0 within a session; the same code with the same answers makes the same calls in the same order.
-    """
-
-    number: int
-    target: str
-    name: str
-    args: list[object]
-    kwargs: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a run printed, and the traceback or sentence it ended with, if it did not end well."""
-
-    printed: str
-    error: str | None
-
-
 Host = Callable[[Call], Awaitable[object]]
 """Answers one call on the event loop, raising what the guest shall see."""
-Answer = asyncio.Task[ExternalSettledResult]
 
 
 class Sandbox:
@@ -88,10 +56,18 @@ class Sandbox:
         await self._processes.close()
 
     def session(
-        self, objects: Mapping[str, frozenset[str]], functions: frozenset[str], values: Mapping[str, object], host: Host
+        self,
+        objects: Mapping[str, frozenset[str]],
+        functions: frozenset[str],
+        values: Mapping[str, object],
+        host: Host,
+        first: int = 0,
     ) -> AbstractAsyncContextManager["Session"]:
-        """A session whose code sees these objects with these methods, these functions and these values."""
-        return _closing(Session(self._processes, objects, functions, values, host))
+        """A session whose code sees these objects with these methods, these functions and these values.
+
+        Its calls are counted from `first`.
+        """
+        return _closing(Session(self._processes, objects, functions, values, host, first))
 
 
 class Session:
@@ -104,59 +80,105 @@ class Session:
         functions: frozenset[str],
         values: Mapping[str, object],
         host: Host,
+        first: int = 0,
     ) -> None:
         self._objects = objects
         self._functions = functions
         self._values = values
         self._host = host
         self._seconds = processes.seconds
-        self._capabilities = {name: ClassInstance(Capability(name), eager_attrs=["name"]) for name in objects}
+        self._around = Surroundings(objects, functions, values)
+        self._capabilities = {name: _handle(name) for name in objects}
         self._targets: dict[UUID, str] = {handle.id: name for name, handle in self._capabilities.items()}
+        self._unbound: dict[str, object] = {}
         self._guest = Guest(processes)
         self._running = asyncio.Lock()
-        self._number = 0
-        self._run = _Run()
+        self._number = first
+        self._run = Run()
 
-    async def run(self, code: str) -> Outcome:
-        """Run code to its end. Whatever it does wrong is in the outcome; if we are cancelled, it is stopped at once."""
+    async def run(self, code: str, skip: int = 0) -> Outcome:
+        """Run code to its end, or to where it waits for what the host cannot answer yet; the session is over then.
+
+        Whatever it does wrong is in the outcome; if we are cancelled, it is stopped at once. The first `skip`
+        characters it prints are left out.
+        """
+        data = code.encode(errors="replace")
+        if len(data) > SOURCE:
+            return Outcome("", f"The code has {len(data)} bytes, a run may have {SOURCE}; run it in parts.")
         async with self._running:
-            self._run = run = _Run()
-            data = code.encode(errors="replace")
-            if len(data) > SOURCE:
-                return Outcome("", f"The code has {len(data)} bytes, a run may have {SOURCE}; run it in parts.")
-            try:
-                error = await self._driven(prepare(data.decode()))
-                self._guest.rest()
-                await self._settle()
-            except BaseException:
-                await _cancel(run.calls.values())
-                await self._guest.forget()
-                raise
-            return Outcome(run.output(), error)
+            self._run = Run(skip=skip)
+            return await self._carried_out(lambda: self._begin(prepare(data.decode())))
+
+    async def go_on(self, image: Image, known: Collection[str]) -> Outcome:
+        """Go on with a program that was written down, as the first thing in this session.
+
+        The calls it has no answers to are asked again. Objects that are not `known` to it are there for later runs.
+        """
+        async with self._running:
+            self._run = Run()
+            self._number = image.number
+            self._unbound = {name: handle for name, handle in self._names().items() if name not in known}
+            return await self._carried_out(lambda: self._wake(image))
 
     async def close(self) -> None:
         """Give the process back; the variables are gone."""
         await self._guest.forget()
 
-    async def _driven(self, program: Program) -> str | None:
-        """Answer the program until it ends; the error it ended with."""
-        names, seed = None, ""
+    async def _carried_out(self, begin: Callable[[], Awaitable[SyncSnapshot]]) -> Outcome:
+        run = self._run
+        try:
+            error, image = await self._driven(begin)
+            self._guest.rest()
+            await self._settle()
+        except BaseException:
+            await _cancel(run.tasks())
+            await self._guest.forget()
+            raise
+        return Outcome(run.output(), error, image, run.characters)
+
+    async def _begin(self, program: Program) -> SyncSnapshot:
+        names, seed, self._unbound = self._unbound, "", {}
         if not self._guest.begun:
             names = self._names()  # chance differs from turn to turn, yet a replay throws the same dice
             seed = hashlib.blake2b(f"{program.source}{self._values!r}".encode(), digest_size=8).hexdigest()
+        return await self._guest.feed(program, names or None, seed, self._run.show)
+
+    async def _wake(self, image: Image) -> SyncSnapshot:
+        snapshot = await self._guest.woken(image.state, image.awaited, self._run.show)
+        self._run.calls = {id: (call, self._task(call)) for id, call in image.calls.items()}
+        if image.standing is None:
+            return snapshot
+        result = await self._settled(image.standing, self._task(image.standing))
+        return await self._guest.resume(lambda paused: paused.resume(result), self._run.show)
+
+    async def _driven(self, begin: Callable[[], Awaitable[SyncSnapshot]]) -> tuple[str | None, Image | None]:
+        """Answer the program until it ends or waits; the error it ended with, or its image."""
         try:
-            snapshot = await self._guest.feed(program, names, seed, self._run.show)
+            snapshot = await begin()
             while not isinstance(snapshot, MontyComplete):
                 self._run.pauses += 1
                 if self._run.pauses > PAUSES:
                     raise Stopped(f"The run asked for more than {PAUSES} things; do less in one run.")
                 snapshot = await self._guest.resume(await self._answer(snapshot), self._run.show)
+        except Deferred:
+            return await self._written()
         except Stopped as stop:
             await self._guest.forget()
-            return f"RuntimeError: {stop} {GONE}"
+            return f"RuntimeError: {stop} {GONE}", None
         except MontyError as error:
-            return await self._explained(error)
-        return None
+            return await self._explained(error), None
+        return None, None
+
+    async def _written(self) -> tuple[str | None, Image | None]:
+        """The image of the program, which has left its process."""
+        await self._settle()
+        awaited = self._guest.awaited()
+        try:
+            state = await self._guest.written()
+        except Stopped as stop:
+            return f"RuntimeError: {stop} {GONE}", None
+        calls = {id: call for id, (call, _) in self._run.calls.items()}
+        return None, Image(state, awaited, self._number, self._run.standing, calls)
 
     def _names(self) -> dict[str, object]:
         """What the guest finds bound: the values, `spaces`, and each object whose name can be written as one."""
@@ -176,9 +198,8 @@ class Session:
             case FunctionSnapshot():
                 result = await self._function(snapshot)
                 return lambda paused: paused.resume(result)
-            case FutureSnapshot():  # the earliest call first, however fast the others, so that a replay is the same
-                first = min(snapshot.pending_call_ids)
-                settled = await self._waited(self._run.calls.pop(first))
+            case FutureSnapshot():
+                first, settled = await self._earliest(snapshot.pending_call_ids)
                 return lambda paused: paused.resume({first: settled})
             case NameLookupSnapshot():
                 return self._name(snapshot)
@@ -208,11 +229,11 @@ class Session:
             target = self._targets[snapshot.object_id]
         else:
             text = f"{name!r} cannot be called: a value has attributes only, methods are on the spaces."
-            return refusal(AttributeError(f"{text} {self._available('')}"))
+            return refusal(AttributeError(f"{text} {self._around.available('')}"))
         if target and name not in self._objects.get(target, frozenset()):
-            return refusal(PermissionError(self._allowed(target, name)))
+            return refusal(PermissionError(self._around.allowed(target, name)))
         if not target and name not in self._functions:
-            return refusal(NameError(f"name {name!r} is not defined. {self._available(name)}"))
+            return refusal(NameError(f"name {name!r} is not defined. {self._around.available(name)}"))
         return await self._called(snapshot, target, name, self._guest.awaits(snapshot))
 
     async def _system(self, snapshot: FunctionSnapshot, name: str) -> ExternalResult:
@@ -232,7 +253,7 @@ class Session:
 
     async def _clock(self, snapshot: FunctionSnapshot, name: str) -> ExternalResult:
         """The house's clock under the names of the standard library."""
-        answer = await self._waited(self._ask("", "now", [], {}))
+        answer = await self._settled(*self._ask("", "now", [], {}))
         told = answer.get("return_value")
         if not isinstance(told, str | datetime):
             return answer
@@ -255,26 +276,48 @@ class Session:
             kwargs = {key: arrival.plain(value) for key, value in snapshot.kwargs.items()}
         except (RuntimeError, TypeError, ValueError) as error:
             return refusal(error)
-        task = self._ask(target, name, args, kwargs)
+        call, task = self._ask(target, name, args, kwargs)
         if not awaited:
-            return await self._waited(task)
-        self._run.calls[snapshot.call_id] = task
+            return await self._settled(call, task)
+        self._run.calls[snapshot.call_id] = call, task
         self._run.carried[task] = arrival.size - before
         return {"future": ...}
 
-    def _ask(self, target: str, name: str, args: list[object], kwargs: dict[str, object]) -> Answer:
+    def _ask(self, target: str, name: str, args: list[object], kwargs: dict[str, object]) -> tuple[Call, Answer]:
         call = Call(self._number, target, name, args, kwargs)
         self._number += 1
         self._run.asked += 1
-        return asyncio.create_task(self._answered(call), name=f"{target}.{name}" if target else name)
+        return call, self._task(call)
 
-    async def _answered(self, call: Call) -> ExternalSettledResult:
+    def _task(self, call: Call) -> Answer:
+        return asyncio.create_task(self._answered(call), name=f"{call.target}.{call.name}".lstrip("."))
+
+    async def _answered(self, call: Call) -> ExternalSettledResult | None:
         try:
             return {"return_value": outward(await self._host(call))}
+        except Deferred:
+            return None
         except Exception as error:  # noqa: BLE001 - whatever the house raises is for the guest to see
             return refusal(error)
 
-    async def _waited(self, task: Answer) -> ExternalSettledResult:
+    async def _earliest(self, pending: Iterable[int]) -> tuple[int, ExternalSettledResult]:
+        """The earliest call that is answered, however fast the others, so that a replay is the same."""
+        for id in sorted(pending):
+            settled = await self._waited(self._run.calls[id][1])
+            if settled is not None:
+                del self._run.calls[id]
+                return id, settled
+        raise Deferred
+
+    async def _settled(self, call: Call, task: Answer) -> ExternalSettledResult:
+        """The answer to a call that the program stands at."""
+        settled = await self._waited(task)
+        if settled is None:
+            self._run.standing = call
+            raise Deferred
+        return settled
+
+    async def _waited(self, task: Answer) -> ExternalSettledResult | None:
         """The answer; until it is there, others may have the process."""
         self._guest.rest()
         try:
@@ -286,83 +329,18 @@ class Session:
 
     async def _settle(self) -> None:
         """Let calls that the program did not wait for come to their end; only sleep is cut short."""
-        left = self._run.calls.values()
+        left = self._run.tasks()
         await _cancel(task for task in left if task.get_name() == SLEEP)
         await asyncio.gather(*(task for task in left if not task.done()))
 
-    # What the guest is told.
-
     async def _explained(self, error: MontyError) -> str:
         """The error in words that say what to do; a guest that was stopped has lost its variables."""
-        slow = (
-            f"TimeoutError: The code computed for more than {self._seconds:g} s and was stopped. "
-            "Do less in one run, or look for a loop that never ends."
-        )
-        if isinstance(error, MontyCrashedError):
-            told = slow if error.timed_out else f"RuntimeError: {DIED}"
-        elif isinstance(error, MontyRuntimeError) and not error.traceback() and "time limit" in str(error):
-            told = slow
-        elif isinstance(error.exception(), MemoryError):
-            told = f"{_displayed(error)}\nThe code needed more than {MEMORY >> 20} MB; work in smaller pieces."
-        else:
-            if isinstance(error, MontySyntaxError) and error.traceback() and error.traceback()[0].filename == "main.py":
-                self._guest.unread()
-            return self._advised(_displayed(error))
-        await self._guest.forget()
-        return f"{told} {GONE}"
-
-    def _advised(self, told: str) -> str:
-        if undefined := re.search(r"NameError: name '(\w+)' is not defined$", told):
-            return f"{told}. {self._available(undefined[1])}"
-        if "'Capability' object has no attribute" in told or re.search(r"spaces\[.*\nKeyError: .*$", told, re.DOTALL):
-            return f"{told}. {self._available('')}"
-        return "\n".join(filter(None, (told, advice(told))))
-
-    def _available(self, name: str) -> str:
-        """What there is, with what the name may have meant."""
-        named = [*sorted(self._functions), *self._values, "spaces"]
-        near = difflib.get_close_matches(name, [*named, *self._objects], 1)
-        methods = [f"spaces[{target!r}] has {', '.join(sorted(names))}" for target, names in self._objects.items()]
-        return (
-            (f"Did you mean {near[0]}? " if near else "") + "; ".join([f"Here are {', '.join(named)}", *methods]) + "."
-        )
-
-    def _allowed(self, target: str, name: str) -> str:
-        allowed = sorted(self._objects.get(target, ()))
-        near = difflib.get_close_matches(name, allowed, 1)
-        return (
-            f"{name!r} is not allowed on {target!r}; you may use {', '.join(allowed) or 'nothing there'}. "
-            f"{f'Did you mean {near[0]}? ' if near else ''}If your task needs it, ask your coordinator."
-        )
-
-
-@dataclass(eq=False)
-class _Run:
-    """What belongs to one run: its output, its counts, and the calls whose answers it has not taken yet."""
-
-    text: list[str] = field(default_factory=list)
-    characters: int = 0
-    asked: int = 0
-    pauses: int = 0
-    calls: dict[int, Answer] = field(default_factory=dict)
-    carried: dict[Answer, int] = field(default_factory=dict)
-
-    def show(self, _stream: str, text: str) -> None:
-        """Keep the beginning; called on the thread that steps the guest."""
-        if self.characters < PRINTED:
-            self.text.append(text[: PRINTED - self.characters])
-        self.characters += len(text)
-        if self.characters > FLOOD:
-            raise InvalidInput(f"More than {FLOOD} characters were printed; print a summary.")
-
-    def output(self) -> str:
-        cut = self.characters - PRINTED
-        note = f"\n[{cut} more characters were printed and left out; print less at a time]" if cut > 0 else ""
-        return "".join(self.text) + note
-
-    def under_way(self) -> int:
-        """How much the unanswered calls carry."""
-        return sum(size for task, size in self.carried.items() if not task.done())
+        if told := ending(error, self._seconds):
+            await self._guest.forget()
+            return f"{told} {GONE}"
+        if unreadable(error):
+            self._guest.unread()
+        return self._around.advised(displayed(error))
 
 
 @asynccontextmanager
@@ -373,14 +351,18 @@ async def _closing(session: Session) -> AsyncIterator[Session]:
         await session.close()
 
 
+def _handle(name: str) -> ClassInstance:
+    """What the guest holds of an object; the same name has the same identity, in any process."""
+    return ClassInstance(
+        Capability(name),
+        id=uuid5(NAMESPACE_URL, f"stoa:{name}"),
+        class_type=identified(Capability),
+        eager_attrs=["name"],
+    )
+
+
 async def _cancel(tasks: Iterable[Answer]) -> None:
     """Cancel the tasks and wait until they are over."""
     for task in (every := list(tasks)):
         task.cancel()
     await asyncio.gather(*every, return_exceptions=True)
-
-
-def _displayed(error: MontyError) -> str:
-    """The traceback, its middle left out where it is long."""
-    text = error.display() if isinstance(error, MontyRuntimeError | MontySyntaxError) else str(error)
-    return text if len(text) <= ERROR else f"{text[: ERROR // 2]}\n[...]\n{text[-ERROR // 2 :]}"

@@ -19,7 +19,8 @@ from core.lanes import Lane
 from core.llm import LLM, Message, Usage
 from core.news import News, gather
 from core.notifications import Draft
-from core.sandbox import Call, Sandbox
+from core.runs import Call
+from core.sandbox import Sandbox
 from core.sandbox import Session as Guest
 from core.secrets import Secrets
 from core.sessions import Session, write_message

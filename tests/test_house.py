@@ -25,7 +25,7 @@ FROM_THE_GROUND_UP = """
     search wordpiece embeddings finding notifications
     spaces
     llm frames templates recipes offline
-    crossing dialect guests sandbox tools
+    crossing dialect guests explanations runs sandbox tools
     agents spawning capabilities sessions contexts lanes news timers turns
     house
     worker

@@ -15,7 +15,8 @@ import pytest
 
 from core.atoms import Atom, Origin
 from core.errors import NotFound, PermissionDenied
-from core.sandbox import Call, Host, Outcome, Sandbox, Session
+from core.runs import Call, Outcome
+from core.sandbox import Host, Sandbox, Session
 
 READ = frozenset({"get", "search", "history"})
 APPEND = READ | {"put"}

@@ -9,7 +9,8 @@ from copy import deepcopy
 import pytest
 
 from core.atoms import Atom
-from core.sandbox import Call, Sandbox
+from core.runs import Call
+from core.sandbox import Sandbox
 
 SECRET = "canary-5e1f"
 MEGABYTES = 400
