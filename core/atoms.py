@@ -41,6 +41,8 @@ class Principal:
 
 
 OWNER = Principal("owner", Origin.OWNER)
+HOUSE = Principal("house", Origin.AGENT)
+"""Stoa itself: it puts questions to the owner, tells what was decided, and keeps the record of it."""
 
 
 @dataclass(frozen=True, slots=True)

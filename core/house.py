@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from core.agents import Agents
+from core.approvals import Approvals
 from core.clock import Clock
 from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder
 from core.keys import Keys
@@ -31,6 +32,7 @@ class House:
     spaces: Spaces
     agents: Agents
     timers: Timers
+    approvals: Approvals
     secrets: Secrets
 
 
@@ -60,4 +62,5 @@ async def open_house(
         notifications = await stack.enter_async_context(Notifications(store, waiting))
         spaces = Spaces(store, notifications, clock, embedder)
         agents, timers = Agents(spaces), Timers(spaces)
-        yield House(settings, url, clock, store, notifications, embedder, spaces, agents, timers, Secrets())
+        approvals = Approvals(spaces)
+        yield House(settings, url, clock, store, notifications, embedder, spaces, agents, timers, approvals, Secrets())

@@ -1,12 +1,11 @@
 """Timers: atoms that come due. A timer fires by one write to its atom, so it fires once however often it is tried."""
 
-import asyncio
-import contextlib
 import re
 from datetime import datetime, timedelta
 
 from core.atoms import Atom, Origin, Principal, References
-from core.errors import Conflict, InvalidInput, NotFound, StoreUnavailable
+from core.deadlines import keep
+from core.errors import InvalidInput, NotFound
 from core.permissions import Permission
 from core.search import Filter
 from core.spaces import Space, Spaces, first_words
@@ -82,25 +81,7 @@ class Timers:
         """Fire every timer when it is due, late ones at once. Any number of workers may run this."""
         await self.prepare()
         space = self._spaces.open(SPACE, CLOCK)
-        changed = asyncio.Event()
-        watching = asyncio.create_task(_watch(space, await space.newest(), changed), name="timers")
-        try:
-            while True:
-                changed.clear()
-                try:
-                    moment = await self._fire_due(space)
-                except (StoreUnavailable, Conflict):  # away for now, or moved meanwhile: look again soon
-                    moment = self._clock.now() + timedelta(seconds=1)
-                waits = [asyncio.create_task(wait) for wait in (self._clock.sleep_until(moment), changed.wait())]
-                try:
-                    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for wait in waits:
-                        wait.cancel()
-        finally:
-            watching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watching
+        await keep(space, self._clock, lambda: self._fire_due(space))
 
     async def _fire_due(self, space: Space) -> datetime:
         """Fire what is due; answers when to look again."""
@@ -128,13 +109,3 @@ class Timers:
 def _due(timer: Atom) -> datetime:
     due = timer.metadata.get("due")
     return due if isinstance(due, datetime) else timer.created or datetime.max
-
-
-async def _watch(space: Space, after: int, changed: asyncio.Event) -> None:
-    """Set the event at each change of the space after number `after`, over any absence of the store."""
-    while True:
-        with contextlib.suppress(StoreUnavailable):
-            async for change in space.follow(after):
-                after = change.seq
-                changed.set()
-        await asyncio.sleep(1)

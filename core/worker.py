@@ -80,6 +80,7 @@ class Worker:
                 group.create_task(self._embed(), name="embed")
                 group.create_task(self._reconcile(), name="reconcile")
                 group.create_task(self._house.timers.run(), name="timers")
+                group.create_task(self._house.approvals.run(), name="approvals")
 
     async def drain(self, seconds: float) -> None:
         """Begin no turn any more, and wait until those under way have ended, `seconds` at most.
