@@ -5,20 +5,11 @@ from typing import Annotated
 
 import typer
 
+from bots.cli_spaces import space
+from bots.options import Json, group
 from core import __version__
 
-
-def _group(help: str) -> typer.Typer:
-    return typer.Typer(
-        help=help,
-        no_args_is_help=True,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-    )
-
-
-app = _group(
+app = group(
     "A personal assistant that is many agents over shared spaces.\n\n"
     "\b\nBegin with:\n"
     "  stoa run                            start it and talk to it\n"
@@ -27,15 +18,11 @@ app = _group(
     "  stoa doctor                         find out what is wrong\n\n"
     "Data lies in ~/.stoa or where STOA_HOME says. STOA_MODEL names the model, REDIS_URL a Redis of your own."
 )
-space = _group("Look into the spaces in which people and agents work.")
-agent = _group("See which agents there are.")
-timer = _group("See and cancel what is going to happen at a time.")
+agent = group("See which agents there are.")
+timer = group("See and cancel what is going to happen at a time.")
 app.add_typer(space, name="space")
 app.add_typer(agent, name="agent")
 app.add_typer(timer, name="timer")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many at most.")]
 
 
 @app.callback()
@@ -97,63 +84,6 @@ def worker() -> None:
     from bots.commands.worker import work
 
     work()
-
-
-@space.command("list")
-def space_list(json: Json = False) -> None:
-    """List the spaces."""
-    from bots.commands import spaces
-
-    asyncio.run(spaces.list_all(json))
-
-
-@space.command("show")
-def space_show(name: str, limit: Limit = 20, json: Json = False) -> None:
-    """Show the newest atoms of the space NAME, the newest last.
-
-    \b
-    Examples:
-      stoa space show bus
-      stoa space show tasks --json
-    """
-    from bots.commands import spaces
-
-    asyncio.run(spaces.show(name, limit, json))
-
-
-@space.command("search")
-def space_search(
-    query: str,
-    within: Annotated[str | None, typer.Option("--in", metavar="NAME", help="Search this space only.")] = None,
-    limit: Limit = 10,
-    json: Json = False,
-) -> None:
-    """Find atoms by what QUERY means, the best first.
-
-    \b
-    Examples:
-      stoa space search 'groceries'
-      stoa space search 'what to review' --in chat
-    """
-    from bots.commands import spaces
-
-    asyncio.run(spaces.search(query, within, limit, json))
-
-
-@space.command("history")
-def space_history(
-    name: Annotated[str, typer.Argument(metavar="NAME[/ATOM]")], limit: Limit = 50, json: Json = False
-) -> None:
-    """Show what happened in a space or to one atom.
-
-    \b
-    Examples:
-      stoa space history tasks
-      stoa space history tasks/k3v9w2m4q8zt
-    """
-    from bots.commands import spaces
-
-    asyncio.run(spaces.history(name, limit, json))
 
 
 @agent.command("list")

@@ -6,9 +6,12 @@ from dataclasses import asdict
 
 import typer
 
+from bots.commands.arguments import atom_of, conditions_of
+from bots.commands.editing import difference
+from bots.commands.highlights import Excerpt, excerpt
 from bots.commands.opening import opened, print_json, print_table, when
-from channels.rendering import one_line, visible
-from core.atoms import Atom
+from channels.rendering import BOLD, RESET, clean, one_line, visible
+from core.atoms import OWNER, Atom, Value
 from core.errors import NotFound
 from core.house import House
 from core.spaces import Space
@@ -43,23 +46,51 @@ async def list_all(as_json: bool) -> None:
 
 
 async def show(name: str, limit: int, as_json: bool) -> None:
-    """The newest atoms of a space, oldest first, each with the comment of its last change."""
+    """The newest atoms of a space, oldest first, each with the comment of its last change; or one atom."""
+    space_name, _, id = name.partition("/")
     async with opened() as house:
-        atoms = await (await _known(house, name)).search(limit=limit)
+        space = await known(house, space_name)
+        if id:
+            return await _show_one(house, await space.get(id), as_json)
+        atoms = await space.search(limit=limit)
         atoms.sort(key=lambda atom: (atom.created is not None, atom.created))
         await _print(house, atoms, as_json, f"There is nothing in {name!r} yet.")
 
 
-async def search(query: str, within: str | None, limit: int, as_json: bool) -> None:
-    """The atoms that fit best, over all spaces or one, the best first."""
+async def get(name: str, version: int | None) -> None:
+    """The content of an atom, now or as a version had it."""
+    space_name, id = atom_of(name)
     async with opened() as house:
-        spaces = house.spaces
-        found = await (
-            (await _known(house, within)).search(query, limit=limit)
-            if within
-            else spaces.search(spaces.open("chat").actor, query, limit=limit)
+        space = await known(house, space_name)
+        content = (await space.get(id)).content if version is None else await _content(space, id, version)
+    typer.echo(content, nl=not content.endswith("\n"))
+
+
+async def search(
+    query: str, within: str | None, metadata: Sequence[str], limit: int, deprecated: bool, as_json: bool
+) -> None:
+    """The atoms that fit best, over all spaces or one, the best first, with what in them matched."""
+    conditions = conditions_of(metadata)
+    async with opened() as house:
+        names = [(await known(house, within)).id] if within else None
+        found = await house.spaces.search(
+            OWNER, query, within=names, metadata=conditions, limit=limit, deprecated=deprecated
         )
-        await _print(house, found, as_json, "Nothing was found.")
+        excerpts = [await excerpt(query, clean(atom.content), house.embedder) for atom in found]
+        await _print(house, found, as_json, "Nothing was found.", excerpts)
+
+
+async def diff(name: str, old: int | None, new: int | None) -> None:
+    """What changed between two versions of an atom."""
+    space_name, id = atom_of(name)
+    async with opened() as house:
+        space = await known(house, space_name)
+        newest = (await space.get(id)).version
+        new = newest if new is None else new
+        old = max(1, new - 1) if old is None else old
+        before, after = await _content(space, id, old), await _content(space, id, new)
+    for line in difference(before, after, f"version {old}", f"version {new}"):
+        typer.echo(line)
 
 
 async def history(name: str, limit: int, as_json: bool) -> None:
@@ -67,7 +98,7 @@ async def history(name: str, limit: int, as_json: bool) -> None:
     async with opened() as house:
         zone = house.clock.zone
         space_name, _, atom = name.partition("/")
-        space = await _known(house, space_name)
+        space = await known(house, space_name)
         if atom:
             versions = await space.history(atom, limit)
             found = [asdict(version) for version in versions]
@@ -83,7 +114,7 @@ async def history(name: str, limit: int, as_json: bool) -> None:
         print_table([tuple(map(one_line, row)) for row in rows])
 
 
-async def _known(house: House, name: str) -> Space:
+async def known(house: House, name: str) -> Space:
     """The space called `name`; raises `NotFound` naming those there are."""
     names = await house.spaces.names()
     if name not in names:
@@ -97,18 +128,39 @@ async def _changes(house: House, name: str) -> int:
     return int(await house.store.run("HGET", house.store.keys.space(name), "seq") or 0)
 
 
-async def _print(house: House, atoms: Sequence[Atom], as_json: bool, nothing: str) -> None:
+async def _print(
+    house: House, atoms: Sequence[Atom], as_json: bool, nothing: str, excerpts: Sequence[Excerpt] = ()
+) -> None:
     histories = await asyncio.gather(*(house.spaces.open(atom.space).history(atom.id, limit=1) for atom in atoms))
     comments = [versions[-1].comment for versions in histories]
     if as_json:
-        print_json([{**asdict(atom), "comment": comment} for atom, comment in zip(atoms, comments, strict=True)])
-        return
+        found = [{**asdict(atom), "comment": comment} for atom, comment in zip(atoms, comments, strict=True)]
+        for one, piece in zip(found, excerpts, strict=False):
+            one["excerpt"] = asdict(piece)
+        return print_json(found)
     if not atoms:
         typer.echo(nothing)
-    for atom, comment in zip(atoms, comments, strict=True):
+    for number, (atom, comment) in enumerate(zip(atoms, comments, strict=True)):
         typer.echo(f"{when(atom.updated, house.clock.zone)}  {atom.author}  {one_line(comment)}  [{atom.ref}]")
-        for line in _shown(atom.content, comment):
+        for line in _marked(excerpts[number]) if excerpts else _shown(atom.content, comment):
             typer.echo(f"    {line}")
+
+
+async def _show_one(house: House, atom: Atom, as_json: bool) -> None:
+    if as_json:
+        return print_json(asdict(atom))
+    zone = house.clock.zone
+    state = f"version {atom.version}" + (", deprecated" if atom.deprecated else "")
+    rows = [("atom", atom.ref), ("state", state), ("author", f"{atom.author} ({atom.origin})")]
+    rows += [("created", when(atom.created, zone)), ("updated", when(atom.updated, zone))]
+    rows += [(key, one_line(_said(value))) for key, value in sorted(atom.metadata.items())]
+    rows += [(name, " ".join(ids)) for name, ids in sorted(atom.references.items())]
+    print_table(rows)
+    typer.echo(f"\n{visible(atom.content)}")
+
+
+def _said(value: Value) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _shown(content: str, comment: str) -> list[str]:
@@ -118,6 +170,24 @@ def _shown(content: str, comment: str) -> list[str]:
         return []
     more = len(lines) - LINES
     return [*lines[:LINES], f"... and {more} more lines; --json shows all"] if more > 0 else lines
+
+
+def _marked(piece: Excerpt) -> list[str]:
+    """The lines of an excerpt, what matched in bold where the terminal can."""
+    marked, done = [], 0
+    for start, end in piece.matches:
+        marked += [visible(piece.text[done:start]), BOLD, visible(piece.text[start:end]), RESET]
+        done = end
+    marked.append(visible(piece.text[done:]))
+    return [line for line in "".join(marked).splitlines() if line.strip()]
+
+
+async def _content(space: Space, id: str, version: int) -> str:
+    """The content of an atom as one of its versions had it."""
+    versions = await space.history(id, limit=1000)
+    if not versions[0].version <= version <= versions[-1].version:
+        raise NotFound(f"{id!r} has no version {version}; it has {versions[0].version} to {versions[-1].version}.")
+    return next(one.content for one in reversed(versions) if one.version <= version and one.content is not None)
 
 
 def _title(description: str) -> str:

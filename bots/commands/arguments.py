@@ -1,0 +1,100 @@
+"""What people type for metadata, references and times, as values."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from core.atoms import Value
+from core.errors import InvalidInput
+from core.search import Filter
+
+OPERATORS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+CONDITION = re.compile(r"([^=<>]+)(<=|>=|=|<|>)(.*)", re.DOTALL)
+
+
+def metadata_of(entries: Sequence[str]) -> dict[str, Value | None]:
+    """`KEY=VALUE` as metadata; a key given twice is a list of text, an empty value takes the key away."""
+    found: dict[str, Value | None] = {}
+    for entry in entries:
+        key, is_pair, text = entry.partition("=")
+        if not is_pair or not key.strip():
+            raise InvalidInput(f"{entry!r} is no metadata; say it as KEY=VALUE, such as status=open")
+        key = key.strip()
+        if key in found:
+            before = found[key]
+            found[key] = [*(before if isinstance(before, list) else [str(before)]), text]
+        else:
+            found[key] = value_of(text) if text else None
+    return found
+
+
+def conditions_of(entries: Sequence[str]) -> Filter:
+    """`KEY=VALUE`, `KEY<VALUE` and so on as a filter for search."""
+    equal: dict[str, Value] = {}
+    compared: dict[str, dict[str, Value]] = {}
+    for entry in entries:
+        match = CONDITION.fullmatch(entry)
+        if not match or not match[3]:
+            raise InvalidInput(f"{entry!r} is no condition; say KEY=VALUE, or KEY<VALUE with < <= > or >=")
+        key, operator, value = match[1].strip(), match[2], value_of(match[3])
+        if operator == "=":
+            equal[key] = value
+        else:
+            compared.setdefault(key, {})[OPERATORS[operator]] = value
+    return {**equal, **compared}
+
+
+def references_of(entries: Sequence[str]) -> dict[str, list[str]]:
+    """`NAME=ATOM` as references; a name may be given several times."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        name, _, atom = entry.partition("=")
+        if not name or not atom:
+            raise InvalidInput(f"{entry!r} is no reference; say it as NAME=ATOM, such as about=notes/k3v9w2m4q8zt")
+        found.setdefault(name, []).append(atom)
+    return found
+
+
+def value_of(text: str) -> Value:
+    """A number, true, false, a time with its offset or a list of text where it looks like one, else the text itself.
+
+    JSON quotes keep what looks like a number a text.
+    """
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _time(text) or text
+    if isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, list) and all(isinstance(member, str) for member in value):
+        return value
+    return text
+
+
+def moment_of(text: str, zone: ZoneInfo) -> datetime:
+    """A time as ISO text, in `zone` unless it says its own offset."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(f"{text!r} is no time; say it as 2026-12-24T18:00, or with an offset at its end") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def atom_of(name: str) -> tuple[str, str]:
+    """`NAME/ATOM` as the space's name and the atom's id."""
+    space, _, id = name.partition("/")
+    if not space or not id:
+        raise InvalidInput(f"{name!r} names no atom; say it as NAME/ATOM, as listings show it in brackets")
+    return space, id
+
+
+def _time(text: str) -> datetime | None:
+    """A time of day with its offset; a date alone stays text."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None

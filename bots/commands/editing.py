@@ -1,0 +1,104 @@
+"""Text in the person's editor, and what two people wrote at once in one text."""
+
+import asyncio
+import difflib
+import os
+import shlex
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from channels.rendering import clean
+from core.errors import InvalidInput
+
+ADDED, REMOVED, RESET = "\x1b[32m", "\x1b[31m", "\x1b[0m"
+
+
+class Draft:
+    """A text being edited, in a file that is kept until what is in it has been saved."""
+
+    def __init__(self, name: str, text: str) -> None:
+        directory = Path(tempfile.mkdtemp(prefix="stoa-"))  # readable by its owner alone
+        self.file = directory / f"{name}.md"
+        self.write(text)
+
+    async def edit(self) -> str:
+        """The text as the person leaves it; raises `InvalidInput` if there is no editor or it fails."""
+        command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        try:
+            editor = await asyncio.create_subprocess_exec(*shlex.split(command), str(self.file))
+        except (OSError, ValueError) as error:
+            raise InvalidInput(
+                f"The editor {command!r} cannot be started ({error}). Set EDITOR to the one you use."
+            ) from None
+        if status := await editor.wait():
+            raise InvalidInput(f"The editor {command!r} ended with {status}, so nothing was saved; see {self.file}.")
+        try:
+            return self.file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"What the editor wrote to {self.file} cannot be read: {error}.") from None
+
+    def write(self, text: str) -> None:
+        """Begin anew with another text."""
+        self.file.write_text(text, "utf-8")
+
+    def close(self) -> None:
+        """Remove the file: what was in it is saved."""
+        self.file.unlink(missing_ok=True)
+        self.file.parent.rmdir()
+
+
+def difference(before: str, after: str, old: str, new: str) -> Iterator[str]:
+    """The lines that differ, as a unified diff in colours."""
+    lines = difflib.unified_diff(clean(before).splitlines(), clean(after).splitlines(), old, new, lineterm="")
+    for line in lines:
+        mark = ADDED if line.startswith("+") else REMOVED if line.startswith("-") else ""
+        yield f"{mark}{line}{RESET}" if mark else line
+
+
+def both(base: str, theirs: str, mine: str) -> tuple[str, bool]:
+    """Both changes of `base` in one text, and whether they touched the same lines.
+
+    Lines that both changed stand twice, between marks as programmers know them.
+    """
+    lines = [text.splitlines(keepends=True) for text in (base, theirs, mine)]
+    merged: list[str] = []
+    clash = False
+    for kept, ours, yours in _regions(*lines):
+        if ours == yours or yours == kept:
+            merged += ours
+        elif ours == kept:
+            merged += yours
+        else:
+            clash = True
+            marks = ("<<<<<<< theirs\n", "=======\n", ">>>>>>> yours\n")
+            merged += [marks[0], *_closed(ours), marks[1], *_closed(yours), marks[2]]
+    return "".join(merged), clash
+
+
+def _regions(
+    base: list[str], theirs: list[str], mine: list[str]
+) -> Iterator[tuple[list[str], list[str], list[str]]]:
+    """The three texts cut where lines of `base` are kept by both: pieces that correspond."""
+    kept_by_them, kept_by_me = _kept(base, theirs), _kept(base, mine)
+    at, in_theirs, in_mine = 0, 0, 0
+    for line in range(len(base) + 1):
+        end = line == len(base)
+        if not end and not (line in kept_by_them and line in kept_by_me):
+            continue
+        until_theirs = len(theirs) if end else kept_by_them[line]
+        until_mine = len(mine) if end else kept_by_me[line]
+        yield base[at:line], theirs[in_theirs:until_theirs], mine[in_mine:until_mine]
+        if not end:
+            yield [base[line]], [base[line]], [base[line]]
+        at, in_theirs, in_mine = line + 1, until_theirs + 1, until_mine + 1
+
+
+def _kept(base: list[str], other: list[str]) -> dict[int, int]:
+    """Which lines of `base` stand in `other`, and where."""
+    blocks = difflib.SequenceMatcher(None, base, other, autojunk=False).get_matching_blocks()
+    return {block.a + step: block.b + step for block in blocks for step in range(block.size)}
+
+
+def _closed(lines: list[str]) -> list[str]:
+    return [*lines[:-1], lines[-1] if lines[-1].endswith("\n") else f"{lines[-1]}\n"] if lines else []
