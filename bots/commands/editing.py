@@ -20,6 +20,7 @@ class Draft:
     def __init__(self, name: str, text: str) -> None:
         directory = Path(tempfile.mkdtemp(prefix="stoa-"))  # readable by its owner alone
         self.file = directory / f"{name}.md"
+        self._closed = text.endswith("\n")
         self.write(text)
 
     async def edit(self) -> str:
@@ -34,13 +35,14 @@ class Draft:
         if status := await editor.wait():
             raise InvalidInput(f"The editor {command!r} ended with {status}, so nothing was saved; see {self.file}.")
         try:
-            return self.file.read_text("utf-8")
+            text = self.file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidInput(f"What the editor wrote to {self.file} cannot be read: {error}.") from None
+        return text if self._closed else text.removesuffix("\n")  # editors close the last line
 
     def write(self, text: str) -> None:
         """Begin anew with another text."""
-        self.file.write_text(text, "utf-8")
+        self.file.write_text(text if text.endswith("\n") else f"{text}\n", "utf-8")
 
     def close(self) -> None:
         """Remove the file: what was in it is saved."""
@@ -76,9 +78,7 @@ def both(base: str, theirs: str, mine: str) -> tuple[str, bool]:
     return "".join(merged), clash
 
 
-def _regions(
-    base: list[str], theirs: list[str], mine: list[str]
-) -> Iterator[tuple[list[str], list[str], list[str]]]:
+def _regions(base: list[str], theirs: list[str], mine: list[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
     """The three texts cut where lines of `base` are kept by both: pieces that correspond."""
     kept_by_them, kept_by_me = _kept(base, theirs), _kept(base, mine)
     at, in_theirs, in_mine = 0, 0, 0

@@ -10,8 +10,10 @@ WIDTH = 240
 """About how many characters of a text are shown around what matched."""
 PASSAGE = re.compile(r"[^\n]*?(?:[.!?](?=\s)|\n|$)")
 MOST_PASSAGES = 60
-IDLE = frozenset("a an and are at be by did do does for from how i in is it my of on or that the to was what when "
-                 "where which who will with you".split())  # fmt: skip
+IDLE = re.compile(
+    "an?|and|are|at|be|by|did|do|does|for|from|how|in|is|it|my|of|on|or|that|the|to|was|what|when|where|which|who|will"
+    "|with|you"
+)
 """Words that stand everywhere and say nothing about why a text was found."""
 
 
@@ -41,7 +43,7 @@ async def excerpt(query: str, text: str, embedder: Embedder) -> Excerpt:
 
 def matches(query: str, text: str) -> list[tuple[int, int]]:
     """Where words of the query stand in the text, a plural or another ending allowed."""
-    words = [word for word in re.findall(r"\w+", query.lower()) if word not in IDLE and len(word) > 1]
+    words = [word for word in re.findall(r"\w+", query.lower()) if len(word) > 1 and not IDLE.fullmatch(word)]
     stems = [re.escape(word[:-1] if len(word) > 3 and word.endswith(("s", "e", "y")) else word) for word in words]
     if not stems:
         return []

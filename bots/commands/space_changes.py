@@ -34,7 +34,8 @@ async def describe(name: str, description: str | None, in_editor: bool) -> None:
         space = await known(house, name)
         before = await space.description()
         if description is None and not in_editor:
-            return typer.echo(before or f"{name} has no description yet.")
+            typer.echo(before or f"{name} has no description yet.")
+            return
         if in_editor:
             draft = Draft(name, before)
             text = await draft.edit()
@@ -42,14 +43,13 @@ async def describe(name: str, description: str | None, in_editor: bool) -> None:
         else:
             text = _given(description or "")
         if text == before:
-            return typer.echo("Nothing was changed.")
+            typer.echo("Nothing was changed.")
+            return
         await space.describe(text)
     typer.echo(f"{name} is described anew.")
 
 
-async def share(
-    name: str, principal: str, permission: str, until: str | None, delegate: bool, comment: str
-) -> None:
+async def share(name: str, principal: str, permission: str, until: str | None, delegate: bool, comment: str) -> None:
     """Give a permission, and say what was given; a time without an offset is the owner's own."""
     level = Permission.parse(permission)
     async with opened() as house:
@@ -90,12 +90,14 @@ async def edit(name: str, comment: str, metadata: Sequence[str]) -> None:
         atom = await space.get(id)
         if metadata:
             said = comment or f"set {', '.join(metadata)}"[:300]
-            return _saved(await space.update(id, comment=said, metadata=metadata_of(metadata)))
+            _saved(await space.update(id, comment=said, metadata=metadata_of(metadata)))
+            return
         draft = Draft(atom.id, atom.content)
         text = await draft.edit()
         if text == atom.content:
             draft.close()
-            return typer.echo("Nothing was changed.")
+            typer.echo("Nothing was changed.")
+            return
         while True:
             try:
                 changed = await space.update(id, comment=comment or "edited by hand", content=text)

@@ -51,7 +51,8 @@ async def show(name: str, limit: int, as_json: bool) -> None:
     async with opened() as house:
         space = await known(house, space_name)
         if id:
-            return await _show_one(house, await space.get(id), as_json)
+            _show_one(house, await space.get(id), as_json)
+            return
         atoms = await space.search(limit=limit)
         atoms.sort(key=lambda atom: (atom.created is not None, atom.created))
         await _print(house, atoms, as_json, f"There is nothing in {name!r} yet.")
@@ -137,7 +138,8 @@ async def _print(
         found = [{**asdict(atom), "comment": comment} for atom, comment in zip(atoms, comments, strict=True)]
         for one, piece in zip(found, excerpts, strict=False):
             one["excerpt"] = asdict(piece)
-        return print_json(found)
+        print_json(found)
+        return
     if not atoms:
         typer.echo(nothing)
     for number, (atom, comment) in enumerate(zip(atoms, comments, strict=True)):
@@ -146,12 +148,13 @@ async def _print(
             typer.echo(f"    {line}")
 
 
-async def _show_one(house: House, atom: Atom, as_json: bool) -> None:
+def _show_one(house: House, atom: Atom, as_json: bool) -> None:
     if as_json:
-        return print_json(asdict(atom))
+        print_json(asdict(atom))
+        return
     zone = house.clock.zone
     state = f"version {atom.version}" + (", deprecated" if atom.deprecated else "")
-    rows = [("atom", atom.ref), ("state", state), ("author", f"{atom.author} ({atom.origin})")]
+    rows: list[tuple[str, ...]] = [("atom", atom.ref), ("state", state), ("author", f"{atom.author} ({atom.origin})")]
     rows += [("created", when(atom.created, zone)), ("updated", when(atom.updated, zone))]
     rows += [(key, one_line(_said(value))) for key, value in sorted(atom.metadata.items())]
     rows += [(name, " ".join(ids)) for name, ids in sorted(atom.references.items())]

@@ -32,6 +32,16 @@ space list
 space show
 space search
 space history
+space get
+space diff
+space tail
+space create
+space describe
+space share
+space revoke
+space put
+space edit
+space deprecate
 agent
 agent list
 agent show
