@@ -73,11 +73,18 @@ class Atom:
     deprecated: bool = False
     score: float | None = None
     """How near a search found it, 1 being the same; None outside a search by meaning."""
+    outside: bool = False
+    """Whether anybody ever changed it who is from outside, or had read what is from there."""
 
     @property
     def ref(self) -> str:
         """This atom's name from anywhere: `space/id`."""
         return f"{self.space}/{self.id}"
+
+    @property
+    def label(self) -> Origin:
+        """How far it can be trusted at most: its origin, or outside where that had a hand in it."""
+        return Origin.OUTSIDE if self.outside else self.origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,8 @@ class Change:
     comment: str
     at: datetime
     cause: Cause = Cause()
+    outside: bool = False
+    """Whether whoever made it is from outside, or had read what is from there."""
 
 
 @dataclass(frozen=True, slots=True)

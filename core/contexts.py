@@ -11,7 +11,7 @@ from core.frames import Framed, render_change
 from core.llm import Message
 from core.permissions import Permission
 from core.recipes import Convention, bind, examples, meant, parse, usable
-from core.spaces import Spaces, first_words
+from core.spaces import Actor, Spaces, first_words
 from core.tools import Tool
 from core.values import Notice
 
@@ -42,20 +42,25 @@ class Contexts:
     async def before(
         self,
         agent: Agent,
+        actor: Actor,
         connected: Mapping[str, Permission],
         objects: Mapping[str, frozenset[str]],
         functions: Mapping[str, Tool],
         notices: Sequence[Notice],
         past: Sequence[Message],
     ) -> list[Message]:
-        """What comes before the tail: the head, the agent's past, and example turns near to what changed."""
+        """What comes before the tail: the head, the agent's past, and example turns near to what changed.
+
+        What it reads for the agent falls to the label of `actor`.
+        """
         conventions = await self._conventions(agent, connected)
-        head = await self._head(agent, connected, functions, conventions)
+        head = await self._head(agent, actor, connected, functions, conventions)
         return [head, *past, *await self._examples(objects, functions, notices, conventions)]
 
     async def _head(
         self,
         agent: Agent,
+        actor: Actor,
         connected: Mapping[str, Permission],
         functions: Mapping[str, Tool],
         conventions: Mapping[str, Convention],
@@ -70,6 +75,8 @@ class Contexts:
         for name in (name for name in agent.injected if name in connected):
             atoms = await self._spaces.search(agent.principal, within=[name], limit=INJECTED)
             trusted = [atom for atom in atoms if atom.origin is not Origin.OUTSIDE]
+            for atom in trusted:
+                actor.saw(atom)
             lines = [f"- {first_words(atom.content, LONGEST_INJECTED)}" for atom in trusted]
             parts.append(f"## In {name} now\n" + "\n".join(lines))
         return Message("system", "\n\n".join(filter(None, parts)))
@@ -98,9 +105,9 @@ class Contexts:
         return Message("user", "\n\n".join([now, *(render_change(framed) for framed in _all_framed(notices))]))
 
     async def _conventions(self, agent: Agent, connected: Mapping[str, Permission]) -> dict[str, Convention]:
-        """What holds in each connected space."""
+        """What holds in each connected space; what came from outside, even by way of an agent, is no convention."""
         store = self._spaces.store
-        texts = await store.together(*(store.reading("stoa_description", name, agent.id) for name in connected))
+        texts = await store.together(*(store.reading("stoa_convention", name, agent.id) for name in connected))
         return {name: self._convention((text or b"").decode()) for name, text in zip(connected, texts, strict=True)}
 
     def _convention(self, text: str) -> Convention:

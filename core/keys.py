@@ -73,6 +73,10 @@ class Keys:
         """Hash: atom -> the version the agent last saw; begun anew above 5,000."""
         return f"{self.namespace}:ledger:{{{agent}}}"
 
+    def label(self, agent: str) -> str:
+        """String: the lowest label the agent's session has read, and which atoms gave it; as long as the session."""
+        return f"{self.namespace}:label:{{{agent}}}"
+
     def journal(self, agent: str) -> str:
         """Hash: what the running turn has said and done so far; gone when the turn is committed."""
         return f"{self.namespace}:journal:{{{agent}}}"

@@ -88,9 +88,10 @@ class Lane:
         messages: Sequence[bytes] = (),
         ledger: Mapping[str, int] | None = None,
         *,
+        label: bytes = b"",
         more: bool = False,
     ) -> bool:
-        """End the turn: cursors, session and ledger move on and the journal is gone, all at once.
+        """End the turn: cursors, session, ledger and label move on and the journal is gone, all at once.
 
         True when there is `more` to do, or more has changed meanwhile; the lane is still held then, otherwise free.
         """
@@ -101,8 +102,9 @@ class Lane:
             keys.cursors(self.agent),
             keys.session(self.agent),
             keys.ledger(self.agent),
+            keys.label(self.agent),
         )
-        packed = (pack(dict(cursors)), pack(list(messages)), pack(dict(ledger or {})))
+        packed = (pack(dict(cursors)), pack(list(messages)), pack(dict(ledger or {})), label)
         seen = -1 if more else self._wakes
         kept = await self._call("stoa_commit", names, self._token, self._milliseconds, seen, *packed)
         if kept == -1:

@@ -99,4 +99,5 @@ async def _notice(spaces: Spaces, agent: Agent, change: Change) -> Notice:
         metadata=atom.metadata,
         references=atom.references,
         version=atom.version,
+        outside=change.outside or atom.outside,
     )

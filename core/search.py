@@ -19,7 +19,7 @@ State = Mapping[str, Value | Mapping[str, Value]]
 """What is asked of the targets of a reference: `{"status": "done"}` of all, `{"any": {...}}`, `{"none": {...}}`."""
 States = Mapping[str, State]
 
-FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
+FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp", "l")
 RETURNED = [name.encode() for name in FIELDS]
 IDENTIFIER = re.compile(r"\b\w*?(?:\d|\B[A-Z])\w*")
 SCHEMA = 1

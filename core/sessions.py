@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import orjson
 
+from core.labels import Label
 from core.llm import Message
 from core.store import Store
 
@@ -28,6 +29,10 @@ class Session:
         """The version of each atom the agent last saw."""
         seen = await self._store.run("HGETALL", self._store.keys.ledger(self._agent))
         return {atom.decode(): int(version) for atom, version in seen.items()}
+
+    async def label(self, noted: bytes | None = None) -> Label:
+        """What the session has read so far, with what the turn under way has noted of that."""
+        return Label.kept(await self._store.run("GET", self._store.keys.label(self._agent)), noted)
 
 
 def write_message(message: Message) -> bytes:

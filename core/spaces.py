@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from core.atoms import OWNER, Atom, Cause, Change, Principal, References, Value, Version, id_from, new_id
+from core.atoms import OWNER, Atom, Cause, Change, Origin, Principal, References, Value, Version, id_from, new_id
 from core.checks import check_comment, check_content, check_metadata, checked_moment, checked_references
 from core.clock import Clock
 from core.embeddings import Embedder
 from core.errors import Conflict, InvalidInput, NotFound
 from core.finding import Asked, Finder
+from core.labels import Label
 from core.notifications import Notifications
 from core.permissions import Permission
 from core.search import Filter, States, check_limit
@@ -31,13 +32,26 @@ class Actor:
     """On whose behalf a space is used: the principal, what caused it, and what a turn adds to that.
 
     The ledger holds the version of each atom the actor last saw, so that an update of something that has changed
-    since is refused; `epoch` fences a worker that has lost its turn to another.
+    since is refused; `epoch` fences a worker that has lost its turn to another. The label is what an agent's session
+    has read, and marks whatever it writes; people and the house have none.
     """
 
     principal: Principal
     cause: Cause = field(default_factory=Cause)
     epoch: int | None = None
     ledger: dict[str, int] = field(default_factory=dict)
+    label: Label | None = None
+
+    def saw(self, atom: Atom) -> None:
+        """Remember that this actor has read the atom as it is now."""
+        self.ledger[atom.ref] = atom.version
+        if self.label:
+            self.label.read(atom)
+
+    @property
+    def outside(self) -> bool:
+        """Whether it is from outside, or has read what is from there."""
+        return self.principal.origin is Origin.OUTSIDE or bool(self.label and self.label.outside)
 
 
 class Spaces:
@@ -112,7 +126,8 @@ class Spaces:
         names = list(within) if within is not None else await self.names(actor.principal)
         asked = Asked(query, metadata or {}, references or {}, limit, deprecated)
         atoms = await self.finder.find(actor.principal, names, asked) if names else []
-        actor.ledger.update({atom.ref: atom.version for atom in atoms})
+        for atom in atoms:
+            actor.saw(atom)
         return atoms
 
     async def embed_waiting(self, names: Sequence[str]) -> int:
@@ -170,6 +185,7 @@ class Space:
             origin=self.holder.origin,
             created=at,
             updated=at,
+            outside=self.actor.outside,
         )
 
     async def get(self, id: str) -> Atom:
@@ -360,7 +376,7 @@ class Space:
         check_comment(comment)
         actor = self.actor
         milliseconds = int((moment or self._spaces.clock.now()).timestamp() * 1000)
-        who = (actor.principal.id, actor.principal.origin.value)
+        who = (actor.principal.id, f"{actor.principal.origin.value}{':outside' if actor.outside else ''}")
         cause = (actor.cause.root, actor.cause.depth)
         return [*who, "" if actor.epoch is None else actor.epoch, operation, milliseconds, *cause, comment]
 
@@ -384,7 +400,7 @@ class Space:
         atom = read_atom(self.id, id, fields)
         if atom is None:
             raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
-        self.actor.ledger[atom.ref] = atom.version
+        self.actor.saw(atom)
         return atom
 
     def _own(self, id: str) -> str:

@@ -256,8 +256,8 @@ def read_time(milliseconds: bytes) -> datetime:
 
 
 def read_atom(space: str, id: str, fields: Sequence[bytes | None], score: float | None = None) -> Atom | None:
-    """An atom from the stored fields ver, c, m, f, by, o, ct, t, sp; None where there is none."""
-    version, content, metadata, references, author, origin, created, updated, tag = fields
+    """An atom from the stored fields ver, c, m, f, by, o, ct, t, sp, l; None where there is none."""
+    version, content, metadata, references, author, origin, created, updated, tag, label = fields
     if version is None or content is None or author is None or origin is None or tag is None:
         return None
     if created is None or updated is None:
@@ -276,6 +276,7 @@ def read_atom(space: str, id: str, fields: Sequence[bytes | None], score: float 
         born if updated == created else read_time(updated),
         tag.endswith(b"~"),
         score,
+        bool(label),
     )
 
 
@@ -294,6 +295,7 @@ def read_change(space: str, entry: Sequence[Any]) -> Change:
         comment=fields[b"c"].decode(),
         at=read_time(fields[b"t"]),
         cause=Cause(fields[b"r"].decode(), int(fields[b"d"])),
+        outside=bool(fields.get(b"l")),
     )
 
 

@@ -39,6 +39,8 @@ PATIENCE = (5.0, 15.0, 60.0, 300.0)
 DRAFT_EVERY = 0.1
 """Seconds between two looks at a reply that is still coming."""
 CUT_OFF = "Your reply ended inside a ```python fence, so nothing of it ran. Write less at once, and close the fence."
+LABEL = "label"
+"""The field of the journal that holds what the session has read by now."""
 TRIES = 3
 """How often a turn that breaks is tried before it is given up."""
 
@@ -80,10 +82,15 @@ class Turns:
         session = Session(self.spaces.store, agent.id, self.settings.session_characters)
         known = await session.ledger()
         seen = known | {notice.ref: notice.version for notice in news.notices if notice.version}
-        actor = Actor(agent.principal, Cause(news.root, news.depth + 1), lane.epoch, dict(seen))
+        label = await session.label(noted.get(LABEL))
+        for notice in news.notices:
+            label.read(notice)
+        actor = Actor(agent.principal, Cause(news.root, news.depth + 1), lane.epoch, dict(seen), label)
         said = await self._taken(agent, actor, lane, news, noted, await session.messages())
         learned = {atom: version for atom, version in actor.ledger.items() if known.get(atom) != version}
-        return await lane.commit(news.cursors, [write_message(one) for one in said], learned, more=news.more)
+        return await lane.commit(
+            news.cursors, [write_message(one) for one in said], learned, label=label.written(), more=news.more
+        )
 
     async def _taken(
         self,
@@ -154,6 +161,7 @@ class Turn:
             try:
                 before = await self._turns.contexts.before(
                     self.agent,
+                    self.actor,
                     connected,
                     self._capabilities.objects,
                     self._capabilities.functions,
@@ -204,6 +212,7 @@ class Turn:
         field = f"reply.{step}"
         if field in self._noted:
             return self._noted[field].decode()
+        await self._note_label()
         reply = await self._asked(messages)
         await self._lane.note(field, reply.encode())
         return reply
@@ -281,17 +290,24 @@ class Turn:
                 raise getattr(errors, kind)(text)
             for atom in answer if isinstance(answer, list) else [answer]:
                 if isinstance(atom, Atom):
-                    self.actor.ledger[atom.ref] = atom.version
+                    self.actor.saw(atom)
             return answer
         try:
             answer = await self._capabilities.answer(call)
         except (LeaseLost, StoreUnavailable) as error:
             raise _Interrupted(error) from error  # past the agent's code, which must not catch it
         except StoaError as refused:
+            await self._note_label()
             await self._lane.note(field, encode([name, None, [type(refused).__name__, str(refused)]]))
             raise
+        await self._note_label()
         await self._lane.note(field, encode([name, answer, None]))
         return answer
+
+    async def _note_label(self) -> None:
+        """Write down what the session has read by now, so that whoever resumes the turn knows it, too."""
+        if self.actor.label and (news := self.actor.label.news()):
+            await self._lane.note(LABEL, news)
 
     async def _say(self, prose: str) -> None:
         """Put the turn's last prose where the agent speaks; one that speaks nowhere has none."""

@@ -23,11 +23,18 @@ class Notice:
     metadata: Metadata = field(default_factory=dict)
     references: References = field(default_factory=dict)
     version: int = 0
+    outside: bool = False
+    """Whether text from outside had a hand in the atom or in this change of it."""
 
     @property
     def ref(self) -> str:
         """The atom's name from anywhere: `space/id`."""
         return f"{self.space}/{self.id}"
+
+    @property
+    def label(self) -> Origin:
+        """How far it can be trusted at most: its origin, or outside where that had a hand in it."""
+        return Origin.OUTSIDE if self.outside else self.origin
 
 
 @dataclass(frozen=True, slots=True)

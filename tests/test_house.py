@@ -23,7 +23,7 @@ FROM_THE_GROUND_UP = """
     permissions atoms checks values keys clock settings time_phrases times
     redis_wheels redis_repair redis_server store
     search wordpiece embeddings finding notifications
-    spaces deadlines approvals
+    labels spaces deadlines approvals
     llm frames templates recipes offline
     crossing dialect guests explanations runs sandbox tools
     agents spawning capabilities sessions contexts lanes news timers turns

@@ -13,6 +13,11 @@ reader('stoa_changes', function(k, A)
   return redis.call('XRANGE', k.log, '(' .. A[3] .. '-0', '+', 'COUNT', A[4])
 end)
 reader('stoa_description', function(k) return redis.call('HGET', k.space, 'description') end)
+-- The description as a convention; nothing where someone wrote it who is from outside, or has read what is from there.
+reader('stoa_convention', function(k)
+  local found = redis.call('HMGET', k.space, 'description', 'outside')
+  return found[2] == '1' and '' or found[1]
+end)
 reader('stoa_newest', function(k) return tonumber(redis.call('HGET', k.space, 'seq') or '0') end)
 
 -- who now: the effective right and how many atoms wait for their vector. Refuses nobody, since it tells nothing more.

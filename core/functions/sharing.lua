@@ -8,7 +8,7 @@ redis.register_function('stoa_create', function(KEYS, A)
     if creator == c.who then return {0, 0} end
     return redis.error_reply('TAKEN ' .. k.name)
   end
-  redis.call('HSET', k.space, 'creator', c.who, 'description', A[9], 'created', c.now)
+  redis.call('HSET', k.space, 'creator', c.who, 'description', A[9], 'outside', c.outside and 1 or 0, 'created', c.now)
   redis.call('HSET', k.grants, c.who, cmsgpack.pack({{'', GRANT}}))
   return {1, announce(k, c, 'create', '', 0)}
 end)
@@ -18,7 +18,7 @@ redis.register_function('stoa_describe', function(KEYS, A)
   local k, c = keys(KEYS, A[5]), call(A)
   local refused = refusal(k, c.who, GRANT) or fenced(k, c.who, c.epoch)
   if refused then return refused end
-  redis.call('HSET', k.space, 'description', A[9])
+  redis.call('HSET', k.space, 'description', A[9], 'outside', c.outside and 1 or 0)
   return {1, announce(k, c, 'describe', '', 0)}
 end)
 

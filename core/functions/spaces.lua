@@ -7,7 +7,7 @@
 
 local US = '\31'
 local READ, APPEND, WRITE, GRANT = 1, 2, 3, 4
-local FIELDS = {'ver', 'c', 'm', 'f', 'by', 'o', 'ct', 't', 'sp'}
+local FIELDS = {'ver', 'c', 'm', 'f', 'by', 'o', 'ct', 't', 'sp', 'l'}
 local NUMBERS, REMEMBER, LONGEST = 16, '86400', 1048576
 local TRUST = {owner = 3, agent = 2, outside = 1}
 
@@ -72,19 +72,23 @@ local function fenced(k, who, epoch)
   if tonumber(epoch) > newest then redis.call('HSET', k.space, 'e:' .. who, epoch) end
 end
 
+-- The origin is told as 'origin' or 'origin:label', the label being the lowest that an agent's session has read.
 local function call(A)
-  return {who = A[1], origin = A[2], epoch = A[3], operation = A[4], now = A[5], root = A[6], depth = A[7],
-          comment = A[8]}
+  local origin, label = string.match(A[2], '^(%a+):?(%a*)$')
+  return {who = A[1], origin = origin, outside = origin == 'outside' or label == 'outside', epoch = A[3],
+          operation = A[4], now = A[5], root = A[6], depth = A[7], comment = A[8]}
 end
 
 -- The change log ---------------------------------------------------------------------------------------------------
 
--- Log one change, publish it, and name the subscribers that want a turn for it at once (a change of an atom only).
+-- Log one change, publish it, and name the subscribers that want a turn for it at once (a change of an atom only). An
+-- atom stays marked once it was changed by someone from outside, or who has read what is from there.
 local function announce(k, c, operation, id, version)
+  if c.outside and id ~= '' then redis.call('HSETNX', k:atom(id), 'l', 'outside') end
   local seq = redis.call('HINCRBY', k.space, 'seq', 1)
   local root = c.root ~= '' and c.root or (k.name .. '/' .. seq)
   redis.call('XADD', k.log, seq .. '-0', 'op', operation, 'id', id, 'ver', version, 'by', c.who, 'o', c.origin,
-             'c', c.comment, 't', c.now, 'r', root, 'd', c.depth)
+             'c', c.comment, 't', c.now, 'r', root, 'd', c.depth, 'l', c.outside and 'outside' or '')
   local woken, all = {}, redis.call('HGETALL', k.subscribers)
   for i = 1, #all, 2 do
     if id ~= '' and all[i] ~= c.who and all[i + 1] == 'now' then woken[#woken + 1] = all[i] end
