@@ -14,11 +14,9 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, Self
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
-from core.errors import ModelUnavailable
-from core.keys import DAY, Keys
+from core.errors import ModelUnavailable, StoaError
+from core.keys import DAY
+from core.store import Store
 from core.wordpiece import WordPiece
 
 if TYPE_CHECKING:
@@ -156,15 +154,14 @@ class LocalEmbedder:
 class CachedEmbedder:
     """An embedder whose vectors are also kept in Redis for 30 days, so that a restart embeds nothing twice.
 
-    A cache that cannot be read or written is passed over. `redis` must answer bytes.
+    A cache that cannot be read or written is passed over.
     """
 
-    def __init__(self, embedder: Embedder, redis: Redis, keys: Keys) -> None:
+    def __init__(self, embedder: Embedder, store: Store) -> None:
         self.id = embedder.id
         self.dimensions = embedder.dimensions
         self._embedder = embedder
-        self._redis = redis
-        self._keys = keys
+        self._store = store
         self._recent = _Recent()
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
@@ -185,8 +182,8 @@ class CachedEmbedder:
         if not texts:
             return {}
         try:
-            found = await self._redis.mget([self._key(text) for text in texts])
-        except RedisError:
+            found = await self._store.together(*(["GET", self._key(text)] for text in texts))
+        except StoaError:
             return {}
         return {
             text: vector
@@ -195,14 +192,13 @@ class CachedEmbedder:
         }
 
     async def _write(self, vectors: dict[str, bytes]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        for text, vector in vectors.items():
-            pipeline.set(self._key(text), vector, ex=30 * DAY)
-        with suppress(RedisError):
-            await pipeline.execute()
+        with suppress(StoaError):
+            await self._store.together(
+                *(["SET", self._key(text), vector, "EX", 30 * DAY] for text, vector in vectors.items())
+            )
 
     def _key(self, text: str) -> str:
-        return self._keys.vector(self.id, hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
+        return self._store.keys.vector(self.id, hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
 
 
 class _Recent:

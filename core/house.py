@@ -50,14 +50,14 @@ async def open_house(
     """
     clock = clock or Clock(settings.zone)
     async with contextlib.AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(contextlib.aclosing(client(url)))
+        link = await stack.enter_async_context(contextlib.aclosing(client(url)))
         waiting = await stack.enter_async_context(contextlib.aclosing(waiting_client(url)))
-        store = Store(redis, Keys(settings.namespace), clock)
-        await check_search(redis)
+        store = Store(link, Keys(settings.namespace), clock)
+        await check_search(link)
         await store.load()
         if embedder is None:
             local = await stack.enter_async_context(LocalEmbedder())
-            embedder = CachedEmbedder(local, redis, store.keys)
+            embedder = CachedEmbedder(local, store)
         await create_index(store, embedder.id, embedder.dimensions)
         notifications = await stack.enter_async_context(Notifications(store, waiting))
         spaces = Spaces(store, notifications, clock, embedder)

@@ -15,15 +15,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, Self
 from urllib.parse import quote
 
+from hiredis import ReplyError
+
 from core.errors import StoreUnavailable
+from core.link import Link
 from core.redis_repair import mend
 from core.redis_wheels import RUN_ONE, wheels
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
 
 SOCKET_BYTES = 100  # Linux takes 107 bytes of a socket's path, macOS 103
 PATIENCE = 30.0  # seconds without an answer from a server that holds the data, until we say so
@@ -284,23 +284,25 @@ async def repair(home: Path) -> str:
             return await asyncio.to_thread(mend, directory) or f"The data in {directory} is whole; nothing was changed."
 
 
-async def check_search(redis: "Redis") -> None:
-    """Raise `StoreUnavailable`, saying what to run, unless this Redis is new enough and has search."""
-    from redis.exceptions import RedisError
-
+async def check_search(link: Link) -> str:
+    """The version of this Redis; raises `StoreUnavailable`, saying what to run, unless it is new enough and has search."""
     try:
-        version = str((await redis.info("server"))["redis_version"])
-        if int(version.partition(".")[0]) < 7:
-            raise StoreUnavailable(f"This is Redis {version}, and Stoa needs 7 or newer, best 8. {RUN_ONE}")
-        if not await redis.command_list(pattern="FT.SEARCH"):
-            raise StoreUnavailable(
-                f"This Redis {version} has no search (FT.SEARCH), which Stoa needs; "
-                f"Redis 8 and Redis Stack have it. {RUN_ONE}"
-            )
-    except RedisError as error:
+        facts, search = await link.ask(("INFO", "server"), ("COMMAND", "INFO", "FT.SEARCH"))
+    except (OSError, ReplyError) as error:
+        facts = error
+    if isinstance(facts, Exception):
         raise StoreUnavailable(
-            f"Redis does not answer as it should: {str(error).rstrip('.')}. Check REDIS_URL. {RUN_ONE}"
-        ) from error
+            f"Redis does not answer as it should: {str(facts).rstrip('.')}. Check REDIS_URL. {RUN_ONE}"
+        ) from facts
+    version = str(facts.partition(b"redis_version:")[2].split()[0].decode())
+    if int(version.partition(".")[0]) < 7:
+        raise StoreUnavailable(f"This is Redis {version}, and Stoa needs 7 or newer, best 8. {RUN_ONE}")
+    if not search[0]:
+        raise StoreUnavailable(
+            f"This Redis {version} has no search (FT.SEARCH), which Stoa needs; "
+            f"Redis 8 and Redis Stack have it. {RUN_ONE}"
+        )
+    return version
 
 
 def _socket(home: Path) -> Path:

@@ -1,9 +1,7 @@
 """The one door to Redis: calls the Function library, and turns what it answers into our values and errors."""
 
-import asyncio
-import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -11,33 +9,32 @@ from urllib.parse import quote
 
 import msgpack
 import orjson
+from hiredis import ReplyError
 from redis import exceptions as redis_errors
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.client import Pipeline
+from redis.asyncio import Redis
 
+from core.addresses import parse
 from core.atoms import Atom, Cause, Change, Metadata, Origin, Value, Version
 from core.checks import LONGEST_CONTENT
 from core.clock import Clock
 from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionDenied, StoaError, StoreUnavailable
 from core.keys import Keys
+from core.link import PATIENCE, Link, LinkLost
+from core.link import Argument as Argument
 from core.permissions import Permission
 
 SEPARATOR = "\x1f"
-PATIENCE = 30.0
-"""Seconds a command may take."""
 LONGEST_TAG = 200
 LIBRARIES = {"spaces": ("spaces", "sharing", "reads"), "lanes": ("lanes",)}
 """The Function libraries, each of one text from these files of core/functions."""
 ORIGINS = {origin.value.encode(): origin for origin in Origin}
 
-Argument = str | bytes | int | float
-
 
 class Store:
     """The Redis of one Stoa: its keys, its Function libraries, and the clock by which rights end."""
 
-    def __init__(self, redis: Redis, keys: Keys, clock: Clock) -> None:
-        self.redis = redis
+    def __init__(self, link: Link, keys: Keys, clock: Clock) -> None:
+        self.link = link
         self.keys = keys
         self.clock = clock
 
@@ -55,8 +52,13 @@ class Store:
 
     async def run(self, *command: Argument) -> Any:
         """One command, one round trip; raises one of our errors."""
-        async with _asking():
-            return await self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        try:
+            (answer,) = await self.link.ask(command)
+        except (OSError, ReplyError) as error:
+            raise translated(error) from error
+        if isinstance(answer, ReplyError):
+            raise translated(answer)
+        return answer
 
     async def together(self, *commands: Sequence[Argument]) -> list[Any]:
         """Several commands in one round trip; the first error among the answers is raised."""
@@ -70,12 +72,11 @@ class Store:
         """Several commands in one round trip, an error being the answer to its own command only."""
         if not commands:
             return []
-        pipeline: Pipeline = self.redis.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        async with _asking():
-            found = await pipeline.execute(raise_on_error=False)
-        return [translated(answer) if isinstance(answer, redis_errors.RedisError) else answer for answer in found]
+        try:
+            found = await self.link.ask(*commands)
+        except (OSError, ReplyError) as error:
+            raise translated(error) from error
+        return [translated(answer) if isinstance(answer, ReplyError) else answer for answer in found]
 
     def reading(self, function: str, space: str, reader: str, *arguments: Argument) -> list[Argument]:
         """The command by which `reader` reads from a space."""
@@ -87,31 +88,9 @@ class Store:
         return int(seq), fields[0] if fields else []
 
 
-@contextlib.asynccontextmanager
-async def _asking() -> AsyncIterator[None]:
-    """The time a command may take, and our errors for Redis' own."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            yield
-    except redis_errors.RedisError as error:
-        raise translated(error) from error
-    except (TimeoutError, OSError) as error:
-        why = str(error) or f"no answer within {PATIENCE} seconds"
-        raise StoreUnavailable(f"Redis cannot be reached ({why}). Look at it with `stoa doctor`.") from error
-
-
-def client(url: str) -> Redis:
-    """A client for `url` that waits for a free connection rather than failing, and speaks RESP2 (flat answers).
-
-    No socket time-out: redis-py would keep it by `asyncio.wait_for`, which on Python 3.11 can swallow a cancellation.
-    """
-    try:
-        pool = BlockingConnectionPool.from_url(
-            url, protocol=2, max_connections=64, timeout=PATIENCE, socket_timeout=None
-        )
-    except ValueError:  # its words would hold what it could not read, a password perhaps
-        raise InvalidInput("REDIS_URL names no Redis; it looks like redis://user:password@host:6379/0") from None
-    return Redis(connection_pool=pool)
+def client(url: str) -> Link:
+    """The way to the Redis at `url`; raises `InvalidInput` for what names none."""
+    return Link(parse(url))
 
 
 def waiting_client(url: str) -> Redis:
@@ -119,8 +98,8 @@ def waiting_client(url: str) -> Redis:
     return Redis.from_url(url, protocol=2, socket_timeout=None, health_check_interval=15)
 
 
-def translated(error: redis_errors.RedisError) -> StoaError:
-    """Our error for one of Redis'; the Function library's begin with a word of its own."""
+def translated(error: Exception) -> StoaError:
+    """Our error for one of Redis' or of the way to it; the Function library's begin with a word of its own."""
     text = str(error)
     word, _, rest = text.partition(" ")
     match word:
@@ -151,10 +130,20 @@ def translated(error: redis_errors.RedisError) -> StoaError:
                 "Redis cannot write to its disk, so nothing was changed. Most often the disk is full: free some "
                 "space and try again; what was kept before is safe."
             )
-    if isinstance(error, redis_errors.OutOfMemoryError):
-        return StoreUnavailable("Redis is out of memory, so nothing was changed. Raise its maxmemory and try again.")
-    if isinstance(error, redis_errors.ConnectionError | redis_errors.TimeoutError | redis_errors.ReadOnlyError):
-        return StoreUnavailable(f"Redis cannot be reached ({text}). Nothing was lost; it is tried again.")
+        case "OOM":
+            return StoreUnavailable("Redis is out of memory, so nothing was changed. Raise its maxmemory and try again.")
+        case "WRONGPASS" | "NOAUTH":
+            return StoreUnavailable("Redis refuses the name or the password in REDIS_URL. Mend them and start again.")
+        case "NOPERM":
+            return StoreUnavailable(f"Redis does not let this user do what Stoa needs: {rest} Give it ~* &* +@all.")
+        case "READONLY" | "NOREPLICAS" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "LOADING":
+            return StoreUnavailable(f"Redis takes no changes at this moment ({text}). Nothing was lost; try again.")
+    if isinstance(error, TimeoutError):
+        text = text or f"no answer within {PATIENCE:.0f} seconds"
+    if isinstance(error, OSError | redis_errors.ConnectionError | redis_errors.TimeoutError):
+        return StoreUnavailable(
+            f"Redis cannot be reached ({text}). Nothing was lost; it is tried again. Look at it with `stoa doctor`."
+        )
     return InvalidInput(f"The store cannot carry that out: {text}")
 
 
@@ -162,7 +151,7 @@ def outage(error: BaseException) -> StoreUnavailable | None:
     """The outage of Redis that an error, or any of a group of errors, goes back to; None for every other error."""
     if isinstance(error, BaseExceptionGroup):
         return next((found for one in error.exceptions if (found := outage(one))), None)
-    ours = translated(error) if isinstance(error, redis_errors.RedisError) else error
+    ours = translated(error) if isinstance(error, redis_errors.RedisError | LinkLost) else error
     return ours if isinstance(ours, StoreUnavailable) else None
 
 

@@ -21,7 +21,7 @@ BELOW = {
 FROM_THE_GROUND_UP = """
     errors secrets
     permissions atoms checks values keys clock settings time_phrases times
-    redis_wheels redis_repair redis_server store
+    addresses link redis_wheels redis_repair redis_server store
     search wordpiece embeddings finding notifications
     labels spaces deadlines approvals
     llm frames templates recipes offline
@@ -41,9 +41,7 @@ SHARED_BY_CHANNELS = {"contract", "bridge", "rendering", "pipe"}
 
 # Where things are kept or announced.
 MAY_IMPORT_REDIS = {
-    "core/embeddings.py",
     "core/notifications.py",
-    "core/redis_server.py",
     "core/store.py",
 }
 

@@ -90,8 +90,7 @@ async def _redis(settings: Settings) -> Finding:
     """Reach the Redis that would be used; an embedded one that is not running is started for a moment."""
     try:
         async with redis(settings) as (url, server), contextlib.aclosing(client(url)) as connection:
-            await check_search(connection)
-            version = (await connection.info("server"))["redis_version"]
+            version = await check_search(connection)
     except StoreUnavailable as error:
         return Finding("redis", "does not work", str(error))
     return Finding("redis", f"{version} with search, {'embedded' if server else 'from REDIS_URL'}")

@@ -6,13 +6,17 @@ import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from core.clock import Clock
 from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder, nearest
 from core.keys import Keys
+from core.store import Store, client
 from core.wordpiece import WordPiece
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -35,6 +39,12 @@ async def another() -> AsyncIterator[LocalEmbedder]:
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url) as client:
         yield client
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def store(redis_url: str, namespace: str) -> AsyncIterator[Store]:
+    async with aclosing(client(redis_url)) as link:
+        yield Store(link, Keys(namespace), Clock(ZoneInfo("UTC")))
 
 
 class Counting:
@@ -189,12 +199,13 @@ async def test_heavy_packages_are_not_imported_before_the_first_text() -> None:
     assert printed.strip() == ""
 
 
-async def test_a_restart_takes_vectors_from_redis(embedder: LocalEmbedder, redis: Redis, namespace: str) -> None:
-    keys = Keys(namespace)
-    before = await CachedEmbedder(embedder, redis, keys).embed(["one", "two", "one"])
+async def test_a_restart_takes_vectors_from_redis(
+    embedder: LocalEmbedder, redis: Redis, store: Store, namespace: str
+) -> None:
+    before = await CachedEmbedder(embedder, store).embed(["one", "two", "one"])
     after_restart = Counting(embedder)
 
-    after = await CachedEmbedder(after_restart, redis, keys).embed(["two", "three", "one"])
+    after = await CachedEmbedder(after_restart, store).embed(["two", "three", "one"])
 
     assert after_restart.asked == ["three"]
     assert [after[2], after[0], after[2]] == before
@@ -202,19 +213,19 @@ async def test_a_restart_takes_vectors_from_redis(embedder: LocalEmbedder, redis
 
 
 async def test_a_spoiled_entry_of_the_cache_is_made_again(
-    embedder: LocalEmbedder, redis: Redis, namespace: str
+    embedder: LocalEmbedder, redis: Redis, store: Store, namespace: str
 ) -> None:
-    (right,) = await CachedEmbedder(embedder, redis, Keys(namespace)).embed(["one"])
+    (right,) = await CachedEmbedder(embedder, store).embed(["one"])
     (key,) = await redis.keys(f"{namespace}:*")
     await redis.set(key, b"too short")
 
-    assert await CachedEmbedder(embedder, redis, Keys(namespace)).embed(["one"]) == [right]
+    assert await CachedEmbedder(embedder, store).embed(["one"]) == [right]
     assert await redis.get(key) == right
 
 
 async def test_a_cache_that_is_gone_is_passed_over(embedder: LocalEmbedder) -> None:
-    async with Redis.from_url("unix:///nowhere/redis.sock") as gone:
-        cached = CachedEmbedder(embedder, gone, Keys("test"))
+    async with aclosing(client("unix:///nowhere/redis.sock")) as gone:
+        cached = CachedEmbedder(embedder, Store(gone, Keys("test"), Clock(ZoneInfo("UTC"))))
 
         assert await cached.embed(["one"]) == await embedder.embed(["one"])
 

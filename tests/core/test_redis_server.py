@@ -17,6 +17,7 @@ from redis.exceptions import ResponseError
 from core.errors import StoreUnavailable
 from core.redis_server import EmbeddedRedis, check_search, repair
 from core.redis_wheels import wheels
+from core.store import client as linked
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into another process the way Linux does")
 
@@ -50,7 +51,8 @@ async def fill(home: Path, count: int, size: int = 20) -> None:
 
 async def test_a_new_home_gets_a_server_with_search_that_only_its_owner_can_reach(home: Path) -> None:
     async with EmbeddedRedis(home) as server, client(server) as redis:
-        await check_search(redis)
+        async with contextlib.aclosing(linked(server.url)) as link:
+            assert (await check_search(link)).startswith("8.")
         await redis.execute_command("FT.CREATE", "index", "SCHEMA", "name", "TAG")  # type: ignore[no-untyped-call]
 
         assert server.started
@@ -271,7 +273,7 @@ async def test_a_server_without_search_is_refused_with_what_to_run(tmp_path: Pat
     assert bare.stdout
     while b"Ready to accept connections" not in await bare.stdout.readline():
         pass
-    redis = Redis(unix_socket_path=str(tmp_path / "bare.sock"))
+    redis = linked(f"unix://{tmp_path / 'bare.sock'}")
     try:
         with pytest.raises(StoreUnavailable, match=r"no search \(FT\.SEARCH\).* Run `docker run -p 6379:6379 redis:8"):
             await check_search(redis)

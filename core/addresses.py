@@ -1,0 +1,129 @@
+"""Where a Redis is: what the URLs of one server, of a cluster and of a master watched by Sentinels say."""
+
+import ssl
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from core.errors import InvalidInput
+
+PORTS = {"redis": 6379, "cluster": 6379, "sentinel": 26379}
+
+
+class Kind(StrEnum):
+    """How many servers an address means, and who says which of them to speak to."""
+
+    SERVER = "redis"
+    CLUSTER = "cluster"
+    SENTINEL = "sentinel"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One socket to connect to: a path, or a host and a port."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        return self.path or f"[{self.host}]:{self.port}" if ":" in self.host else self.path or f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a Redis URL says. Its text never shows the password."""
+
+    kind: Kind
+    places: tuple[Place, ...]
+    """The server; some nodes of the cluster; the Sentinels."""
+    username: str = ""
+    password: str = ""
+    database: int = 0
+    tls: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+    """What stands behind the question mark, such as `ssl_ca_certs`."""
+    master: str = ""
+    """The name the Sentinels know the master by."""
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.places))
+
+    def option(self, name: str) -> str:
+        """An option of the URL; empty where it is not given."""
+        return dict(self.options).get(name, "")
+
+    def url(self, place: Place) -> str:
+        """The URL of one server of this address alone, for clients that know no more than that."""
+        login = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@" if self.password else ""
+        options = [(name, value) for name, value in self.options if not name.startswith("sentinel_")]
+        if place.path:
+            query = urlencode([("db", str(self.database)), *options])
+            return f"unix://{login}{quote(place.path)}?{query}"
+        query = f"?{urlencode(options)}" if options else ""
+        return f"{'rediss' if self.tls else 'redis'}://{login}{place}/{self.database}{query}"
+
+    def context(self) -> ssl.SSLContext | None:
+        """How to speak TLS, if it is spoken; the certificate is checked unless the URL says `ssl_cert_reqs=none`."""
+        if not self.tls:
+            return None
+        context = ssl.create_default_context(cafile=self.option("ssl_ca_certs") or None)
+        if self.option("ssl_cert_reqs") == "none":
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif self.option("ssl_check_hostname").lower() in ("false", "0", "no"):
+            context.check_hostname = False
+        if certificate := self.option("ssl_certfile"):
+            context.load_cert_chain(certificate, self.option("ssl_keyfile") or None)
+        return context
+
+
+def parse(url: str) -> Address:
+    """The address that a URL spells; raises `InvalidInput`, without the URL's own words: a password may be in them.
+
+    `redis://user:password@host:port/0`, `rediss://` for TLS, `unix:///path?db=0`; several servers as
+    `redis+cluster://host:port,host:port` and `redis+sentinel://host:port,host:port/master/0`.
+    """
+    try:
+        return _parsed(url)
+    except ValueError:
+        raise InvalidInput(
+            "REDIS_URL names no Redis; it looks like redis://user:password@host:6379/0, rediss:// for TLS, "
+            "redis+cluster://host:6379,host:6379 or redis+sentinel://host:26379,host:26379/mastername"
+        ) from None
+
+
+def _parsed(url: str) -> Address:
+    scheme, separator, rest = url.partition("://")
+    first, _, kind = scheme.partition("+")
+    if not separator or first not in ("redis", "rediss", "unix") or (first == "unix" and kind):
+        raise ValueError(scheme)
+    split = urlsplit(f"//{rest.replace('[', '%5B').replace(']', '%5D')}")
+    login, _, hosts = split.netloc.rpartition("@")
+    username, _, password = login.partition(":")
+    options = tuple(parse_qsl(split.query))
+    known = Kind(kind or "redis")
+    common = {"username": unquote(username), "password": unquote(password), "tls": first == "rediss"}
+    parts = [unquote(part) for part in split.path.split("/") if part]
+    if first == "unix":
+        place = Place(path=unquote(split.path))
+        return Address(known, (place,), database=_database(options), options=_without_db(options), **common)
+    places = tuple(_place(unquote(host), PORTS[known.value]) for host in (hosts or "localhost").split(",") if host)
+    master = parts.pop(0) if known is Kind.SENTINEL else ""
+    if not places or len(parts) > 1 or (known is Kind.SERVER and len(places) > 1):
+        raise ValueError(hosts)
+    database = int(parts[0]) if parts else _database(options)
+    return Address(known, places, database=database, options=_without_db(options), master=master, **common)
+
+
+def _place(host: str, port: int) -> Place:
+    split = urlsplit(f"//{host}")
+    return Place(split.hostname or "localhost", split.port or port)
+
+
+def _database(options: tuple[tuple[str, str], ...]) -> int:
+    return int(dict(options).get("db", "0"))
+
+
+def _without_db(options: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(option for option in options if option[0] != "db")

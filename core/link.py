@@ -1,0 +1,307 @@
+"""A multiplexed connection to one Redis: any number of callers, one socket, one write for each turn of the loop."""
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import hiredis
+
+from core.addresses import Address, Kind, Place
+
+Argument = str | bytes | int | float
+
+PATIENCE = 30.0
+"""Seconds a command may take, and how long one waits for another server to take over."""
+ABSENCE = 3.0
+"""Seconds one waits for a server that nobody is to replace."""
+GREETING = 5.0
+"""Seconds a connection may take to be made."""
+WAITS = (0.01, 0.5)
+"""Seconds between two attempts to connect: at first, and at most."""
+
+MOVED_AWAY = (b"LOADING", b"READONLY", b"MASTERDOWN", b"CLUSTERDOWN", b"TRYAGAIN")
+"""How an answer begins that says: not now, or not here. Nothing was carried out."""
+NOT_TWICE = frozenset(
+    "APPEND DECR DECRBY HINCRBY HINCRBYFLOAT INCR INCRBY INCRBYFLOAT LPOP LPUSH LTRIM RPOP RPUSH SPOP XADD "
+    "ZINCRBY ZPOPMAX ZPOPMIN".split()
+)
+"""Commands that a second time do more than the first; our Functions do not, each mutation carries its operation."""
+
+
+class LinkLost(ConnectionError):
+    """The connection ended before the answer came, or none could be made."""
+
+
+class Wire(asyncio.Protocol):
+    """One connection while it lives: commands leave in order, and the replies belong to them in the same order."""
+
+    def __init__(self) -> None:
+        self.lost: str = ""
+        """Why it is of no use any more; empty while it lives."""
+        self.heard = 0
+        """How many times something has arrived."""
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader()
+        self._waiting: deque[_Batch] = deque()
+        self._unwritten: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        plain = transport.get_extra_info("socket")
+        if plain is not None and plain.family != socket.AF_UNIX:
+            _keep_alive(plain)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard += 1
+        reader, waiting = self._reader, self._waiting
+        try:
+            reader.feed(data)
+            while (reply := reader.gets()) is not False:
+                batch = waiting[0]
+                batch.replies.append(reply)
+                if len(batch.replies) == batch.count:
+                    waiting.popleft()
+                    if not batch.answered.done():  # whoever asked may be gone: then nobody wants it
+                        batch.answered.set_result(batch.replies)
+        except (hiredis.ProtocolError, IndexError):
+            self.close("Redis said something that is no answer")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.close(str(error) if error else "the connection was closed")
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    async def ask(self, packed: bytes, count: int) -> list[Any]:
+        """Say `count` packed commands; their answers, errors among them. Raises `LinkLost`."""
+        if not self._writable.is_set():
+            await self._writable.wait()
+        if self.lost:
+            raise LinkLost(self.lost)
+        batch = _Batch(count, self._loop.create_future())
+        self._waiting.append(batch)
+        if not self._unwritten:
+            self._loop.call_soon(self._write)
+        self._unwritten.append(packed)
+        return await batch.answered
+
+    def close(self, why: str) -> None:
+        """Be of no use any more; whoever waits is told `why`."""
+        if self.lost:
+            return
+        self.lost = why
+        self._unwritten.clear()
+        self._writable.set()
+        if self._transport:
+            self._transport.abort()
+        for batch in self._waiting:
+            if not batch.answered.done():
+                batch.answered.set_exception(LinkLost(why))
+        self._waiting.clear()
+
+    def _write(self) -> None:
+        if self._unwritten and self._transport:
+            self._transport.write(b"".join(self._unwritten))
+            self._unwritten.clear()
+
+
+class _Batch:
+    """Commands that were said together and the replies that have come so far."""
+
+    __slots__ = ("answered", "count", "replies")
+
+    def __init__(self, count: int, answered: asyncio.Future[list[Any]]) -> None:
+        self.count = count
+        self.answered = answered
+        self.replies: list[Any] = []
+
+
+class Link:
+    """The way to one Redis, found anew whenever it is lost; opened at its first use.
+
+    A command that had no answer when a connection was lost is said again on the next one, unless it is one that must
+    not be said twice. Safe for any number of tasks; a cancelled caller's answer is dropped when it comes.
+    """
+
+    def __init__(self, address: Address, find: Callable[[], Awaitable[Place]] | None = None) -> None:
+        """`find` says where the server is at this moment; without it that is the address' first place."""
+        self.address = address
+        self._find = find or (_master(address) if address.kind is Kind.SENTINEL else _first(address))
+        self._replaced = address.kind is Kind.SENTINEL or find is not None
+        self._wire: Wire | None = None
+        self._opening: asyncio.Task[Wire] | None = None
+
+    async def ask(self, *commands: Sequence[Argument]) -> list[Any]:
+        """Say commands in one round trip; their answers in order, a `hiredis.ReplyError` where Redis refused one.
+
+        Raises `LinkLost` when no server can be reached, `TimeoutError` after `PATIENCE` seconds.
+        """
+        packed = b"".join([hiredis.pack_command(tuple(command)) for command in commands])
+        wire, heard = self._wire, 0
+        try:
+            async with asyncio.timeout(PATIENCE):
+                pause = WAITS[0]
+                while True:
+                    if wire is None or wire.lost:
+                        wire = await self._opened()
+                    heard = wire.heard
+                    try:
+                        answers = await wire.ask(packed, len(commands))
+                    except LinkLost:
+                        if not _repeatable(commands):
+                            raise
+                        continue
+                    if not self._refused(answers) or not _repeatable(commands):
+                        return answers
+                    wire.close("the server is not the one to ask at this moment")
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, WAITS[1])
+        except TimeoutError:
+            if wire and wire.heard == heard:  # nothing at all has come: the other side is gone without a word
+                wire.close(f"no answer within {PATIENCE:.0f} seconds")
+            raise
+
+    async def aclose(self) -> None:
+        """End the connection."""
+        if self._opening:
+            self._opening.cancel()
+            await asyncio.wait([self._opening])
+        if self._wire:
+            self._wire.close("it was closed here")
+            self._wire = None
+
+    async def _opened(self) -> Wire:
+        """The connection, made once for all who wait for it; one of them going away does not end it for the others."""
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._open(), name=f"connect to {self.address}")
+            self._opening.add_done_callback(_looked_at)
+        opening = self._opening
+        await asyncio.wait([opening])
+        if opening.cancelled():
+            raise LinkLost("it was closed here")
+        self._wire = opening.result()
+        return self._wire
+
+    def _refused(self, answers: Sequence[Any]) -> bool:
+        """Whether the server says that another is to be asked, or the same one later."""
+        return any(
+            isinstance(one, hiredis.ReplyError) and _elsewhere(one) and (self._replaced or str(one).startswith("LOADING"))
+            for one in answers
+        )
+
+    async def _open(self) -> Wire:
+        """Connect, again and again until somebody answers or the time is up."""
+        loop = asyncio.get_running_loop()
+        end, pause = loop.time() + (PATIENCE if self._replaced else ABSENCE), WAITS[0]
+        while True:
+            try:
+                async with asyncio.timeout(GREETING):
+                    return await connect(await self._find(), self.address)
+            except (OSError, TimeoutError) as error:
+                why = str(error) or "it does not answer"
+                if loop.time() + pause > end:
+                    raise LinkLost(why) from None
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, WAITS[1])
+
+
+async def connect(place: Place, address: Address) -> Wire:
+    """A connection to the server at `place`, logged in and ready; raises `OSError`, or what Redis says against us."""
+    loop = asyncio.get_running_loop()
+    if place.path:
+        _, wire = await loop.create_unix_connection(Wire, place.path)
+    else:
+        context = address.context()
+        named = place.host if context else None
+        _, wire = await loop.create_connection(Wire, place.host, place.port, ssl=context, server_hostname=named)
+    try:
+        await _greet(wire, address)
+    except BaseException:
+        wire.close("it was not let in")
+        raise
+    return wire
+
+
+async def _greet(wire: Wire, address: Address) -> None:
+    """Log in, choose the database, and see that the server is ready; with Sentinels, that it is the master."""
+    greeting: list[tuple[Argument, ...]] = [("CLIENT", "SETNAME", "stoa"), ("PING",)]
+    if address.database:
+        greeting.insert(0, ("SELECT", address.database))
+    if address.password:
+        login = (address.username, address.password) if address.username else (address.password,)
+        greeting.insert(0, ("AUTH", *login))
+    if address.kind is Kind.SENTINEL:
+        greeting.append(("ROLE",))
+    answers = await wire.ask(b"".join(map(hiredis.pack_command, greeting)), len(greeting))
+    for command, answer in zip(greeting, answers, strict=True):
+        if isinstance(answer, hiredis.ReplyError) and command[0] != "CLIENT":
+            raise LinkLost(str(answer)) if _elsewhere(answer) else answer
+    if address.kind is Kind.SENTINEL and answers[-1][0] != b"master":
+        raise LinkLost(f"{address.master} is a {answers[-1][0].decode()} at this moment")
+
+
+def _first(address: Address) -> Callable[[], Awaitable[Place]]:
+    async def find() -> Place:
+        return address.places[0]
+
+    return find
+
+
+def _master(address: Address) -> Callable[[], Awaitable[Place]]:
+    """Ask the Sentinels one after the other where the master is at this moment."""
+    user, password = address.option("sentinel_username"), address.option("sentinel_password")
+    watchers = Address(Kind.SERVER, address.places, user, password, 0, address.tls, address.options)
+
+    async def find() -> Place:
+        why = ""
+        for place in address.places:
+            try:
+                async with asyncio.timeout(1):
+                    wire = await connect(place, watchers)
+                    try:
+                        question = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.master)
+                        (found,) = await wire.ask(hiredis.pack_command(question), 1)
+                    finally:
+                        wire.close("it has answered")
+            except (OSError, TimeoutError) as error:
+                why = f"{place}: {error or 'no answer'}"
+                continue
+            if isinstance(found, hiredis.ReplyError):
+                raise found
+            if found:
+                return Place(found[0].decode(), int(found[1]))
+            why = f"{place} knows no master {address.master!r}"
+        raise LinkLost(f"no Sentinel says where the master is; {why}")
+
+    return find
+
+
+def _repeatable(commands: Sequence[Sequence[Argument]]) -> bool:
+    return not any(str(command[0]).upper() in NOT_TWICE for command in commands)
+
+
+def _elsewhere(error: Exception) -> bool:
+    return str(error).encode().startswith(MOVED_AWAY)
+
+
+def _looked_at(task: asyncio.Task[Wire]) -> None:
+    """Whoever waited may be gone; then nobody has to be told of its failure."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _keep_alive(plain: socket.socket) -> None:
+    """Notice within a minute that the other side is gone without a word."""
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            plain.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
