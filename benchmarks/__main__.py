@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.link import link
 from benchmarks.processes import processes
 from benchmarks.rows import Row, show, write_docs, write_json
 from benchmarks.spaces import spaces
@@ -18,7 +19,7 @@ from benchmarks.stages import Stage
 from benchmarks.turns import load, turns
 
 ROOT = Path(__file__).parent.parent
-SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [spaces, turns, load, processes]
+SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [link, spaces, turns, load, processes]
 """What is measured, in the order of the table; a new subject is one more function here."""
 
 

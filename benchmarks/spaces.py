@@ -6,24 +6,21 @@ made while it runs, with the checks of right, fence and repetition, and with the
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from random import Random
 
-from redis.asyncio import Redis
-
 from benchmarks.rows import Row
-from benchmarks.stages import Act, FixedEmbedder, Stage, alternate, sentences
+from benchmarks.stages import FLIGHT, Act, FixedEmbedder, Stage, alternate, flight, sentences
 from core.atoms import new_id
 from core.house import House
+from core.link import Link
 from core.search import FIELDS, SCHEMA, Filter, Query, States, by_meaning, newest, restrict
 from core.spaces import Space
 from core.store import SEPARATOR, Argument, client, metadata_patch, pack, token, waiting_client
 
 ATOMS = 10_000
-FLIGHT = 32
-"""How many puts are under way at once where throughput is measured."""
 STATUS: dict[str, str | int] = {"status": "pending", "priority": 5}
 Command = Sequence[Argument]
 
@@ -46,10 +43,10 @@ async def spaces(stage: Stage) -> list[Row]:
 class Bare:
     """What our operations are compared with: the same writes and reads, said to Redis directly."""
 
-    def __init__(self, house: House, redis: Redis) -> None:
+    def __init__(self, house: House, link: Link) -> None:
         self.keys = house.store.keys
         self._house = house
-        self._redis = redis
+        self._link = link
 
     async def put(self, content: str, blocker: str = "") -> list[Command]:
         """What a put writes: the atom with its index fields, its history, the count, the log; and the news of it."""
@@ -94,14 +91,11 @@ class Bare:
 
     async def run(self, command: Command) -> None:
         """One command."""
-        await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        await self._link.ask(command)
 
     async def together(self, commands: Sequence[Command]) -> None:
         """All of them in one round trip."""
-        pipeline = self._redis.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        await pipeline.execute()
+        await self._link.ask(*commands)
 
     @asynccontextmanager
     async def heard(self) -> AsyncIterator[asyncio.Event]:
@@ -129,11 +123,8 @@ class Bare:
 
 @asynccontextmanager
 async def _bare(house: House) -> AsyncIterator[Bare]:
-    redis = client(house.url)
-    try:
-        yield Bare(house, redis)
-    finally:
-        await redis.aclose()
+    async with aclosing(client(house.url)) as link:
+        yield Bare(house, link)
 
 
 def _tokens(metadata: dict[str, str | int]) -> str:
@@ -267,17 +258,7 @@ async def _puts_together(stage: Stage, ours: Space, bare: Bare) -> Row:
     times = await alternate(
         stage,
         f"puts, {FLIGHT} under way",
-        [partial(_flight, [partial(ours.put, text, metadata=STATUS) for text in texts[n : n + size]]) for n in firsts],
-        [partial(_flight, [partial(bare.together, one) for one in commands[n : n + size]]) for n in firsts],
+        [partial(flight, [partial(ours.put, text, metadata=STATUS) for text in texts[n : n + size]]) for n in firsts],
+        [partial(flight, [partial(bare.together, one) for one in commands[n : n + size]]) for n in firsts],
     )
     return Row(f"a put while {FLIGHT} are under way", times[0] / size, "ms", times[1] / size)
-
-
-async def _flight(acts: Sequence[Act]) -> None:
-    waiting: Iterator[Act] = iter(acts)
-
-    async def carry_out() -> None:
-        for act in waiting:
-            await act()
-
-    await asyncio.gather(*(carry_out() for _ in range(FLIGHT)))

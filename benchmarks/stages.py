@@ -1,5 +1,6 @@
 """What a subject is measured on: a house over an embedded Redis of its own, and rounds that alternate fairly."""
 
+import asyncio
 import contextlib
 import statistics
 import tempfile
@@ -21,6 +22,8 @@ from core.settings import load
 T = TypeVar("T")
 Act = Callable[[], Awaitable[object]]
 DIMENSIONS = 896
+FLIGHT = 32
+"""How many acts are under way at once where throughput is measured."""
 
 
 class FixedEmbedder:
@@ -84,3 +87,14 @@ def sentences(seed: int, count: int) -> list[str]:
         return f"{random.choice(who)} {random.choice(does)} the {random.choice(what)} {random.choice(when)}"
 
     return [f"{clause()}, then {clause()}." for _ in range(count)]
+
+
+async def flight(acts: Sequence[Act]) -> None:
+    """Do all of them, 32 at a time."""
+    waiting: Iterator[Act] = iter(acts)
+
+    async def carry_out() -> None:
+        for act in waiting:
+            await act()
+
+    await asyncio.gather(*(carry_out() for _ in range(FLIGHT)))

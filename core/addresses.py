@@ -7,8 +7,6 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from core.errors import InvalidInput
 
-PORTS = {"redis": 6379, "cluster": 6379, "sentinel": 26379}
-
 
 class Kind(StrEnum):
     """How many servers an address means, and who says which of them to speak to."""
@@ -16,6 +14,9 @@ class Kind(StrEnum):
     SERVER = "redis"
     CLUSTER = "cluster"
     SENTINEL = "sentinel"
+
+
+PORTS = {Kind.SERVER: 6379, Kind.CLUSTER: 6379, Kind.SENTINEL: 26379}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ class Place:
     path: str = ""
 
     def __str__(self) -> str:
-        return self.path or f"[{self.host}]:{self.port}" if ":" in self.host else self.path or f"{self.host}:{self.port}"
+        return (
+            self.path or f"[{self.host}]:{self.port}" if ":" in self.host else self.path or f"{self.host}:{self.port}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,27 +106,27 @@ def _parsed(url: str) -> Address:
     username, _, password = login.partition(":")
     options = tuple(parse_qsl(split.query))
     known = Kind(kind or "redis")
-    common = {"username": unquote(username), "password": unquote(password), "tls": first == "rediss"}
     parts = [unquote(part) for part in split.path.split("/") if part]
-    if first == "unix":
-        place = Place(path=unquote(split.path))
-        return Address(known, (place,), database=_database(options), options=_without_db(options), **common)
-    places = tuple(_place(unquote(host), PORTS[known.value]) for host in (hosts or "localhost").split(",") if host)
-    master = parts.pop(0) if known is Kind.SENTINEL else ""
-    if not places or len(parts) > 1 or (known is Kind.SERVER and len(places) > 1):
-        raise ValueError(hosts)
-    database = int(parts[0]) if parts else _database(options)
-    return Address(known, places, database=database, options=_without_db(options), master=master, **common)
+    places: tuple[Place, ...] = (Place(path=unquote(split.path)),)
+    master = ""
+    if first != "unix":
+        places = tuple(_place(unquote(host), PORTS[known]) for host in (hosts or "localhost").split(",") if host)
+        master = parts.pop(0) if known is Kind.SENTINEL and parts else ""
+        too_many = len(parts) > 1 or (known is Kind.SERVER and len(places) > 1)
+        if not places or too_many or (known is Kind.SENTINEL and not master):
+            raise ValueError(hosts)
+    return Address(
+        known,
+        places,
+        username=unquote(username),
+        password=unquote(password),
+        database=int(parts[0] if parts and first != "unix" else dict(options).get("db", "0")),
+        tls=first == "rediss",
+        options=tuple(option for option in options if option[0] != "db"),
+        master=master,
+    )
 
 
 def _place(host: str, port: int) -> Place:
     split = urlsplit(f"//{host}")
     return Place(split.hostname or "localhost", split.port or port)
-
-
-def _database(options: tuple[tuple[str, str], ...]) -> int:
-    return int(dict(options).get("db", "0"))
-
-
-def _without_db(options: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    return tuple(option for option in options if option[0] != "db")

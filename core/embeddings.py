@@ -194,7 +194,7 @@ class CachedEmbedder:
     async def _write(self, vectors: dict[str, bytes]) -> None:
         with suppress(StoaError):
             await self._store.together(
-                *(["SET", self._key(text), vector, "EX", 30 * DAY] for text, vector in vectors.items())
+                *(("SET", self._key(text), made, "EX", 30 * DAY) for text, made in vectors.items())
             )
 
     def _key(self, text: str) -> str:

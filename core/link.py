@@ -1,6 +1,7 @@
 """A multiplexed connection to one Redis: any number of callers, one socket, one write for each turn of the loop."""
 
 import asyncio
+import re
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,10 +24,7 @@ WAITS = (0.01, 0.5)
 
 MOVED_AWAY = (b"LOADING", b"READONLY", b"MASTERDOWN", b"CLUSTERDOWN", b"TRYAGAIN")
 """How an answer begins that says: not now, or not here. Nothing was carried out."""
-NOT_TWICE = frozenset(
-    "APPEND DECR DECRBY HINCRBY HINCRBYFLOAT INCR INCRBY INCRBYFLOAT LPOP LPUSH LTRIM RPOP RPUSH SPOP XADD "
-    "ZINCRBY ZPOPMAX ZPOPMIN".split()
-)
+NOT_TWICE = re.compile("APPEND|DECR(BY)?|[HZ]?INCR(BY)?(FLOAT)?|[LR]PUSH|[LRS]POP|ZPOP(MIN|MAX)|XADD", re.IGNORECASE)
 """Commands that a second time do more than the first; our Functions do not, each mutation carries its operation."""
 
 
@@ -145,7 +143,7 @@ class Link:
 
         Raises `LinkLost` when no server can be reached, `TimeoutError` after `PATIENCE` seconds.
         """
-        packed = b"".join([hiredis.pack_command(tuple(command)) for command in commands])
+        packed = packed_together(commands)
         wire, heard = self._wire, 0
         try:
             async with asyncio.timeout(PATIENCE):
@@ -194,7 +192,9 @@ class Link:
     def _refused(self, answers: Sequence[Any]) -> bool:
         """Whether the server says that another is to be asked, or the same one later."""
         return any(
-            isinstance(one, hiredis.ReplyError) and _elsewhere(one) and (self._replaced or str(one).startswith("LOADING"))
+            isinstance(one, hiredis.ReplyError)
+            and _elsewhere(one)
+            and (self._replaced or str(one).startswith("LOADING"))
             for one in answers
         )
 
@@ -241,7 +241,7 @@ async def _greet(wire: Wire, address: Address) -> None:
         greeting.insert(0, ("AUTH", *login))
     if address.kind is Kind.SENTINEL:
         greeting.append(("ROLE",))
-    answers = await wire.ask(b"".join(map(hiredis.pack_command, greeting)), len(greeting))
+    answers = await wire.ask(packed_together(greeting), len(greeting))
     for command, answer in zip(greeting, answers, strict=True):
         if isinstance(answer, hiredis.ReplyError) and command[0] != "CLIENT":
             raise LinkLost(str(answer)) if _elsewhere(answer) else answer
@@ -269,7 +269,7 @@ def _master(address: Address) -> Callable[[], Awaitable[Place]]:
                     wire = await connect(place, watchers)
                     try:
                         question = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.master)
-                        (found,) = await wire.ask(hiredis.pack_command(question), 1)
+                        (found,) = await wire.ask(packed_together([question]), 1)
                     finally:
                         wire.close("it has answered")
             except (OSError, TimeoutError) as error:
@@ -285,8 +285,13 @@ def _master(address: Address) -> Callable[[], Awaitable[Place]]:
     return find
 
 
+def packed_together(commands: Sequence[Sequence[Argument]]) -> bytes:
+    """Commands as Redis reads them off the wire."""
+    return b"".join([hiredis.pack_command(tuple(command)) for command in commands])  # type: ignore[arg-type]
+
+
 def _repeatable(commands: Sequence[Sequence[Argument]]) -> bool:
-    return not any(str(command[0]).upper() in NOT_TWICE for command in commands)
+    return not any(NOT_TWICE.fullmatch(str(command[0])) for command in commands)
 
 
 def _elsewhere(error: Exception) -> bool:

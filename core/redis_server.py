@@ -285,7 +285,7 @@ async def repair(home: Path) -> str:
 
 
 async def check_search(link: Link) -> str:
-    """The version of this Redis; raises `StoreUnavailable`, saying what to run, unless it is new enough and has search."""
+    """The version of this Redis; raises `StoreUnavailable`, saying what to run, unless it is new and has search."""
     try:
         facts, search = await link.ask(("INFO", "server"), ("COMMAND", "INFO", "FT.SEARCH"))
     except (OSError, ReplyError) as error:

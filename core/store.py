@@ -58,7 +58,7 @@ class Store:
             raise translated(error) from error
         if isinstance(answer, ReplyError):
             raise translated(answer)
-        return answer
+        return _shaped(command, answer)
 
     async def together(self, *commands: Sequence[Argument]) -> list[Any]:
         """Several commands in one round trip; the first error among the answers is raised."""
@@ -76,7 +76,10 @@ class Store:
             found = await self.link.ask(*commands)
         except (OSError, ReplyError) as error:
             raise translated(error) from error
-        return [translated(answer) if isinstance(answer, ReplyError) else answer for answer in found]
+        return [
+            translated(answer) if isinstance(answer, ReplyError) else _shaped(command, answer)
+            for command, answer in zip(commands, found, strict=True)
+        ]
 
     def reading(self, function: str, space: str, reader: str, *arguments: Argument) -> list[Argument]:
         """The command by which `reader` reads from a space."""
@@ -86,6 +89,11 @@ class Store:
         """Change a space: the change's number (0: this operation was done before) and the atom's fields, if told."""
         _, seq, *fields = await self.run("FCALL", function, 1, self.keys.space(space), *arguments)
         return int(seq), fields[0] if fields else []
+
+
+def _shaped(command: Sequence[Argument], answer: Any) -> Any:
+    """The answer to HGETALL as a dict; every other one as Redis gave it."""
+    return dict(zip(answer[::2], answer[1::2], strict=True)) if command[0] == "HGETALL" else answer
 
 
 def client(url: str) -> Link:
@@ -131,7 +139,9 @@ def translated(error: Exception) -> StoaError:
                 "space and try again; what was kept before is safe."
             )
         case "OOM":
-            return StoreUnavailable("Redis is out of memory, so nothing was changed. Raise its maxmemory and try again.")
+            return StoreUnavailable(
+                "Redis is out of memory, so nothing was changed. Raise its maxmemory and try again."
+            )
         case "WRONGPASS" | "NOAUTH":
             return StoreUnavailable("Redis refuses the name or the password in REDIS_URL. Mend them and start again.")
         case "NOPERM":
