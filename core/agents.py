@@ -29,6 +29,8 @@ class Agent(BaseModel):
     """Names of secrets; the values never come near an agent."""
     injected: tuple[str, ...] = ()
     """Spaces whose newest atoms are always in its context."""
+    accounts: tuple[str, ...] = ()
+    """The accounts its spawners were bounded by, its own among them where it was given a budget."""
     speaks_in: str = ""
     """Where the prose at the end of its turns goes; an agent without one speaks by writing atoms."""
     status: Literal["alive", "dead"] = "alive"

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from core.agents import Agent
 from core.atoms import Atom
+from core.budgets import Purse
 from core.clock import Clock
 from core.errors import InvalidInput, PermissionDenied
 from core.llm import LLM, Message, whole
@@ -55,6 +56,7 @@ class Capabilities:
     llm: LLM
     tools: Mapping[str, Tool]
     secrets: Secrets
+    purse: Purse
 
     @property
     def objects(self) -> dict[str, frozenset[str]]:
@@ -101,12 +103,23 @@ class Capabilities:
         tools: list[str] | None = None,
         secrets: list[str] | None = None,
         model: str = "",
+        budget: dict[str, float] | None = None,
     ) -> Spawned:
         """Create an agent that works on `task` on its own while you go on. `spaces` says what it may do where
-        ({"notes": "read"}), never more than you may; the same holds for tools, secrets and model. It reports in the
-        space named by the answer's .space, which wakes you."""
+        ({"notes": "read"}), never more than you may; the same holds for tools, secrets and model. `budget`
+        bounds what it may use ({"turns": 20, "spawns": 0, "tokens": 100000, "dollars": 0.5, "seconds": 600}); without
+        one it shares yours. It reports in the space named by the answer's .space, which wakes you."""
         return await self.spawner.spawn(
-            self.actor, task, instructions, spaces, tools or (), secrets or (), model, acting().call
+            self.actor,
+            task,
+            instructions,
+            spaces,
+            tools or (),
+            secrets or (),
+            model,
+            acting().call,
+            budget=budget,
+            purse=self.purse,
         )
 
     async def now(self) -> str:
@@ -123,7 +136,10 @@ class Capabilities:
     async def ask(self, prompt: str, text: str = "") -> str:
         """Ask a model about a text, outside your own context; several at once with asyncio.gather."""
         question = Message("user", f"{prompt}\n\n{text}" if text else prompt)
-        answer, _ = await whole(self.llm, [question])
+        call = acting().call
+        await self.purse.reserve(call, self.llm.name, [question])
+        answer, usage = await whole(self.llm, [question])
+        await self.purse.settle(call, usage)
         return answer
 
     async def sleep(self, seconds: float) -> None:

@@ -29,5 +29,14 @@ class ModelUnavailable(StoaError, ConnectionError):
     """The model gave no answer: no key, no network, an unknown name, a refusal of the provider."""
 
 
+class BudgetSpent(StoaError, RuntimeError):
+    """An account cannot bear what was to be spent; the text names the account, the field, its limit and the way on."""
+
+    account = ""
+    """The account that is used up."""
+    tells = False
+    """Whether this turn is the one that tells of it."""
+
+
 class LeaseLost(StoaError, RuntimeError):
     """Another worker took this agent's turn over; whatever this one still does is refused."""

@@ -93,6 +93,28 @@ class Keys:
         """List: the agents that wait for a turn for this cause."""
         return f"{self.queue()}:{cause}"
 
+    # What was spent, all in one slot, since a turn draws from several accounts at once.
+    def account(self, name: str) -> str:
+        """Hash: what an account spent, holds reserved, and may spend; lives 40 days after its last use, a month's 400,
+        an agent's as long as the agent."""
+        return f"{self.namespace}:account:{{accounts}}:{name}"
+
+    def reservations(self, turn: str) -> str:
+        """Hash: what a turn has reserved and not settled yet; empties with the turn, lives 7 days."""
+        return f"{self.namespace}:reserved:{{accounts}}:{turn}"
+
+    def prices(self) -> str:
+        """Hash: model -> the dearest token it ever took, in billionths of a dollar; lives as long as the house."""
+        return f"{self.namespace}:prices:{{accounts}}"
+
+    def spending(self, day: str) -> str:
+        """Hash: what was spent on a day, by agent and by model; lives 400 days."""
+        return f"{self.namespace}:spending:{{accounts}}:{day}"
+
+    def roots(self) -> str:
+        """Sorted set: the 1,000 first causes that were last spent on, by when."""
+        return f"{self.namespace}:roots:{{accounts}}"
+
     # Registries, one key each; they live as long as the house.
     def spaces(self) -> str:
         """Set: the names of all spaces."""

@@ -1,6 +1,5 @@
 """News: why an agent has a turn, which is what others changed in its spaces since it last looked."""
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,8 +8,6 @@ from core.atoms import Atom, Cause, Change, lower
 from core.errors import NotFound
 from core.spaces import Spaces
 from core.values import Notice, decode, encode
-
-log = logging.getLogger("stoa.news")
 
 MOST_CHANGES = 50
 MOST_CHARACTERS = 40_000
@@ -40,11 +37,8 @@ class News:
         return cls(*decode(data))
 
 
-async def gather(spaces: Spaces, agent: Agent, deepest: int) -> News:
-    """What has changed, by others, in the spaces this agent is subscribed to, since it last looked.
-
-    Changes that lie `deepest` turns behind their first cause are passed over: a chain that long is parked.
-    """
+async def gather(spaces: Spaces, agent: Agent) -> News:
+    """What has changed, by others, in the spaces this agent is subscribed to, since it last looked."""
     store = spaces.store
     stored = await store.run("HGETALL", store.keys.cursors(agent.id))
     cursors = {space.decode(): int(seq) for space, seq in stored.items()}
@@ -53,7 +47,7 @@ async def gather(spaces: Spaces, agent: Agent, deepest: int) -> News:
     room = MOST_CHARACTERS
     for space in cursors:
         for change in await _changes(spaces, agent, space, cursors[space]):
-            if _concerns(change, agent, deepest):
+            if change.atom and change.author != agent.id:
                 notice = await _notice(spaces, agent, change)
                 room -= len(notice.content)
                 if told and (room < 0 or len(told) == MOST_CHANGES):
@@ -72,15 +66,6 @@ async def _changes(spaces: Spaces, agent: Agent, space: str, after: int) -> list
         return await spaces.notifications.changes(space, agent.principal, after)
     except NotFound:  # it may not read this at present
         return []
-
-
-def _concerns(change: Change, agent: Agent, deepest: int) -> bool:
-    if not change.atom or change.author == agent.id:
-        return False
-    if change.cause.depth >= deepest:
-        log.warning("%s: parked %s/%s, %s turns deep", agent.id, change.space, change.seq, change.cause.depth)
-        return False
-    return True
 
 
 async def _notice(spaces: Spaces, agent: Agent, change: Change) -> Notice:

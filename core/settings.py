@@ -27,8 +27,24 @@ class Settings(BaseSettings):
     """An IANA name such as `Europe/Paris`; empty means the machine's own."""
     namespace: str = Field("stoa", pattern=r"^[a-z0-9-]{1,40}$")
     """What every Redis key begins with, so that several Stoas can share one Redis."""
-    depth: int = Field(24, ge=1)
-    """How many turns may follow from one cause before the chain is parked."""
+    root_turns: int = Field(200, ge=1)
+    """How many turns may follow from one cause (a message, a timer), of all agents together, before they are parked."""
+    root_spawns: int = Field(50, ge=0)
+    """How many agents may be spawned in what follows from one cause."""
+    root_tokens: int = Field(3_000_000, ge=0)
+    """How many tokens models may read and write in what follows from one cause."""
+    root_dollars: float = Field(5.0, ge=0)
+    """How many dollars what follows from one cause may cost."""
+    root_seconds: float = Field(86_400, ge=0)
+    """How many seconds agents may be at work, all together, in what follows from one cause."""
+    day_tokens: int = Field(30_000_000, ge=0)
+    """How many tokens all models may read and write in a day."""
+    day_dollars: float = Field(20.0, ge=0)
+    """How many dollars a day may cost."""
+    month_tokens: int = Field(300_000_000, ge=0)
+    """How many tokens all models may read and write in a month."""
+    month_dollars: float = Field(200.0, ge=0)
+    """How many dollars a month may cost."""
     steps: int = Field(12, ge=1)
     """How many model calls one turn may take."""
     session_characters: int = Field(60_000, ge=2_000)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from core.agents import Agent, Agents
 from core.atoms import id_from, new_id
+from core.budgets import Purse
 from core.errors import InvalidInput, PermissionDenied
 from core.permissions import Permission
 from core.settings import Settings
@@ -35,10 +36,14 @@ class Spawner:
         secrets: Sequence[str] = (),
         model: str = "",
         operation: str = "",
+        *,
+        budget: Mapping[str, float] | None = None,
+        purse: Purse | None = None,
     ) -> Spawned:
         """Create an agent and give it its task in a direct-message space; raises naming what is wider than one's own.
 
-        Nothing is created when anything is refused. The same `operation` twice is one agent.
+        Nothing is created when anything is refused. The same `operation` twice is one agent. `purse` is what the
+        spawning turn draws from; the new agent draws from the same accounts, and from one of its own with a `budget`.
         """
         parent = await self._agents.get(actor.principal.id)
         wanted = {name: Permission.parse(permission) for name, permission in (spaces or {}).items()}
@@ -49,6 +54,8 @@ class Spawner:
         self._check_model(parent, model)
         id = f"agent-{id_from(operation or new_id())[:8]}"
         room = f"dm-{id}"
+        if purse:
+            await purse.spawn(operation or id, id, budget or {})
         child = Agent(
             id=id,
             instructions=instructions or self._guide,
@@ -58,6 +65,7 @@ class Spawner:
             model=model or parent.model,
             tools=tuple(tools),
             secrets=tuple(secrets),
+            accounts=((f"agent:{id}", *parent.accounts) if budget else parent.accounts),
             speaks_in=room,
             created=self._spaces.clock.now(),
         )

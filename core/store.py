@@ -25,7 +25,7 @@ from core.permissions import Permission
 
 SEPARATOR = "\x1f"
 LONGEST_TAG = 200
-LIBRARIES = {"spaces": ("spaces", "sharing", "reads"), "lanes": ("lanes",)}
+LIBRARIES = {"spaces": ("spaces", "sharing", "reads"), "lanes": ("lanes",), "budgets": ("budgets",)}
 """The Function libraries, each of one text from these files of core/functions."""
 ORIGINS = {origin.value.encode(): origin for origin in Origin}
 

@@ -6,15 +6,17 @@ import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from core import errors
 from core.agents import Agent, Agents
 from core.atoms import Atom, Cause, Origin
+from core.budgets import Purse
 from core.capabilities import Capabilities
 from core.contexts import Contexts
-from core.errors import LeaseLost, ModelUnavailable, NotFound, StoaError, StoreUnavailable
+from core.errors import BudgetSpent, LeaseLost, ModelUnavailable, NotFound, StoaError, StoreUnavailable
 from core.frames import render_now, render_output
+from core.governor import Governor
 from core.lanes import Lane
 from core.llm import LLM, Message, Usage
 from core.news import News, gather
@@ -39,6 +41,7 @@ PATIENCE = (5.0, 15.0, 60.0, 300.0)
 DRAFT_EVERY = 0.1
 """Seconds between two looks at a reply that is still coming."""
 CUT_OFF = "Your reply ended inside a ```python fence, so nothing of it ran. Write less at once, and close the fence."
+CHANGING = frozenset({"put", "update", "deprecate"})
 LABEL = "label"
 """The field of the journal that holds what the session has read by now."""
 TRIES = 3
@@ -53,6 +56,7 @@ class Turns:
     agents: Agents
     contexts: Contexts
     spawner: Spawner
+    governor: Governor
     settings: Settings
     models: Callable[[str], LLM]
     tools: Mapping[str, Tool]
@@ -74,7 +78,7 @@ class Turns:
             agent = await self.agents.get(agent_id)
         except NotFound:
             return await lane.commit({})
-        news = News.read(noted["news"]) if "news" in noted else await gather(self.spaces, agent, self.settings.depth)
+        news = News.read(noted["news"]) if "news" in noted else await gather(self.spaces, agent)
         if not news.notices:
             return await lane.commit(news.cursors)
         if "news" not in noted:
@@ -86,7 +90,9 @@ class Turns:
         for notice in news.notices:
             label.read(notice)
         actor = Actor(agent.principal, Cause(news.root, news.depth + 1), lane.epoch, dict(seen), label)
-        said = await self._taken(agent, actor, lane, news, noted, await session.messages())
+        purse = self.governor.purse(agent, news, lane.epoch)
+        said = await self._taken(agent, actor, lane, news, noted, purse, await session.messages())
+        await purse.finish()
         learned = {atom: version for atom, version in actor.ledger.items() if known.get(atom) != version}
         return await lane.commit(
             news.cursors, [write_message(one) for one in said], learned, label=label.written(), more=news.more
@@ -99,11 +105,12 @@ class Turns:
         lane: Lane,
         news: News,
         noted: Mapping[str, bytes],
+        purse: Purse,
         past: Sequence[Message],
     ) -> list[Message]:
         """Take the turn; one of the edges that may catch broadly. One that breaks is given up after some tries."""
         try:
-            return await Turn(self, agent, actor, lane, news, noted).run(past)
+            return await Turn(self, agent, actor, lane, news, noted, purse).run(past)
         except (LeaseLost, StoreUnavailable):
             raise
         except Exception as error:
@@ -112,7 +119,7 @@ class Turns:
             if tries < TRIES:
                 await lane.note("tries", str(tries).encode())
                 raise
-            return await Turn(self, agent, actor, lane, news, noted).give_up(error)
+            return await Turn(self, agent, actor, lane, news, noted, purse).give_up(error)
 
 
 class _Interrupted(BaseException):
@@ -127,7 +134,14 @@ class Turn:
     """One turn of one agent, resumed from its journal where an earlier worker left it."""
 
     def __init__(
-        self, turns: Turns, agent: Agent, actor: Actor, lane: Lane, news: News, noted: Mapping[str, bytes]
+        self,
+        turns: Turns,
+        agent: Agent,
+        actor: Actor,
+        lane: Lane,
+        news: News,
+        noted: Mapping[str, bytes],
+        purse: Purse,
     ) -> None:
         self.agent = agent
         self.actor = actor
@@ -135,6 +149,7 @@ class Turn:
         self._lane = lane
         self._news = news
         self._noted = noted
+        self._purse = purse
         self._llm = turns.models(agent.model)
         self._ran: list[Sequence[str]] = []
         self._guest: Guest | None = None
@@ -156,9 +171,11 @@ class Turn:
                 self._llm,
                 self._turns.tools,
                 self._turns.secrets,
+                self._purse,
             )
             added = [self._tail()]
             try:
+                await self._purse.begin()
                 before = await self._turns.contexts.before(
                     self.agent,
                     self.actor,
@@ -173,9 +190,21 @@ class Turn:
                 log.warning("%s: %s", self.agent.id, error)
                 prose = str(error)
                 added.append(Message("assistant", prose))
+            except BudgetSpent as spent:
+                prose = await self._stopped(spent, begun=len(added) > 1)
+                added.append(Message("assistant", str(spent)))
             if prose:
                 await self._say(prose)
             return added
+
+    async def _stopped(self, spent: BudgetSpent, *, begun: bool) -> str:
+        """The budget has ended the turn: what is to be said about it where the agent speaks.
+
+        Nothing where it is told already, or where nobody waits for this turn to say anything.
+        """
+        told = await self._turns.governor.tell(self.agent, self._news, spent)
+        asked = any(notice.origin is Origin.OWNER for notice in self._news.notices)
+        return "" if told == self.agent.speaks_in or not (begun or asked) else f"I stopped. {spent}"
 
     async def give_up(self, error: Exception) -> list[Message]:
         """End a turn that cannot be carried out with a word about it."""
@@ -211,13 +240,17 @@ class Turn:
         """The model's reply, from the journal if it was given before a crash."""
         field = f"reply.{step}"
         if field in self._noted:
-            return self._noted[field].decode()
+            noted, usage = decode(self._noted[field])
+            self._purse.paid(field, Usage(*usage))
+            return str(noted)
         await self._note_label()
-        reply = await self._asked(messages)
-        await self._lane.note(field, reply.encode())
+        await self._purse.reserve(field, self._llm.name, messages)
+        reply, usage = await self._asked(messages)
+        await self._lane.note(field, encode([reply, astuple(usage)]))
+        await self._purse.settle(field, usage)
         return reply
 
-    async def _asked(self, messages: Sequence[Message]) -> str:
+    async def _asked(self, messages: Sequence[Message]) -> tuple[str, Usage]:
         """Ask the model. Where nobody waits for the answer, an unreachable one is asked again for some minutes."""
         for pause in () if self.agent.coordinator and self.agent.speaks_in else PATIENCE:
             try:
@@ -227,19 +260,21 @@ class Turn:
                 await asyncio.sleep(pause)
         return await self._streamed(messages)
 
-    async def _streamed(self, messages: Sequence[Message]) -> str:
+    async def _streamed(self, messages: Sequence[Message]) -> tuple[str, Usage]:
         """The reply, its prose shown while it comes to whoever looks at the space the agent speaks in."""
         pieces: list[str] = []
+        usage = Usage(self._llm.name)
         shown = 0.0
         loop = asyncio.get_running_loop()
         async for piece in self._llm.reply(messages):
             if isinstance(piece, Usage):
+                usage = piece
                 continue
             pieces.append(piece)
             if self.agent.speaks_in and loop.time() - shown > DRAFT_EVERY:
                 shown = loop.time()
                 await self._draft("".join(pieces).partition("```")[0])
-        return "".join(pieces).strip()
+        return "".join(pieces).strip(), usage
 
     async def _output(self, step: int, code: Sequence[str]) -> str:
         """Run a step's code and frame what it printed; done once, even if a crash comes between."""
@@ -297,11 +332,14 @@ class Turn:
         except (LeaseLost, StoreUnavailable) as error:
             raise _Interrupted(error) from error  # past the agent's code, which must not catch it
         except StoaError as refused:
+            if isinstance(refused, BudgetSpent):
+                await self._turns.governor.tell(self.agent, self._news, refused)
             await self._note_label()
             await self._lane.note(field, encode([name, None, [type(refused).__name__, str(refused)]]))
             raise
         await self._note_label()
         await self._lane.note(field, encode([name, answer, None]))
+        self._purse.silent &= call.name not in CHANGING
         return answer
 
     async def _note_label(self) -> None:
@@ -313,6 +351,7 @@ class Turn:
         """Put the turn's last prose where the agent speaks; one that speaks nowhere has none."""
         if not self.agent.speaks_in:
             return
+        self._purse.silent = False
         answered = self._answered()
         report = not self.agent.coordinator
         await self._turns.spaces.open(self.agent.speaks_in, self.actor).put(

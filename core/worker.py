@@ -10,8 +10,10 @@ from typing import Any
 from docket import Docket
 from docket import Worker as Engine
 
+from core.budgets import Budgets
 from core.contexts import Contexts
 from core.errors import LeaseLost, StoaError
+from core.governor import Governor
 from core.house import House
 from core.lanes import LEASE, Lane, next_in_queue, queue, wake
 from core.llm import LLM, connect
@@ -99,6 +101,7 @@ class Worker:
             spaces=house.spaces,
             agents=house.agents,
             contexts=self._contexts,
+            governor=Governor(Budgets(house.store, house.settings), house.spaces, house.agents),
             spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),
             settings=house.settings,
             models=self._model,

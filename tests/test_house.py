@@ -24,9 +24,9 @@ FROM_THE_GROUND_UP = """
     addresses link redis_wheels redis_repair redis_server store
     search wordpiece embeddings finding notifications
     labels spaces deadlines approvals
-    llm frames templates recipes offline
+    llm budgets frames templates recipes offline
     crossing dialect guests explanations runs sandbox tools
-    agents spawning capabilities sessions contexts lanes news timers turns
+    agents spawning capabilities sessions contexts lanes news governor timers turns
     house
     worker
     testing

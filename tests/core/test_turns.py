@@ -174,23 +174,6 @@ async def test_messages_that_come_during_a_turn_get_one_turn_of_their_own(house:
     assert len(answers[1].references["reply_to"]) == 2
 
 
-async def test_two_agents_that_always_answer_each_other_stop(house: House) -> None:
-    await seat(house, "ann")
-    await seat(house, "bob")
-    llm = ScriptedLLM(lambda _: "Thank you!")
-    async with working(house, llm):
-        await tell(house, "Say thanks")
-        log = house.spaces.open("chat")
-        while max((c.cause.depth for c in await log.changes()), default=0) < house.settings.depth:
-            await asyncio.sleep(0.02)
-        calls = len(llm.seen)
-        await tell(house, "Hello")
-        while len(llm.seen) < calls + 2:
-            await asyncio.sleep(0.02)
-    roots = {c.cause.root for c in await log.changes() if c.author in ("ann", "bob")}
-    assert len(roots) <= 2
-
-
 async def test_an_agent_is_not_woken_by_what_it_does_itself(house: House) -> None:
     await seat(house)
     llm = ScriptedLLM(code("chat.put('a')\nchat.put('b')"), "Done.", "Hello.")
@@ -373,7 +356,7 @@ async def test_a_turn_cut_off_after_it_unsubscribed_is_resumed(house: House) -> 
     lane = Lane(house.store, "assistant")
     await lane.begin()
     asked = await tell(house, "Leave")
-    news = await gather(house.spaces, await house.agents.get("assistant"), 24)
+    news = await gather(house.spaces, await house.agents.get("assistant"))
     await lane.note("news", news.written())
     await house.spaces.open("chat", Principal("assistant")).unsubscribe()
     await house.store.run("DEL", house.store.keys.lease("assistant"))
@@ -387,10 +370,10 @@ async def test_code_that_was_skipped_before_a_crash_stays_skipped_after_it(house
     lane = Lane(house.store, "assistant")
     await lane.begin()
     await tell(house, "Go")
-    news = await gather(house.spaces, await house.agents.get("assistant"), 24)
+    news = await gather(house.spaces, await house.agents.get("assistant"))
     await lane.note("news", news.written())
     reply = code("raise ValueError('stop')") + "\n" + code("chat.put('never to run')")
-    await lane.note("reply.0", reply.encode())
+    await lane.note("reply.0", encode([reply, ["scripted"]]))
     await lane.note("output.0", b"<output>\n\n</output>\n<error>\nValueError: stop\n</error>")
     await house.store.run("DEL", house.store.keys.lease("assistant"))
     llm = ScriptedLLM(code("chat.put('goes on')"), "Done.")
@@ -405,10 +388,10 @@ async def test_an_agent_resumed_after_a_crash_does_not_conflict_with_itself(hous
     note = await chat.put("v1", metadata={"role": "user"})
     lane = Lane(house.store, "assistant")
     await lane.begin()
-    news = await gather(house.spaces, await house.agents.get("assistant"), 24)
+    news = await gather(house.spaces, await house.agents.get("assistant"))
     await lane.note("news", news.written())
     updates = [f"chat.update(change.id, comment='{n}', content='v{n}')" for n in (2, 3)]
-    await lane.note("reply.0", code("\n".join(updates)).encode())
+    await lane.note("reply.0", encode([code("\n".join(updates)), ["scripted"]]))
     second = await house.spaces.open("chat", Principal("assistant")).update(note.id, comment="2", content="v2")
     await lane.note("call.0", encode(["chat.update", second, None]))
     await house.store.run("DEL", house.store.keys.lease("assistant"))

@@ -1,0 +1,56 @@
+"""The governor: gives each turn its hand in the accounts, and tells once of a chain that has come to its bound."""
+
+import logging
+
+from core.agents import Agent, Agents
+from core.atoms import Cause
+from core.budgets import Budgets, Purse
+from core.errors import BudgetSpent
+from core.news import News
+from core.spaces import Actor, Spaces
+
+log = logging.getLogger("stoa.governor")
+
+
+class Governor:
+    """Bounds what follows from one cause, blind to what it is about."""
+
+    def __init__(self, budgets: Budgets, spaces: Spaces, agents: Agents) -> None:
+        self.budgets = budgets
+        self._spaces = spaces
+        self._agents = agents
+
+    def purse(self, agent: Agent, news: News, epoch: int | None) -> Purse:
+        """What the turn that these news are for may draw from."""
+        return self.budgets.purse(agent.id, agent.accounts, news.root, news.turn, news.now, epoch)
+
+    async def tell(self, agent: Agent, news: News, spent: BudgetSpent) -> str:
+        """Tell of an account that is used up, if this turn is the one to do so; answers the space where it was told.
+
+        Whoever gave an agent its budget hears of that one in their direct-message space; of all others a coordinator
+        tells the people it speaks to.
+        """
+        log.warning("%s: %s", agent.id, spent)
+        if not spent.tells:
+            return ""
+        kind, _, name = spent.account.partition(":")
+        speaker = await self._agents.get(name) if kind == "agent" else await self._coordinator(agent)
+        if speaker is None or not speaker.speaks_in:
+            return ""
+        again = " Say “go on” and it is taken up anew." if kind == "root" else ""
+        actor = Actor(speaker.principal, Cause(news.root, news.depth + 1))
+        await self._spaces.open(speaker.speaks_in, actor).put(
+            f"I stopped. {spent}{again}",
+            comment=f"stopped: {spent.account} is used up",
+            metadata={"kind": "report"} if kind == "agent" else {"role": "assistant"},
+            operation=f"spent:{spent.account}:{news.turn}",
+        )
+        return speaker.speaks_in
+
+    async def _coordinator(self, agent: Agent) -> Agent | None:
+        """The coordinator at the head of the agent's spawners; one that speaks to nobody leaves it to one that does."""
+        while not agent.coordinator:
+            agent = await self._agents.get(agent.spawner)
+        if agent.speaks_in:
+            return agent
+        return next((one for one in await self._agents.list() if one.coordinator and one.speaks_in), None)
