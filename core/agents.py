@@ -72,6 +72,8 @@ class Agents:
         await self._store.run("SET", self._store.keys.agent(agent.id), agent.model_dump_json())
         change = "SADD" if agent.status == "alive" else "SREM"
         await self._store.run(change, self._store.keys.agents(), agent.id)
+        if agent.status == "dead":
+            await self._spaces.give_back(agent.principal)
 
     async def seat(self, agent: Agent, spaces: dict[str, Permission], subscriptions: tuple[str, ...] = ()) -> Agent:
         """Give an agent of the owner's its place: record, spaces, and what wakes it. Doing it again is harmless."""

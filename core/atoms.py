@@ -107,7 +107,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One entry of an atom's history: what was changed, by whom and why. None means unchanged."""
+    """One entry of an atom's history: what was changed, by whom and why. None means unchanged.
+
+    In `metadata` a None is a key that was taken away. `forgotten` tells a content that came with this version and is
+    kept no more, for the setting `old_contents` bounds them; `origin` is where a content came from.
+    """
 
     version: int
     operation: str
@@ -115,8 +119,10 @@ class Version:
     comment: str
     at: datetime
     content: str | None = None
-    metadata: Metadata | None = None
+    metadata: Mapping[str, Value | None] | None = None
     references: References | None = None
+    forgotten: bool = False
+    origin: Origin | None = None
 
 
 def new_id() -> str:

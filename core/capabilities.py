@@ -25,9 +25,9 @@ LONGEST_PAUSE = 10.0
 """Seconds an agent may sleep that people talk to: meanwhile it answers nobody."""
 
 METHODS: dict[Permission, tuple[str, ...]] = {
-    Permission.READ: ("get", "search", "history", "subscribe", "unsubscribe"),
+    Permission.READ: ("get", "search", "history", "compare", "subscribe", "unsubscribe"),
     Permission.APPEND: ("put",),
-    Permission.WRITE: ("update", "deprecate"),
+    Permission.WRITE: ("update", "deprecate", "claim", "restore"),
     Permission.GRANT: ("share", "revoke", "describe"),
 }
 
@@ -157,7 +157,7 @@ class Capabilities:
             raise PermissionDenied(f"{call.name}() is not among what you may do in {call.target!r}")
         method = getattr(space, call.name)
         kwargs = dict(call.kwargs)
-        if call.name in ("put", "update", "deprecate"):
+        if call.name in ("put", "update", "deprecate", "claim", "restore"):
             kwargs["operation"] = operation
         if call.name in ("update", "deprecate"):
             kwargs.setdefault("comment", "")

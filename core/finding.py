@@ -118,10 +118,13 @@ class Finder:
             return []
         answers = await self._store.together(*commands)
         levels, found = answers[: len(names)], answers[len(names) :]
-        for name, (level, _) in zip(names, levels, strict=True):
+        for name, (level, *_) in zip(names, levels, strict=True):
             if level < Permission.READ:
                 raise NotFound(f"There is no space {name!r} that you may read. Check its name, or ask for access.")
-        if text and self._embedder and any(waiting for _, waiting in levels):
+        if ended := [name for name, (*_, claims) in zip(names, levels, strict=True) if claims]:
+            await self._store.together(*(self._store.giving_back(name) for name in ended))
+            return await self._ranked(reader, names, built, text, limit)
+        if text and self._embedder and any(waiting for _, waiting, _ in levels):
             await self.embed_waiting(names)
             return await self._ranked(reader, names, built, text, limit)
         first, *rest = (read_hits(answer) for answer in found)

@@ -60,7 +60,7 @@ async def open_house(
             embedder = CachedEmbedder(local, store)
         await create_index(store, embedder.id, embedder.dimensions)
         notifications = await stack.enter_async_context(Notifications(store, waiting))
-        spaces = Spaces(store, notifications, clock, embedder)
+        spaces = Spaces(store, notifications, clock, embedder, settings.contents_kept)
         agents, timers = Agents(spaces), Timers(spaces)
         approvals = Approvals(spaces)
         yield House(settings, url, clock, store, notifications, embedder, spaces, agents, timers, approvals, Secrets())

@@ -44,6 +44,10 @@ class Keys:
         """Set: atoms whose vector is still to be made."""
         return f"{self.namespace}:v:{{{space}}}"
 
+    def claims(self, space: str) -> str:
+        """Sorted set: atoms that are claimed, by the millisecond when their leases end."""
+        return f"{self.namespace}:l:{{{space}}}"
+
     def operation(self, space: str, operation: str) -> str:
         """String: what an operation answered, so that the same one twice is done once; lives one day."""
         return f"{self.namespace}:o:{{{space}}}:{operation}"

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     session_characters: int = Field(60_000, ge=2_000)
     """How much of its own past an agent sees; older turns leave the session, their atoms stay."""
 
+    contents_kept: int = Field(0, ge=0)
+    """How many contents of an atom are kept, the present one among them; 0 keeps all. Comments are kept for ever."""
+
     @classmethod
     def settings_customise_sources(
         cls,

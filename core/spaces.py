@@ -1,5 +1,6 @@
 """Spaces: shared, access-controlled, searchable stores of atoms. `Space` is one holder's handle on one of them."""
 
+import itertools
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 
 from core.atoms import OWNER, Atom, Cause, Change, Origin, Principal, References, Value, Version, id_from, new_id
 from core.checks import check_comment, check_content, check_metadata, checked_moment, checked_references
+from core.claims import claim_patch, is_over
 from core.clock import Clock
 from core.embeddings import Embedder
 from core.errors import Conflict, InvalidInput, NotFound
@@ -18,12 +20,16 @@ from core.search import Filter, States, check_limit
 from core.store import (
     Argument,
     Store,
+    json_of,
     metadata_patch,
+    milliseconds,
     pack,
     read_atom,
     read_version,
 )
+from core.versions import State, changed, compare
 
+PAGE = 100
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
@@ -57,10 +63,18 @@ class Actor:
 class Spaces:
     """All spaces of one Stoa."""
 
-    def __init__(self, store: Store, notifications: Notifications, clock: Clock, embedder: Embedder | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        notifications: Notifications,
+        clock: Clock,
+        embedder: Embedder | None,
+        contents_kept: int = 0,
+    ) -> None:
         self.store = store
         self.notifications = notifications
         self.clock = clock
+        self.contents_kept = contents_kept
         self.embedder = embedder
         """Without one, what is put is embedded by a worker, and a search goes by words."""
         self.finder = Finder(store, embedder)
@@ -86,7 +100,7 @@ class Spaces:
         """The spaces this principal may read at this moment, in alphabetical order, and what it may do in each."""
         names = await self._known(principal)
         levels = await self.store.together(*(self.store.reading("stoa_level", n, principal.id) for n in names))
-        return {name: Permission(level) for name, (level, _) in zip(names, levels, strict=True) if level}
+        return {name: Permission(level) for name, (level, *_) in zip(names, levels, strict=True) if level}
 
     async def passable(self, principal: Principal = OWNER) -> dict[str, Permission]:
         """The most this principal may give to others at this moment, by space; it may hold that to pass on only."""
@@ -133,6 +147,16 @@ class Spaces:
     async def embed_waiting(self, names: Sequence[str]) -> int:
         """Make the vectors that are still missing in these spaces; answers how many."""
         return await self.finder.embed_waiting(names)
+
+    async def give_back(self, owner: Principal | None = None) -> None:
+        """Give back what was claimed for a time that is over; or all that this owner, who is dead, has claimed."""
+        if owner:
+            await self.store.together(*(self.store.giving_back(name, owner.id) for name in await self._known(owner)))
+            return
+        names, now = await self._known(OWNER), self.store.now()
+        counting: list[list[Argument]] = [["ZCOUNT", self.store.keys.claims(n), "-inf", now] for n in names]
+        counts = await self.store.together(*counting)
+        await self.store.together(*(self.store.giving_back(n) for n, c in zip(names, counts, strict=True) if c))
 
 
 class Space:
@@ -191,7 +215,12 @@ class Space:
     async def get(self, id: str) -> Atom:
         """The atom as it is now; needs read. Raises `NotFound`."""
         id = self._own(id)
-        return self._seen(id, await self._store.run(*self._store.reading("stoa_get", self.id, self.holder.id, id)))
+        reading = self._store.reading("stoa_get", self.id, self.holder.id, id)
+        atom = self._seen(id, await self._store.run(*reading))
+        if is_over(atom, self._spaces.clock.now()):
+            await self._store.run(*self._store.giving_back(self.id))
+            atom = self._seen(id, await self._store.run(*reading))
+        return atom
 
     async def find(self, operation: str) -> Atom | None:
         """What `put` with this operation put, if that was done; needs read."""
@@ -224,27 +253,53 @@ class Space:
         if replace is not None and not old:
             raise InvalidInput("the text to replace is empty; give a piece that occurs exactly once")
         check_content(new)
-        wanted = checked_references(references or {})
+        targets = b"" if references is None else pack(checked_references(references))
         flags = "r" if replace else "c" if content is not None else ""
-        vector = await self._vector(content) if content is not None else b""
-        expected = self.actor.ledger.get(f"{self.id}/{id}", "")
-        call = self._call(operation or new_id(), comment)
-        patch, targets = metadata_patch(metadata or {}), b"" if references is None else pack(wanted)
         flags += "f" if references is not None else ""
-        try:
-            _, fields = await self._store.mutate(
-                "stoa_update", self.id, *call, id, expected, flags, new, old, vector, patch, targets
-            )
-        except Conflict:
-            raise await self._conflict(id, int(expected)) from None
-        return self._seen(id, fields)
+        vector = await self._vector(content) if content is not None else b""
+        call = self._call(operation or new_id(), comment)
+        return await self._revise(call, id, flags, new, old, vector, metadata_patch(metadata or {}), targets)
 
     async def deprecate(self, id: str, *, comment: str, operation: str = "") -> Atom:
         """Take an atom out of search; needs write. It stays readable by its id, with its history."""
         id = self._own(id)
-        call = self._call(operation or new_id(), comment)
-        _, fields = await self._store.mutate("stoa_deprecate", self.id, *call, id)
+        return await self._revise(self._call(operation or new_id(), comment), id, "d", check=False)
+
+    async def claim(
+        self,
+        id: str,
+        *,
+        lease: float = 600,
+        comment: str = "",
+        metadata: Mapping[str, Value | None] | None = None,
+        operation: str = "",
+    ) -> Atom:
+        """Take a pending task for yourself for `lease` seconds; needs write. Of several who try, one gets it.
+
+        Its status becomes claimed, its owner you, and `lease` says until when; claim again to have it longer. Set its
+        status when you are done. If you don't, it is pending again when the lease ends, or when you do. Raises
+        `Conflict` if it is not pending or is another's.
+        """
+        id = self._own(id)
+        call = self._call(operation or new_id(), comment or f"claimed by {self.holder}")
+        patch, until = claim_patch(self.holder, self._spaces.clock.now(), lease, metadata or {})
+        claim = (id, milliseconds(until), metadata_patch(patch), json_of(self.holder.id))
+        _, fields = await self._store.mutate("stoa_claim", self.id, *call, *claim)
         return self._seen(id, fields)
+
+    async def restore(self, id: str, version: int, comment: str = "", *, operation: str = "") -> Atom:
+        """Make an atom again what it was at a version, as a new version; needs write. A deprecated one comes back."""
+        id = self._own(id)
+        call = self._call(operation or new_id(), comment or f"restored version {version}")
+        old, now = await self._states(id, [version, None])
+        self.actor.ledger.setdefault(f"{self.id}/{id}", now.version)
+        content, metadata, references = old.kept(), now.metadata_to(old), now.references_to(old)
+        flags = "ufc" if content != now.content else "uf"
+        vector = await self._vector(content) if content != now.content else b""
+        origin = (old.origin or Origin.OUTSIDE).value
+        return await self._revise(
+            call, id, flags, content, "", vector, metadata_patch(metadata), pack(references), origin=origin
+        )
 
     async def search(
         self,
@@ -266,14 +321,19 @@ class Space:
             deprecated=deprecated,
         )
 
-    async def history(self, id: str, limit: int = 100) -> list[Version]:
-        """The newest `limit` versions of an atom, oldest first; needs read."""
+    async def history(self, id: str, limit: int = 100, before: int | None = None) -> list[Version]:
+        """The newest `limit` versions of an atom, or of those before version `before`; oldest first; needs read."""
         id = self._own(id)
         check_limit(limit)
-        entries = await self._store.run(*self._store.reading("stoa_history", self.id, self.holder.id, id, -limit, -1))
-        if not entries:
-            raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
-        return [read_version(entry) for entry in entries]
+        first, last = (-limit, -1) if before is None else (max(0, before - 1 - limit), before - 2)
+        if before is not None and last < 0:
+            return []
+        return await self._versions(id, first, last)
+
+    async def compare(self, id: str, old: int, new: int | None = None) -> str:
+        """What differs between two versions of an atom, as a unified diff; without `new`, up to now; needs read."""
+        before, after = await self._states(self._own(id), [old, new])
+        return compare(before, after)
 
     async def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:
         """What changed in the space after change number `after`, oldest first; needs read."""
@@ -298,7 +358,7 @@ class Space:
 
     async def permission(self) -> Permission:
         """What the holder may do here at this moment."""
-        level, _ = await self._store.run(*self._store.reading("stoa_level", self.id, self.holder.id))
+        level, *_ = await self._store.run(*self._store.reading("stoa_level", self.id, self.holder.id))
         return Permission(level)
 
     async def share(
@@ -384,15 +444,69 @@ class Space:
         embedder = self._spaces.embedder
         return (await embedder.embed([content]))[0] if embedder else b""
 
+    async def _revise(
+        self,
+        call: Sequence[Argument],
+        id: str,
+        flags: str,
+        content: str = "",
+        old: str = "",
+        vector: bytes = b"",
+        metadata: bytes = b"",
+        references: bytes = b"",
+        *,
+        origin: str = "",
+        check: bool = True,
+    ) -> Atom:
+        """Write the next version, unless the atom has changed since this actor saw it."""
+        expected = self.actor.ledger.get(f"{self.id}/{id}", "") if check else ""
+        change = (flags, content, old, vector, metadata, references, self._spaces.contents_kept, origin)
+        try:
+            _, fields = await self._store.mutate("stoa_update", self.id, *call, id, expected, *change)
+        except Conflict:
+            raise await self._conflict(id, int(expected)) from None
+        return self._seen(id, fields)
+
+    async def _versions(self, id: str, first: int, last: int) -> list[Version]:
+        """Entries of an atom's history, counted from 0, or from the newest (-1) back."""
+        entries = await self._store.run(*self._store.reading("stoa_history", self.id, self.holder.id, id, first, last))
+        if not entries:
+            raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
+        return [read_version(entry) for entry in entries]
+
+    async def _states(self, id: str, wanted: Sequence[int | None]) -> list[State]:
+        """What an atom was at these versions; None is the newest."""
+        state, kept = State(), dict[int | None, State]()
+        for first in itertools.count(0, PAGE):
+            read = self._store.reading("stoa_history", self.id, self.holder.id, id, first, first + PAGE - 1)
+            entries = await self._store.run(*read)
+            for entry in entries:
+                state.take(read_version(entry))
+                if state.version in wanted:
+                    kept[state.version] = state.copy()
+            if len(entries) < PAGE:
+                break
+        if not state.version:
+            raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
+        kept[None] = state
+        for version in wanted:
+            if version not in kept:
+                raise NotFound(f"{id!r} has no version {version!r}; its newest is {state.version}.")
+        return [kept[version] for version in wanted]
+
     async def _conflict(self, id: str, seen: int) -> Conflict:
         """A conflict in words that an agent can act on."""
-        now = await self.get(id)
-        news = [v for v in await self.history(id) if v.version > seen]
-        told = "; ".join(f"{v.author} {v.comment!r}" for v in news[-3:])
+        read, who = self._store.reading, self.holder.id
+        fields, before, after = await self._store.together(
+            read("stoa_get", self.id, who, id),
+            read("stoa_history", self.id, who, id, max(0, seen - 20), seen - 1),
+            read("stoa_history", self.id, who, id, -50, -1),
+        )
+        known = [read_version(entry) for entry in before]
+        news = changed(known, [v for v in map(read_version, after) if v.version > seen], self._seen(id, fields))
         return Conflict(
-            f"{id!r} has changed since you saw version {seen}: it is at {now.version} now ({told}). Its content is "
-            f"now {first_words(now.content)!r}, its metadata {dict(now.metadata)}. Look whether your change still "
-            "makes sense, then update again."
+            f"{id!r} has changed since you saw version {seen}: {news} Look whether your change still makes sense, "
+            "then update again."
         )
 
     def _seen(self, id: str, fields: Sequence[bytes | None]) -> Atom:

@@ -14,7 +14,7 @@ from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
 from core.addresses import parse
-from core.atoms import Atom, Cause, Change, Metadata, Origin, Value, Version
+from core.atoms import Atom, Cause, Change, Origin, Value, Version
 from core.checks import LONGEST_CONTENT
 from core.clock import Clock
 from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionDenied, StoaError, StoreUnavailable
@@ -25,7 +25,11 @@ from core.permissions import Permission
 
 SEPARATOR = "\x1f"
 LONGEST_TAG = 200
-LIBRARIES = {"spaces": ("spaces", "sharing", "reads"), "lanes": ("lanes",), "budgets": ("budgets",)}
+LIBRARIES = {
+    "spaces": ("spaces", "claims", "sharing", "reads"),
+    "lanes": ("lanes",),
+    "budgets": ("budgets",),
+}
 """The Function libraries, each of one text from these files of core/functions."""
 ORIGINS = {origin.value.encode(): origin for origin in Origin}
 
@@ -85,6 +89,10 @@ class Store:
         """The command by which `reader` reads from a space."""
         return ["FCALL_RO", function, 1, self.keys.space(space), reader, self.now(), *arguments]
 
+    def giving_back(self, space: str, owner: str = "") -> list[Argument]:
+        """The command that gives back the claims in a space whose time is over, or all of an owner's."""
+        return ["FCALL", "stoa_give_back", 1, self.keys.space(space), self.now(), owner]
+
     async def mutate(self, function: str, space: str, *arguments: Argument) -> tuple[int, list[bytes | None]]:
         """Change a space: the change's number (0: this operation was done before) and the atom's fields, if told."""
         _, seq, *fields = await self.run("FCALL", function, 1, self.keys.space(space), *arguments)
@@ -124,6 +132,12 @@ def translated(error: Exception) -> StoaError:
             return InvalidInput(f"There is a space {rest!r} already; choose another name.")
         case "CONFLICT":
             return Conflict(f"The atom is at version {rest} by now.")
+        case "CLAIMED":
+            ends, _, owner = rest.partition(" ")
+            until = "" if ends == "0" else f" until {read_time(ends.partition('.')[0].encode()).isoformat()}"
+            return Conflict(f"That is for {owner} to do{until}. Claim another one that is pending.")
+        case "NOTFREE":
+            return Conflict(f"Its status is {rest}, and only what is pending can be claimed. Claim another one.")
         case "NOMATCH":
             times = "does not occur" if rest == "0" else "occurs more than once"
             return InvalidInput(f"The text to replace {times}; give a piece that occurs exactly once.")
@@ -229,11 +243,12 @@ def metadata_patch(metadata: Mapping[str, Value | None]) -> bytes:
             entries.append([key, False, [], False])
             continue
         number = as_number(value)
-        entries.append([key, _json(value), token(key, value), repr(number) if number is not None else False])
+        entries.append([key, json_of(value), token(key, value), repr(number) if number is not None else False])
     return pack(entries)
 
 
-def _json(value: Value) -> bytes:
+def json_of(value: Value) -> bytes:
+    """A value of metadata as it is kept."""
     return orjson.dumps({"time": value.isoformat()} if isinstance(value, datetime) else value)
 
 
@@ -248,6 +263,11 @@ def read_metadata(data: bytes | None) -> dict[str, Value]:
 
 def read_references(data: bytes | None) -> dict[str, list[str]]:
     return {name.decode(): [one.decode() for one in ids] for name, ids in unpack(data).items()} if data else {}
+
+
+def milliseconds(moment: datetime) -> int:
+    """A moment as the Function library counts time."""
+    return round(moment.timestamp() * 1000)
 
 
 def read_time(milliseconds: bytes) -> datetime:
@@ -300,7 +320,7 @@ def read_change(space: str, entry: Sequence[Any]) -> Change:
 
 def read_version(data: bytes) -> Version:
     """One entry of an atom's history."""
-    version, at, author, operation, comment, content, metadata, references = unpack(data)
+    version, at, author, operation, comment, content, metadata, references, *origin = unpack(data)
     patch = unpack(metadata) if metadata else None
     return Version(
         version=int(version),
@@ -311,8 +331,10 @@ def read_version(data: bytes) -> Version:
         content=content.decode() if isinstance(content, bytes) else None,
         metadata=_patch(patch) if patch is not None else None,
         references=read_references(references) if references else None,
+        forgotten=content is True,
+        origin=ORIGINS[origin[0]] if origin and origin[0] else None,
     )
 
 
-def _patch(entries: Sequence[Any]) -> Metadata:
-    return {key.decode(): _value(value) for key, value, *_ in entries if value}
+def _patch(entries: Sequence[Any]) -> dict[str, Value | None]:
+    return {key.decode(): _value(value) if value else None for key, value, *_ in entries}

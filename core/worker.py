@@ -196,9 +196,10 @@ class Worker:
                 log.warning("%s", error)
 
     async def _reconcile(self) -> None:
-        """Find agents that are behind and have no turn."""
+        """Find agents that are behind and have no turn, and give back what was claimed for a time that is over."""
         while True:
             try:
+                await self._house.spaces.give_back()
                 for agent in await self._behind():
                     await self._wake(agent, lost_after=self._lease)
             except StoaError as error:
@@ -233,5 +234,5 @@ class Worker:
         ]
         levels = await self._store.together(*(self._store.reading("stoa_level", space, agent) for agent, space in late))
         begun = await self._store.together(*(["EXISTS", keys.journal(agent)] for agent in agents))
-        behind = {agent for (agent, _), (level, _) in zip(late, levels, strict=True) if level}
+        behind = {agent for (agent, _), (level, *_) in zip(late, levels, strict=True) if level}
         return sorted(behind | {agent for agent, journal in zip(agents, begun, strict=True) if journal})

@@ -20,10 +20,11 @@ reader('stoa_convention', function(k)
 end)
 reader('stoa_newest', function(k) return tonumber(redis.call('HGET', k.space, 'seq') or '0') end)
 
--- who now: the effective right and how many atoms wait for their vector. Refuses nobody, since it tells nothing more.
+-- who now: the effective right, how many atoms wait for their vector, and how many claims have ended that are not given
+-- back yet. Refuses nobody, since it tells nothing more.
 redis.register_function{function_name = 'stoa_level', flags = {'no-writes'}, callback = function(KEYS, A)
   local k = keys(KEYS, A[2])
-  return {level(k, A[1], false), redis.call('SCARD', k.unembedded)}
+  return {level(k, A[1], false), redis.call('SCARD', k.unembedded), redis.call('ZCOUNT', k.claims, '-inf', A[2])}
 end}
 
 -- who now: the most that `who` may give to others, what it may only pass on included.

@@ -1,6 +1,6 @@
 #!lua name=stoa_spaces
 -- The only writer of spaces. Each function is atomic: permission, version, history, references, index, log, wake-up.
--- One library in several files, loaded as one text: spaces, sharing, reads.
+-- One library in several files, loaded as one text: spaces, claims, sharing, reads.
 -- KEYS[1] is the space's own hash; every other key of the space follows from it and lies in the same slot (core/keys.py).
 -- A mutation's first arguments are always: who, origin, epoch, operation, now (ms), root, depth, comment. It answers
 -- the version, the change's number (0: this operation was done before) and, where the caller cannot know it, the atom.
@@ -12,7 +12,7 @@ local NUMBERS, REMEMBER, LONGEST = 16, '86400', 1048576
 local TRUST = {owner = 3, agent = 2, outside = 1}
 
 -- The space's other keys, each spelled when it is first asked for.
-local KINDS = {grants = 'g', log = 'x', subscribers = 's', unembedded = 'v'}
+local KINDS = {grants = 'g', log = 'x', subscribers = 's', unembedded = 'v', claims = 'l'}
 local Keys = {}
 function Keys.atom(k, id) return k.namespace .. ':a:' .. k.tag .. ':' .. id end
 function Keys.history(k, id) return k.namespace .. ':h:' .. k.tag .. ':' .. id end
@@ -202,6 +202,96 @@ local function patched(k, stored, tokens, patch, fields, dropped)
   return next(metadata) and cmsgpack.pack(metadata) or '', table.concat(kept, US)
 end
 
+-- Versions ---------------------------------------------------------------------------------------------------------
+
+local STORED = {'ver', 'kv', 'm', 'f', 'o', 'cl', 'sp'}
+
+-- What the next version starts from, by field; nil where there is no such atom.
+local function stored_atom(k, id)
+  local values, found = redis.call('HMGET', k:atom(id), unpack(STORED)), {}
+  if not values[1] then return nil end
+  for n, name in ipairs(STORED) do found[name] = values[n] or '' end
+  return found
+end
+
+-- Old contents beyond the newest `most` leave the history, their comments stay. Which versions brought a content is
+-- kept with the atom; for one that comes from the time before there was a bound it is found out once.
+local function bounded(k, id, version, most, fields)
+  local raw, held = redis.call('HGET', k:atom(id), 'hc'), {}
+  if raw then
+    held = cmsgpack.unpack(raw)
+  else
+    for n, entry in ipairs(redis.call('LRANGE', k:history(id), 0, -1)) do
+      if type(cmsgpack.unpack(entry)[6]) == 'string' then held[#held + 1] = n end
+    end
+  end
+  held[#held + 1] = version
+  while #held > most do
+    local oldest = table.remove(held, 1)
+    local entry = cmsgpack.unpack(redis.call('LINDEX', k:history(id), oldest - 1))
+    entry[6] = true
+    redis.call('LSET', k:history(id), oldest - 1, cmsgpack.pack(entry))
+  end
+  fields[#fields + 1] = 'hc'; fields[#fields + 1] = cmsgpack.pack(held)
+end
+
+-- Write the next version of an atom. `was` is what is stored, `d` what changes: content (with origin and vector), patch,
+-- references (also packed), deprecated (true or false), fields and dropped (of the hash, beside the metadata's), most
+-- (old contents).
+local function revise(k, c, id, was, operation, d)
+  local version = tonumber(was.ver) + 1
+  local fields, dropped, rippling = d.fields or {}, d.dropped or {}, false
+  fields[#fields + 1] = 'ver'; fields[#fields + 1] = version
+  fields[#fields + 1] = 't'; fields[#fields + 1] = c.now
+  if d.content then
+    fields[#fields + 1] = 'o'; fields[#fields + 1] = d.origin
+    fields[#fields + 1] = 'c'; fields[#fields + 1] = d.content
+    if d.vector ~= '' then fields[#fields + 1] = 'v'; fields[#fields + 1] = d.vector
+    else redis.call('SADD', k.unembedded, id) end
+    if d.most > 0 then bounded(k, id, version, d.most, fields) end
+  end
+  if d.patch then
+    local metadata, tokens = patched(k, was.m, was.kv, d.patch, fields, dropped)
+    fields[#fields + 1] = 'm'; fields[#fields + 1] = metadata
+    fields[#fields + 1] = 'kv'; fields[#fields + 1] = tokens
+    rippling = tokens ~= was.kv
+  end
+  if d.references then
+    local references = was.f ~= '' and cmsgpack.unpack(was.f) or {}
+    link(k, 'SREM', id, references)
+    for name, ids in pairs(d.references) do references[name] = #ids > 0 and ids or nil end
+    link(k, 'SADD', id, references)
+    for _, field in ipairs(reference_state(k, references)) do fields[#fields + 1] = field end
+    fields[#fields + 1] = 'f'; fields[#fields + 1] = next(references) and cmsgpack.pack(references) or ''
+  end
+  if d.deprecated ~= nil then fields[#fields + 1] = 'sp'; fields[#fields + 1] = k.name .. (d.deprecated and '~' or '') end
+  if #dropped > 0 then redis.call('HDEL', k:atom(id), unpack(dropped)) end
+  redis.call('HSET', k:atom(id), unpack(fields))
+  redis.call('RPUSH', k:history(id), cmsgpack.pack({
+    version, c.now, c.who, operation, c.comment, d.content or false, d.patch and cmsgpack.pack(d.patch) or '',
+    d.packed or '', d.content and d.origin or ''}))
+  if c.operation ~= '' then remember(k, c, version) end
+  if rippling then ripple(k, id) end
+  return version, announce(k, c, operation, id, version)
+end
+
+-- A claim is over when its atom's status or owner is set, and when the atom is deprecated: its lease goes with it.
+local function end_claim(k, id, was, d)
+  if was.cl == '' then return end
+  local ends, timed = d.deprecated, false
+  for _, entry in ipairs(d.patch or {}) do
+    ends = ends or entry[1] == 'status' or entry[1] == 'owner'
+    timed = timed or entry[1] == 'lease'
+  end
+  if not ends then return end
+  redis.call('ZREM', k.claims, id)
+  d.dropped = {'cl'}
+  if not timed then
+    d.patch = d.patch or {}
+    d.patch[#d.patch + 1] = {'lease', false, {}, false}
+  end
+end
+
 -- Mutations --------------------------------------------------------------------------------------------------------
 
 -- who origin epoch operation now root depth comment | id content vector metadata references
@@ -229,81 +319,47 @@ redis.register_function('stoa_put', function(KEYS, A)
   if vector ~= '' then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector
   else redis.call('SADD', k.unembedded, id) end
   redis.call('HSET', k:atom(id), unpack(fields))
-  redis.call('RPUSH', k:history(id), cmsgpack.pack({1, c.now, c.who, 'put', c.comment, content, A[12], A[13]}))
+  redis.call('RPUSH', k:history(id),
+             cmsgpack.pack({1, c.now, c.who, 'put', c.comment, content, A[12], A[13], c.origin}))
   if redis.call('EXISTS', k:referrers(id)) == 1 then ripple(k, id) end
   return {1, announce(k, c, 'put', id, 1)}
 end)
 
--- who ... comment | id expected flags content old vector metadata references. Flags: c content given, r replace old
--- by content, f references given.
+-- who ... comment | id expected flags content old vector metadata references most origin. Flags: c content given, r replace
+-- old by content, f references given, d deprecated, u restored. `most` bounds the contents kept (0: all); `origin` is how
+-- far the content is trusted at most ('': as far as who writes).
 redis.register_function('stoa_update', function(KEYS, A)
   local k, c = keys(KEYS, A[5]), call(A)
-  local id, expected, flags, content, old, vector = A[9], A[10], A[11], A[12], A[13], A[14]
+  local id, expected, flags, content, old = A[9], A[10], A[11], A[12], A[13]
   local refused = refusal(k, c.who, WRITE) or fenced(k, c.who, c.epoch)
   if refused then return refused end
   local done = remembered(k, c, id)
   if done then return done end
-  local stored = redis.call('HMGET', k:atom(id), 'ver', 'kv', 'm', 'f', 'c', 'o')
-  if not stored[1] then return redis.error_reply('NOATOM ' .. id) end
-  if expected ~= '' and expected ~= stored[1] then return redis.error_reply('CONFLICT ' .. stored[1]) end
-  local version = tonumber(stored[1]) + 1
-  local fields, dropped, rippling = {'ver', version, 't', c.now}, {}, false
-  local whole = false
+  local was = stored_atom(k, id)
+  if not was then return redis.error_reply('NOATOM ' .. id) end
+  if expected ~= '' and expected ~= was.ver then return redis.error_reply('CONFLICT ' .. was.ver) end
+  local d = {origin = c.origin, vector = A[14], most = tonumber(A[17])}
   if string.find(flags, 'r', 1, true) then
-    local from, to = string.find(stored[5], old, 1, true)
+    local before = redis.call('HGET', k:atom(id), 'c')
+    local from, to = string.find(before, old, 1, true)
     if not from then return redis.error_reply('NOMATCH 0') end
-    if string.find(stored[5], old, to + 1, true) then return redis.error_reply('NOMATCH 2') end
-    whole = string.sub(stored[5], 1, from - 1) .. content .. string.sub(stored[5], to + 1)
-    if #whole > LONGEST then return redis.error_reply('TOOLONG ' .. #whole) end
-  elseif string.find(flags, 'c', 1, true) then
-    whole = content
-  end
-  if whole then
+    if string.find(before, old, from + 1, true) then return redis.error_reply('NOMATCH 2') end
+    d.content = string.sub(before, 1, from - 1) .. content .. string.sub(before, to + 1)
+    if #d.content > LONGEST then return redis.error_reply('TOOLONG ' .. #d.content) end
     -- Content is of who wrote it; pieced together it is trusted no more than the least of its writers.
-    local kept = string.find(flags, 'r', 1, true) and TRUST[stored[6]] < TRUST[c.origin]
-    fields[#fields + 1] = 'o'; fields[#fields + 1] = kept and stored[6] or c.origin
-    fields[#fields + 1] = 'c'; fields[#fields + 1] = whole
-    if vector ~= '' then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector
-    else redis.call('SADD', k.unembedded, id) end
+    if TRUST[was.o] < TRUST[c.origin] then d.origin = was.o end
+  elseif string.find(flags, 'c', 1, true) then
+    d.content = content
   end
-  if A[15] ~= '' then
-    local metadata, tokens = patched(k, stored[3], stored[2], cmsgpack.unpack(A[15]), fields, dropped)
-    fields[#fields + 1] = 'm'; fields[#fields + 1] = metadata
-    fields[#fields + 1] = 'kv'; fields[#fields + 1] = tokens
-    rippling = tokens ~= stored[2]
-  end
-  if string.find(flags, 'f', 1, true) then
-    local references = stored[4] ~= '' and cmsgpack.unpack(stored[4]) or {}
-    link(k, 'SREM', id, references)
-    for name, ids in pairs(cmsgpack.unpack(A[16])) do references[name] = #ids > 0 and ids or nil end
-    link(k, 'SADD', id, references)
-    for _, field in ipairs(reference_state(k, references)) do fields[#fields + 1] = field end
-    fields[#fields + 1] = 'f'; fields[#fields + 1] = next(references) and cmsgpack.pack(references) or ''
-  end
-  if #dropped > 0 then redis.call('HDEL', k:atom(id), unpack(dropped)) end
-  redis.call('HSET', k:atom(id), unpack(fields))
-  redis.call('RPUSH', k:history(id),
-             cmsgpack.pack({version, c.now, c.who, 'update', c.comment, whole, A[15], A[16]}))
-  remember(k, c, version)
-  if rippling then ripple(k, id) end
-  return {version, announce(k, c, 'update', id, version), redis.call('HMGET', k:atom(id), unpack(FIELDS))}
-end)
-
--- who ... comment | id. The atom leaves search (its space tag changes) and stays readable.
-redis.register_function('stoa_deprecate', function(KEYS, A)
-  local k, c = keys(KEYS, A[5]), call(A)
-  local id = A[9]
-  local refused = refusal(k, c.who, WRITE) or fenced(k, c.who, c.epoch)
-  if refused then return refused end
-  local done = remembered(k, c, id)
-  if done then return done end
-  local stored = redis.call('HGET', k:atom(id), 'ver')
-  if not stored then return redis.error_reply('NOATOM ' .. id) end
-  local version = tonumber(stored) + 1
-  redis.call('HSET', k:atom(id), 'sp', k.name .. '~', 'ver', version, 't', c.now)
-  redis.call('RPUSH', k:history(id), cmsgpack.pack({version, c.now, c.who, 'deprecate', c.comment, false, '', ''}))
-  remember(k, c, version)
-  return {version, announce(k, c, 'deprecate', id, version), redis.call('HMGET', k:atom(id), unpack(FIELDS))}
+  if A[18] ~= '' and TRUST[A[18]] < TRUST[c.origin] then d.origin = A[18] end
+  if A[15] ~= '' then d.patch = cmsgpack.unpack(A[15]) end
+  if string.find(flags, 'f', 1, true) then d.references, d.packed = cmsgpack.unpack(A[16]), A[16] end
+  if string.find(flags, 'd', 1, true) then d.deprecated = true end
+  if string.find(flags, 'u', 1, true) then d.deprecated = false end
+  end_claim(k, id, was, d)
+  local operation = d.deprecated == nil and 'update' or d.deprecated and 'deprecate' or 'restore'
+  local version, seq = revise(k, c, id, was, operation, d)
+  return {version, seq, redis.call('HMGET', k:atom(id), unpack(FIELDS))}
 end)
 
 -- id version vector: the vector of a text that was put without one; nothing if the text has changed meanwhile.

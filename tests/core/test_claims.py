@@ -1,0 +1,184 @@
+"""A claim gives a task to one of many, for as long as a lease."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from core.agents import Agent
+from core.atoms import Principal
+from core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from core.house import House
+from core.permissions import Permission
+from core.spaces import Space
+from core.testing import MovableClock
+
+ANN = Principal("ann")
+BOB = Principal("bob")
+PENDING = {"status": "pending"}
+
+
+@pytest_asyncio.fixture
+async def space(house: House) -> Space:
+    space = await house.spaces.create("tasks")
+    for who in ("ann", "bob"):
+        await space.share(who, "write")
+    return space
+
+
+async def pending(space: Space) -> list[str]:
+    return [task.id for task in await space.search(metadata={"status": "pending"})]
+
+
+async def test_of_many_who_claim_a_task_one_gets_it(house: House, space: Space) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    workers = [Principal(f"worker-{n}") for n in range(20)]
+    for worker in workers:
+        await space.share(worker.id, "write")
+    tries = [house.spaces.open("tasks", worker).claim(task.id) for worker in workers]
+    got = [one for one in await asyncio.gather(*tries, return_exceptions=True) if not isinstance(one, Conflict)]
+    (mine,) = got
+    assert not isinstance(mine, BaseException)
+    assert mine.metadata["status"] == "claimed"
+    assert (await space.get(task.id)).metadata["owner"] == mine.metadata["owner"]
+
+
+async def test_who_comes_second_is_told_whose_it_is_and_until_when(house: House, space: Space) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    await house.spaces.open("tasks", ANN).claim(task.id, lease=60)
+    with pytest.raises(Conflict, match=r'for "ann" to do until 2026-11-22T13:31:00\+00:00. Claim another'):
+        await house.spaces.open("tasks", BOB).claim(task.id)
+
+
+async def test_a_claim_says_what_else_it_is_told_and_why(house: House, space: Space) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    hers = house.spaces.open("tasks", ANN)
+    claimed = await hers.claim(task.id, comment="on it", metadata={"status": "doing", "attempt": 2})
+    assert (claimed.metadata["status"], claimed.metadata["attempt"]) == ("doing", 2)
+    assert (await space.history(task.id))[-1].comment == "on it"
+
+
+async def test_a_claim_whose_lease_has_ended_is_found_among_what_is_pending(
+    house: House, space: Space, clock: MovableClock
+) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    await house.spaces.open("tasks", ANN).claim(task.id, lease=60)
+    assert await pending(space) == []
+    clock.move(seconds=60)
+    assert await pending(space) == [task.id]
+    found = await space.get(task.id)
+    assert found.metadata == PENDING
+    assert (await space.history(task.id))[-1].comment == "free again: the claim of ann has ended"
+
+
+async def test_who_looks_at_a_task_sees_it_free_as_soon_as_the_lease_has_ended(
+    house: House, space: Space, clock: MovableClock
+) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    await house.spaces.open("tasks", ANN).claim(task.id, lease=60)
+    clock.move(seconds=61)
+    assert (await space.get(task.id)).metadata == PENDING
+
+
+async def test_a_task_whose_lease_has_ended_can_be_claimed_by_another(
+    house: House, space: Space, clock: MovableClock
+) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    hers, his = house.spaces.open("tasks", ANN), house.spaces.open("tasks", BOB)
+    await hers.claim(task.id, lease=60)
+    clock.move(seconds=60)
+    assert (await his.claim(task.id)).metadata["owner"] == "bob"
+    with pytest.raises(Conflict, match="Look whether your change still makes sense"):
+        await hers.update(task.id, comment="done", metadata={"status": "done"})
+
+
+async def test_the_same_owner_lengthens_the_lease_by_claiming_again(
+    house: House, space: Space, clock: MovableClock
+) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    hers = house.spaces.open("tasks", ANN)
+    await hers.claim(task.id, lease=60)
+    clock.move(seconds=40)
+    claimed = await hers.claim(task.id, lease=60)
+    assert claimed.metadata["lease"] == clock.now() + timedelta(seconds=60)
+    clock.move(seconds=40)
+    assert await pending(space) == []
+    clock.move(seconds=20)
+    assert await pending(space) == [task.id]
+
+
+async def test_a_task_that_is_done_does_not_come_back(house: House, space: Space, clock: MovableClock) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    hers = house.spaces.open("tasks", ANN)
+    await hers.claim(task.id, lease=60)
+    done = await hers.update(task.id, comment="painted", metadata={"status": "done"})
+    assert done.metadata == {"status": "done", "owner": "ann"}
+    clock.move(hours=1)
+    await house.spaces.give_back()
+    assert await space.get(task.id) == done
+
+
+async def test_a_claim_is_over_when_the_task_is_deprecated(house: House, space: Space, clock: MovableClock) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    await house.spaces.open("tasks", ANN).claim(task.id, lease=60)
+    dropped = await space.deprecate(task.id, comment="no fence any more")
+    clock.move(hours=1)
+    await house.spaces.give_back()
+    assert (await space.get(task.id)).version == dropped.version
+
+
+@pytest.mark.parametrize("status", ["done", "claimed"])
+async def test_only_what_is_pending_can_be_claimed(house: House, space: Space, status: str) -> None:
+    task = await space.put("paint the fence", metadata={"status": status})
+    with pytest.raises(Conflict, match=f'Its status is "{status}"'):
+        await house.spaces.open("tasks", ANN).claim(task.id)
+
+
+async def test_a_task_that_is_given_to_another_cannot_be_claimed(house: House, space: Space) -> None:
+    task = await space.put("paint the fence", metadata={**PENDING, "owner": "bob"})
+    with pytest.raises(Conflict, match='for "bob" to do'):
+        await house.spaces.open("tasks", ANN).claim(task.id)
+    assert (await house.spaces.open("tasks", BOB).claim(task.id)).metadata["owner"] == "bob"
+
+
+async def test_the_claims_of_an_agent_that_has_died_are_given_back(house: House, space: Space) -> None:
+    agent = await house.agents.seat(Agent(id="ann", instructions=""), {"tasks": Permission.WRITE})
+    hers, his = [await space.put(text, metadata=PENDING) for text in ("paint the fence", "mow the lawn")]
+    await house.spaces.open("tasks", ANN).claim(hers.id, lease=3600)
+    await house.spaces.open("tasks", BOB).claim(his.id, lease=3600)
+    await house.agents.save(agent.model_copy(update={"status": "dead"}))
+    assert await pending(space) == [hers.id]
+
+
+async def test_a_task_given_back_wakes_those_who_wait_for_one(house: House, space: Space, clock: MovableClock) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    await house.spaces.open("tasks", ANN).claim(task.id, lease=60)
+    clock.move(minutes=2)
+    last = await space.newest()
+    await house.spaces.give_back()
+    (change,) = await space.changes(last)
+    assert (change.atom, change.author, change.operation) == (task.id, "clock", "update")
+
+
+async def test_a_claim_needs_write_and_tells_a_stranger_nothing(house: House, space: Space) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    await space.share("cy", "append")
+    with pytest.raises(PermissionDenied, match="needs write, you hold append"):
+        await house.spaces.open("tasks", Principal("cy")).claim(task.id)
+    with pytest.raises(NotFound, match="no space 'tasks'"):
+        await house.spaces.open("tasks", Principal("dee")).claim(task.id)
+
+
+async def test_the_same_claim_twice_is_one_version(house: House, space: Space) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    hers = house.spaces.open("tasks", ANN)
+    assert await hers.claim(task.id, operation="turn-1") == await hers.claim(task.id, operation="turn-1")
+
+
+@pytest.mark.parametrize("lease", [0, -1, "an hour", True, float("nan"), 10**9])
+async def test_what_is_no_lease_is_refused(space: Space, lease: float) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    with pytest.raises(InvalidInput, match="give the seconds"):
+        await space.claim(task.id, lease=lease)
+    assert (await space.get(task.id)).version == 1
