@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint check fix bench lock clean
+.PHONY: run test lint check fix bench agentdojo lock clean
 .DEFAULT_GOAL := run
 
 run: .venv/installed
@@ -24,6 +24,17 @@ fix: .venv/installed
 
 bench: .venv/installed
 	@$(BIN)/python -m benchmarks
+
+# AgentDojo's attacks against the guarded way out; AgentDojo lives in an environment of its own.
+agentdojo: .venv/installed build/agentdojo/installed
+	@build/agentdojo/bin/python benchmarks/agentdojo/suites.py > build/agentdojo/suites.json
+	@$(BIN)/python -m benchmarks.agentdojo build/agentdojo/suites.json build/agentdojo.json
+
+build/agentdojo/installed: .venv/installed
+	@echo "Setting up build/agentdojo ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/agentdojo
+	@$(BIN)/uv pip install --quiet --python build/agentdojo/bin/python agentdojo==0.1.35
+	@touch $@
 
 # The one install rule: a venv, uv inside it, then the hashed lock (seconds, where plain pip takes a minute).
 # Debian's Python cannot put pip into a venv unless python3-venv is there; its own pip reaches inside instead.

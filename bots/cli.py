@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bots.cli_spaces import space
+from bots.cli_trust import directory
 from bots.options import Json, group
 from core import __version__
 
@@ -23,6 +24,7 @@ timer = group("See and cancel what is going to happen at a time.")
 app.add_typer(space, name="space")
 app.add_typer(agent, name="agent")
 app.add_typer(timer, name="timer")
+app.add_typer(directory, name="directory")
 
 
 @app.callback()

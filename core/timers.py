@@ -10,7 +10,7 @@ from core.permissions import Permission
 from core.search import Filter
 from core.spaces import Space, Spaces, first_words
 from core.times import local_time
-from core.tools import acting
+from core.tools import Effect, acting, declares
 
 CLOCK = Principal("clock", Origin.AGENT)
 SPACE = "timers"
@@ -28,6 +28,7 @@ class Timers:
         self._spaces = spaces
         self._clock = spaces.clock
 
+    @declares(Effect.CHANGES)
     async def set_timer(self, at: str, what: str, references: References | None = None) -> Atom:
         """Set a timer: at `at` (ISO time with offset, or words such as "tomorrow at 9am") its atom in `timers` changes
         with the comment "timer fired: <what>", which wakes you. `references` are kept with it, so pass on what the
@@ -49,6 +50,7 @@ class Timers:
             operation=acting().operation(),
         )
 
+    @declares(Effect.CHANGES)
     async def cancel_timer(self, id: str) -> Atom:
         """Cancel the pending timer with this id; raises if there is none."""
         space = self._space()
@@ -66,6 +68,7 @@ class Timers:
             operation=acting().operation(),
         )
 
+    @declares(Effect.READS)
     async def list_timers(self) -> list[Atom]:
         """The pending timers, the next one first."""
         pending = await self._space().search(metadata={"kind": "timer", "status": "pending"}, limit=1000)

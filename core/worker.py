@@ -19,6 +19,7 @@ from core.lanes import LEASE, Lane, next_in_queue, queue, wake
 from core.llm import LLM, connect
 from core.sandbox import Sandbox
 from core.spawning import Spawner
+from core.tools import Tools
 from core.turns import Turns
 
 log = logging.getLogger("stoa.worker")
@@ -105,7 +106,7 @@ class Worker:
             spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),
             settings=house.settings,
             models=self._model,
-            tools={tool.__name__: tool for tool in (timers.set_timer, timers.cancel_timer, timers.list_timers)},
+            tools=Tools((timers.set_timer, timers.cancel_timer, timers.list_timers)),
             secrets=house.secrets,
             people=people,
             background=background,

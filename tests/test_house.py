@@ -26,6 +26,7 @@ FROM_THE_GROUND_UP = """
     labels spaces deadlines approvals
     llm budgets frames templates recipes offline
     crossing dialect guests explanations runs sandbox tools
+    targets egress directory
     agents spawning capabilities sessions contexts lanes news governor timers turns
     house
     worker
