@@ -120,6 +120,42 @@ def timer_cancel(id: str) -> None:
     asyncio.run(timers.cancel(id))
 
 
+@app.command("export")
+def export_(
+    arguments: Annotated[list[str], typer.Argument(metavar="[SPACE]... FILE", help="Spaces, if not all; - is stdout.")],
+) -> None:
+    """Write spaces with their whole past to a file, or everything with the agents if no space is named.
+
+    Stoa may run meanwhile. The file is JSON Lines and holds what you wrote: keep it as you keep your data. Secrets are
+    not in it.
+
+    \b
+    Examples:
+      stoa export backup.jsonl
+      stoa export recipes notes - | gzip > two-spaces.jsonl.gz
+    """
+    from bots.commands import moving
+
+    asyncio.run(moving.export(arguments[:-1], arguments[-1]))
+
+
+@app.command("import")
+def import_(file: Annotated[str, typer.Argument(metavar="FILE", help="What `stoa export` wrote; - is stdin.")]) -> None:
+    """Bring back what was exported, here or on another machine.
+
+    The file is read once before anything is written, so a damaged one changes nothing. What is here already stays as
+    it is; a space of the same name with another past is refused.
+
+    \b
+    Examples:
+      stoa import backup.jsonl
+      STOA_HOME=~/second stoa import backup.jsonl
+    """
+    from bots.commands import moving
+
+    asyncio.run(moving.import_(file))
+
+
 @app.command()
 def doctor(
     repair: Annotated[bool, typer.Option("--repair", help="Mend the data of the embedded Redis, if damaged.")] = False,

@@ -279,3 +279,20 @@ def space_deprecate(atom: AtomName, comment: Comment = "") -> None:
     from bots.commands import space_changes
 
     asyncio.run(space_changes.deprecate(atom, comment))
+
+
+@space.command("restore")
+def space_restore(
+    atom: AtomName,
+    version: Annotated[int, typer.Argument(min=1, help="As `stoa space history NAME/ATOM` counts them.")],
+    comment: Comment = "",
+) -> None:
+    """Make an atom again what it was in a version, as a new version.
+
+    \b
+    Example:
+      stoa space restore notes/k3v9w2m4q8zt 2
+    """
+    from bots.commands import space_changes
+
+    asyncio.run(space_changes.restore(atom, version, comment))

@@ -8,6 +8,7 @@ from core.agents import Agents
 from core.approvals import Approvals
 from core.clock import Clock
 from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder
+from core.formats import migrate
 from core.keys import Keys
 from core.notifications import Notifications
 from core.redis_server import check_search
@@ -55,6 +56,7 @@ async def open_house(
         store = Store(link, Keys(settings.namespace), clock)
         await check_search(link)
         await store.load()
+        await migrate(store)
         if embedder is None:
             local = await stack.enter_async_context(LocalEmbedder())
             embedder = CachedEmbedder(local, store)

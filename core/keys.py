@@ -133,6 +133,10 @@ class Keys:
         return f"{self.namespace}:held:{principal}"
 
     # Of the house.
+    def format(self) -> str:
+        """String: the number of the data format, see core/formats.py."""
+        return f"{self.namespace}:format"
+
     def index(self, schema: int, embedder: str) -> str:
         """The search index over all atoms; its name carries its schema and the embedder, since vectors do not mix."""
         return f"{self.namespace}:atoms-{schema}:{embedder}"

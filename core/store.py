@@ -26,7 +26,7 @@ from core.permissions import Permission
 SEPARATOR = "\x1f"
 LONGEST_TAG = 200
 LIBRARIES = {
-    "spaces": ("spaces", "claims", "sharing", "reads"),
+    "spaces": ("spaces", "claims", "sharing", "reads", "moving"),
     "lanes": ("lanes",),
     "budgets": ("budgets",),
 }
@@ -130,6 +130,8 @@ def translated(error: Exception) -> StoaError:
             return InvalidInput(f"There is an atom {rest!r} already; update it, or put without an id.")
         case "TAKEN":
             return InvalidInput(f"There is a space {rest!r} already; choose another name.")
+        case "MOVING":
+            return InvalidInput(f"An import of {rest!r} is under way or was cut off; let it end, or import it again.")
         case "CONFLICT":
             return Conflict(f"The atom is at version {rest} by now.")
         case "CLAIMED":

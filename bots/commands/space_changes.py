@@ -120,6 +120,15 @@ async def deprecate(name: str, comment: str) -> None:
     typer.echo(f"{name} is out of search; `stoa space show {name}` still shows it.")
 
 
+async def restore(name: str, version: int, comment: str) -> None:
+    """Make an atom again what it was."""
+    space_name, id = atom_of(name)
+    async with opened() as house:
+        space = await known(house, space_name)
+        await space.get(id)
+        _saved(await space.restore(id, version, comment or f"back to version {version}"))
+
+
 async def _settled(space: Space, seen: Atom, draft: Draft, mine: str) -> tuple[Atom, str]:
     """What to save although somebody else was faster, as the person decides; what they wrote stays in the file."""
     draft.write(mine)

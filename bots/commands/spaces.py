@@ -7,7 +7,7 @@ from dataclasses import asdict
 import typer
 
 from bots.commands.arguments import atom_of, conditions_of
-from bots.commands.editing import difference
+from bots.commands.editing import ADDED, REMOVED
 from bots.commands.highlights import Excerpt, excerpt
 from bots.commands.opening import opened, print_json, print_table, when
 from channels.rendering import BOLD, RESET, clean, one_line, visible
@@ -86,12 +86,12 @@ async def diff(name: str, old: int | None, new: int | None) -> None:
     space_name, id = atom_of(name)
     async with opened() as house:
         space = await known(house, space_name)
-        newest = (await space.get(id)).version
-        new = newest if new is None else new
+        new = (await space.get(id)).version if new is None else new
         old = max(1, new - 1) if old is None else old
-        before, after = await _content(space, id, old), await _content(space, id, new)
-    for line in difference(before, after, f"version {old}", f"version {new}"):
-        typer.echo(line)
+        text = await space.compare(id, old, new)
+    for line in text.splitlines():
+        mark = ADDED if line.startswith("+") else REMOVED if line.startswith("-") else ""
+        typer.echo(f"{mark}{visible(line)}{RESET}" if mark else visible(line))
 
 
 async def history(name: str, limit: int, as_json: bool) -> None:
@@ -190,7 +190,10 @@ async def _content(space: Space, id: str, version: int) -> str:
     versions = await space.history(id, limit=1000)
     if not versions[0].version <= version <= versions[-1].version:
         raise NotFound(f"{id!r} has no version {version}; it has {versions[0].version} to {versions[-1].version}.")
-    return next(one.content for one in reversed(versions) if one.version <= version and one.content is not None)
+    past = [one for one in versions if one.version <= version and (one.content is not None or one.forgotten)]
+    if not past or past[-1].content is None:
+        raise NotFound(f"The content of version {version} is not kept any more; its comment is in the history.")
+    return past[-1].content
 
 
 def _title(description: str) -> str:

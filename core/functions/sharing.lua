@@ -8,6 +8,7 @@ redis.register_function('stoa_create', function(KEYS, A)
     if creator == c.who then return {0, 0} end
     return redis.error_reply('TAKEN ' .. k.name)
   end
+  if redis.call('HEXISTS', k.space, 'moving') == 1 then return redis.error_reply('MOVING ' .. k.name) end
   redis.call('HSET', k.space, 'creator', c.who, 'description', A[9], 'outside', c.outside and 1 or 0, 'created', c.now)
   redis.call('HSET', k.grants, c.who, cmsgpack.pack({{'', GRANT}}))
   return {1, announce(k, c, 'create', '', 0)}

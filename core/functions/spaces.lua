@@ -1,6 +1,6 @@
 #!lua name=stoa_spaces
 -- The only writer of spaces. Each function is atomic: permission, version, history, references, index, log, wake-up.
--- One library in several files, loaded as one text: spaces, claims, sharing, reads.
+-- One library in several files, loaded as one text: spaces, claims, sharing, reads, moving.
 -- KEYS[1] is the space's own hash; every other key of the space follows from it and lies in the same slot (core/keys.py).
 -- A mutation's first arguments are always: who, origin, epoch, operation, now (ms), root, depth, comment. It answers
 -- the version, the change's number (0: this operation was done before) and, where the caller cannot know it, the atom.
@@ -38,7 +38,7 @@ end
 -- Whether `who` holds `needed`: whether a chain of grants of at least that much, none of them over, leads from `who` up
 -- to the owner. A grant that is to be passed on only counts above its holder, and for the holder where it passes on.
 local function reaches(k, who, needed, passing, seen)
-  if who == 'owner' then return redis.call('EXISTS', k.space) == 1 end
+  if who == 'owner' then return redis.call('HEXISTS', k.space, 'creator') == 1 end
   local raw = redis.call('HGET', k.grants, who)
   if not raw then return false end
   seen[who] = true

@@ -27,6 +27,8 @@ run
 chat
 worker
 doctor
+export
+import
 space
 space list
 space show
@@ -42,6 +44,7 @@ space revoke
 space put
 space edit
 space deprecate
+space restore
 agent
 agent list
 agent show

@@ -1,0 +1,228 @@
+"""Import: an archive checked as a whole, then written; nobody sees a space before all of it is there."""
+
+import base64
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO
+
+import orjson
+
+from core.archives import AgentLine, AtomLine, ChangeLine, CursorsLine, Header, Json, Line, Past, SpaceLine, read
+from core.atoms import OWNER
+from core.checks import check_content, check_metadata
+from core.errors import InvalidInput
+from core.exports import TOGETHER, change_line
+from core.store import Argument, Store, metadata_patch, pack
+
+Progress = Callable[[int], None]
+"""Is told how many lines more are written."""
+
+
+@dataclass
+class Contents:
+    """What a file holds, found out by reading all of it once."""
+
+    header: Header
+    ends: dict[str, ChangeLine] = field(default_factory=dict)
+    """For each space its last change."""
+    agents: dict[str, dict[str, object]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def check(file: BinaryIO) -> Contents:
+    """Read a whole export without writing anything; raises `InvalidInput` for what cannot be imported."""
+    lines = read(file)
+    header = next(lines, None)
+    if not isinstance(header, Header):
+        raise InvalidInput("That is no export of Stoa; make one with `stoa export`.")
+    contents = Contents(header)
+    space = ""
+    for number, line in enumerate(lines, 2):
+        contents.counts[line.kind] += 1
+        try:
+            if isinstance(line, SpaceLine):
+                space = line.name
+            elif isinstance(line, AtomLine | ChangeLine) and line.space != space:
+                raise InvalidInput(f"it belongs to {line.space!r} and stands among what belongs to {space!r}")
+            if isinstance(line, ChangeLine):
+                if space in contents.ends and line.seq <= contents.ends[space].seq:
+                    raise InvalidInput(f"change {line.seq} comes after {contents.ends[space].seq}")
+                contents.ends[space] = line
+            elif isinstance(line, AtomLine):
+                check_content(line.content)
+                check_metadata({key: _value(value) for key, value in line.metadata.items()})
+            elif isinstance(line, AgentLine):
+                contents.agents[line.id] = line.record
+        except InvalidInput as error:
+            raise InvalidInput(f"Line {number} of the file is not what it must be: {error}.") from None
+    return contents
+
+
+async def already_there(store: Store, contents: Contents) -> set[str]:
+    """The spaces of the file that the store has already, perhaps further on.
+
+    Raises `InvalidInput` where it has another space or agent of the same name.
+    """
+    keys, names = store.keys, list(contents.ends)
+    ends = [contents.ends[name].seq for name in names]
+    commands: list[Sequence[Argument]] = [["HEXISTS", keys.space(name), "creator"] for name in names]
+    commands += [store.reading("stoa_changes", name, OWNER.id, at - 1, 1) for name, at in zip(names, ends, strict=True)]
+    stored = await store.answers(*commands)  # where there is no such space it has no changes
+    there, others = set(), []
+    for name, exists, entries in zip(names, stored[: len(names)], stored[len(names) :], strict=True):
+        if exists and entries and change_line(name, entries[0]) == contents.ends[name]:
+            there.add(name)
+        elif exists:
+            others.append(name)
+    records = await store.together(*(["GET", keys.agent(id)] for id in contents.agents))
+    strangers = [
+        id
+        for (id, record), found in zip(contents.agents.items(), records, strict=True)
+        if found is not None and (born := orjson.loads(found)).get("created") != record.get("created") and born
+    ]
+    if others or strangers:
+        what = [f"space{'s' * (len(others) > 1)} {', '.join(others)}"] if others else []
+        what += [f"agent{'s' * (len(strangers) > 1)} {', '.join(strangers)}"] if strangers else []
+        raise InvalidInput(
+            f"Nothing was imported, since there is already another {' and '.join(what)} here. Import into an empty "
+            "Stoa (STOA_HOME=... stoa import), or export only the spaces that are missing here."
+        )
+    return there
+
+
+async def restore(store: Store, lines: Iterable[Line], there: set[str], progress: Progress) -> None:
+    """Write what a checked file holds, except the spaces in `there`; cut off and begun again it becomes whole.
+
+    A space is seen by nobody before all of it is written.
+    """
+    batch = _Batch(store)
+    space: SpaceLine | None = None
+    last = 0
+    for line in lines:
+        if isinstance(line, AtomLine | ChangeLine):
+            last = line.seq if isinstance(line, ChangeLine) else last
+            if space:
+                await batch.add(line)
+            progress(1)
+            continue
+        if space:
+            await batch.flush()
+            await _open(store, space, last)
+        space, last = None, 0
+        if isinstance(line, SpaceLine) and line.name not in there:
+            space = line
+            await store.run("FCALL", "stoa_move_begin", 1, store.keys.space(line.name), store.now())
+        elif isinstance(line, AgentLine):
+            await _restore_agent(store, line)
+        elif isinstance(line, CursorsLine):
+            await _restore_cursors(store, line)
+    if space:
+        await batch.flush()
+        await _open(store, space, last)
+
+
+class _Batch:
+    """Atoms and changes on their way into the store, many in one round trip."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._atoms: list[Sequence[Argument]] = []
+        self._changes: list[ChangeLine] = []
+
+    async def add(self, line: AtomLine | ChangeLine) -> None:
+        if isinstance(line, ChangeLine):
+            self._changes.append(line)
+        else:
+            self._atoms.append(_written(self._store, line))
+        if len(self._atoms) >= TOGETHER or len(self._changes) >= 8 * TOGETHER:
+            await self.flush()
+
+    async def flush(self) -> None:
+        if self._atoms:
+            await self._store.together(*self._atoms)
+        if self._changes:
+            key = self._store.keys.space(self._changes[0].space)
+            entries = pack([_entry(change) for change in self._changes])
+            await self._store.run("FCALL", "stoa_move_changes", 1, key, self._store.now(), entries)
+        self._atoms, self._changes = [], []
+
+
+def _written(store: Store, atom: AtomLine) -> list[Argument]:
+    patch = metadata_patch({key: _value(value) for key, value in atom.metadata.items()})
+    references = pack(atom.references) if atom.references else b""
+    history = pack([_remembered(past) for past in atom.history])
+    fields: dict[str, Argument] = {
+        "sp": f"{atom.space}~" if atom.deprecated else atom.space,
+        "c": atom.content,
+        "ver": atom.version,
+        "by": atom.author,
+        "o": atom.origin.value,
+        "ct": _milliseconds(atom.created),
+        "t": _milliseconds(atom.updated),
+        **{name: _unkept(value) for name, value in atom.more.items()},
+    }
+    flat = [part for pair in fields.items() for part in pair]
+    key, lease = store.keys.space(atom.space), "" if atom.lease is None else atom.lease
+    return ["FCALL", "stoa_move_atom", 1, key, store.now(), atom.id, patch, references, history, lease, *flat]
+
+
+def _remembered(past: Past) -> bytes:
+    patch = metadata_patch({key: None if one is None else _value(one) for key, one in past.metadata.items()})
+    references = pack(past.references) if past.references else b""
+    at = str(_milliseconds(past.at))
+    told = (past.author, past.operation, past.comment, past.content)
+    return pack([past.version, at, *told, patch, references, *past.rest])
+
+
+def _entry(change: ChangeLine) -> list[str]:
+    told = ("op", change.operation, "id", change.atom, "ver", str(change.version), "by", change.author)
+    when = ("o", change.origin.value, "c", change.comment, "t", str(_milliseconds(change.at)))
+    return [str(change.seq), *told, *when, "r", change.root, "d", str(change.depth)]
+
+
+async def _open(store: Store, space: SpaceLine, last: int) -> None:
+    """Let a space be seen: where to look comes first, then what is there."""
+    keys = store.keys
+    holders = [who for who in space.grants if who != "owner"]
+    await store.together(
+        ["SADD", keys.spaces(), space.name], *(["SADD", keys.held(who), space.name] for who in holders)
+    )
+    fields = [part for pair in {**space.fields, "seq": str(last)}.items() for part in pair]
+    call = ("FCALL", "stoa_move_end", 1, keys.space(space.name), store.now())
+    await store.run(*call, pack(space.grants), pack(space.subscribers), *fields)
+
+
+async def _restore_agent(store: Store, agent: AgentLine) -> None:
+    keys = store.keys
+    if await store.run("EXISTS", keys.agent(agent.id)):
+        return
+    ledger = [part for pair in agent.ledger.items() for part in pair]
+    commands: list[Sequence[Argument]] = [["DEL", keys.session(agent.id), keys.ledger(agent.id)]]
+    commands += [["RPUSH", keys.session(agent.id), *agent.session]] if agent.session else []
+    commands += [["HSET", keys.ledger(agent.id), *ledger]] if ledger else []
+    await store.together(*commands)
+    await store.run("SET", keys.agent(agent.id), orjson.dumps(agent.record))
+    if agent.record.get("status") == "alive":
+        await store.run("SADD", keys.agents(), agent.id)
+
+
+async def _restore_cursors(store: Store, line: CursorsLine) -> None:
+    """A cursor that is here already stays: it is further on, or somebody else's."""
+    key = store.keys.cursors(line.subscriber)
+    commands: list[Sequence[Argument]] = [["HSETNX", key, space, seq] for space, seq in line.places.items()]
+    await store.together(*commands)
+
+
+def _unkept(text: str) -> bytes:
+    form, _, value = text.partition(":")
+    return base64.b64decode(value) if form == "base64" else value.encode()
+
+
+def _value(value: Json) -> Any:
+    return datetime.fromisoformat(value["time"]) if isinstance(value, dict) else value
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

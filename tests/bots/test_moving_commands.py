@@ -1,0 +1,50 @@
+"""`stoa export` and `stoa import` as a person and a script use them."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from tests.bots.test_command_line import STOA, environment, stoa
+
+
+def test_everything_can_be_moved_to_another_home(tmp_path: Path) -> None:
+    one, two, file = tmp_path / "one", tmp_path / "two", tmp_path / "backup.jsonl"
+    stoa(one, "space", "create", "recipes", "What we cook.")
+    name = stoa(one, "space", "put", "recipes", "pumpkin soup", "--meta", "kind=soup", "-m", "from Ana").stdout.strip()
+    done = stoa(one, "export", str(file))
+    assert done.stderr == "Exported 1 space with 1 atom, 2 changes and 0 agents.\n", done.stderr
+    assert file.stat().st_mode & 0o077 == 0
+    assert json.loads(file.read_text().splitlines()[0])["kind"] == "stoa-export"
+    assert stoa(two, "import", str(file)).stdout == "Imported 1 space: recipes.\n"
+    assert stoa(two, "import", str(file)).stdout == "Nothing was new. Here already: recipes.\n"
+    assert stoa(two, "space", "get", name).stdout == "pumpkin soup\n"
+    assert "from Ana" in stoa(two, "space", "history", name).stdout
+    assert "pumpkin soup" in stoa(two, "space", "search", "vegetable stew").stdout
+
+
+def test_an_export_can_be_piped(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    stoa(one, "space", "create", "recipes")
+    data = stoa(one, "export", "recipes", "-").stdout
+    assert "Imported 1 space" in stoa(two, "import", "-", say=data).stdout
+
+
+def test_what_cannot_be_imported_or_exported_is_said_in_one_line(tmp_path: Path) -> None:
+    cut, other = tmp_path / "cut.jsonl", tmp_path / "other.txt"
+    stoa(tmp_path / "one", "space", "create", "recipes")
+    cut.write_text(stoa(tmp_path / "one", "export", "-").stdout[:-20])
+    other.write_text("Dear Ana,\n")
+    for arguments, words in (
+        (("import", str(cut)), "cut off"),
+        (("import", str(other)), "no export of Stoa"),
+        (("import", str(tmp_path / "none")), "cannot be read"),
+        (("export", "nowhere", "-"), "There is no space 'nowhere'"),
+        (("export", str(tmp_path / "no" / "where.jsonl")), "cannot be written"),
+    ):
+        done = subprocess.run(
+            [*STOA, *arguments], capture_output=True, text=True, env=environment(tmp_path / "two"), check=False
+        )
+        assert done.returncode == 1
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert done.stdout == ""

@@ -1,0 +1,264 @@
+"""Export and import: what comes back is equal to what went out, and what is damaged changes nothing."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.archives import AtomLine, Line, Writer, read
+from core.atoms import OWNER, Principal
+from core.embeddings import LocalEmbedder
+from core.errors import InvalidInput, NotFound
+from core.exports import export
+from core.formats import FORMAT, migrate
+from core.house import House, open_house
+from core.imports import already_there, check, restore
+from core.permissions import Permission
+from core.settings import Settings
+from core.testing import MovableClock
+from tests.core.scenes import seat
+
+BOT = Principal("bot")
+
+
+@pytest_asyncio.fixture
+async def other(
+    house: House, settings: Settings, clock: MovableClock, embedder: LocalEmbedder, tmp_path: Path
+) -> AsyncIterator[House]:
+    """A second house on the same Redis, empty."""
+    namespace = f"{settings.namespace}-2"
+    second = settings.model_copy(update={"namespace": namespace})
+    async with open_house(second, house.url, clock=clock, embedder=embedder) as other:
+        yield other
+        await wiped(other)
+
+
+async def wiped(house: House) -> None:
+    """Empty a house."""
+    keys = await house.store.run("KEYS", f"{house.store.keys.namespace}:*")
+    await house.store.run("UNLINK", "-", *keys)
+
+
+async def exported(house: House, *names: str) -> bytes:
+    """An export as bytes; everything if nothing is named."""
+    file = io.BytesIO()
+    writer = Writer(file)
+    wanted = names or await house.spaces.names()
+    async for line in export(house.store, wanted, not names, datetime(2026, 11, 22, tzinfo=UTC)):
+        writer.write(line)
+    writer.finish()
+    return file.getvalue()
+
+
+async def imported(house: House, data: bytes) -> set[str]:
+    """Import as the command does; answers what was there already."""
+    file = io.BytesIO(data)
+    contents = check(file)
+    there = await already_there(house.store, contents)
+    file.seek(0)
+    await restore(house.store, read(file), there, lambda _: None)
+    return there
+
+
+async def furnish(house: House, clock: MovableClock) -> None:
+    """Spaces with everything there can be in them."""
+    tasks = await house.spaces.create("tasks", description="# Tasks\nWhat is to be done.")
+    await house.spaces.create("notes", by=BOT, description="Notes.")
+    await tasks.share("bot", "write", comment="for its work")
+    await tasks.share("guest", "read", until=clock.now() + timedelta(days=3))
+    notes = house.spaces.open("notes", BOT)
+    await house.spaces.open("tasks", BOT).subscribe()
+    first = await tasks.put("buy milk", metadata={"status": "open", "due": clock.now(), "tags": ["a", "b"], "n": 2})
+    second = await notes.put("about milk\n\x1f emoji 🐄", references={"about": [first.ref], "x": ["nowhere"]})
+    clock.move(minutes=5)
+    await tasks.put(
+        "pay", references={"blocked_by": [first.id], "see": [second.ref]}, metadata={"half": 0.5, "y": True}
+    )
+    await tasks.update(first.id, comment="done", metadata={"status": "done", "tags": None}, content="milk bought")
+    await tasks.update(first.id, comment="shorter", replace=("milk ", ""))
+    await notes.deprecate(second.id, comment="not needed")
+    third = await tasks.put("sweep", metadata={"status": "pending"})
+    await house.spaces.open("tasks", BOT).claim(third.id, lease=60)
+    await seat(house)
+    await house.store.run("RPUSH", house.store.keys.session("assistant"), '["user","hello"]')
+
+
+async def test_what_comes_back_is_equal_to_what_went_out(house: House, other: House, clock: MovableClock) -> None:
+    await furnish(house, clock)
+    data = await exported(house)
+    assert await imported(other, data) == set()
+    assert await exported(other) == data
+    for name in await house.spaces.names():
+        ours, theirs = house.spaces.open(name), other.spaces.open(name)
+        assert await theirs.changes() == await ours.changes()
+        assert await theirs.description() == await ours.description()
+        for atom in await ours.search(deprecated=True, limit=100):
+            assert await theirs.get(atom.id) == await ours.get(atom.id)
+            assert await theirs.history(atom.id) == await ours.history(atom.id)
+    assert await other.agents.list() == await house.agents.list()
+
+
+async def test_what_was_imported_is_found_and_permitted_as_before(
+    house: House, other: House, clock: MovableClock
+) -> None:
+    await furnish(house, clock)
+    await imported(other, await exported(house))
+    (pay,) = await other.spaces.search(OWNER, "money", references={"blocked_by": {"any": {"status": "done"}}})
+    assert pay.content == "pay"
+    assert await other.spaces.search(OWNER, metadata={"n": {"gte": 2}}) == [await other.spaces.open("tasks").get(
+        pay.references["blocked_by"][0]
+    )]  # fmt: skip
+    assert await other.spaces.held(BOT) == {"notes": Permission.GRANT, "tasks": Permission.WRITE}
+    clock.move(days=4)
+    assert await other.spaces.held(Principal("guest")) == {}
+    (sweep,) = await other.spaces.search(OWNER, metadata={"status": "pending"})
+    assert sweep.content == "sweep"  # the claim that came along has ended since
+    await other.spaces.open("tasks", BOT).put("life goes on")
+    assert [change.seq for change in await other.spaces.open("tasks").changes()][-2:] == [10, 11]
+
+
+async def test_importing_again_changes_nothing(house: House, other: House, clock: MovableClock) -> None:
+    await furnish(house, clock)
+    data = await exported(house)
+    await imported(other, data)
+    await other.spaces.open("tasks").put("written since")
+    before = await exported(other)
+    assert await imported(other, data) == {"chat", "notes", "tasks"}
+    assert await imported(house, data) == {"chat", "notes", "tasks"}
+    assert await exported(other) == before
+
+
+async def test_one_space_can_be_moved_alone(house: House, other: House, clock: MovableClock) -> None:
+    await furnish(house, clock)
+    data = await exported(house, "notes")
+    await imported(other, data)
+    assert await other.spaces.names() == ["notes"]
+    assert await other.agents.list() == []
+    assert await exported(other, "notes") == data
+
+
+async def test_another_space_of_the_same_name_is_refused_and_nothing_written(
+    house: House, other: House, clock: MovableClock
+) -> None:
+    await furnish(house, clock)
+    await other.spaces.create("tasks", description="others")
+    before = await exported(other)
+    with pytest.raises(InvalidInput, match="already another space tasks here"):
+        await imported(other, await exported(house))
+    assert await exported(other) == before
+
+
+async def test_a_file_cut_anywhere_is_refused_and_nothing_written(
+    house: House, other: House, clock: MovableClock
+) -> None:
+    await furnish(house, clock)
+    data = await exported(house)
+    lines = data.splitlines(keepends=True)
+    cuts = [data[: len(data) * part // 23] for part in range(23)]
+    cuts += [b"".join(lines[:-1]), b"".join([*lines[:3], *lines[4:]]), data.replace(b"buy milk", b"buy wine"), data * 2]
+    for cut in cuts:
+        with pytest.raises(InvalidInput, match=r"export|cut off|Line|whole|written|wrongly|empty"):
+            await imported(other, cut)
+    assert await other.spaces.names() == []
+
+
+async def test_a_file_of_a_newer_format_is_refused(other: House) -> None:
+    line = b'{"kind":"stoa-export","format":%d,"new":1}\n' % (FORMAT + 1)
+    with pytest.raises(InvalidInput, match=f"reads up to {FORMAT}"):
+        await imported(other, line)
+
+
+async def test_an_import_cut_off_is_seen_by_nobody_and_completed_by_the_next(
+    house: House, other: House, clock: MovableClock
+) -> None:
+    await furnish(house, clock)
+    data = await exported(house)
+
+    def until(kind: str, count: int) -> Sequence[Line]:
+        lines = list(read(io.BytesIO(data)))
+        at = [number for number, line in enumerate(lines) if line.kind == kind][count]
+        return lines[:at]
+
+    for kind, count in (("atom", 0), ("space", 1), ("atom", 2), ("change", 8)):
+        lines = until(kind, count)
+        there = await already_there(other.store, check(io.BytesIO(data)))
+        with pytest.raises(RuntimeError, match="killed"):
+            await restore(other.store, _then_killed(lines), there, lambda _: None)
+        assert "tasks" not in await other.spaces.names()
+        with pytest.raises(NotFound):
+            await other.spaces.open("tasks").search()
+    with pytest.raises(InvalidInput, match="under way or was cut off"):
+        await other.spaces.create("tasks")
+    await imported(other, data)
+    assert await exported(other) == data
+
+
+def _then_killed(lines: Sequence[Line]) -> Iterator[Line]:
+    yield from lines
+    raise RuntimeError("killed")
+
+
+async def test_what_is_written_meanwhile_is_in_the_export_as_a_whole(house: House, other: House) -> None:
+    busy = await house.spaces.create("busy")
+    ids = [(await busy.put(f"atom {number}")).id for number in range(100)]
+    lines: list[Line] = []
+    async for line in export(house.store, ["busy"], False, house.clock.now()):
+        lines.append(line)
+        if isinstance(line, AtomLine) and len(lines) in (3, 70, 105):
+            await busy.update(ids[0], comment="again", content=f"changed at {len(lines)}")
+            await busy.put("new")
+    file = io.BytesIO()
+    writer = Writer(file)
+    for line in lines:
+        writer.write(line)
+    writer.finish()
+    await imported(other, file.getvalue())
+    assert await other.spaces.open("busy").changes() == await busy.changes()
+    for atom in await busy.search(limit=200):
+        assert await other.spaces.open("busy").history(atom.id) == await busy.history(atom.id)
+
+
+VALUES = st.one_of(
+    st.text(max_size=20), st.integers(-(2**53), 2**53), st.booleans(), st.floats(allow_nan=False, allow_infinity=False),
+    st.datetimes(timezones=st.just(UTC)), st.lists(st.text(max_size=5), max_size=3),
+)  # fmt: skip
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.text(max_size=200), st.dictionaries(st.sampled_from("abcde"), VALUES)), max_size=6))
+async def test_any_atoms_come_back_equal(
+    house: House, other: House, atoms: list[tuple[str, dict[str, object]]]
+) -> None:
+    await wiped(house)
+    await wiped(other)
+    space = await house.spaces.create("any")
+    for content, metadata in atoms:
+        await space.put(content, metadata=metadata)  # type: ignore[arg-type]
+    data = await exported(house, "any")
+    await imported(other, data)
+    assert await exported(other, "any") == data
+
+
+async def test_older_data_is_migrated_and_newer_refused(house: House) -> None:
+    space = await house.spaces.create("old")
+    long, short = await space.put("a long text. " * 200), await space.put("short")
+    store, keys = house.store, house.store.keys
+    await house.spaces.embed_waiting(["old"])
+    await store.run("DEL", keys.format())  # as data was before it had a number
+    assert await migrate(store) == FORMAT - 1
+    assert await store.run("SMEMBERS", keys.unembedded("old")) == [long.id.encode()]
+    assert short.id
+    assert await migrate(store) == 0
+    await store.run("SET", keys.format(), FORMAT + 1)
+    with pytest.raises(InvalidInput, match="newer Stoa"):
+        await migrate(store)
+    async with asyncio.timeout(5):
+        with pytest.raises(InvalidInput, match="Update Stoa"):
+            async with open_house(house.settings, house.url):
+                pass
