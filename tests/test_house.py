@@ -23,7 +23,7 @@ FROM_THE_GROUND_UP = """
     permissions atoms checks values keys clock settings time_phrases times
     addresses link redis_wheels redis_repair redis_server store claims versions formats archives exports imports
     search wordpiece embeddings finding notifications
-    labels spaces deadlines approvals
+    labels handles sharing revising spaces deadlines approvals
     llm budgets frames templates recipes offline
     crossing dialect guests explanations runs sandbox tools
     targets egress directory

@@ -1,0 +1,181 @@
+"""Revising: every way in which an atom gets a next version, and the look back at the ones before."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from core.atoms import Atom, Origin, References, Value, Version, new_id
+from core.checks import check_content, check_metadata, checked_references
+from core.claims import claim_patch
+from core.errors import Conflict, InvalidInput, NotFound
+from core.handles import Handle
+from core.search import check_limit
+from core.store import Argument, json_of, metadata_patch, milliseconds, pack, read_atom, read_version
+from core.versions import State, changed, compare
+
+PAGE = 100
+"""Versions that are read at once."""
+
+
+class Revised(Handle):
+    """A handle as far as it changes atoms and reads their history."""
+
+    async def update(
+        self,
+        id: str,
+        *,
+        comment: str,
+        content: str | None = None,
+        replace: tuple[str, str] | None = None,
+        metadata: Mapping[str, Value | None] | None = None,
+        references: References | None = None,
+        operation: str = "",
+    ) -> Atom:
+        """Change an atom; needs write. What is not given stays; None removes a metadata key, [] a reference name.
+
+        `replace=(old, new)` changes a piece of long content that occurs exactly once. Raises `Conflict` if the atom
+        has changed since this actor last saw it, saying how.
+        """
+        id = self._own(id)
+        if content is not None and replace is not None:
+            raise InvalidInput("give either the whole content or a piece to replace, not both")
+        check_metadata(metadata or {})
+        old, new = replace or ("", content or "")
+        if replace is not None and not old:
+            raise InvalidInput("the text to replace is empty; give a piece that occurs exactly once")
+        check_content(new)
+        targets = b"" if references is None else pack(checked_references(references))
+        flags = "r" if replace else "c" if content is not None else ""
+        flags += "f" if references is not None else ""
+        vector = await self._vector(content) if content is not None else b""
+        call = self._call(operation or new_id(), comment)
+        return await self._revise(call, id, flags, new, old, vector, metadata_patch(metadata or {}), targets)
+
+    async def deprecate(self, id: str, *, comment: str, operation: str = "") -> Atom:
+        """Take an atom out of search; needs write. It stays readable by its id, with its history."""
+        id = self._own(id)
+        return await self._revise(self._call(operation or new_id(), comment), id, "d", check=False)
+
+    async def claim(
+        self,
+        id: str,
+        *,
+        lease: float = 600,
+        comment: str = "",
+        metadata: Mapping[str, Value | None] | None = None,
+        operation: str = "",
+    ) -> Atom:
+        """Take a pending task for yourself for `lease` seconds; needs write. Of several who try, one gets it.
+
+        Its status becomes claimed, its owner you, and `lease` says until when; claim again to have it longer. Set its
+        status when you are done. If you don't, it is pending again when the lease ends, or when you do. Raises
+        `Conflict` if it is not pending or is another's.
+        """
+        id = self._own(id)
+        call = self._call(operation or new_id(), comment or f"claimed by {self.holder}")
+        patch, until = claim_patch(self.holder, self._store.clock.now(), lease, metadata or {})
+        claim = (id, milliseconds(until), metadata_patch(patch), json_of(self.holder.id))
+        _, fields = await self._store.mutate("stoa_claim", self.id, *call, *claim)
+        return self._seen(id, fields)
+
+    async def restore(self, id: str, version: int, comment: str = "", *, operation: str = "") -> Atom:
+        """Make an atom again what it was at a version, as a new version; needs write. A deprecated one comes back."""
+        id = self._own(id)
+        call = self._call(operation or new_id(), comment or f"restored version {version}")
+        old, now = await self._states(id, [version, None])
+        self.actor.ledger.setdefault(f"{self.id}/{id}", now.version)
+        content, metadata, references = old.kept(), now.metadata_to(old), now.references_to(old)
+        flags = "ufc" if content != now.content else "uf"
+        vector = await self._vector(content) if content != now.content else b""
+        origin = (old.origin or Origin.OUTSIDE).value
+        return await self._revise(
+            call, id, flags, content, "", vector, metadata_patch(metadata), pack(references), origin=origin
+        )
+
+    async def history(self, id: str, limit: int = 100, before: int | None = None) -> list[Version]:
+        """The newest `limit` versions of an atom, or of those before version `before`; oldest first; needs read."""
+        id = self._own(id)
+        check_limit(limit)
+        first, last = (-limit, -1) if before is None else (max(0, before - 1 - limit), before - 2)
+        if before is not None and last < 0:
+            return []
+        await self._mark(id)
+        return await self._versions(id, first, last)
+
+    async def compare(self, id: str, old: int, new: int | None = None) -> str:
+        """What differs between two versions of an atom, as a unified diff; without `new`, up to now; needs read."""
+        id = self._own(id)
+        await self._mark(id)
+        before, after = await self._states(id, [old, new])
+        return compare(before, after)
+
+    async def _revise(
+        self,
+        call: Sequence[Argument],
+        id: str,
+        flags: str,
+        content: str = "",
+        old: str = "",
+        vector: bytes = b"",
+        metadata: bytes = b"",
+        references: bytes = b"",
+        *,
+        origin: str = "",
+        check: bool = True,
+    ) -> Atom:
+        """Write the next version, unless the atom has changed since this actor saw it."""
+        expected = self.actor.ledger.get(f"{self.id}/{id}", "") if check else ""
+        change = (flags, content, old, vector, metadata, references, self._kept, origin)
+        try:
+            _, fields = await self._store.mutate("stoa_update", self.id, *call, id, expected, *change)
+        except Conflict:
+            raise await self._conflict(id, int(expected)) from None
+        return self._seen(id, fields)
+
+    async def _mark(self, id: str) -> None:
+        """What an agent reads of an atom's past, it trusts no more than the atom."""
+        if self.actor.label:
+            fields = await self._store.run(*self._store.reading("stoa_get", self.id, self.holder.id, id))
+            if atom := read_atom(self.id, id, fields):
+                self.actor.label.read(atom)
+
+    async def _versions(self, id: str, first: int, last: int) -> list[Version]:
+        """Entries of an atom's history, counted from 0, or from the newest (-1) back."""
+        entries = await self._store.run(*self._store.reading("stoa_history", self.id, self.holder.id, id, first, last))
+        if not entries:
+            raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
+        return [read_version(entry) for entry in entries]
+
+    async def _states(self, id: str, wanted: Sequence[int | None]) -> list[State]:
+        """What an atom was at these versions; None is the newest."""
+        state, kept = State(), dict[int | None, State]()
+        for first in itertools.count(0, PAGE):
+            read = self._store.reading("stoa_history", self.id, self.holder.id, id, first, first + PAGE - 1)
+            entries = await self._store.run(*read)
+            for entry in entries:
+                state.take(read_version(entry))
+                if state.version in wanted:
+                    kept[state.version] = state.copy()
+            if len(entries) < PAGE:
+                break
+        if not state.version:
+            raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
+        kept[None] = state
+        for version in wanted:
+            if version not in kept:
+                raise NotFound(f"{id!r} has no version {version!r}; its newest is {state.version}.")
+        return [kept[version] for version in wanted]
+
+    async def _conflict(self, id: str, seen: int) -> Conflict:
+        """A conflict in words that an agent can act on."""
+        read, who = self._store.reading, self.holder.id
+        fields, before, after = await self._store.together(
+            read("stoa_get", self.id, who, id),
+            read("stoa_history", self.id, who, id, max(0, seen - 20), seen - 1),
+            read("stoa_history", self.id, who, id, -50, -1),
+        )
+        known = [read_version(entry) for entry in before]
+        news = changed(known, [v for v in map(read_version, after) if v.version > seen], self._seen(id, fields))
+        return Conflict(
+            f"{id!r} has changed since you saw version {seen}: {news} Look whether your change still makes sense, "
+            "then update again."
+        )

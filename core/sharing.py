@@ -1,0 +1,89 @@
+"""Sharing: who may do what in a space, for how long, and who is told of its changes."""
+
+from datetime import datetime
+
+from core.atoms import OWNER
+from core.checks import checked_moment
+from core.errors import InvalidInput
+from core.handles import Handle
+from core.permissions import Permission
+from core.store import milliseconds
+
+
+class Shared(Handle):
+    """A handle as far as it gives and takes rights."""
+
+    async def permission(self) -> Permission:
+        """What the holder may do here at this moment."""
+        level, *_ = await self._store.run(*self._store.reading("stoa_level", self.id, self.holder.id))
+        return Permission(level)
+
+    async def share(
+        self,
+        principal: str,
+        permission: Permission | str,
+        *,
+        until: datetime | str | None = None,
+        delegate: bool = False,
+        comment: str = "",
+    ) -> None:
+        """Give someone a permission here; needs grant. It lasts while the giver's own right does, at most `until`.
+
+        With `delegate` it may be passed on and not be used. A grant until a time, or to pass on only, lies beside a
+        standing one; each new one replaces the giver's own of the same kind.
+        """
+        given = Permission.parse(permission)
+        await self._share(principal, given, Permission.GRANT, comment, until=until, delegate=delegate)
+
+    async def pass_on(
+        self,
+        child: str,
+        permission: Permission | str,
+        *,
+        until: datetime | str | None = None,
+        delegate: bool = False,
+    ) -> None:
+        """Give an agent that one spawns no more than one holds, or may pass on, oneself; needs that permission."""
+        level = Permission.parse(permission)
+        comment = f"passed {level} on to {child}"
+        await self._share(child, level, level, comment, until=until, delegate=delegate)
+
+    async def revoke(self, principal: str, *, comment: str = "") -> None:
+        """Take back what this holder gave; with grant, all that anyone gave."""
+        await self._share(principal, Permission.NONE, Permission.READ, comment or f"took {principal}'s access back")
+
+    async def subscribe(self) -> None:
+        """Be told of changes from now on; needs read. An agent gets a turn for each."""
+        seq = await self._subscribe("now")
+        await self._store.run("HSETNX", self._store.keys.cursors(self.holder.id), self.id, seq)
+
+    async def unsubscribe(self) -> None:
+        """Be told no more."""
+        await self._subscribe("")
+        await self._store.run("HDEL", self._store.keys.cursors(self.holder.id), self.id)
+
+    async def _subscribe(self, policy: str) -> int:
+        key = self._store.keys.space(self.id)
+        call = ("FCALL", "stoa_subscribe", 1, key, self.holder.id, self._store.now(), policy)
+        return int(await self._store.run(*call))
+
+    async def _share(
+        self,
+        principal: str,
+        given: Permission,
+        needed: Permission,
+        comment: str,
+        *,
+        until: datetime | str | None = None,
+        delegate: bool = False,
+    ) -> None:
+        if not principal or principal == OWNER.id:
+            raise InvalidInput("the owner holds every space already; name another principal")
+        ends = 0 if until is None else milliseconds(checked_moment(until, "until"))
+        if ends and ends <= self._store.now():
+            raise InvalidInput(f"until {until} is past; give a time to come, or none for a standing grant")
+        call = self._call("", comment or f"shared {given} with {principal}")
+        if given:  # where to look comes first, then the right
+            await self._store.run("SADD", self._store.keys.held(principal), self.id)
+        grant = (principal, int(given), int(needed), ends, int(delegate))
+        await self._store.mutate("stoa_share", self.id, *call, *grant)
