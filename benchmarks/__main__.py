@@ -16,10 +16,11 @@ from benchmarks.processes import processes
 from benchmarks.rows import Row, show, write_docs, write_json
 from benchmarks.spaces import spaces
 from benchmarks.stages import Stage
+from benchmarks.throughput import throughput
 from benchmarks.turns import load, turns
 
 ROOT = Path(__file__).parent.parent
-SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [link, spaces, turns, load, processes]
+SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [link, spaces, turns, throughput, load, processes]
 """What is measured, in the order of the table; a new subject is one more function here."""
 
 
