@@ -64,11 +64,13 @@ class Outcome:
     answered_once: int
     unanswered: int
     answered_twice: int
+    behind: int
+    """Agents that have not yet seen everything they are to see."""
 
     @property
     def kept(self) -> bool:
         """Whether every promise held."""
-        broken = self.lost + self.doubled + self.out_of_order + self.unanswered + self.answered_twice
+        broken = self.lost + self.doubled + self.out_of_order + self.unanswered + self.answered_twice + self.behind
         return not broken and self.done_once == self.results == self.tasks and self.answered_once == self.messages
 
 
@@ -151,20 +153,19 @@ async def _workers(url: str, home: Path, plan: Plan, random: Random, killed: Cal
 
 async def _finished(house: House, plan: Plan, rooms: list[str], progress: Callable[[int, int], None]) -> None:
     """Wait until all is done and answered, and until every agent has seen it, so that nothing can be doubled later."""
-    tasks = house.spaces.open("tasks")
     await _until(lambda: _progress(house, plan, rooms, progress))
-    agents = await house.agents.list()
 
     async def seen() -> bool:
-        newest = {name: await house.spaces.open(name).newest() for name in ("tasks", *rooms)}
-        for agent in agents:
-            place = agent.speaks_in or tasks.id
-            cursor = await house.notifications.cursor(agent.id, place)
-            if (cursor or 0) < newest[place] and not agent.speaks_in:
-                return False
-        return True
+        return not await _behind(house)
 
     await _until(seen)
+
+
+async def _behind(house: House) -> int:
+    """How many of the agents at work have changes before them."""
+    newest = await house.spaces.open("tasks").newest()
+    workers = [agent.id for agent in await house.agents.list() if not agent.speaks_in]
+    return sum([(await house.notifications.cursor(agent, "tasks") or 0) < newest for agent in workers])
 
 
 async def _progress(house: House, plan: Plan, rooms: list[str], progress: Callable[[int, int], None]) -> bool:
@@ -227,6 +228,7 @@ async def _judged(house: House, plan: Plan, rooms: list[str], seconds: float, ki
         answered_once=sum(answers[message] == 1 for message in asked),
         unanswered=plan.messages - sum(answers[message] > 0 for message in asked),
         answered_twice=sum(answers[message] > 1 for message in asked),
+        behind=await _behind(house),
     )
 
 
