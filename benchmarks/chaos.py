@@ -81,8 +81,8 @@ async def run(plan: Plan, progress: Callable[[int, int], None] = lambda done, an
             settings = load(home=Path(home), namespace="chaos", **BOUNDS)
             async with open_house(settings, server.url, embedder=Flat()) as house:
                 random = Random(plan.seed)
-                rooms = await _people(house, plan)
                 await _tasks(house, plan, random)
+                rooms = await _people(house, plan)
                 begun = time.monotonic()
                 kills = 0
 
@@ -101,9 +101,8 @@ async def run(plan: Plan, progress: Callable[[int, int], None] = lambda done, an
 
 
 async def _people(house: House, plan: Plan) -> list[str]:
-    """Furnish the house and seat the agents; answers the rooms in which people are answered."""
-    for name in ("tasks", "results"):
-        await house.spaces.create(name)
+    """Seat the agents and let them begin; answers the rooms in which people are answered."""
+    await house.spaces.create("results")
     rooms = []
     for number in range(plan.agents):
         spaces = {"tasks": Permission.WRITE, "results": Permission.APPEND}
@@ -117,12 +116,13 @@ async def _people(house: House, plan: Plan) -> list[str]:
             await house.agents.seat(agent, spaces, (room,))
         else:
             await house.agents.seat(agent, spaces, ("tasks",))
+    await house.spaces.open("tasks").put("begin", metadata={"status": "said"})
     return rooms
 
 
 async def _tasks(house: House, plan: Plan, random: Random) -> None:
     """The tasks, each waiting for up to three that were put before it."""
-    space = house.spaces.open("tasks")
+    space = await house.spaces.create("tasks")
     known: list[str] = []
     for number in range(plan.tasks):
         waits = random.sample(known[-40:], min(len(known), random.randint(0, 3)))
