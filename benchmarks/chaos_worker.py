@@ -15,7 +15,9 @@ from core.worker import Worker
 
 LEASE = 2.0
 """Seconds until another worker takes over what a killed one had begun."""
-BOUNDS = {"depth": 1_000_000}
+BOUNDS = {f"{account}_tokens": 10**12 for account in ("root", "day", "month")} | {
+    f"root_{what}": 10**9 for what in ("turns", "seconds")
+}
 """What would otherwise end a chain that is meant to be 500 tasks long."""
 NAME = re.compile(r"You are (agent-(\d+))\.")
 WORK = """```python
