@@ -140,15 +140,22 @@ async def _talk(house: House, plan: Plan, rooms: list[str], random: Random) -> N
 
 
 async def _workers(url: str, home: Path, plan: Plan, random: Random, killed: Callable[[], None]) -> None:
-    """Keep so many workers, and kill one of them every few seconds; kills the rest at the end."""
+    """Keep so many workers, and every few seconds kill one that is at work; kills the rest at the end."""
     async with contextlib.AsyncExitStack() as stack:
-        workers = [await stack.enter_async_context(process(url, "chaos", home, "rules")) for _ in range(plan.workers)]
+
+        async def start() -> tuple[asyncio.subprocess.Process, asyncio.Task[bytes]]:
+            worker = await stack.enter_async_context(process(url, "chaos", home, "rules"))
+            assert worker.stdout
+            return worker, asyncio.create_task(worker.stdout.readline())
+
+        workers = [await start() for _ in range(plan.workers)]
         while True:
             await asyncio.sleep(random.uniform(0.5, 1.5) * plan.every)
-            number = random.randrange(plan.workers)
-            workers[number].kill()
-            killed()
-            workers[number] = await stack.enter_async_context(process(url, "chaos", home, "rules"))
+            if at_work := [number for number, (_, said) in enumerate(workers) if said.done()]:
+                number = random.choice(at_work)
+                workers[number][0].kill()
+                killed()
+                workers[number] = await start()
 
 
 async def _finished(house: House, plan: Plan, rooms: list[str], progress: Callable[[int, int], None]) -> None:

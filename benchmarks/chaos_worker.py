@@ -48,12 +48,24 @@ class Flat:
         return [b"\x00\x3c\x00\x00"] * len(texts)
 
 
-class Rules:
+class Announcing:
+    """Says once, on standard output, that the worker is at work."""
+
+    _said = False
+
+    def announce(self) -> None:
+        if not self._said:
+            self._said = True
+            print("at work", flush=True)
+
+
+class Rules(Announcing):
     """Works when a task has changed, answers when a person has spoken, and is quiet after its work."""
 
     name = "rules"
 
     async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+        self.announce()
         given = [message.text for message in messages if message.role == "user" and not message.text.startswith("<out")]
         asked = [change.content for change in parse_changes(given[-1]) if change.origin == "owner"]
         asked = [text for text in asked if text.startswith("question")]
@@ -66,12 +78,13 @@ class Rules:
             yield WORK.format(name=found[1], number=int(found[2]))
 
 
-class AtOnce:
+class AtOnce(Announcing):
     """Answers without thinking."""
 
     name = "at once"
 
     async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+        self.announce()
         yield "It is done."
 
 
@@ -80,9 +93,9 @@ MODELS: dict[str, LLM] = {model.name: model for model in (Rules(), AtOnce())}
 
 @contextlib.asynccontextmanager
 async def process(url: str, namespace: str, home: Path, model: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Such a worker, gone at the end."""
+    """Such a worker, gone at the end; it writes a line when its model is asked for the first time."""
     arguments = ("-m", "benchmarks.chaos_worker", url, namespace, str(home), model)
-    worker = await asyncio.create_subprocess_exec(sys.executable, *arguments)
+    worker = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
     try:
         yield worker
     finally:
