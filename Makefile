@@ -2,8 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint check fix bench agentdojo lock clean
-.PHONY: run test lint check fix bench chaos lock clean
+.PHONY: run test lint check fix bench chaos agentdojo lock clean
 .DEFAULT_GOAL := run
 
 run: .venv/installed
@@ -25,6 +24,10 @@ fix: .venv/installed
 
 bench: .venv/installed
 	@$(BIN)/python -m benchmarks
+
+# Kill workers at random while 200 agents work off 500 tasks; ends with 1 if a promise broke.
+chaos: .venv/installed
+	@$(BIN)/python -m benchmarks.chaos
 
 # AgentDojo's attacks against the guarded way out; AgentDojo lives in an environment of its own.
 agentdojo: .venv/installed build/agentdojo/installed
@@ -50,10 +53,6 @@ build/agentdojo/installed: .venv/installed
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
-
-# Kill workers at random while 200 agents work off 500 tasks; ends with 1 if a promise broke.
-chaos: .venv/installed
-	@$(BIN)/python -m benchmarks.chaos
 
 lock: .venv/installed
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --extra slack --universal --generate-hashes --python-version 3.11 \
