@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bots.cli_costs import budget, cost
 from bots.cli_spaces import space
 from bots.cli_trust import directory
 from bots.options import Json, group
@@ -25,6 +26,7 @@ app.add_typer(space, name="space")
 app.add_typer(agent, name="agent")
 app.add_typer(timer, name="timer")
 app.add_typer(directory, name="directory")
+app.add_typer(budget, name="budget")
 
 
 @app.callback()
@@ -168,3 +170,6 @@ def doctor(
 
     if not asyncio.run(doctor.mend() if repair else doctor.examine()):
         raise typer.Exit(1)
+
+
+app.command("cost")(cost)

@@ -31,12 +31,12 @@ class Amounts:
 
     def counted(self) -> list[int]:
         """The amounts as the store counts them."""
-        return [round(amount * unit) for amount, unit in zip(astuple(self), UNITS, strict=True)]
+        return [round(one * unit) for one, unit in zip(astuple(self), UNITS, strict=True)]
 
     @classmethod
     def read(cls, counted: Sequence[int | bytes | None]) -> "Amounts":
         """The amounts that the store counted."""
-        turns, spawns, tokens, dollars, milliseconds = (int(amount or 0) for amount in counted)
+        turns, spawns, tokens, dollars, milliseconds = (int(one or 0) for one in counted)
         return cls(turns, spawns, tokens, dollars / UNITS[3], milliseconds / UNITS[4])
 
 
@@ -167,7 +167,8 @@ class Purse:
             _, n, wide, left = (int(number) for number in answer)
             field, unit = FIELDS[n - 1], UNITS[n - 1]
             raise PermissionDenied(
-                f"budget: you asked {wide / unit:g} {field} for the new agent, and {left / unit:g} are left to you. "
+                f"budget: you asked {amount(wide / unit)} {field} for the new agent, and {amount(left / unit)} are "
+                f"left to you. "
                 f"Ask for no more {field} than that."
             )
         self._check(answer)
@@ -185,23 +186,28 @@ class Purse:
     def _check(self, answer: list[int] | None) -> None:
         if not answer:
             return
-        account, n, most, taken, wanted, tells = (int(number) for number in answer)
-        field, unit = FIELDS[n - 1], UNITS[n - 1]
+        position, n, most, taken, wanted, tells = (int(number) for number in answer)
+        account, field, unit = self.accounts[position - 1], FIELDS[n - 1], UNITS[n - 1]
         spent = BudgetSpent(
-            f"{field}: {_named(self.accounts[account - 1])} may spend {most / unit:,g} {field}, {taken / unit:,g} are "
-            f"spent or set aside, and this needs {wanted / unit:,g} more. {_mended(self.accounts[account - 1], field)}"
+            f"{field}: {_named(account)} may spend {amount(most / unit)} {field}, {amount(taken / unit)} are spent or "
+            f"set aside, and this needs {amount(wanted / unit)} more. {_mended(account, field)}"
         )
-        spent.account, spent.tells = self.accounts[account - 1], bool(tells)
+        spent.account, spent.tells = account, bool(tells)
         raise spent
+
+
+def amount(number: float) -> str:
+    """A number as people read it: `3,000,000`, `0.25`."""
+    return f"{number:,.4f}".rstrip("0").rstrip(".")
 
 
 def asked(budget: Mapping[str, float]) -> list[int]:
     """A budget as the store counts it, -1 where nothing is named; raises `InvalidInput` for what cannot be one."""
     if not isinstance(budget, Mapping) or not budget.keys() <= set(FIELDS):
         raise InvalidInput(f"budget: name some of {', '.join(FIELDS)} and how much of each, as in {{'turns': 20}}")
-    for field, amount in budget.items():
-        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount < 1e6 * 1e6:
-            raise InvalidInput(f"budget: {amount!r} {field} is no amount; give a number, 0 or more")
+    for field, most in budget.items():
+        if isinstance(most, bool) or not isinstance(most, int | float) or not 0 <= most < 1e6 * 1e6:
+            raise InvalidInput(f"budget: {most!r} {field} is no amount; give a number, 0 or more")
     return [round(budget[field] * unit) if field in budget else -1 for field, unit in zip(FIELDS, UNITS, strict=True)]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.agents import Agents
 from core.approvals import Approvals
+from core.budgets import Budgets
 from core.clock import Clock
 from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder
 from core.formats import migrate
@@ -34,6 +35,7 @@ class House:
     agents: Agents
     timers: Timers
     approvals: Approvals
+    budgets: Budgets
     secrets: Secrets
 
 
@@ -65,4 +67,7 @@ async def open_house(
         spaces = Spaces(store, notifications, clock, embedder, settings.contents_kept)
         agents, timers = Agents(spaces), Timers(spaces)
         approvals = Approvals(spaces)
-        yield House(settings, url, clock, store, notifications, embedder, spaces, agents, timers, approvals, Secrets())
+        budgets = Budgets(store, settings)
+        yield House(
+            settings, url, clock, store, notifications, embedder, spaces, agents, timers, approvals, budgets, Secrets()
+        )

@@ -10,7 +10,6 @@ from typing import Any
 from docket import Docket
 from docket import Worker as Engine
 
-from core.budgets import Budgets
 from core.contexts import Contexts
 from core.errors import LeaseLost, StoaError
 from core.governor import Governor
@@ -102,7 +101,7 @@ class Worker:
             spaces=house.spaces,
             agents=house.agents,
             contexts=self._contexts,
-            governor=Governor(Budgets(house.store, house.settings), house.spaces, house.agents),
+            governor=Governor(house.budgets, house.spaces, house.agents),
             spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),
             settings=house.settings,
             models=self._model,

@@ -24,7 +24,7 @@ FROM_THE_GROUND_UP = """
     addresses link redis_wheels redis_repair redis_server store claims versions formats archives exports imports
     search wordpiece embeddings finding notifications
     labels handles sharing revising spaces deadlines approvals
-    llm budgets frames templates recipes offline
+    llm budgets spending frames templates recipes offline
     crossing dialect guests explanations runs sandbox tools
     targets egress directory
     agents spawning capabilities sessions contexts lanes news governor timers turns

@@ -50,7 +50,11 @@ agent list
 agent show
 timer
 timer list
-timer cancel"""
+timer cancel
+cost
+budget
+budget list
+budget allow"""
 STOA = [sys.executable, "-m", "bots"]
 
 
