@@ -8,6 +8,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 
 from benchmarks.rows import Row
 from benchmarks.stages import FLIGHT, Act, FixedEmbedder, Stage, alternate, flight
+from core.cluster import Cluster
 from core.link import Link
 from core.search import FIELDS
 from core.store import Argument, client
@@ -38,7 +39,9 @@ async def link(stage: Stage) -> list[Row]:
             ]
 
 
-async def _compared(stage: Stage, name: str, ours: Link, plain: Redis, commands: Sequence[Command]) -> list[Row]:
+async def _compared(
+    stage: Stage, name: str, ours: Link | Cluster, plain: Redis, commands: Sequence[Command]
+) -> list[Row]:
     own: Act = partial(ours.ask, *commands)
     other: Act = partial(_by_redis_py, plain, commands)
     one = await alternate(stage, name, [own] * 1000, [other] * 1000)

@@ -14,6 +14,7 @@ from random import Random
 from benchmarks.rows import Row
 from benchmarks.stages import FLIGHT, Act, FixedEmbedder, Stage, alternate, flight, sentences
 from core.atoms import new_id
+from core.cluster import Cluster
 from core.house import House
 from core.link import Link
 from core.search import FIELDS, SCHEMA, Filter, Query, States, by_meaning, newest, restrict
@@ -43,7 +44,7 @@ async def spaces(stage: Stage) -> list[Row]:
 class Bare:
     """What our operations are compared with: the same writes and reads, said to Redis directly."""
 
-    def __init__(self, house: House, link: Link) -> None:
+    def __init__(self, house: House, link: Link | Cluster) -> None:
         self.keys = house.store.keys
         self._house = house
         self._link = link
@@ -101,7 +102,7 @@ class Bare:
     async def heard(self) -> AsyncIterator[asyncio.Event]:
         """Set whenever redis-py's publish/subscribe has brought the news of a bare put."""
         heard = asyncio.Event()
-        redis = waiting_client(self._house.url)
+        redis = waiting_client(self._link)
         topics = redis.pubsub(ignore_subscribe_messages=True)
         await topics.subscribe(self.keys.changes("bare"))
         try:

@@ -1,7 +1,7 @@
 """Where a Redis is: what the URLs of one server, of a cluster and of a master watched by Sentinels say."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -48,6 +48,8 @@ class Address:
     """What stands behind the question mark, such as `ssl_ca_certs`."""
     master: str = ""
     """The name the Sentinels know the master by."""
+    text: str = field(default="", compare=False, repr=False)
+    """The URL itself, password and all."""
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.places))
@@ -124,6 +126,7 @@ def _parsed(url: str) -> Address:
         tls=first == "rediss",
         options=tuple(option for option in options if option[0] != "db"),
         master=master,
+        text=url,
     )
 
 

@@ -54,7 +54,7 @@ async def open_house(
     clock = clock or Clock(settings.zone)
     async with contextlib.AsyncExitStack() as stack:
         link = await stack.enter_async_context(contextlib.aclosing(client(url)))
-        waiting = await stack.enter_async_context(contextlib.aclosing(waiting_client(url)))
+        waiting = await stack.enter_async_context(contextlib.aclosing(waiting_client(link)))
         store = Store(link, Keys(settings.namespace), clock)
         await check_search(link)
         await store.load()

@@ -130,11 +130,13 @@ class Link:
     not be said twice. Safe for any number of tasks; a cancelled caller's answer is dropped when it comes.
     """
 
-    def __init__(self, address: Address, find: Callable[[], Awaitable[Place]] | None = None) -> None:
-        """`find` says where the server is at this moment; without it that is the address' first place."""
+    def __init__(self, address: Address, absence: float | None = None) -> None:
+        """`absence`: how many seconds the server may be away; with Sentinels as long as another may need to follow."""
         self.address = address
-        self._find = find or (_master(address) if address.kind is Kind.SENTINEL else _first(address))
-        self._replaced = address.kind is Kind.SENTINEL or find is not None
+        self.find = _master(address) if address.kind is Kind.SENTINEL else _first(address)
+        """Where the server is at this moment."""
+        self._replaced = address.kind is Kind.SENTINEL
+        self._absence = absence or (PATIENCE if self._replaced else ABSENCE)
         self._wire: Wire | None = None
         self._opening: asyncio.Task[Wire] | None = None
 
@@ -155,10 +157,10 @@ class Link:
                     try:
                         answers = await wire.ask(packed, len(commands))
                     except LinkLost:
-                        if not _repeatable(commands):
+                        if not repeatable(commands):
                             raise
                         continue
-                    if not self._refused(answers) or not _repeatable(commands):
+                    if not self._refused(answers) or not repeatable(commands):
                         return answers
                     wire.close("the server is not the one to ask at this moment")
                     await asyncio.sleep(pause)
@@ -167,6 +169,10 @@ class Link:
             if wire and wire.heard == heard:  # nothing at all has come: the other side is gone without a word
                 wire.close(f"no answer within {PATIENCE:.0f} seconds")
             raise
+
+    async def url(self) -> str:
+        """The address for clients of another making."""
+        return self.address.text
 
     async def aclose(self) -> None:
         """End the connection."""
@@ -201,11 +207,11 @@ class Link:
     async def _open(self) -> Wire:
         """Connect, again and again until somebody answers or the time is up."""
         loop = asyncio.get_running_loop()
-        end, pause = loop.time() + (PATIENCE if self._replaced else ABSENCE), WAITS[0]
+        end, pause = loop.time() + self._absence, WAITS[0]
         while True:
             try:
                 async with asyncio.timeout(GREETING):
-                    return await connect(await self._find(), self.address)
+                    return await connect(await self.find(), self.address)
             except (OSError, TimeoutError) as error:
                 why = str(error) or "it does not answer"
                 if loop.time() + pause > end:
@@ -290,7 +296,7 @@ def packed_together(commands: Sequence[Sequence[Argument]]) -> bytes:
     return b"".join([hiredis.pack_command(tuple(command)) for command in commands])  # type: ignore[arg-type]
 
 
-def _repeatable(commands: Sequence[Sequence[Argument]]) -> bool:
+def repeatable(commands: Sequence[Sequence[Argument]]) -> bool:
     return not any(NOT_TWICE.fullmatch(str(command[0])) for command in commands)
 
 

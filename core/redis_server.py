@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from hiredis import ReplyError
 
+from core.cluster import Cluster
 from core.errors import StoreUnavailable
 from core.link import Link
 from core.redis_repair import mend
@@ -284,7 +285,7 @@ async def repair(home: Path) -> str:
             return await asyncio.to_thread(mend, directory) or f"The data in {directory} is whole; nothing was changed."
 
 
-async def check_search(link: Link) -> str:
+async def check_search(link: Link | Cluster) -> str:
     """The version of this Redis; raises `StoreUnavailable`, saying what to run, unless it is new and has search."""
     try:
         facts, search = await link.ask(("INFO", "server"), ("COMMAND", "INFO", "FT.SEARCH"))
@@ -297,6 +298,10 @@ async def check_search(link: Link) -> str:
     version = str(facts.partition(b"redis_version:")[2].split()[0].decode())
     if int(version.partition(".")[0]) < 7:
         raise StoreUnavailable(f"This is Redis {version}, and Stoa needs 7 or newer, best 8. {RUN_ONE}")
+    if b"redis_mode:cluster" in facts and isinstance(link, Link):
+        raise StoreUnavailable("This Redis is a node of a cluster; set REDIS_URL=redis+cluster://host:port,host:port.")
+    if b"redis_mode:sentinel" in facts:
+        raise StoreUnavailable("This is a Sentinel; set REDIS_URL=redis+sentinel://host:port,host:port/mastername.")
     if not search[0]:
         raise StoreUnavailable(
             f"This Redis {version} has no search (FT.SEARCH), which Stoa needs; "

@@ -11,12 +11,14 @@ import msgpack
 import orjson
 from hiredis import ReplyError
 from redis import exceptions as redis_errors
-from redis.asyncio import Redis
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import Connection, UnixDomainSocketConnection, parse_url
 
-from core.addresses import parse
+from core.addresses import Kind, Place, parse
 from core.atoms import Atom, Cause, Change, Origin, Value, Version
 from core.checks import LONGEST_CONTENT
 from core.clock import Clock
+from core.cluster import Cluster
 from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionDenied, StoaError, StoreUnavailable
 from core.keys import Keys
 from core.link import PATIENCE, Link, LinkLost
@@ -37,7 +39,7 @@ ORIGINS = {origin.value.encode(): origin for origin in Origin}
 class Store:
     """The Redis of one Stoa: its keys, its Function libraries, and the clock by which rights end."""
 
-    def __init__(self, link: Link, keys: Keys, clock: Clock) -> None:
+    def __init__(self, link: Link | Cluster, keys: Keys, clock: Clock) -> None:
         self.link = link
         self.keys = keys
         self.clock = clock
@@ -104,14 +106,29 @@ def _shaped(command: Sequence[Argument], answer: Any) -> Any:
     return dict(zip(answer[::2], answer[1::2], strict=True)) if command[0] == "HGETALL" else answer
 
 
-def client(url: str) -> Link:
+def client(url: str) -> Link | Cluster:
     """The way to the Redis at `url`; raises `InvalidInput` for what names none."""
-    return Link(parse(url))
+    address = parse(url)
+    return Cluster(address) if address.kind is Kind.CLUSTER else Link(address)
 
 
-def waiting_client(url: str) -> Redis:
-    """A client for waiting on messages, for as long as it takes."""
-    return Redis.from_url(url, protocol=2, socket_timeout=None, health_check_interval=15)
+def waiting_client(link: Link | Cluster) -> Redis:
+    """A client for waiting on messages, for as long as it takes, that finds its server wherever `link` does."""
+    options: dict[str, Any] = {**parse_url(link.address.url(link.address.places[0]))}
+    made = options.pop("connection_class", Connection)
+    options |= {"protocol": 2, "socket_timeout": None, "health_check_interval": 15}
+    if made is UnixDomainSocketConnection:
+        return Redis(connection_pool=ConnectionPool(connection_class=made, **options))
+
+    class Found(made):  # type: ignore[valid-type, misc]
+        """A connection to wherever the server is when it connects."""
+
+        async def _connect(self) -> None:
+            place: Place = await link.find()
+            self.host, self.port = place.host, place.port
+            await super()._connect()
+
+    return Redis(connection_pool=ConnectionPool(connection_class=Found, **options))
 
 
 def translated(error: Exception) -> StoaError:

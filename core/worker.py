@@ -122,10 +122,11 @@ class Worker:
 
     @contextlib.asynccontextmanager
     async def _engine(self, queue: str) -> AsyncIterator[Engine]:
-        mark = "&" if "?" in self._house.url else "?"
+        url = await self._store.link.url()
+        mark = "&" if "?" in url else "?"
         async with Docket(
             name=self._store.keys.docket(queue),
-            url=f"{self._house.url}{mark}max_connections=500",
+            url=f"{url}{mark}max_connections=500",
             execution_ttl=timedelta(0),
         ) as docket:
             docket.register(self._turn, names=["turn"])

@@ -21,7 +21,8 @@ BELOW = {
 FROM_THE_GROUND_UP = """
     errors secrets
     permissions atoms checks values keys clock settings time_phrases times
-    addresses link redis_wheels redis_repair redis_server store claims versions formats archives exports imports
+    addresses link fanout cluster
+    redis_wheels redis_repair redis_server store claims versions formats archives exports imports
     search wordpiece embeddings finding notifications
     labels handles sharing revising spaces deadlines approvals
     llm budgets spending frames templates recipes offline

@@ -63,7 +63,7 @@ async def hall(redis_url: str, namespace: str) -> AsyncIterator[Hall]:
     redis = client(redis_url)
     store = Store(redis, Keys(namespace), clock)
     await store.load()
-    waiting = waiting_client(redis_url)
+    waiting = waiting_client(redis)
     async with Notifications(store, waiting) as notifications:
         spaces = Spaces(store, notifications, clock, None)
         chat = await spaces.create("chat")
