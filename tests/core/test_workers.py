@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
+from core.agents import Agent
 from core.house import House
 from core.llm import Message
+from core.permissions import Permission
 from core.testing import MovableClock, ScriptedLLM
-from core.worker import Worker
+from core.worker import CONCURRENCY, Worker
 from tests.core.scenes import said, seat, tell, working
 
 
@@ -75,6 +77,41 @@ async def test_a_worker_that_drains_takes_no_new_turn(house: House) -> None:
         task.cancel()
         await asyncio.wait([task])
     assert answers == ["from the first", "from the second"]
+
+
+async def test_an_agent_at_work_for_one_cause_does_not_wait_behind_all_those_of_another(house: House) -> None:
+    """With more agents of one cause than a worker has places, the one of the other cause is among the next."""
+    asked: asyncio.Queue[str] = asyncio.Queue()
+    let = asyncio.Semaphore(0)
+
+    class Gate:
+        name = "gate"
+
+        async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+            asked.put_nowait(messages[0].text.partition("I am ")[2].partition(".")[0])
+            await let.acquire()
+            yield ""
+
+    async def one(name: str, cause: str) -> None:
+        room = f"room-{name}"
+        await house.spaces.create(room)
+        agent = Agent(id=name, instructions=f"I am {name}.", spawner="assistant", cause=cause)
+        await house.agents.seat(agent, {room: Permission.WRITE}, (room,))
+        await house.spaces.open(room).put("Begin", comment="begin")
+
+    many = CONCURRENCY + 8
+    await seat(house)
+    for number in range(many):
+        await one(f"many-{number:02}", "chat/1")
+    await one("single", "chat/2")
+    async with working(house, Gate()):
+        for _ in range(CONCURRENCY):
+            await asked.get()
+        let.release()
+        let.release()
+        assert "single" in {await asked.get(), await asked.get()}
+        for _ in range(many + 1):
+            let.release()
 
 
 async def test_a_day_in_which_nothing_happens_costs_no_call_of_a_model(house: House, clock: MovableClock) -> None:
