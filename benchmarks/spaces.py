@@ -15,9 +15,10 @@ from benchmarks.rows import Row
 from benchmarks.stages import FLIGHT, Act, FixedEmbedder, Stage, alternate, flight, sentences
 from core.atoms import new_id
 from core.cluster import Cluster
+from core.filters import Filter, Query, States, Terrain, restrict
 from core.house import House
 from core.link import Link
-from core.search import FIELDS, SCHEMA, Filter, Query, States, by_meaning, newest, restrict
+from core.search import FIELDS, SCHEMA, by_meaning, newest
 from core.spaces import Space
 from core.store import SEPARATOR, Argument, client, metadata_patch, pack, token, waiting_client
 
@@ -84,11 +85,11 @@ class Bare:
     async def search(self, text: str, metadata: Filter, references: States) -> Command:
         """The FT.SEARCH that our search sends, word for word."""
         index, query = self.keys.index(SCHEMA, self._house.embedder.id), Query()
-        query.filter = restrict(query, "ours", metadata, references, False, {"priority": "n0"})
+        query.filter = restrict(query, ["ours"], metadata, references, False, Terrain({"priority": "n0"}))
         if not text:
-            return newest(index, query, 10)
+            return newest(index, query, 11)
         (vector,) = await self._house.embedder.embed([text])
-        return by_meaning(index, query, vector, 10)
+        return by_meaning(index, query, vector, 11)
 
     async def run(self, command: Command) -> None:
         """One command."""

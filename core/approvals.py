@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from core.atoms import HOUSE, OWNER, Atom, Cause, Principal, Value
 from core.deadlines import keep
 from core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from core.filters import Filter
 from core.permissions import Permission
-from core.search import Filter
 from core.spaces import Actor, Space, Spaces, first_words
 
 SPACE = "approvals"

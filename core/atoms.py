@@ -75,6 +75,10 @@ class Atom:
     """How near a search found it, 1 being the same; None outside a search by meaning."""
     outside: bool = False
     """Whether anybody ever changed it who is from outside, or had read what is from there."""
+    cursor: str = field(default="", compare=False)
+    """On the last atom that a search answers, if more follow: give it as `after` to go on behind it."""
+    explanation: str = field(default="", compare=False)
+    """How a search found it, in words, where that was asked for."""
 
     @property
     def ref(self) -> str:

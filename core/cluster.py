@@ -12,7 +12,7 @@ from typing import Any
 from hiredis import ReplyError
 
 from core.addresses import Address, Kind, Place
-from core.fanout import agreed, common, for_one_node, merged
+from core.fanout import agreed, common, for_one_node, least_whole, merged
 from core.link import PATIENCE, WAITS, Argument, Link, LinkLost, repeatable
 
 SLOTS = 16_384
@@ -197,6 +197,8 @@ def _together(command: Sequence[Argument], answers: list[Any]) -> Any:
     match str(command[0]).upper():
         case "FT.SEARCH":
             return merged(command, answers)
+        case "FT.INFO":
+            return least_whole(answers)
         case "FT._LIST":
             return common(answers)
         case _:

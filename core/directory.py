@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from core.atoms import Atom, Origin
 from core.errors import InvalidInput, NotFound
-from core.search import Filter
+from core.filters import Filter
 from core.spaces import Spaces, first_words
 from core.targets import host, normal
 

@@ -16,10 +16,10 @@ from core.store import Argument, Store, read_change, read_references, read_time,
 TOGETHER = 64
 """Atoms read in one round trip."""
 TOLD = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
-DERIVED = ("kv", "rt", "rs", "ra", "v")
+DERIVED = ("kv", "rt", "fs", "rs", "ra", "rp", "b", "v")
 """Fields that the store makes from the others; the number fields n0, n1 ... are too."""
-COUNTED = re.compile(r"seq|numbers|moving|[ne]:.*", re.DOTALL)
-"""Fields of a space that are not taken along: what counts its changes and turns, or maps its number fields."""
+COUNTED = re.compile(r"seq|numbers|moving|moved|errand|own|[neq]:.*", re.DOTALL)
+"""Fields of a space that are not taken along: what counts its changes and turns, or serves its index."""
 
 
 async def size(store: Store, names: Sequence[str]) -> int:

@@ -74,6 +74,14 @@ def common(answers: Sequence[Any]) -> Any:
     return sorted(set.intersection(*named))
 
 
+def least_whole(answers: Sequence[Any]) -> Any:
+    """What FT.INFO says at the node that has indexed the smallest part of its atoms."""
+    for answer in answers:
+        if isinstance(answer, ReplyError):
+            return answer
+    return min(answers, key=lambda answer: float(answer[answer.index(b"percent_indexed") + 1]))
+
+
 def agreed(answers: Sequence[Any]) -> Any:
     """The answer of all nodes, an error of one being that of all; nothing where they differ."""
     errors = [answer for answer in answers if isinstance(answer, ReplyError) and not str(answer).startswith(ALREADY)]

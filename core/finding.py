@@ -1,31 +1,26 @@
 """Finding: one search, from what is asked to the atoms, over the index and the rights of the one who asks."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from core.atoms import Atom, Principal
+from core.atoms import OWNER, Atom, Principal
 from core.embeddings import Embedder
-from core.errors import InvalidInput, NotFound
-from core.permissions import Permission
-from core.search import (
-    NUMBERS,
-    RARE,
-    SCHEMA,
-    Filter,
-    Query,
-    States,
-    by_meaning,
-    by_words,
-    check_filter,
-    check_limit,
-    fuse,
-    identifiers_of,
-    newest,
-    read_hits,
-    restrict,
-    words_of,
-)
+from core.errors import InvalidInput, NotFound, StoreUnavailable
+from core.filters import NUMBERS, Filter, Query, States, Terrain, check_filter, restrict
+from core.pages import Page, read_page
+from core.rankings import ByMeaning, ByWords, Newest, Ranked, Ranking, unread
+from core.reasons import explain, filter_in_words
+from core.search import SCHEMA, check_limit, counting, index_name, is_whole, named_in, words_of
 from core.store import Argument, Store
+
+LONGEST_QUERY = 4_000
+WAYS = ("both", "meaning", "words")
+REMEMBERED = 1_000
+ROUNDS = 12
+PAUSE, WAITS = 0.05, 600
+"""Seconds between two looks at an index that is being built, and how many looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +32,109 @@ class Asked:
     references: States = field(default_factory=dict)
     limit: int = 10
     deprecated: bool = False
+    by: str = "both"
+    after: str = ""
+    explain: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.query, str):
+            raise InvalidInput(f"the query is {type(self.query).__name__}; it must be text")
+        if self.by not in WAYS:
+            raise InvalidInput(f"by={self.by!r} is no way to search; use {', '.join(WAYS)}")
         check_limit(self.limit)
         check_filter(self.metadata, self.references)
 
+    @property
+    def text(self) -> str:
+        """The query as it is looked for, without the halves of characters that UTF-8 cannot say."""
+        return self.query[:LONGEST_QUERY].encode("utf-8", "replace").decode().strip()
+
+    @property
+    def compared(self) -> list[str]:
+        """The metadata keys that numbers are compared under."""
+        return [key for key, wanted in self.metadata.items() if isinstance(wanted, Mapping)]
+
+    def identity(self, within: Sequence[str] | None) -> str:
+        """What a page's token belongs to: all of it but how many are asked for."""
+        return repr((self.text, self.metadata, self.references, self.deprecated, self.by, within and list(within)))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a search has to know of a space that the reader may read."""
+
+    run: bytes
+    """Which run of the server this was."""
+    own: str
+    """The index of its own that the space has, or is being given."""
+    numbers: Mapping[str, str]
+    full: bool
+    targets: Mapping[str, int]
+    abroad: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a query is written from: which spaces there are, how they look, which spaces referred to may be read.
+
+    It is what the last search saw; it travels along with the next and is read anew there, so that an answer is only
+    given to a query that was written from what is so.
+    """
+
+    names: tuple[str, ...] = ()
+    views: Mapping[str, View | None] = field(default_factory=dict)
+    abroad: Mapping[str, bool | None] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether a query can be written from it."""
+        return bool(self.names) and self.views.keys() == set(self.names) and None not in self.abroad.values()
+
+    @property
+    def readable(self) -> dict[str, View]:
+        """The spaces that the reader may read."""
+        return {name: view for name, view in self.views.items() if view}
+
 
 class Finder:
-    """Answers searches, each in one round trip once it knows the spaces it searches."""
+    """Answers searches, each in one round trip once it has seen the spaces it searches."""
 
     def __init__(self, store: Store, embedder: Embedder | None) -> None:
         self._store = store
         self._embedder = embedder
-        self._numbers: dict[str, dict[str, str]] = {}
+        self._sights: dict[tuple[object, ...], Sight] = {}
+        self._whole: set[tuple[bytes, str]] = set()
 
-    async def find(self, reader: Principal, names: Sequence[str], asked: Asked) -> list[Atom]:
-        """The atoms of these spaces that fit best; raises `NotFound` for a space that the reader may not read."""
-        built = await self._restricted(names, asked)
-        return await self._ranked(reader, names, built, asked.query[:4_000].strip(), asked.limit)
+    async def find(self, reader: Principal, within: Sequence[str] | None, asked: Asked) -> list[Atom]:
+        """The atoms that fit best, in these spaces or all that the reader may read.
+
+        Raises `NotFound` for a named space that it may not read.
+        """
+        page = read_page(asked.after, identity := asked.identity(within))
+        ranking = await self._ranking(asked, page)
+        if ranking is None or within == []:
+            return []
+        again = isinstance(ranking, Newest)  # it begins where the page ended, the others at the best
+        size = asked.limit + 1 + ((len(page.ties) if again else page.seen) if page else 0)
+        while True:
+            sight, answers = await self._asking(reader, within, asked, ranking, size)
+            found = ranking.read(answers, size) if answers else None
+            rest = list(unread(found.ranked, page)) if found else []
+            if not found or not found.more or len(rest) > asked.limit:
+                break
+            size *= 2
+        named = found.named if found else ()
+        atoms = self._atoms(asked, rest[: asked.limit], (page.seen if page else 0) + 1, sight)
+        if len(rest) > asked.limit and atoms:
+            token = _page(rest[: asked.limit], page, named).token(identity)
+            atoms[-1] = replace(atoms[-1], cursor=token)
+        return atoms
+
+    async def count(self, space: str) -> int:
+        """How many atoms there are in a space, those out of use included."""
+        query = Query()
+        query.filter = restrict(query, [space], {}, {}, True, Terrain())
+        return int((await self._store.run(*counting(index_name(self._store, await self._embedder_in_use()), query)))[0])
 
     async def embed_waiting(self, names: Sequence[str]) -> int:
         """Make the vectors that are still missing in these spaces; answers how many."""
@@ -76,66 +156,174 @@ class Finder:
                 done += len(known)
         return done
 
-    async def _restricted(self, names: Sequence[str], asked: Asked) -> Query:
-        await self._learn_numbers(names, [key for key, wanted in asked.metadata.items() if isinstance(wanted, Mapping)])
-        query = Query()
-        parts = [
-            restrict(query, name, asked.metadata, asked.references, asked.deprecated, self._numbers.get(name, {}))
-            for name in names
-        ]
-        query.filter = parts[0] if len(parts) == 1 else "(" + " | ".join(f"({part})" for part in parts) + ")"
-        return query
+    async def _ranking(self, asked: Asked, page: Page | None) -> Ranking | None:
+        """The order to answer in; None where nothing can be found by that query."""
+        if not asked.text:
+            return Newest(page)
+        if asked.by == "words" or not self._embedder:
+            words = words_of(asked.text)
+            return ByWords(words) if words else None
+        (vector,) = await self._embedder.embed([asked.text])
+        names = named_in(asked.text) if asked.by == "both" else []
+        return ByMeaning(vector, page.named if page else names, page is not None, asked.explain)
 
-    async def _learn_numbers(self, names: Sequence[str], keys: Sequence[str]) -> None:
-        """Find out in which number fields these spaces hold these keys; a field given to a key stays with it."""
-        unknown = [name for name in names if not self._numbers.get(name, {}).keys() >= set(keys)]
-        fields = ["numbers", *(f"n:{key}" for key in keys)]
-        stored = await self._store.together(*(["HMGET", self._store.keys.space(name), *fields] for name in unknown))
-        for name, (taken, *found) in zip(unknown, stored, strict=True):
-            if int(taken or 0) >= NUMBERS and not all(found):
-                missing = ", ".join(key for key, field in zip(keys, found, strict=True) if not field)
-                raise InvalidInput(
-                    f"{name!r} compares {NUMBERS} keys already, {missing} is not among them; filter by others"
-                )
-            known = self._numbers.setdefault(name, {})
-            known.update({key: field.decode() for key, field in zip(keys, found, strict=True) if field})
+    async def _asking(
+        self, reader: Principal, within: Sequence[str] | None, asked: Asked, ranking: Ranking, size: int
+    ) -> tuple[Sight, list[Any]]:
+        """Ask the engine with a query that is true to the rights and the spaces as they are at that moment."""
+        place = (reader.id, within and tuple(within), tuple(asked.compared), tuple(asked.references))
+        sight = self._sights.get(place) or Sight(tuple(dict.fromkeys(within or ())))
+        embedder = await self._embedder_in_use()
+        for _ in range(ROUNDS):
+            looking = self._looking(reader, within, asked, sight)
+            searching: list[Sequence[Argument]] = []
+            if sight.complete and sight.readable:
+                searching = ranking.commands(await self._index(embedder, sight), _query(sight, asked), size)
+            answers = await self._store.answers(*looking, *searching)
+            seen, waiting, ended = _seen(within, asked, sight, answers[: len(looking)])
+            if within is not None:
+                _refuse(within, seen)
+            if ended:
+                await self._store.together(*(self._store.giving_back(name) for name in ended))
+            elif isinstance(ranking, ByMeaning) and waiting:
+                await self.embed_waiting(waiting)
+            elif seen == sight and (sight.complete or not sight.names):
+                for answer in answers:
+                    if isinstance(answer, Exception):
+                        raise answer
+                self._remember(place, seen)
+                return seen, answers[len(looking) :]
+            sight = seen
+        raise StoreUnavailable("The spaces change faster than they can be searched; try again.")
 
-    async def _ranked(self, reader: Principal, names: Sequence[str], built: Query, text: str, limit: int) -> list[Atom]:
-        embedder = self._embedder.id if self._embedder else await self._embedder_in_use()
-        index = self._store.keys.index(SCHEMA, embedder)
-        commands: list[Sequence[Argument]] = [self._store.reading("stoa_level", name, reader.id) for name in names]
-        named = identifiers_of(text)
-        if not text:
-            commands.append(newest(index, built, limit))
-        elif self._embedder:
-            (vector,) = await self._embedder.embed([text])
-            commands.append(by_meaning(index, built, vector, max(limit, 20) if named else limit))
-            if named:
-                commands.append(by_words(index, built, named, max(limit, 20)))
-        elif words := words_of(text):
-            commands.append(by_words(index, built, words, limit))
-        else:
-            return []
-        answers = await self._store.together(*commands)
-        levels, found = answers[: len(names)], answers[len(names) :]
-        for name, (level, *_) in zip(names, levels, strict=True):
-            if level < Permission.READ:
-                raise NotFound(f"There is no space {name!r} that you may read. Check its name, or ask for access.")
-        if ended := [name for name, (*_, claims) in zip(names, levels, strict=True) if claims]:
-            await self._store.together(*(self._store.giving_back(name) for name in ended))
-            return await self._ranked(reader, names, built, text, limit)
-        if text and self._embedder and any(waiting for _, waiting, _ in levels):
-            await self.embed_waiting(names)
-            return await self._ranked(reader, names, built, text, limit)
-        first, *rest = (read_hits(answer) for answer in found)
-        if rest and 0 < rest[0][0] <= RARE:
-            return fuse(first[1], rest[0][1], limit)
-        return first[1][:limit]
+    def _looking(
+        self, reader: Principal, within: Sequence[str] | None, asked: Asked, sight: Sight
+    ) -> list[Sequence[Argument]]:
+        """The commands that see all that `sight` holds anew."""
+        keys, store = self._store.keys, self._store
+        commands: list[Sequence[Argument]] = []
+        if within is None:
+            commands.append(["SMEMBERS", keys.spaces() if reader == OWNER else keys.held(reader.id)])
+        wanted: list[Argument] = [len(asked.compared), *asked.compared, *asked.references]
+        commands += [store.reading("stoa_view", name, reader.id, *wanted) for name in sight.names]
+        return [*commands, *(store.reading("stoa_level", name, reader.id) for name in sight.abroad)]
+
+    async def _index(self, embedder: str, sight: Sight) -> str:
+        """The index to ask: the one of the only space there is to search, if it has one, else the one over all.
+
+        Either has to be whole in this run of the server; the one over all is waited for.
+        """
+        ((name, view), *others) = sight.readable.items()
+        own = index_name(self._store, embedder, name)
+        if not others and view.own == own and await self._is_whole(view.run, own):
+            return own
+        index = index_name(self._store, embedder)
+        for _ in range(WAITS):
+            if await self._is_whole(view.run, index):
+                return index
+            await asyncio.sleep(PAUSE)
+        raise StoreUnavailable("The search index is still being built; try again in a minute.")
+
+    async def _is_whole(self, run: bytes, index: str) -> bool:
+        if (run, index) not in self._whole and await is_whole(self._store, index):
+            self._whole.add((run, index))
+        return (run, index) in self._whole
+
+    def _remember(self, place: tuple[object, ...], sight: Sight) -> None:
+        if len(self._sights) >= REMEMBERED:
+            self._sights.clear()
+        self._sights[place] = sight
+
+    def _atoms(self, asked: Asked, ranked: Sequence[Ranked], first: int, sight: Sight) -> list[Atom]:
+        found = [(place, one, one.hit.atom()) for place, one in enumerate(ranked, first)]
+        if not asked.explain:
+            return [atom for _, _, atom in found if atom]
+        passed = filter_in_words(list(sight.readable), asked.metadata, asked.references, asked.deprecated)
+        return [replace(atom, explanation=explain(one, place, passed)) for place, one, atom in found if atom]
 
     async def _embedder_in_use(self) -> str:
-        """The embedder whose index is there, for a process that has none of its own."""
+        """The id of our embedder; for a process that has none, of the one whose index is there."""
+        if self._embedder:
+            return self._embedder.id
         prefix = self._store.keys.index(SCHEMA, "")
         for name in await self._store.run("FT._LIST"):
             if name.decode().startswith(prefix):
                 return str(name.decode()[len(prefix) :])
         raise NotFound("There is no search index yet; start Stoa once with `stoa run`.")
+
+
+def _seen(
+    within: Sequence[str] | None, asked: Asked, before: Sight, answers: Sequence[Any]
+) -> tuple[Sight, list[str], list[str]]:
+    """What the commands of `_looking` answered, where atoms wait for their vectors, and where claims have ended."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    names = before.names
+    if within is None:
+        listed, *answers = answers
+        names = tuple(sorted(name.decode() for name in listed))
+    views: dict[str, View | None] = {}
+    waiting, ended = [], []
+    for name, (readable, *known) in zip(before.names, answers, strict=False):
+        views[name] = _view(asked, known) if readable else None
+        if readable and known[0]:
+            waiting.append(name)
+        if readable and known[1]:
+            ended.append(name)
+    levels = dict(zip(before.abroad, answers[len(before.names) :], strict=True))
+    ended += [space for space, level in levels.items() if level[2]]
+    abroad = sorted({space for view in views.values() if view for space in view.abroad})
+    reads = {space: level[0] > 0 if (level := levels.get(space)) else None for space in abroad}
+    return Sight(names, {name: views[name] for name in names if name in views}, reads), waiting, ended
+
+
+def _view(asked: Asked, known: Sequence[Any]) -> View:
+    _, _, (own, taken, *found), abroad, run = known
+    fields, most = found[: len(asked.compared)], found[len(asked.compared) :]
+    return View(
+        run=run,
+        own=(own or b"").decode(),
+        numbers={key: held.decode() for key, held in zip(asked.compared, fields, strict=True) if held},
+        full=int(taken or 0) >= NUMBERS,
+        targets={name: int(count) for name, count in zip(asked.references, most, strict=True) if count},
+        abroad=frozenset(space.decode() for space in abroad),
+    )
+
+
+def _refuse(within: Sequence[str], sight: Sight) -> None:
+    """Raises `NotFound` for a named space that the reader may not read."""
+    for name in within:
+        if name in sight.views and sight.views[name] is None:
+            raise NotFound(f"There is no space {name!r} that you may read. Check its name, or ask for access.")
+
+
+def _query(sight: Sight, asked: Asked) -> Query:
+    """The filter over all readable spaces; those that look alike share a part of it."""
+    alike: dict[tuple[object, ...], tuple[Terrain, list[str]]] = {}
+    for name, view in sight.readable.items():
+        missing = [key for key in asked.compared if key not in view.numbers]
+        if missing and view.full:
+            raise InvalidInput(
+                f"{name!r} compares {NUMBERS} keys already, {', '.join(missing)} is not among them; filter by others"
+            )
+        readable = frozenset(space for space in view.abroad if sight.abroad[space])
+        terrain = Terrain(view.numbers, view.targets, readable, view.abroad - readable)
+        look = (*view.numbers.items(), *view.targets.items(), terrain.open, terrain.hidden)
+        alike.setdefault(look, (terrain, []))[1].append(name)
+    query = Query()
+    parts = [
+        restrict(query, names, asked.metadata, asked.references, asked.deprecated, terrain)
+        for terrain, names in alike.values()
+    ]
+    query.filter = parts[0] if len(parts) == 1 else "(" + " | ".join(f"({part})" for part in parts) + ")"
+    return query
+
+
+def _page(ranked: Sequence[Ranked], before: Page | None, named: tuple[tuple[str, ...], ...]) -> Page:
+    """Where the search is after these."""
+    last = ranked[-1].rank
+    ties = {one.hit.ref for one in ranked if one.rank == last}
+    if before and before.rank == last:
+        ties |= before.ties
+    return Page(last, frozenset(ties), len(ranked) + (before.seen if before else 0), before.named if before else named)

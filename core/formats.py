@@ -1,12 +1,12 @@
 """The data format: which one a store has, and the way from each to the next."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from core.atoms import OWNER
 from core.errors import InvalidInput
 from core.store import Store
 
-FORMAT = 2
+FORMAT = 3
 """Counts the changes to what is kept that need a migration. Exports carry it, too."""
 LONG = 1_000
 """Characters above which a text is searched in pieces since format 2."""
@@ -40,14 +40,28 @@ async def _search_long_texts_in_pieces(store: Store) -> None:
     """Have the long texts that were put before embedded anew, in pieces."""
     keys = store.keys
     for name in sorted(one.decode() for one in await store.run("SMEMBERS", keys.spaces())):
-        after = 0
-        while entries := await store.run(*store.reading("stoa_changes", name, OWNER.id, after, 500)):
-            after = int(entries[-1][0].partition(b"-")[0])
-            put = [fields[fields.index(b"id") + 1].decode() for _, fields in entries if fields[1] == b"put"]
+        async for put in _put(store, name):
             sizes = await store.together(*(["HSTRLEN", keys.atom(name, id), "c"] for id in put))
             if long := [id for id, size in zip(put, sizes, strict=True) if size > LONG]:
                 await store.run("SADD", keys.unembedded(name), *long)
 
 
-MIGRATIONS: dict[int, Migration] = {1: _search_long_texts_in_pieces}
+async def _know_age_and_targets(store: Store) -> None:
+    """Write down for the index when atoms were put, and the state of what they refer to in other spaces."""
+    for name in sorted(one.decode() for one in await store.run("SMEMBERS", store.keys.spaces())):
+        async for put in _put(store, name):
+            await store.run("FCALL", "stoa_restate", 1, store.keys.space(name), *put)
+        await store.settle(name, background=True)
+
+
+async def _put(store: Store, space: str) -> AsyncIterator[list[str]]:
+    """The ids of all that was ever put into a space, some hundred at a time."""
+    after = 0
+    while entries := await store.run(*store.reading("stoa_changes", space, OWNER.id, after, 500)):
+        after = int(entries[-1][0].partition(b"-")[0])
+        if put := [fields[fields.index(b"id") + 1].decode() for _, fields in entries if fields[1] == b"put"]:
+            yield put
+
+
+MIGRATIONS: dict[int, Migration] = {1: _search_long_texts_in_pieces, 2: _know_age_and_targets}
 """For each format the way to the next."""

@@ -192,6 +192,7 @@ async def _open(store: Store, space: SpaceLine, last: int) -> None:
     fields = [part for pair in {**space.fields, "seq": str(last)}.items() for part in pair]
     call = ("FCALL", "stoa_move_end", 1, keys.space(space.name), store.now())
     await store.run(*call, pack(space.grants), pack(space.subscribers), *fields)
+    await store.settle(space.name, background=True)  # what it refers to in other spaces
 
 
 async def _restore_agent(store: Store, agent: AgentLine) -> None:

@@ -28,6 +28,22 @@ class Keys:
         """Set: who in this space refers to the atom, as `name US id`."""
         return f"{self.namespace}:r:{{{space}}}:{atom}"
 
+    def projection(self, space: str, reference: str) -> str:
+        """Hash: what this space knows of an atom of another space, as long as an atom here refers to it."""
+        return f"{self.namespace}:p:{{{space}}}:{reference}"
+
+    def watchers(self, space: str, atom: str) -> str:
+        """Hash: the other spaces that are told when the atom's metadata changes."""
+        return f"{self.namespace}:w:{{{space}}}:{atom}"
+
+    def abroad(self, space: str) -> str:
+        """Hash: other space -> how many of its atoms are referred to from here."""
+        return f"{self.namespace}:y:{{{space}}}"
+
+    def errands(self, space: str) -> str:
+        """Hash: what the space owes others; each goes when it is done."""
+        return f"{self.namespace}:j:{{{space}}}"
+
     def changes(self, space: str) -> str:
         """Stream: the change log, ids 1-0, 2-0, ...; also the topic each change is published on."""
         return f"{self.namespace}:x:{{{space}}}"
@@ -140,6 +156,14 @@ class Keys:
     def index(self, schema: int, embedder: str) -> str:
         """The search index over all atoms; its name carries its schema and the embedder, since vectors do not mix."""
         return f"{self.namespace}:atoms-{schema}:{embedder}"
+
+    def own_index(self, schema: int, embedder: str, space: str) -> str:
+        """The search index over the atoms of one big space."""
+        return f"{self.own_indexes()}-{schema}:{space}:{embedder}"
+
+    def own_indexes(self) -> str:
+        """What the names of all indexes of big spaces begin with."""
+        return f"{self.namespace}:own"
 
     def vector(self, embedder: str, digest: str) -> str:
         """String: the vector of a text that was embedded before; lives 30 days."""

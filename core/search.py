@@ -1,139 +1,70 @@
-"""Search: one query text for meaning, words, metadata and reference state, and the index that answers it."""
+"""Search: the index over all atoms, the commands that ask it, and what it answers as hits."""
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
-from math import isfinite
+from dataclasses import dataclass
 from typing import Any
 
-from core.atoms import Atom, Value
-from core.checks import check_metadata, check_name
+from core.atoms import Atom
 from core.errors import InvalidInput
-from core.store import SEPARATOR, Argument, Store, as_number, read_atom, token
+from core.filters import NUMBERS, Query
+from core.store import SEPARATOR, Argument, Store, read_atom
 
-Comparison = Mapping[str, Value]
-Filter = Mapping[str, Value | Comparison]
-State = Mapping[str, Value | Mapping[str, Value]]
-"""What is asked of the targets of a reference: `{"status": "done"}` of all, `{"any": {...}}`, `{"none": {...}}`."""
-States = Mapping[str, State]
-
+SCHEMA = 2
+"""Counts the changes to what an index holds; each has an index of its own, built from the atoms as they are."""
 FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp", "l")
 RETURNED = [name.encode() for name in FIELDS]
-IDENTIFIER = re.compile(r"\b\w*?(?:\d|\B[A-Z])\w*")
-SCHEMA = 1
-"""Counts the changes to what an index holds; each has an index of its own, built from the atoms as they are."""
-NUMBERS = 16
+SEPARATORS = re.compile(r"[\s,./(){}\[\]:;\\~!@#$%^&*=+|'`\"<>?\0-]+")
+"""Where the engine parts words."""
+NAMES_SOMETHING = re.compile(r"\d|\B[A-Z]")
 RARE = 50
 """Words in more atoms than this say nothing about which one is meant."""
-BOUNDS = {"lt": ("-inf", "({}"), "lte": ("-inf", "{}"), "gt": ("({}", "+inf"), "gte": ("{}", "+inf")}
+MOST_NAMED = 4
+MOST_WORDS = 32
 
 
-@dataclass(slots=True)
-class Query:
-    """The text of one FT.SEARCH under construction, and its parameters, so that nothing needs escaping."""
+async def create_index(store: Store, embedder: str, dimensions: int, space: str = "") -> None:
+    """Make the search index over all atoms, or the one of a single space, unless it is there.
 
-    filter: str = ""
-    parameters: list[Argument] = field(default_factory=list)
-
-    def parameter(self, value: Argument) -> str:
-        """The name under which `value` may stand in the query."""
-        name = f"p{len(self.parameters) // 2}"
-        self.parameters += [name, value]
-        return f"${name}"
-
-
-async def create_index(store: Store, embedder: str, dimensions: int) -> None:
-    """Make the search index over all atoms unless it is there, and drop one whose schema is another.
-
-    The engine fills it in the background from the atoms that are there.
-
-    FLAT: it is exact, rebuilds in seconds and takes updates fifteen times faster than HNSW (facts of this engine).
+    One over all atoms of another schema is dropped. The engine fills a new one in the background. FLAT: it is exact,
+    rebuilds in seconds and takes updates fifteen times faster than HNSW (docs/search.md has the measurements).
     """
-    name = store.keys.index(SCHEMA, embedder)
+    name = index_name(store, embedder, space)
     there = [one.decode() for one in await store.run("FT._LIST")]
     if name in there:
         return
-    for old in there:
+    for old in there if not space else ():
         if old.startswith(f"{store.keys.namespace}:atoms") and old.endswith(f":{embedder}"):
             await store.run("FT.DROPINDEX", old)
     tag = ["TAG", "SEPARATOR", SEPARATOR, "CASESENSITIVE"]
     schema: list[Argument] = [*("sp", *tag), *("kv", *tag), *("rt", *tag), *("rs", *tag), *("ra", *tag)]
-    schema += ["c", "TEXT", "t", "NUMERIC", "SORTABLE"]
+    schema += [*("rp", *tag), *("fs", *tag), "c", "TEXT", "b", "NUMERIC", "SORTABLE"]
     for number in range(NUMBERS):
         schema += [f"n{number}", "NUMERIC"]
     vector: list[Argument] = ["TYPE", "FLOAT16", "DIM", dimensions, "DISTANCE_METRIC", "COSINE"]
     schema += ["v", "VECTOR", "FLAT", len(vector), *vector]
-    prefix = store.keys.atom("", "").partition("{")[0]
-    await store.run("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, prefix, "STOPWORDS", 0, "SCHEMA", *schema)
+    prefix = store.keys.atom(space, "") if space else store.keys.atom("", "").partition("{")[0]
+    try:
+        await store.run("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, prefix, "STOPWORDS", 0, "SCHEMA", *schema)
+    except InvalidInput:
+        if name.encode() not in await store.run("FT._LIST"):  # another process was faster
+            raise
 
 
-def restrict(
-    query: Query,
-    space: str,
-    metadata: Filter,
-    references: States,
-    deprecated: bool,
-    numbers: Mapping[str, str],
-) -> str:
-    """The filter for one space. `numbers` says which number field holds which key there."""
-    spaces = [space, f"{space}~"] if deprecated else [space]
-    parts = [_tag(query, "sp", spaces)]
-    for key, wanted in metadata.items():
-        if isinstance(wanted, Mapping):
-            parts += [_range(numbers.get(key), operator, limit) for operator, limit in wanted.items()]
-        else:
-            parts.append(_tag(query, "kv", token(key, wanted)))
-    parts += [_state(query, name, state) for name, state in references.items()]
-    return " ".join(parts)
+async def is_whole(store: Store, index: str) -> bool:
+    """Whether an index is there and holds all that it should; one that is new, or restarted, is filled first."""
+    try:
+        info = await store.run("FT.INFO", index)
+    except InvalidInput:
+        return False
+    known = dict(zip(info[::2], info[1::2], strict=True))
+    return int(known[b"indexing"]) == 0 and float(known[b"percent_indexed"]) == 1
 
 
-def _state(query: Query, name: str, state: State) -> str:
-    """All targets are in the state, or any of them, or none."""
-    quantifier, wanted = _quantified(state)
-    field = "rs" if quantifier == "all" else "ra"
-    asked = " ".join(_tag(query, field, [f"{name}|{word}" for word in token(k, v)]) for k, v in wanted.items())
-    match quantifier:
-        case "any":
-            return asked
-        case "none":
-            return f"-{asked}"
-    return f"(({asked})|(-{_tag(query, 'rt', [name])}))"
-
-
-def _quantified(state: State) -> tuple[str, Mapping[str, Value]]:
-    """The quantifier of a state, `all` where none is given, and the state itself."""
-    match list(state.items()):
-        case [(("all" | "any" | "none") as quantifier, Mapping() as wanted)]:
-            return quantifier, wanted
-    return "all", {key: value for key, value in state.items() if not isinstance(value, Mapping)}
-
-
-def _tag(query: Query, name: str, words: Sequence[str]) -> str:
-    return f"@{name}:{{{'|'.join(query.parameter(word) for word in words)}}}"
-
-
-def _range(name: str | None, operator: str, limit: Value) -> str:
-    if operator not in BOUNDS:
-        raise InvalidInput(f"{operator!r} is no comparison; use lt, lte, gt or gte")
-    number = as_number(_moment(limit))
-    if number is None or not isfinite(number):
-        raise InvalidInput(f"{limit!r} cannot be compared; give a number, or a time with its offset")
-    if name is None:
-        return "@t:[+inf (-inf]"  # no atom of this space has a number under that key
-    low, high = (bound.format(repr(number)) for bound in BOUNDS[operator])
-    return f"@{name}:[{low} {high}]"
-
-
-def _moment(limit: Value) -> Value:
-    """A time given as ISO text, as `now()` and `local_time()` give it, as a time."""
-    if isinstance(limit, str):
-        with suppress(ValueError):
-            limit = datetime.fromisoformat(limit)
-    if isinstance(limit, datetime) and limit.tzinfo is None:
-        raise InvalidInput(f"{limit} is a time without a zone; give it with its offset, as now() does")
-    return limit
+def index_name(store: Store, embedder: str, space: str = "") -> str:
+    """What the index over all atoms is called, or the one of a single space."""
+    keys = store.keys
+    return keys.own_index(SCHEMA, embedder, space) if space else keys.index(SCHEMA, embedder)
 
 
 def check_limit(limit: object) -> None:
@@ -142,50 +73,51 @@ def check_limit(limit: object) -> None:
         raise InvalidInput(f"limit is {limit!r}; ask for 1 to 1000")
 
 
-def check_filter(metadata: Filter, references: States) -> None:
-    """Raises `InvalidInput` for what cannot be asked of metadata, or of the targets of references."""
-    if not isinstance(metadata, Mapping) or not isinstance(references, Mapping):
-        raise InvalidInput('metadata and references are filters such as {"status": "done"}; give a dict')
-    _check_equal({key: wanted for key, wanted in metadata.items() if not isinstance(wanted, Mapping)})
-    for name, state in references.items():
-        check_name(name, "a reference's name")
-        if not isinstance(state, Mapping):
-            raise InvalidInput(f'references {name!r} asks for no state; give one such as {{"status": "done"}}')
-        quantifier, wanted = _quantified(state)
-        if not wanted or (quantifier == "all" and len(wanted) < len(state) and "all" not in state):
-            raise InvalidInput(
-                f'references {name!r} asks for {dict(state)}; give a state such as {{"status": "done"}}, or '
-                '{"any": {"status": "done"}}, or {"none": ...}'
-            )
-        if quantifier != "all" and len(wanted) > 1:
-            raise InvalidInput(f"references {name!r}: any and none ask for one key at a time")
-        _check_equal(wanted)
+def counting(index: str, query: Query) -> list[Argument]:
+    """How many atoms pass the filter."""
+    return [
+        "FT.SEARCH",
+        index,
+        query.filter,
+        "PARAMS",
+        len(query.parameters),
+        *query.parameters,
+        "LIMIT",
+        0,
+        0,
+        "DIALECT",
+        2,
+    ]
 
 
-def _check_equal(wanted: Mapping[str, Value | Comparison]) -> None:
-    check_metadata(wanted)  # type: ignore[arg-type]
-    for key, value in wanted.items():
-        if value is None or value == []:
-            raise InvalidInput(f"metadata {key!r} cannot be asked to be {value}; leave the key out")
+def by_meaning(index: str, query: Query, vector: bytes, limit: int, named: Sequence[str] = ()) -> list[Argument]:
+    """The nearest atoms among those that pass the filter, which is applied before neighbours are looked for.
 
-
-def by_meaning(index: str, query: Query, vector: bytes, limit: int) -> list[Argument]:
-    """The nearest atoms among those that pass the filter, which is applied before neighbours are looked for."""
+    With `named` only those that hold all of these words.
+    """
     nearest = Query(query.filter, list(query.parameters))
-    text = f"({query.filter})=>[KNN {limit} @v {nearest.parameter(vector)} AS distance]"
+    held = "".join(f" @c:({_word(nearest, word)})" for word in named)
+    text = f"({query.filter}{held})=>[KNN {limit} @v {nearest.parameter(vector)} AS distance]"
     return _search(index, text, nearest, ["SORTBY", "distance", "ASC"], limit, ("distance",))
 
 
 def by_words(index: str, query: Query, words: Sequence[str], limit: int) -> list[Argument]:
     """The atoms that hold any of the words, those that hold more and rarer ones first (BM25)."""
     wanted = Query(query.filter, list(query.parameters))
-    text = f"{query.filter} @c:({'|'.join(wanted.parameter(word) for word in words)})"
-    return _search(index, text, wanted, ["SCORER", "BM25"], limit, ())
+    text = f"{query.filter} @c:({'|'.join(_word(wanted, word) for word in words)})"
+    return _search(index, text, wanted, ["SCORER", "BM25", "WITHSCORES"], limit, ())
 
 
-def newest(index: str, query: Query, limit: int) -> list[Argument]:
-    """The atoms that pass the filter, last changed first."""
-    return _search(index, query.filter, query, ["SORTBY", "t", "DESC"], limit, ())
+def newest(index: str, query: Query, limit: int, born: int | None = None) -> list[Argument]:
+    """The atoms that pass the filter, the newest first; none that is newer than `born`."""
+    text = query.filter if born is None else f"{query.filter} @b:[-inf {born}]"
+    return _search(index, text, query, ["SORTBY", "b", "DESC"], limit, ("b",))
+
+
+def _word(query: Query, word: str) -> str:
+    """A word; the engine knows upper and lower case of ASCII only, so others are asked for in each."""
+    forms = [word] if word.isascii() else list(dict.fromkeys([word.lower(), word, word.title(), word.upper()]))
+    return "|".join(query.parameter(form) for form in forms)
 
 
 def _search(
@@ -198,34 +130,59 @@ def _search(
     return [*command, "LIMIT", 0, limit, "DIALECT", 2]
 
 
-def read_hits(answer: Sequence[Any]) -> tuple[int, list[Atom]]:
-    """How many atoms matched, and those that were asked for."""
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One atom that a search found, and by what."""
+
+    key: str
+    fields: Mapping[bytes, bytes]
+    score: float | None = None
+    """The word score of a search by words."""
+
+    @property
+    def distance(self) -> float:
+        """How far its meaning is from the query's: 0 the same, 1 nothing in common, 2 the opposite."""
+        return float(self.fields[b"distance"])
+
+    @property
+    def born(self) -> int:
+        """Where it stands in the order in which atoms were put."""
+        return int(float(self.fields[b"b"]))
+
+    @property
+    def ref(self) -> str:
+        """The atom it is, or is a part of: `space/id`."""
+        space, _, id = self.key[self.key.index("{") + 1 :].partition("}:")
+        return f"{space}/{id}"
+
+    def atom(self) -> Atom | None:
+        """The atom itself; None if it went while the engine looked."""
+        space, _, id = self.ref.partition("/")
+        distance = self.fields.get(b"distance")
+        return read_atom(space, id, [*map(self.fields.get, RETURNED)], 1 - float(distance) if distance else None)
+
+
+def read_hits(answer: Sequence[Any]) -> list[Hit]:
+    """What FT.SEARCH answered, with the scores if it was asked for them."""
+    step = 3 if len(answer) > 2 and not isinstance(answer[2], list) else 2
     found = []
-    for key, flat in zip(answer[1::2], answer[2::2], strict=True):
-        space, _, id = key[key.index(b"{") + 1 :].decode().partition("}:")
-        fields = dict(zip(flat[::2], flat[1::2], strict=True))
-        distance = fields.get(b"distance")
-        atom = read_atom(space, id, [*map(fields.get, RETURNED)], 1 - float(distance) if distance else None)
-        if atom:
-            found.append(atom)
-    return int(answer[0]), found
+    for n in range(1, len(answer), step):
+        flat = answer[n + step - 1] or ()
+        score = float(answer[n + 1]) if step == 3 else None
+        found.append(Hit(answer[n].decode(), dict(zip(flat[::2], flat[1::2], strict=True)), score))
+    return found
 
 
 def words_of(text: str) -> list[str]:
     """The words of a query, lower case, each once, at most 32."""
-    return list(dict.fromkeys(re.findall(r"\w+", text.lower())))[:32]
+    return list(dict.fromkeys(word for word in SEPARATORS.split(text.lower()) if word))[:MOST_WORDS]
 
 
-def identifiers_of(text: str) -> list[str]:
-    """The words that name something: with a digit, or capitals beyond a first letter (`Q3`, `INV-2031`, `iPhone`)."""
-    return list(dict.fromkeys(word.lower() for word in IDENTIFIER.findall(text)))[:8]
+def named_in(text: str) -> list[tuple[str, ...]]:
+    """What a query names: words with a digit, or with capitals beyond a first letter (`Q3`, `INV-2031`, `iPhone`).
 
-
-def fuse(meaning: Sequence[Atom], words: Sequence[Atom], limit: int) -> list[Atom]:
-    """One ranking of two: reciprocal rank fusion (Cormack et al., 2009), each atom once."""
-    points: dict[str, float] = {}
-    for ranking in (meaning, words):
-        for rank, atom in enumerate(ranking):
-            points[atom.ref] = points.get(atom.ref, 0.0) + 1 / (60 + rank)
-    atoms = {atom.ref: atom for atom in (*words, *meaning)}
-    return [atoms[ref] for ref in sorted(points, key=lambda ref: -points[ref])[:limit]]
+    Each as the words that the engine makes of it; at most 4.
+    """
+    chunks = (chunk for chunk in text.split() if NAMES_SOMETHING.search(chunk))
+    named = (tuple(word for word in SEPARATORS.split(chunk.lower()) if word)[:8] for chunk in chunks)
+    return list(dict.fromkeys(filter(None, named)))[:MOST_NAMED]

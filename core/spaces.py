@@ -10,13 +10,13 @@ from core.claims import is_over
 from core.clock import Clock
 from core.embeddings import Embedder
 from core.errors import InvalidInput, NotFound
+from core.filters import Filter, States
 from core.finding import Asked, Finder
 from core.handles import Actor as Actor
 from core.handles import first_words as first_words
 from core.notifications import Notifications
 from core.permissions import Permission
 from core.revising import Revised
-from core.search import Filter, States
 from core.sharing import Shared
 from core.store import Argument, Store, metadata_patch, pack
 
@@ -91,18 +91,22 @@ class Spaces:
         references: States | None = None,
         limit: int = 10,
         deprecated: bool = False,
+        by: str = "both",
+        after: str = "",
+        explain: bool = False,
     ) -> list[Atom]:
         """The atoms that fit best, over the named spaces or all that the holder may read.
 
-        `query` is matched by meaning, and by the words in it that name something; without one the newest come first.
-        `metadata` takes equality, membership (a list) and comparisons (`{"due": {"lt": moment}}`); `references` asks
-        that all targets of a name be in a state (`{"blocked_by": {"status": "done"}}`), or `any` or `none` of them
-        (`{"blocked_by": {"any": {"status": "stuck"}}}`).
+        `query` is matched by meaning, and by the rare words in it that name something (`by="meaning"` or `by="words"`
+        for one alone); without one the newest come first. `metadata` takes equality, membership (a list) and
+        comparisons (`{"due": {"lt": moment}}`); `references` asks that all targets of a name be in a state
+        (`{"blocked_by": {"status": "done"}}`), or that `any` or `none` of them be (`{"blocked_by": {"any": {"status":
+        "stuck"}}}`). To read on, give the `cursor` of the last atom as `after`. With `explain` each atom says in its
+        `explanation` why it was found.
         """
         actor = holder if isinstance(holder, Actor) else Actor(holder)
-        names = list(within) if within is not None else await self.names(actor.principal)
-        asked = Asked(query, metadata or {}, references or {}, limit, deprecated)
-        atoms = await self.finder.find(actor.principal, names, asked) if names else []
+        asked = Asked(query, metadata or {}, references or {}, limit, deprecated, by, after, explain)
+        atoms = await self.finder.find(actor.principal, within, asked)
         for atom in atoms:
             actor.saw(atom)
         return atoms
@@ -193,8 +197,17 @@ class Space(Shared, Revised):
         references: States | None = None,
         limit: int = 10,
         deprecated: bool = False,
+        by: str = "both",
+        after: str = "",
+        explain: bool = False,
     ) -> list[Atom]:
-        """`Spaces.search` in this space alone; needs read."""
+        """Find atoms here; needs read. See `search` in docs.
+
+        Without a query the newest come first. `metadata` filters ({"status": "done"}, {"status": ["open", "late"]},
+        {"n": {"gte": 3}}); `references` asks for the state of all targets of a reference ({"blocked_by": {"status":
+        "done"}}), or of any or none of them ({"blocked_by": {"any": {...}}}). To read on, give the last atom's .cursor
+        as `after`; with `explain` each atom says in .explanation why it was found.
+        """
         return await self._spaces.search(
             self.actor,
             query,
@@ -203,6 +216,9 @@ class Space(Shared, Revised):
             references=references,
             limit=limit,
             deprecated=deprecated,
+            by=by,
+            after=after,
+            explain=explain,
         )
 
     async def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:

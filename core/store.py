@@ -1,5 +1,7 @@
 """The one door to Redis: calls the Function library, and turns what it answers into our values and errors."""
 
+import asyncio
+import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -28,7 +30,7 @@ from core.permissions import Permission
 SEPARATOR = "\x1f"
 LONGEST_TAG = 200
 LIBRARIES = {
-    "spaces": ("spaces", "claims", "sharing", "reads", "moving"),
+    "spaces": ("references", "spaces", "claims", "sharing", "errands", "reads", "moving"),
     "lanes": ("lanes",),
     "budgets": ("budgets",),
 }
@@ -97,8 +99,42 @@ class Store:
 
     async def mutate(self, function: str, space: str, *arguments: Argument) -> tuple[int, list[bytes | None]]:
         """Change a space: the change's number (0: this operation was done before) and the atom's fields, if told."""
-        _, seq, *fields = await self.run("FCALL", function, 1, self.keys.space(space), *arguments)
-        return int(seq), fields[0] if fields else []
+        _, seq, *rest = await self.run("FCALL", function, 1, self.keys.space(space), *arguments)
+        fields, errand = (*rest, None, None)[:2]
+        if errand:
+            with contextlib.suppress(StoreUnavailable):  # the change is made; a worker does what is left
+                await self.settle(space)
+        return int(seq), fields or []
+
+    async def settle(self, space: str, *, background: bool = False) -> None:
+        """Carry out what a space owes others: tell them of its atoms, fetch what it refers to.
+
+        In the background also what may take longer, until nothing is left.
+        """
+        while waiting := await self.run("FCALL_RO", "stoa_errands", 1, self.keys.space(space)):
+            todo = [one for one in waiting if background or one[2] != b"~"]
+            await asyncio.gather(*(self._settle(space, *one) for one in todo))
+            if not background:
+                return
+
+    async def _settle(self, space: str, field: bytes, number: bytes, kind: bytes, *what: bytes) -> None:
+        here = self.keys.space(space)
+        match kind, *what:
+            case b"+", reference:  # we refer to it: ask to be told, and what it is now
+                there, _, id = reference.decode().partition("/")
+                stand = await self.run("FCALL", "stoa_watch", 1, self.keys.space(there), id, space)
+                await self.run("FCALL", "stoa_project", 1, here, reference, *stand)
+            case b">", there, id, version, tokens, registration:  # it refers to us
+                told = f"{space}/".encode() + id
+                if not await self.run(
+                    "FCALL", "stoa_project", 1, self.keys.space(there.decode()), told, version, tokens
+                ):
+                    await self.run("FCALL", "stoa_unwatch", 1, here, id, there, registration)
+            case b"~", reference:
+                cursor = b"0"
+                while (cursor := await self.run("FCALL", "stoa_refresh", 1, here, reference, cursor)) != b"0":
+                    pass
+        await self.run("FCALL", "stoa_done", 1, here, field, number)
 
 
 def _shaped(command: Sequence[Argument], answer: Any) -> Any:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from core.atoms import Atom, Origin, Principal, References
 from core.deadlines import keep
 from core.errors import InvalidInput, NotFound
+from core.filters import Filter
 from core.permissions import Permission
-from core.search import Filter
 from core.spaces import Space, Spaces, first_words
 from core.times import local_time
 from core.tools import Effect, acting, declares

@@ -18,6 +18,7 @@ from core.lanes import LEASE, Lane, next_in_queue, queue, wake
 from core.llm import LLM, connect
 from core.sandbox import Sandbox
 from core.spawning import Spawner
+from core.tending import Tending
 from core.tools import Tools
 from core.turns import Turns
 
@@ -63,7 +64,8 @@ class Worker:
         self._models: dict[str, LLM] = {}
         self._dockets: dict[str, Docket] = {}
         self._running: set[asyncio.Task[Any]] = set()
-        self._unembedded: asyncio.Queue[str] = asyncio.Queue()
+        self._tending = Tending(house.spaces)
+        self._changed: asyncio.Queue[str] = asyncio.Queue()
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then is taken up by the next worker."""
@@ -79,7 +81,7 @@ class Worker:
                 ]
                 group.create_task(self._stop_turns(), name="stop turns")
                 group.create_task(self._dispatch(), name="dispatch")
-                group.create_task(self._embed(), name="embed")
+                group.create_task(self._tend(), name="tend")
                 group.create_task(self._reconcile(), name="reconcile")
                 group.create_task(self._house.timers.run(), name="timers")
                 group.create_task(self._house.approvals.run(), name="approvals")
@@ -181,15 +183,15 @@ class Worker:
             for agent in change.subscribers:
                 with contextlib.suppress(StoaError):  # the reconciler finds what is missed here
                     await self._wake(agent)
-            self._unembedded.put_nowait(change.space)
+            self._changed.put_nowait(change.space)
 
-    async def _embed(self) -> None:
-        """Make the vectors of what was put by processes that make none; the first time, learn the recipes, too."""
+    async def _tend(self) -> None:
+        """Do what changes leave to be done in their spaces; the first time, learn the recipes, too."""
         learned = False
         while True:
-            space = await self._unembedded.get()
+            space = await self._changed.get()
             try:
-                await self._house.spaces.embed_waiting([space])
+                await self._tending.space(space)
                 if not learned:
                     await self._contexts.learn()
                     learned = True
@@ -203,6 +205,7 @@ class Worker:
                 await self._house.spaces.give_back()
                 for agent in await self._behind():
                     await self._wake(agent, lost_after=self._lease)
+                await self._tending.everywhere()
             except StoaError as error:
                 log.warning("%s", error)
             await asyncio.sleep(self._lease / 3)

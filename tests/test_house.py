@@ -23,8 +23,8 @@ FROM_THE_GROUND_UP = """
     permissions atoms checks values keys clock settings time_phrases times
     addresses link fanout cluster
     redis_wheels redis_repair redis_server store claims versions formats archives exports imports
-    search wordpiece embeddings finding notifications
-    labels handles sharing revising spaces deadlines approvals
+    filters search pages rankings reasons wordpiece embeddings finding notifications
+    labels handles sharing revising spaces tending deadlines approvals
     llm budgets spending frames templates recipes offline
     crossing dialect guests explanations runs sandbox tools
     targets egress directory

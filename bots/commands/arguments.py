@@ -9,7 +9,7 @@ import orjson
 
 from core.atoms import Value
 from core.errors import InvalidInput
-from core.search import Filter
+from core.filters import Filter
 
 OPERATORS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 CONDITION = re.compile(r"([^=<>]+)(<=|>=|=|<|>)(.*)", re.DOTALL)

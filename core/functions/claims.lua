@@ -51,7 +51,7 @@ redis.register_function('stoa_claim', function(KEYS, A)
   redis.call('ZADD', k.claims, A[10], id)
   local claim = cmsgpack.pack({c.who, c.root, c.depth, before})
   local version, seq = revise(k, c, id, was, 'update', {patch = patch, fields = {'cl', claim}})
-  return {version, seq, redis.call('HMGET', k:atom(id), unpack(FIELDS))}
+  return {version, seq, redis.call('HMGET', k:atom(id), unpack(FIELDS)), k.errand}
 end)
 
 -- now owner: give back the claims that have ended, or with an owner all of that owner's. Answers how many these were; it

@@ -5,9 +5,11 @@ redis.register_function('stoa_move_begin', function(KEYS, A)
   local k = keys(KEYS, A[1])
   if redis.call('HEXISTS', k.space, 'creator') == 1 then return redis.error_reply('TAKEN ' .. k.name) end
   for _, id in ipairs(redis.call('SMEMBERS', k.unembedded)) do
+    local before = redis.call('HGET', k:atom(id), 'f')
+    if before and before ~= '' then relink(k, id, cmsgpack.unpack(before), {}) end
     redis.call('DEL', k:atom(id), k:history(id), k:referrers(id))
   end
-  redis.call('DEL', k.space, k.log, k.grants, k.subscribers, k.unembedded, k.claims)
+  redis.call('DEL', k.space, k.log, k.grants, k.subscribers, k.unembedded, k.claims, k.errands, k.abroad)
   redis.call('HSET', k.space, 'moving', A[1])
   return 1
 end)
@@ -17,24 +19,29 @@ redis.register_function('stoa_move_atom', function(KEYS, A)
   local k, id = keys(KEYS, A[1]), A[2]
   if redis.call('HEXISTS', k.space, 'moving') == 0 then return redis.error_reply('TAKEN ' .. k.name) end
   local before = redis.call('HGET', k:atom(id), 'f')
-  if before and before ~= '' then link(k, 'SREM', id, cmsgpack.unpack(before)) end
+  before = before and before ~= '' and cmsgpack.unpack(before) or {}
+  local references = A[4] ~= '' and cmsgpack.unpack(A[4]) or {}
   redis.call('DEL', k:atom(id), k:history(id))
   local fields = {'f', A[4]}
   local metadata, tokens = '', ''
   if A[3] ~= '' then metadata, tokens = patched(k, '', '', cmsgpack.unpack(A[3]), fields, {}) end
   fields[#fields + 1] = 'm'; fields[#fields + 1] = metadata
   fields[#fields + 1] = 'kv'; fields[#fields + 1] = tokens
+  relink(k, id, before, references)
   if A[4] ~= '' then
-    local references = cmsgpack.unpack(A[4])
     for _, field in ipairs(reference_state(k, references)) do fields[#fields + 1] = field end
-    link(k, 'SADD', id, references)
   end
-  for n = 7, #A do fields[#fields + 1] = A[n] end
+  for n = 7, #A do
+    fields[#fields + 1] = A[n]
+    if A[n - 1] == 'ct' and n % 2 == 0 then
+      fields[#fields + 1] = 'b'; fields[#fields + 1] = born(A[n], redis.call('HINCRBY', k.space, 'moved', 1))
+    end
+  end
   redis.call('HSET', k:atom(id), unpack(fields))
   for _, entry in ipairs(cmsgpack.unpack(A[5])) do redis.call('RPUSH', k:history(id), entry) end
   redis.call('SADD', k.unembedded, id)
   if A[6] ~= '' then redis.call('ZADD', k.claims, A[6], id) end
-  if redis.call('EXISTS', k:referrers(id)) == 1 then ripple(k, id) end
+  changed(k, id)
   return 1
 end)
 
@@ -58,7 +65,22 @@ redis.register_function('stoa_move_end', function(KEYS, A)
     redis.call('HSET', k.grants, principal, cmsgpack.pack(grants))
   end
   for principal, policy in pairs(cmsgpack.unpack(A[3])) do redis.call('HSET', k.subscribers, principal, policy) end
-  redis.call('HDEL', k.space, 'moving')
+  redis.call('HDEL', k.space, 'moving', 'moved')
   redis.call('HSET', k.space, unpack(A, 4))
   return 1
+end)
+
+-- id ...: make anew what the index knows of these atoms' age and references, after older formats that knew less.
+redis.register_function('stoa_restate', function(KEYS, A)
+  local k = keys(KEYS)
+  for _, id in ipairs(A) do
+    local stored = redis.call('HMGET', k:atom(id), 'ct', 'f')
+    if stored[1] then
+      local references = stored[2] and stored[2] ~= '' and cmsgpack.unpack(stored[2]) or {}
+      relink(k, id, {}, references)
+      redis.call('HSET', k:atom(id), 'b', born(stored[1], redis.call('HINCRBY', k.space, 'moved', 1)),
+                 unpack(reference_state(k, references)))
+    end
+  end
+  return #A
 end)

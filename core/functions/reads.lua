@@ -31,3 +31,21 @@ end}
 redis.register_function{function_name = 'stoa_passable', flags = {'no-writes'}, callback = function(KEYS, A)
   return level(keys(KEYS, A[2]), A[1], true)
 end}
+
+-- Names this run of the server, which an index has to be whole in; lives as long as the library in its memory.
+local run
+
+-- who now count key ... name ...: what a search has to know to be written: the right, how many atoms wait for their vector
+-- and how many claims have ended, the space's own index, how many number fields are taken and which hold these keys, the most targets that an atom has
+-- under these reference names, the other spaces that are referred to from here, and the server's run. Only 0 for who may
+-- not read.
+redis.register_function{function_name = 'stoa_view', flags = {'no-writes'}, callback = function(KEYS, A)
+  local k, fields = keys(KEYS, A[2]), {'own', 'numbers'}
+  if not reaches(k, A[1], READ, false, {}) then return {0} end
+  local count = tonumber(A[3])
+  for i = 4, #A do fields[#fields + 1] = (i <= count + 3 and 'n:' or 'q:') .. A[i] end
+  local found = redis.call('HMGET', k.space, unpack(fields))
+  run = run or table.concat(redis.call('TIME'), '.')
+  local ended = redis.call('ZCOUNT', k.claims, '-inf', A[2])
+  return {1, redis.call('SCARD', k.unembedded), ended, found, #A > count + 3 and redis.call('HKEYS', k.abroad) or {}, run}
+end}

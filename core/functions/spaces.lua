@@ -1,22 +1,25 @@
-#!lua name=stoa_spaces
 -- The only writer of spaces. Each function is atomic: permission, version, history, references, index, log, wake-up.
--- One library in several files, loaded as one text: spaces, claims, sharing, reads, moving.
+-- One library in several files, loaded as one text: references, spaces, claims, sharing, errands, reads, moving.
 -- KEYS[1] is the space's own hash; every other key of the space follows from it and lies in the same slot (core/keys.py).
 -- A mutation's first arguments are always: who, origin, epoch, operation, now (ms), root, depth, comment. It answers
--- the version, the change's number (0: this operation was done before) and, where the caller cannot know it, the atom.
+-- the version, the change's number (0: this operation was done before), the atom where the caller cannot know it, and
+-- whether it left an errand.
 
-local US = '\31'
 local READ, APPEND, WRITE, GRANT = 1, 2, 3, 4
 local FIELDS = {'ver', 'c', 'm', 'f', 'by', 'o', 'ct', 't', 'sp', 'l'}
 local NUMBERS, REMEMBER, LONGEST = 16, '86400', 1048576
 local TRUST = {owner = 3, agent = 2, outside = 1}
 
 -- The space's other keys, each spelled when it is first asked for.
-local KINDS = {grants = 'g', log = 'x', subscribers = 's', unembedded = 'v', claims = 'l'}
+local KINDS = {
+  grants = 'g', log = 'x', subscribers = 's', unembedded = 'v', claims = 'l', errands = 'j', abroad = 'y',
+}
 local Keys = {}
 function Keys.atom(k, id) return k.namespace .. ':a:' .. k.tag .. ':' .. id end
 function Keys.history(k, id) return k.namespace .. ':h:' .. k.tag .. ':' .. id end
 function Keys.referrers(k, id) return k.namespace .. ':r:' .. k.tag .. ':' .. id end
+function Keys.projection(k, reference) return k.namespace .. ':p:' .. k.tag .. ':' .. reference end
+function Keys.watchers(k, id) return k.namespace .. ':w:' .. k.tag .. ':' .. id end
 function Keys.operation(k, id) return k.namespace .. ':o:' .. k.tag .. ':' .. id end
 Keys.__index = function(k, name)
   local kind = KINDS[name]
@@ -108,11 +111,9 @@ end
 
 -- Index fields -----------------------------------------------------------------------------------------------------
 
-local function words(text)
-  local found = {}
-  for word in string.gmatch(text or '', '[^' .. US .. ']+') do found[#found + 1] = word end
-  return found
-end
+-- An order of all atoms that does not change, from when they were put (ms) and a number that counts on. No two of a space
+-- have the same, of two spaces hardly any.
+local function born(created, number) return string.format('%.0f', tonumber(created) * 2048 + number % 2048) end
 
 -- Which of the declared number fields holds this key in this space; nil when all are taken.
 local function number_field(k, key)
@@ -122,61 +123,6 @@ local function number_field(k, key)
   if taken >= NUMBERS then return nil end
   redis.call('HSET', k.space, 'numbers', taken + 1, 'n:' .. key, 'n' .. taken)
   return 'n' .. taken
-end
-
-local function split(k, reference)
-  local space, id = string.match(reference, '^(.-)/(.+)$')
-  if space and space ~= k.name then return nil end
-  return id or reference
-end
-
--- For each reference name, the metadata which all its targets share and that which any of them has, as
--- 'name|key=value'. A target that is missing or lies in another space has nothing, so it never satisfies.
-local function reference_state(k, references)
-  local names, shared, some = {}, {}, {}
-  for name, ids in pairs(references) do
-    names[#names + 1] = name
-    local count = {}
-    for _, reference in ipairs(ids) do
-      local id = split(k, reference)
-      for _, word in ipairs(words(id and redis.call('HGET', k:atom(id), 'kv') or '')) do
-        count[word] = (count[word] or 0) + 1
-      end
-    end
-    for word, times in pairs(count) do
-      some[#some + 1] = name .. '|' .. word
-      if times == #ids then shared[#shared + 1] = some[#some] end
-    end
-  end
-  table.sort(names)
-  table.sort(shared)
-  table.sort(some)
-  return {'rt', table.concat(names, US), 'rs', table.concat(shared, US), 'ra', table.concat(some, US)}
-end
-
-local function link(k, command, id, references)
-  for name, ids in pairs(references) do
-    for _, reference in ipairs(ids) do
-      local target = split(k, reference)
-      if target then redis.call(command, k:referrers(target), name .. US .. id) end
-    end
-  end
-end
-
--- The metadata of `id` changed: refresh the reference state of every atom of this space that refers to it.
-local function ripple(k, id)
-  local seen = {}
-  for _, member in ipairs(redis.call('SMEMBERS', k:referrers(id))) do
-    local from = string.match(member, US .. '(.+)$')
-    if not seen[from] then
-      seen[from] = true
-      local stored = redis.call('HMGET', k:atom(from), 'f', 'rs', 'ra')
-      if stored[1] and stored[1] ~= '' then
-        local state = reference_state(k, cmsgpack.unpack(stored[1]))
-        if state[4] ~= stored[2] or state[6] ~= stored[3] then redis.call('HSET', k:atom(from), unpack(state)) end
-      end
-    end
-  end
 end
 
 -- Apply a patch [[key, json or false, [tokens], number or false], ...] to metadata and its index fields.
@@ -257,10 +203,10 @@ local function revise(k, c, id, was, operation, d)
     rippling = tokens ~= was.kv
   end
   if d.references then
-    local references = was.f ~= '' and cmsgpack.unpack(was.f) or {}
-    link(k, 'SREM', id, references)
+    local references, before = {}, was.f ~= '' and cmsgpack.unpack(was.f) or {}
+    for name, ids in pairs(before) do references[name] = ids end
     for name, ids in pairs(d.references) do references[name] = #ids > 0 and ids or nil end
-    link(k, 'SADD', id, references)
+    relink(k, id, before, references)
     for _, field in ipairs(reference_state(k, references)) do fields[#fields + 1] = field end
     fields[#fields + 1] = 'f'; fields[#fields + 1] = next(references) and cmsgpack.pack(references) or ''
   end
@@ -271,7 +217,7 @@ local function revise(k, c, id, was, operation, d)
     version, c.now, c.who, operation, c.comment, d.content or false, d.patch and cmsgpack.pack(d.patch) or '',
     d.packed or '', d.content and d.origin or ''}))
   if c.operation ~= '' then remember(k, c, version) end
-  if rippling then ripple(k, id) end
+  if rippling then changed(k, id) end
   return version, announce(k, c, operation, id, version)
 end
 
@@ -306,23 +252,24 @@ redis.register_function('stoa_put', function(KEYS, A)
     return redis.error_reply('EXISTS ' .. id)
   end
   local references = A[13] ~= '' and cmsgpack.unpack(A[13]) or {}
+  local number = tonumber(redis.call('HGET', k.space, 'seq') or '0') + 1
   local fields = {'sp', k.name, 'c', content, 'ver', '1', 'by', c.who, 'o', c.origin, 'ct', c.now, 't', c.now,
-                  'op', c.operation, 'f', A[13]}
+                  'b', born(c.now, number), 'op', c.operation, 'f', A[13]}
   local metadata, tokens = '', ''
   if A[12] ~= '' then metadata, tokens = patched(k, '', '', cmsgpack.unpack(A[12]), fields, {}) end
   fields[#fields + 1] = 'm'; fields[#fields + 1] = metadata
   fields[#fields + 1] = 'kv'; fields[#fields + 1] = tokens
   if A[13] ~= '' then
     for _, field in ipairs(reference_state(k, references)) do fields[#fields + 1] = field end
-    link(k, 'SADD', id, references)
+    relink(k, id, {}, references)
   end
   if vector ~= '' then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector
   else redis.call('SADD', k.unembedded, id) end
   redis.call('HSET', k:atom(id), unpack(fields))
   redis.call('RPUSH', k:history(id),
              cmsgpack.pack({1, c.now, c.who, 'put', c.comment, content, A[12], A[13], c.origin}))
-  if redis.call('EXISTS', k:referrers(id)) == 1 then ripple(k, id) end
-  return {1, announce(k, c, 'put', id, 1)}
+  changed(k, id)
+  return {1, announce(k, c, 'put', id, 1), false, k.errand}
 end)
 
 -- who ... comment | id expected flags content old vector metadata references most origin. Flags: c content given, r replace
@@ -359,7 +306,7 @@ redis.register_function('stoa_update', function(KEYS, A)
   end_claim(k, id, was, d)
   local operation = d.deprecated == nil and 'update' or d.deprecated and 'deprecate' or 'restore'
   local version, seq = revise(k, c, id, was, operation, d)
-  return {version, seq, redis.call('HMGET', k:atom(id), unpack(FIELDS))}
+  return {version, seq, redis.call('HMGET', k:atom(id), unpack(FIELDS)), k.errand}
 end)
 
 -- id version vector: the vector of a text that was put without one; nothing if the text has changed meanwhile.

@@ -238,7 +238,7 @@ async def test_any_and_none_follow_their_targets(space: Space) -> None:
 
 
 @pytest.mark.parametrize(
-    "state", [{}, {"any": {}}, {"any": {"a": 1, "b": 2}}, {"status": {"lt": 3}}, {"any": {"a": 1}, "b": 2}]
+    "state", [{}, {"any": {}}, {"any": {"a": {"lt": 2}}}, {"status": {"lt": 3}}, {"any": {"a": 1}, "b": 2}]
 )
 async def test_a_state_that_cannot_be_asked_for_is_refused(space: Space, state: dict[str, object]) -> None:
     with pytest.raises(InvalidInput, match="references 'of'"):

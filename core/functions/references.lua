@@ -1,0 +1,152 @@
+#!lua name=stoa_spaces
+-- References: how the state of their targets reaches the index, and is kept true on every change of a target.
+--
+-- A space keeps the tokens of each atom of another space that it refers to in a projection of its own, since a Function
+-- may touch one slot only. What one space owes another is an errand: written down in the same Function as the change that
+-- caused it, carried out at once by the caller, and by a worker where that did not happen. The index fields of an atom:
+--   rt  name                 it has such references
+--   fs  name|space           some of them lie in that other space
+--   rs  name|key=value       all targets share this
+--   ra  name|key=value       a target in this space has this; with |space behind it, one in that other space
+--   rp  i|name, i|name@space, i|name|key=value    what the i-th different target is, where there are several or it lies
+--                            in another space: so several things can be asked of one and the same target
+
+local US = '\31'
+local SLOTS, AT_ONCE = 64, 200
+
+local function words(text)
+  local found = {}
+  for word in string.gmatch(text or '', '[^' .. US .. ']+') do found[#found + 1] = word end
+  return found
+end
+
+-- The id of an atom of this space; or nil and the other space, '' if no space can be called so.
+local function target(k, reference)
+  local space, id = string.match(reference, '^(.-)/(.+)$')
+  if not space then return reference end
+  if space == k.name then return id end
+  return nil, #space <= 64 and string.match(space, '^[a-z0-9][a-z0-9_.-]*$') or ''
+end
+
+local function errand(k, ...)
+  redis.call('HSET', k.errands, table.concat({...}, US), redis.call('HINCRBY', k.space, 'errand', 1))
+  k.errand = 1
+end
+
+local function sorted(set)
+  local found = {}
+  for word in pairs(set) do found[#found + 1] = word end
+  table.sort(found)
+  return table.concat(found, US)
+end
+
+-- The different targets of one reference name, each {space or '', {token, ...}}; a missing one has no tokens.
+local function targets(k, ids)
+  local found, seen = {}, {}
+  for _, reference in ipairs(ids) do
+    local id, space = target(k, reference)
+    local tokens = redis.call('HGET', id and k:atom(id) or k:projection(reference), 'kv') or ''
+    local mark = (space or '') .. US .. tokens
+    if not seen[mark] then
+      seen[mark] = true
+      local set = {}
+      for _, word in ipairs(words(tokens)) do set[word] = true end
+      found[#found + 1] = {space or '', set}
+    end
+  end
+  return found
+end
+
+local function reference_state(k, references)
+  local names, spaces, shared, some, each = {}, {}, {}, {}, {}
+  for name, ids in pairs(references) do
+    names[name] = true
+    local all, abroad, count = targets(k, ids), false, {}
+    for _, one in ipairs(all) do
+      local behind = one[1] ~= '' and '|' .. one[1] or ''
+      if one[1] ~= '' then abroad = true; spaces[name .. behind] = true end
+      for word in pairs(one[2]) do
+        count[word] = (count[word] or 0) + 1
+        some[name .. '|' .. word .. behind] = true
+      end
+    end
+    for word, times in pairs(count) do
+      if times == #all then shared[name .. '|' .. word] = true end
+    end
+    if #all > 1 or abroad then
+      local most = tonumber(redis.call('HGET', k.space, 'q:' .. name) or '0')
+      if #all > most then redis.call('HSET', k.space, 'q:' .. name, #all) end
+      for i = 1, #all <= SLOTS and #all or 0 do
+        local slot = (i - 1) .. '|' .. name
+        each[slot] = true
+        if all[i][1] ~= '' then each[slot .. '@' .. all[i][1]] = true end
+        for word in pairs(all[i][2]) do each[slot .. '|' .. word] = true end
+      end
+    end
+  end
+  return {'rt', sorted(names), 'fs', sorted(spaces), 'rs', sorted(shared), 'ra', sorted(some), 'rp', sorted(each)}
+end
+
+-- `id` refers to `after` from now on, no more to `before`. What it newly refers to in other spaces is to be fetched.
+local function relink(k, id, before, after)
+  local gone, come = {}, {}
+  for name, ids in pairs(before) do
+    for _, reference in ipairs(ids) do gone[name .. US .. reference] = {name, reference} end
+  end
+  for name, ids in pairs(after) do
+    for _, reference in ipairs(ids) do
+      local mark = name .. US .. reference
+      if not gone[mark] then come[mark] = {name, reference} end
+      gone[mark] = nil
+    end
+  end
+  for _, link in pairs(come) do
+    local inside, space = target(k, link[2])
+    if space ~= '' then redis.call('SADD', k:referrers(inside or link[2]), link[1] .. US .. id) end
+    if not inside and space ~= '' and redis.call('HSETNX', k:projection(link[2]), 'ver', 0) == 1 then
+      redis.call('HINCRBY', k.abroad, space, 1)
+      errand(k, '+', link[2])
+    end
+  end
+  for _, link in pairs(gone) do
+    local inside, space = target(k, link[2])
+    redis.call('SREM', k:referrers(inside or link[2]), link[1] .. US .. id)
+    if not inside and space ~= '' and redis.call('EXISTS', k:referrers(link[2])) == 0 then
+      redis.call('DEL', k:projection(link[2]))
+      if redis.call('HINCRBY', k.abroad, space, -1) <= 0 then redis.call('HDEL', k.abroad, space) end
+    end
+  end
+end
+
+-- Compute anew the reference state of the atoms that these members of a referrers' set name.
+local function refresh(k, members)
+  local seen = {}
+  for _, member in ipairs(members) do
+    local from = string.match(member, US .. '(.+)$')
+    local stored = not seen[from] and redis.call('HMGET', k:atom(from), 'f', 'rs', 'ra', 'rp') or {}
+    seen[from] = true
+    if stored[1] and stored[1] ~= '' then
+      local state = reference_state(k, cmsgpack.unpack(stored[1]))
+      if state[6] ~= stored[2] or state[8] ~= stored[3] or state[10] ~= stored[4] then
+        redis.call('HSET', k:atom(from), unpack(state))
+      end
+    end
+  end
+end
+
+-- The tokens of what `reference` names in this space changed: so does the state of all that refer to it. Many of them are
+-- an errand for a worker.
+local function ripple(k, reference)
+  local referrers = k:referrers(reference)
+  local count = redis.call('SCARD', referrers)
+  if count > AT_ONCE then errand(k, '~', reference)
+  elseif count > 0 then refresh(k, redis.call('SMEMBERS', referrers)) end
+end
+
+-- The tokens of the atom `id` of this space changed.
+local function changed(k, id)
+  ripple(k, id)
+  for _, space in ipairs(redis.call('HKEYS', k:watchers(id))) do
+    if space ~= '' then errand(k, '>', space, id) end
+  end
+end
