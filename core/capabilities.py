@@ -2,14 +2,15 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from core.agents import Agent
 from core.atoms import Atom
 from core.budgets import Purse
 from core.clock import Clock
-from core.errors import InvalidInput, PermissionDenied
+from core.errors import InvalidInput, NotFound, PermissionDenied
+from core.filters import Filter
 from core.llm import LLM, Message, whole
 from core.permissions import Permission
 from core.runs import Call
@@ -19,10 +20,13 @@ from core.spawning import Spawner
 from core.times import local_time, words
 from core.tools import Acting, Tool, acting, call_tool
 from core.values import Moment, Spawned
+from core.waits import Wait, Waits, check_conditions
 
 LONGEST_SLEEP = 600.0
 LONGEST_PAUSE = 10.0
 """Seconds an agent may sleep that people talk to: meanwhile it answers nobody."""
+
+LONGEST_WAIT = 10 * 366 * 86_400.0
 
 METHODS: dict[Permission, tuple[str, ...]] = {
     Permission.READ: ("get", "search", "history", "compare", "subscribe", "unsubscribe"),
@@ -57,6 +61,9 @@ class Capabilities:
     tools: Mapping[str, Tool]
     secrets: Secrets
     purse: Purse
+    waits: Waits
+    heard: dict[str, int] = field(default_factory=dict)
+    """For each space, the last change that the agent was told of, by the turn or by `wait_for`."""
 
     @property
     def objects(self) -> dict[str, frozenset[str]]:
@@ -73,18 +80,24 @@ class Capabilities:
             "local_time": self.local_time,
             "llm": self.ask,
             "sleep": self.sleep,
+            "wait_until": self.wait_until,
+            "wait_for": self.wait_for,
+            "stop_waiting": self.stop_waiting,
         }
         return everyone | {name: self.tools[name] for name in self.agent.tools if name in self.tools}
 
-    async def answer(self, call: Call) -> object:
-        """Do what the code asked for; raises what the code shall see."""
-        operation = f"{self.turn}.{call.number}"
+    async def answer(self, call: Call, made_in: str = "", waited: Wait | None = None) -> object:
+        """Do what the code asked for; raises what the code shall see, or `Wait` where it is to be asked again later.
+
+        One that is asked again was `made_in` an earlier turn and has `waited` for something.
+        """
+        operation = f"{made_in or self.turn}.{call.number}"
         function = getattr(Space, call.name) if call.target else self.functions[call.name]
         try:
             if call.target:
                 return await self._space(call, operation)
             _fits(call.name, function, call)
-            who = Acting(self.actor, operation, self.agent.secrets, self.secrets)
+            who = Acting(self.actor, operation, self.agent.secrets, self.secrets, waited)
             return await call_tool(function, who, *call.args, **call.kwargs)
         except (TypeError, AttributeError, KeyError) as error:  # an argument of a kind nobody expected
             raise InvalidInput(
@@ -151,6 +164,39 @@ class Capabilities:
             )
         await self.clock.sleep(seconds)
 
+    async def wait_until(self, time: str) -> None:
+        """Let this program wait until a time ("tomorrow at 9am", ISO, or what local_time answered .at) and go on then,
+        with its variables, be it in months. Meanwhile your turn goes on, and nothing is blocked: this is how to do
+        something later. What the program prints then comes to you in a turn of its own."""
+        if acting().waited is None:
+            moment = _exact(time, self.clock) or local_time(time, self.began)
+            if moment > self.clock.now():
+                raise Wait(until=moment)
+
+    async def wait_for(self, space: str, metadata: Filter | None = None, timeout: float | None = None) -> Atom | None:
+        """Let this program wait until somebody else puts or changes an atom in `space` whose metadata are like
+        `metadata`, and go on with that atom, or with None after `timeout` seconds. Otherwise like wait_until. In a loop
+        it tells of each change that came since the one before."""
+        wait = acting().waited
+        if wait is None:
+            check_conditions(metadata or {})
+            until = None if timeout is None else self.clock.now() + timedelta(seconds=_seconds(timeout))
+            room = self.spaces.open(space, self.actor)
+            after = self.heard.setdefault(space, await room.newest())
+            wait = Wait(space, until=until, metadata=metadata, after=after)
+        atom, seq = await self.waits.found(self.actor.principal, wait)
+        if atom is not None:
+            self.heard[space] = seq
+            self.actor.saw(atom)
+        elif wait.until is None or wait.until > self.clock.now():
+            raise Wait(space, until=wait.until, metadata=wait.metadata, after=seq)
+        return atom
+
+    async def stop_waiting(self, id: str) -> None:
+        """End one of your programs that wait, by the id you were told."""
+        if not await self.waits.forget(self.agent.id, id):
+            raise NotFound(f"No program {id!r} of yours waits; it may have gone on already.")
+
     async def _space(self, call: Call, operation: str) -> object:
         space = self.spaces.open(call.target, self.actor)
         if call.name not in methods(self.connected.get(call.target, Permission.NONE)):
@@ -167,6 +213,12 @@ class Capabilities:
         if call.name in PAST:  # older text is trusted no more than the atom as it is, whose mark stays
             await space.get(str(inspect.signature(method).bind(*call.args, **kwargs).arguments["id"]))
         return answer
+
+
+def _seconds(timeout: object) -> float:
+    if isinstance(timeout, int | float) and not isinstance(timeout, bool) and 0 <= timeout <= LONGEST_WAIT:
+        return timeout
+    raise InvalidInput(f"timeout={timeout!r} is no number of seconds between 0 and {LONGEST_WAIT:.0f}, or None")
 
 
 def _exact(text: str, clock: Clock) -> datetime | None:

@@ -101,6 +101,14 @@ class Keys:
         """Hash: what the running turn has said and done so far; gone when the turn is committed."""
         return f"{self.namespace}:journal:{{{agent}}}"
 
+    def waits(self, agent: str) -> str:
+        """Hash: program -> what it waits for; gone when it goes on."""
+        return f"{self.namespace}:waits:{{{agent}}}"
+
+    def programs(self, agent: str) -> str:
+        """Hash: program -> all it takes to go on; gone when it goes on."""
+        return f"{self.namespace}:programs:{{{agent}}}"
+
     def draft(self, space: str) -> str:
         """A topic, no key: what an agent is about to say in the space."""
         return f"{self.namespace}:draft:{{{space}}}"
@@ -143,6 +151,10 @@ class Keys:
     def agents(self) -> str:
         """Set: the ids of all living agents."""
         return f"{self.namespace}:agents"
+
+    def waiting(self) -> str:
+        """Set: agents that may have programs which wait; where to look, never the truth."""
+        return f"{self.namespace}:waiting"
 
     def held(self, principal: str) -> str:
         """Set: spaces the principal was ever given something in; where to look, never a right."""

@@ -82,6 +82,14 @@ class Lane:
         if not await self._call("stoa_journal", (*self._keys, self._journal), self._token, field, value):
             raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.")
 
+    async def keep(self, field: str, value: bytes, program: str, waits: bytes, image: bytes) -> None:
+        """Keep a program that waits, and write down that it does, both at once."""
+        keys = self.store.keys
+        await self.store.run("SADD", keys.waiting(), self.agent)
+        names = (*self._keys, self._journal, keys.waits(self.agent), keys.programs(self.agent))
+        if not await self._call("stoa_keep", names, self._token, field, value, program, waits, image):
+            raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.")
+
     async def commit(
         self,
         cursors: Mapping[str, int],
@@ -90,9 +98,11 @@ class Lane:
         *,
         label: bytes = b"",
         more: bool = False,
+        program: str = "",
     ) -> bool:
         """End the turn: cursors, session, ledger and label move on and the journal is gone, all at once.
 
+        So is the waiting `program` that went on in it.
         True when there is `more` to do, or more has changed meanwhile; the lane is still held then, otherwise free.
         """
         keys = self.store.keys
@@ -103,10 +113,12 @@ class Lane:
             keys.session(self.agent),
             keys.ledger(self.agent),
             keys.label(self.agent),
+            keys.waits(self.agent),
+            keys.programs(self.agent),
         )
         packed = (pack(dict(cursors)), pack(list(messages)), pack(dict(ledger or {})), label)
         seen = -1 if more else self._wakes
-        kept = await self._call("stoa_commit", names, self._token, self._milliseconds, seen, *packed)
+        kept = await self._call("stoa_commit", names, self._token, self._milliseconds, seen, *packed, program)
         if kept == -1:
             raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.")
         if kept is not None:

@@ -26,6 +26,8 @@ class News:
     notices: list[Notice]
     more: bool
     """Whether there is more than one turn can be told."""
+    program: str = ""
+    """A program that has waited and goes on, instead of changes."""
 
     def written(self) -> bytes:
         """The news as the turn's journal keeps them."""

@@ -16,6 +16,7 @@ from core.atoms import OWNER, new_id
 from core.errors import InvalidInput, PermissionDenied
 from core.secrets import Secrets
 from core.spaces import Actor
+from core.waits import Wait
 
 Tool = Callable[..., Awaitable[object]]
 ToolType = TypeVar("ToolType", bound=Tool)
@@ -106,6 +107,8 @@ class Acting:
     held: tuple[str, ...] = ()
     """The names of the secrets that whoever acts may have used."""
     secrets: Secrets = field(default_factory=Secrets)
+    waited: Wait | None = None
+    """What this very call has waited for, where it is made again."""
 
     def operation(self) -> str:
         """An operation id: the same call carried out twice has the same one."""

@@ -5,32 +5,31 @@ import contextlib
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
-from core import errors
 from core.agents import Agent, Agents
-from core.atoms import Atom, Cause, Origin
+from core.atoms import Cause, Origin
 from core.budgets import Purse
 from core.capabilities import Capabilities
 from core.contexts import Contexts
-from core.errors import BudgetSpent, LeaseLost, ModelUnavailable, NotFound, StoaError, StoreUnavailable
+from core.errors import BudgetSpent, LeaseLost, ModelUnavailable, NotFound, StoreUnavailable
 from core.frames import render_now, render_output
 from core.governor import Governor
 from core.lanes import Lane
 from core.llm import LLM, Message, Usage
 from core.news import News, gather
 from core.notifications import Draft
-from core.runs import Call
+from core.programs import Program, Programs
 from core.sandbox import Sandbox
-from core.sandbox import Session as Guest
 from core.secrets import Secrets
 from core.sessions import Session, write_message
 from core.settings import Settings
 from core.spaces import Actor, Spaces, first_words
 from core.spawning import Spawner
+from core.steps import LABEL, Steps, note_label
 from core.tools import Tool
 from core.values import decode, encode
+from core.waits import Waiting, Waits, remembered
 
 log = logging.getLogger("stoa.turns")
 
@@ -41,9 +40,6 @@ PATIENCE = (5.0, 15.0, 60.0, 300.0)
 DRAFT_EVERY = 0.1
 """Seconds between two looks at a reply that is still coming."""
 CUT_OFF = "Your reply ended inside a ```python fence, so nothing of it ran. Write less at once, and close the fence."
-CHANGING = frozenset({"put", "update", "deprecate"})
-LABEL = "label"
-"""The field of the journal that holds what the session has read by now."""
 TRIES = 3
 """How often a turn that breaks is tried before it is given up."""
 
@@ -61,6 +57,8 @@ class Turns:
     models: Callable[[str], LLM]
     tools: Mapping[str, Tool]
     secrets: Secrets
+    waits: Waits
+    programs: Programs
     people: Sandbox
     """Where the code of agents runs that people talk to; theirs alone, so that it is never full."""
     background: Sandbox
@@ -79,7 +77,11 @@ class Turns:
         except NotFound:
             return await lane.commit({})
         news = News.read(noted["news"]) if "news" in noted else await gather(self.spaces, agent)
-        if not news.notices:
+        program = await self._woken(agent, news) if not news.notices else None
+        if program and not news.program:
+            name = f"{agent.id}:wait/{program.id}"
+            news = replace(news, turn=name, program=program.id, root=program.root, depth=program.depth - 1)
+        if not news.notices and not program:
             return await lane.commit(news.cursors)
         if "news" not in noted:
             await lane.note("news", news.written())
@@ -91,43 +93,44 @@ class Turns:
             label.read(notice)
         actor = Actor(agent.principal, Cause(news.root, news.depth + 1), lane.epoch, dict(seen), label)
         purse = self.governor.purse(agent, news, lane.epoch)
-        said = await self._taken(agent, actor, lane, news, noted, purse, await session.messages())
+        turn = Turn(self, agent, actor, lane, news, noted, purse, program)
+        said = await self._taken(turn, lane, noted, await session.messages())
         await purse.finish()
         learned = {atom: version for atom, version in actor.ledger.items() if known.get(atom) != version}
         return await lane.commit(
-            news.cursors, [write_message(one) for one in said], learned, label=label.written(), more=news.more
+            news.cursors,
+            [write_message(one) for one in said],
+            learned,
+            label=label.written(),
+            more=news.more,
+            program=news.program,
         )
 
+    async def _woken(self, agent: Agent, news: News) -> Program | None:
+        """A program of the agent's that has waited and can go on."""
+        if news.program:
+            return await self.programs.load(agent.id, news.program)
+        waiting = await self.waits.due(agent.id)
+        program = await self.programs.load(agent.id, waiting.id) if waiting else None
+        if waiting and not program:  # there is nothing of it that could go on
+            await self.waits.forget(agent.id, waiting.id)
+        return program
+
     async def _taken(
-        self,
-        agent: Agent,
-        actor: Actor,
-        lane: Lane,
-        news: News,
-        noted: Mapping[str, bytes],
-        purse: Purse,
-        past: Sequence[Message],
+        self, turn: "Turn", lane: Lane, noted: Mapping[str, bytes], past: Sequence[Message]
     ) -> list[Message]:
         """Take the turn; one of the edges that may catch broadly. One that breaks is given up after some tries."""
         try:
-            return await Turn(self, agent, actor, lane, news, noted, purse).run(past)
+            return await turn.run(past)
         except (LeaseLost, StoreUnavailable):
             raise
         except Exception as error:
             tries = int(noted.get("tries", b"0")) + 1
-            log.exception("%s: turn %s failed, attempt %s", agent.id, news.turn, tries)
+            log.exception("%s: a turn failed, attempt %s", lane.agent, tries)
             if tries < TRIES:
                 await lane.note("tries", str(tries).encode())
                 raise
-            return await Turn(self, agent, actor, lane, news, noted, purse).give_up(error)
-
-
-class _Interrupted(BaseException):
-    """The turn cannot go on here: the store is away, or another worker has the lane."""
-
-    def __init__(self, error: StoaError) -> None:
-        super().__init__(str(error))
-        self.error = error
+            return await turn.give_up(error)
 
 
 class Turn:
@@ -142,7 +145,9 @@ class Turn:
         news: News,
         noted: Mapping[str, bytes],
         purse: Purse,
+        program: Program | None = None,
     ) -> None:
+        """`program` is one that waited; it goes on in this turn, which has no changes to tell of."""
         self.agent = agent
         self.actor = actor
         self._turns = turns
@@ -151,15 +156,15 @@ class Turn:
         self._noted = noted
         self._purse = purse
         self._llm = turns.models(agent.model)
-        self._ran: list[Sequence[str]] = []
-        self._guest: Guest | None = None
-        self._stack = AsyncExitStack()
+        self._program = program
+        self._waiting: list[Waiting] = []
 
     async def run(self, past: Sequence[Message]) -> list[Message]:
         """Take the turn; answers what it adds to the session."""
-        async with self._working(), self._stack:
+        async with self._working():
+            self._waiting = await self._turns.waits.of(self.agent.id)
             connected = await self._turns.spaces.held(self.agent.principal)
-            self._capabilities = Capabilities(
+            capabilities = Capabilities(
                 self.agent,
                 self.actor,
                 self._news.turn,
@@ -172,6 +177,8 @@ class Turn:
                 self._turns.tools,
                 self._turns.secrets,
                 self._purse,
+                self._turns.waits,
+                dict(self._news.cursors),
             )
             added = [self._tail()]
             try:
@@ -180,12 +187,13 @@ class Turn:
                     self.agent,
                     self.actor,
                     connected,
-                    self._capabilities.objects,
-                    self._capabilities.functions,
+                    capabilities.objects,
+                    capabilities.functions,
                     self._news.notices,
                     past,
                 )
-                prose = await self._steps(before, added)
+                async with self._code(capabilities) as code:
+                    prose = await self._steps(code, before, added)
             except ModelUnavailable as error:
                 log.warning("%s: %s", self.agent.id, error)
                 prose = str(error)
@@ -214,27 +222,54 @@ class Turn:
 
     def _tail(self) -> Message:
         now = self._news.now.astimezone(self._turns.spaces.clock.zone)
-        return self._turns.contexts.tail(render_now(now), self._news.notices)
+        others = [waiting for waiting in self._waiting if waiting.id != self._news.program]
+        above = [render_now(now), remembered(others, now)]
+        above += [f"A program of yours, {self._news.program}, goes on." for _ in range(bool(self._news.program))]
+        return self._turns.contexts.tail("\n\n".join(filter(None, above)), self._news.notices)
 
-    async def _steps(self, before: Sequence[Message], added: list[Message]) -> str:
+    def _code(self, capabilities: Capabilities) -> Steps:
+        turns = self._turns
+        return Steps(
+            turns.people if self.agent.coordinator else turns.background,
+            capabilities,
+            self._lane,
+            self._news,
+            self._noted,
+            turns.waits,
+            turns.programs,
+            turns.governor,
+            self._answered(),
+            self._program,
+        )
+
+    async def _steps(self, code: Steps, before: Sequence[Message], added: list[Message]) -> str:
         """Ask, run, show, ask again, until a reply has no code; answers that reply's prose."""
+        if self._program:
+            printed = await code.go_on()
+            if not printed:
+                return ""
+            added.append(Message("user", printed))
         for step in range(self._turns.settings.steps):
             reply = await self._reply(step, [*before, *added])
-            code = FENCE.findall(reply)
+            pieces = FENCE.findall(reply)
             if reply:
                 added.append(Message("assistant", reply))
-            if not code and OPENED.search(reply):
+            if not pieces and OPENED.search(reply):
                 added.append(Message("user", render_output("", CUT_OFF)))
                 continue
-            if not code:
-                last = self._news.notices[-1]
-                if not reply and step == 0 and last.origin is Origin.OWNER and last.operation == "put":
+            if not pieces:
+                if not reply and step == 0 and self._person_waits():
                     raise ModelUnavailable(
                         f"The model {self._llm.name} answered nothing. Say it again, or choose another with STOA_MODEL."
                     )
                 return reply
-            added.append(Message("user", await self._output(step, code)))
+            added.append(Message("user", await code.output(step, pieces)))
         return f"I stopped after {self._turns.settings.steps} steps without finishing. Shall I go on?"
+
+    def _person_waits(self) -> bool:
+        """Whether the owner has just said something."""
+        last = self._news.notices[-1] if self._news.notices else None
+        return last is not None and last.origin is Origin.OWNER and last.operation == "put"
 
     async def _reply(self, step: int, messages: Sequence[Message]) -> str:
         """The model's reply, from the journal if it was given before a crash."""
@@ -243,7 +278,7 @@ class Turn:
             noted, usage = decode(self._noted[field])
             self._purse.paid(field, Usage(*usage))
             return str(noted)
-        await self._note_label()
+        await note_label(self._lane, self.actor)
         await self._purse.reserve(field, self._llm.name, messages)
         reply, usage = await self._asked(messages)
         await self._lane.note(field, encode([reply, astuple(usage)]))
@@ -276,77 +311,6 @@ class Turn:
                 await self._draft("".join(pieces).partition("```")[0])
         return "".join(pieces).strip(), usage
 
-    async def _output(self, step: int, code: Sequence[str]) -> str:
-        """Run a step's code and frame what it printed; done once, even if a crash comes between."""
-        field = f"output.{step}"
-        if field in self._noted:
-            self._ran.append(code)
-            return self._noted[field].decode()
-        printed, error = await self._step(await self._ready(), code)
-        self._ran.append(code)
-        shown = render_output(printed.rstrip("\n"), error)
-        await self._lane.note(field, shown.encode())
-        return shown
-
-    async def _ready(self) -> Guest:
-        """The turn's sandbox, brought to where the turn was by running again, from the journal, what ran before."""
-        if self._guest is None:
-            sandbox = self._turns.people if self.agent.coordinator else self._turns.background
-            capabilities = self._capabilities
-            values = {"changes": self._news.notices, "change": self._news.notices[0]}
-            opening = sandbox.session(capabilities.objects, frozenset(capabilities.functions), values, self._answer)
-            self._guest = await self._stack.enter_async_context(opening)
-            for code in self._ran:
-                await self._step(self._guest, code)
-        return self._guest
-
-    async def _step(self, guest: Guest, code: Sequence[str]) -> tuple[str, str | None]:
-        """Run the pieces of one step until one fails; answers what they printed, and the error."""
-        printed, error = "", None
-        for piece in code:
-            try:
-                outcome = await guest.run(piece)
-            except _Interrupted as interrupted:
-                raise interrupted.error from None
-            printed += outcome.printed
-            if error := outcome.error:
-                break
-        return printed, error
-
-    async def _answer(self, call: Call) -> object:
-        """Answer one call of the agent's code: from the journal, or by doing it and noting the answer."""
-        field, name = f"call.{call.number}", f"{call.target}.{call.name}"
-        if field in self._noted:
-            made, answer, error = decode(self._noted[field])
-            if made != name:
-                raise RuntimeError(f"call {call.number} was {made} before the interruption and is {name} now")
-            if error:
-                kind, text = error
-                raise getattr(errors, kind)(text)
-            for atom in answer if isinstance(answer, list) else [answer]:
-                if isinstance(atom, Atom):
-                    self.actor.saw(atom)
-            return answer
-        try:
-            answer = await self._capabilities.answer(call)
-        except (LeaseLost, StoreUnavailable) as error:
-            raise _Interrupted(error) from error  # past the agent's code, which must not catch it
-        except StoaError as refused:
-            if isinstance(refused, BudgetSpent):
-                await self._turns.governor.tell(self.agent, self._news, refused)
-            await self._note_label()
-            await self._lane.note(field, encode([name, None, [type(refused).__name__, str(refused)]]))
-            raise
-        await self._note_label()
-        await self._lane.note(field, encode([name, answer, None]))
-        self._purse.silent &= call.name not in CHANGING
-        return answer
-
-    async def _note_label(self) -> None:
-        """Write down what the session has read by now, so that whoever resumes the turn knows it, too."""
-        if self.actor.label and (news := self.actor.label.news()):
-            await self._lane.note(LABEL, news)
-
     async def _say(self, prose: str) -> None:
         """Put the turn's last prose where the agent speaks; one that speaks nowhere has none."""
         if not self.agent.speaks_in:
@@ -364,6 +328,8 @@ class Turn:
 
     def _answered(self) -> list[str]:
         """Which atoms of that space this turn goes back to: what was said there, or what a message is about."""
+        if self._program:
+            return self._program.about
         here = f"{self.agent.speaks_in}/"
         named = [notice.ref for notice in self._news.notices]
         named += [ref for notice in self._news.notices for ref in notice.references.get("about", ())]

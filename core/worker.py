@@ -16,11 +16,13 @@ from core.governor import Governor
 from core.house import House
 from core.lanes import LEASE, Lane, next_in_queue, queue, wake
 from core.llm import LLM, connect
+from core.programs import Programs
 from core.sandbox import Sandbox
 from core.spawning import Spawner
 from core.tending import Tending
 from core.tools import Tools
 from core.turns import Turns
+from core.waits import Waits
 
 log = logging.getLogger("stoa.worker")
 
@@ -61,6 +63,7 @@ class Worker:
         self._processes = processes
         self._engines: list[asyncio.Task[Any]] = []
         self._contexts = Contexts(house.spaces, house.embedder)
+        self._waits = Waits(house.spaces)
         self._models: dict[str, LLM] = {}
         self._dockets: dict[str, Docket] = {}
         self._running: set[asyncio.Task[Any]] = set()
@@ -83,6 +86,7 @@ class Worker:
                 group.create_task(self._dispatch(), name="dispatch")
                 group.create_task(self._tend(), name="tend")
                 group.create_task(self._reconcile(), name="reconcile")
+                group.create_task(self._look_at_waits(), name="waits")
                 group.create_task(self._house.timers.run(), name="timers")
                 group.create_task(self._house.approvals.run(), name="approvals")
 
@@ -109,6 +113,8 @@ class Worker:
             models=self._model,
             tools=Tools((timers.set_timer, timers.cancel_timer, timers.list_timers)),
             secrets=house.secrets,
+            waits=self._waits,
+            programs=Programs(house.store, house.settings.home),
             people=people,
             background=background,
         )
@@ -184,6 +190,8 @@ class Worker:
                 with contextlib.suppress(StoaError):  # the reconciler finds what is missed here
                     await self._wake(agent)
             self._changed.put_nowait(change.space)
+            if change.space in self._waits.watched:
+                self._waits.changed.set()
 
     async def _tend(self) -> None:
         """Do what changes leave to be done in their spaces; the first time, learn the recipes, too."""
@@ -209,6 +217,19 @@ class Worker:
             except StoaError as error:
                 log.warning("%s", error)
             await asyncio.sleep(self._lease / 3)
+
+    async def _look_at_waits(self) -> None:
+        """Wake the agents whose programs have what they waited for: when it comes, and now and then."""
+        while True:
+            self._waits.changed.clear()
+            moment = None
+            try:
+                due, moment = await self._waits.look()
+                for agent in due:
+                    await self._wake(agent, lost_after=self._lease)
+            except StoaError as error:
+                log.warning("%s", error)
+            await self._waits.rest(moment, self._lease / 3)
 
     async def _wake(self, agent: str, lost_after: float | None = None) -> None:
         number = await wake(self._store, agent, lost_after)

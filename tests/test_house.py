@@ -26,9 +26,9 @@ FROM_THE_GROUND_UP = """
     filters search pages rankings reasons wordpiece embeddings finding notifications
     labels handles sharing revising spaces tending deadlines approvals
     llm budgets spending frames templates recipes offline
-    crossing dialect guests explanations runs sandbox tools
+    crossing dialect guests explanations runs sandbox waits tools
     targets egress directory
-    agents spawning capabilities sessions contexts lanes news governor timers turns
+    agents spawning capabilities sessions contexts lanes news governor timers programs steps turns
     house
     worker
     testing

@@ -37,8 +37,19 @@ redis.register_function('stoa_journal', function(KEYS, A)
   return 1
 end)
 
--- KEYS 3 journal, 4 cursors, 5 session, 6 ledger, 7 label. token lease-ms wakes cursors messages ledger (msgpack) label
--- (nothing: as it was): the turn is done, all of it at once. Answers -1 when the lease is gone, the new count of wakes when it is above the given one and
+-- KEYS 3 journal, 4 waits, 5 programs. token field value program waits image: keep a program that waits, and note it in
+-- the running turn; 0 when the lease is gone.
+redis.register_function('stoa_keep', function(KEYS, A)
+  if redis.call('GET', KEYS[2]) ~= A[1] then return 0 end
+  redis.call('HSET', KEYS[3], A[2], A[3])
+  redis.call('HSET', KEYS[4], A[4], A[5])
+  redis.call('HSET', KEYS[5], A[4], A[6])
+  return 1
+end)
+
+-- KEYS 3 journal, 4 cursors, 5 session, 6 ledger, 7 label, 8 waits, 9 programs. token lease-ms wakes cursors messages
+-- ledger (msgpack) label (nothing: as it was) program: the turn is done, all of it at once; a program that went on in it
+-- waits no more. Answers -1 when the lease is gone, the new count of wakes when it is above the given one and
 -- the lane is kept, or nothing when the lane is free.
 redis.register_function('stoa_commit', function(KEYS, A)
   if redis.call('GET', KEYS[2]) ~= A[1] then return -1 end
@@ -50,6 +61,10 @@ redis.register_function('stoa_commit', function(KEYS, A)
   if redis.call('HLEN', KEYS[6]) > 5000 then redis.call('DEL', KEYS[6]) end
   for atom, version in pairs(cmsgpack.unpack(A[6])) do redis.call('HSET', KEYS[6], atom, version) end
   if A[7] ~= '' then redis.call('SET', KEYS[7], A[7]) end
+  if A[8] ~= '' then
+    redis.call('HDEL', KEYS[8], A[8])
+    redis.call('HDEL', KEYS[9], A[8])
+  end
   redis.call('DEL', KEYS[3])
   local wakes = tonumber(redis.call('HGET', KEYS[1], 'wakes') or '0')
   if wakes > tonumber(A[3]) then
