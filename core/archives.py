@@ -98,6 +98,8 @@ class ChangeLine(_Line):
     at: AwareDatetime
     root: str
     depth: int
+    more: dict[str, str] = {}
+    """Other fields of the entry, such as its label."""
 
 
 class AgentLine(_Line):

@@ -53,6 +53,41 @@ class Cause:
     depth: int = 0
 
 
+ATTACHED = "attachments"
+"""The metadata key under which the store keeps which files an atom carries; nobody else may set it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that an atom carries; its bytes are kept elsewhere, by their hash."""
+
+    sha256: str
+    name: str
+    media_type: str
+    size: int
+    """In bytes."""
+
+    def __str__(self) -> str:
+        return f"{self.sha256} {self.size} {self.media_type} {self.name}"
+
+
+def read_attachment(text: str) -> Attachment:
+    """The attachment that its `str` says."""
+    sha256, size, media_type, name = text.split(" ", 3)
+    return Attachment(sha256, name, media_type, int(size))
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of an atom's text, and where it stands: characters `start` to `end` of the content or of a file."""
+
+    text: str
+    start: int
+    end: int
+    file: str = ""
+    """The name of the attachment it stands in; empty for the content."""
+
+
 @dataclass(frozen=True, slots=True)
 class Atom:
     """A small unit of content in a space: text, metadata and typed references, versioned.
@@ -79,6 +114,10 @@ class Atom:
     """On the last atom that a search answers, if more follow: give it as `after` to go on behind it."""
     explanation: str = field(default="", compare=False)
     """How a search found it, in words, where that was asked for."""
+    attachments: tuple[Attachment, ...] = ()
+    """The files it carries."""
+    passage: Passage | None = field(default=None, compare=False)
+    """Which piece of a long text, or of a file, a search found."""
 
     @property
     def ref(self) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from core.atoms import VALUE_KINDS, References, Value
+from core.atoms import ATTACHED, VALUE_KINDS, References, Value
 from core.errors import InvalidInput
 
 KEY = re.compile(r"\w(?:[\w .:/-]{0,98}[\w.:/-])?")
@@ -82,6 +82,8 @@ def check_metadata(metadata: Mapping[str, Value | None]) -> None:
     """Raises `InvalidInput` for a key or a value that metadata cannot hold."""
     for key, value in metadata.items():
         check_name(key, "a metadata key")
+        if key == ATTACHED:
+            raise InvalidInput(f"metadata {key!r} is kept by the store and shown as atom.attachments; leave it out")
         members = value if isinstance(value, list) else [value]
         kinds = (str,) if isinstance(value, list) else (str, int, float, bool, datetime, type(None))
         if not all(isinstance(member, kinds) for member in members):

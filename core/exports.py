@@ -16,8 +16,9 @@ from core.store import Argument, Store, read_change, read_references, read_time,
 TOGETHER = 64
 """Atoms read in one round trip."""
 TOLD = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
-DERIVED = ("kv", "rt", "fs", "rs", "ra", "rp", "b", "v")
+DERIVED = ("kv", "rt", "fs", "rs", "ra", "rp", "b", "v", "pn")
 """Fields that the store makes from the others; the number fields n0, n1 ... are too."""
+LOGGED = ("op", "id", "ver", "by", "o", "c", "t", "r", "d")
 COUNTED = re.compile(r"seq|numbers|moving|moved|errand|own|[neq]:.*", re.DOTALL)
 """Fields of a space that are not taken along: what counts its changes and turns, or serves its index."""
 
@@ -143,7 +144,9 @@ def _past(entry: bytes) -> Past:
 
 
 def change_line(space: str, entry: Sequence[Any]) -> ChangeLine:
-    change = read_change(space, entry)
+    """One entry of a space's log."""
+    change, flat = read_change(space, entry), entry[1]
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
     return ChangeLine(
         space=space,
         seq=change.seq,
@@ -156,6 +159,7 @@ def change_line(space: str, entry: Sequence[Any]) -> ChangeLine:
         at=change.at,
         root=change.cause.root,
         depth=change.cause.depth,
+        more={name: value.decode() for name, value in _named(fields) if name not in LOGGED},
     )
 
 

@@ -58,10 +58,18 @@ class Terrain:
 
 
 def restrict(
-    query: Query, spaces: Sequence[str], metadata: Filter, references: States, deprecated: bool, terrain: Terrain
+    query: Query,
+    spaces: Sequence[str],
+    metadata: Filter,
+    references: States,
+    deprecated: bool,
+    terrain: Terrain,
+    *,
+    passages: bool = False,
 ) -> str:
-    """The filter for spaces that have the same terrain."""
-    names = [*spaces, *(f"{space}~" for space in spaces)] if deprecated else spaces
+    """The filter for spaces that have the same terrain: which atoms, and with `passages` which pieces of them."""
+    names = [*spaces, *(f"{space}~" for space in spaces)] if deprecated else list(spaces)
+    names += [f"{name}#" for name in names] if passages else []
     parts = [query.tag("sp", names)]
     for key, wanted in metadata.items():
         if isinstance(wanted, Mapping):

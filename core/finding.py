@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.atoms import OWNER, Atom, Principal
+from core.atoms import OWNER, Atom, Passage, Principal
 from core.embeddings import Embedder
 from core.errors import InvalidInput, NotFound, StoreUnavailable
+from core.extraction import Texts
 from core.filters import NUMBERS, Filter, Query, States, Terrain, check_filter, restrict
+from core.indexing import Indexer
 from core.pages import Page, read_page
 from core.rankings import ByMeaning, ByWords, Newest, Ranked, Ranking, unread
 from core.reasons import explain, filter_in_words
-from core.search import SCHEMA, check_limit, counting, index_name, is_whole, named_in, words_of
+from core.search import RETURNED, SCHEMA, Hit, check_limit, counting, index_name, is_whole, named_in, words_of
 from core.store import Argument, Store
 
 LONGEST_QUERY = 4_000
@@ -99,9 +101,10 @@ class Sight:
 class Finder:
     """Answers searches, each in one round trip once it has seen the spaces it searches."""
 
-    def __init__(self, store: Store, embedder: Embedder | None) -> None:
+    def __init__(self, store: Store, embedder: Embedder | None, texts: Texts | None = None) -> None:
         self._store = store
         self._embedder = embedder
+        self._indexer = Indexer(store, embedder, texts) if embedder else None
         self._sights: dict[tuple[object, ...], Sight] = {}
         self._whole: set[tuple[bytes, str]] = set()
 
@@ -124,7 +127,9 @@ class Finder:
                 break
             size *= 2
         named = found.named if found else ()
-        atoms = self._atoms(asked, rest[: asked.limit], (page.seen if page else 0) + 1, sight)
+        best = _whole(rest[: asked.limit], await self._whole_atoms(reader, rest[: asked.limit]))
+        atoms = self._atoms(asked, best, (page.seen if page else 0) + 1, sight)
+        atoms = _with_passages(atoms, found.ranked if found else ())
         if len(rest) > asked.limit and atoms:
             token = _page(rest[: asked.limit], page, named).token(identity)
             atoms[-1] = replace(atoms[-1], cursor=token)
@@ -138,23 +143,7 @@ class Finder:
 
     async def embed_waiting(self, names: Sequence[str]) -> int:
         """Make the vectors that are still missing in these spaces; answers how many."""
-        if self._embedder is None:
-            return 0
-        done = 0
-        for name in names:
-            keys = self._store.keys
-            while ids := await self._store.run("SRANDMEMBER", keys.unembedded(name), 64):
-                known = [id.decode() for id in ids]
-                stored = await self._store.together(*(["HMGET", keys.atom(name, id), "ver", "c"] for id in known))
-                vectors = await self._embedder.embed([(text or b"").decode() for _, text in stored])
-                await self._store.together(
-                    *(
-                        ["FCALL", "stoa_embed", 1, keys.space(name), id, version or b"", vector]
-                        for id, (version, _), vector in zip(known, stored, vectors, strict=True)
-                    )
-                )
-                done += len(known)
-        return done
+        return await self._indexer.waiting(names) if self._indexer else 0
 
     async def _ranking(self, asked: Asked, page: Page | None) -> Ranking | None:
         """The order to answer in; None where nothing can be found by that query."""
@@ -178,7 +167,9 @@ class Finder:
             looking = self._looking(reader, within, asked, sight)
             searching: list[Sequence[Argument]] = []
             if sight.complete and sight.readable:
-                searching = ranking.commands(await self._index(embedder, sight), _query(sight, asked), size)
+                searching = ranking.commands(
+                    await self._index(embedder, sight), _query(sight, asked, not isinstance(ranking, Newest)), size
+                )
             answers = await self._store.answers(*looking, *searching)
             seen, waiting, ended = _seen(within, asked, sight, answers[: len(looking)])
             if within is not None:
@@ -233,6 +224,17 @@ class Finder:
         if len(self._sights) >= REMEMBERED:
             self._sights.clear()
         self._sights[place] = sight
+
+    async def _whole_atoms(self, reader: Principal, ranked: Sequence[Ranked]) -> dict[str, Mapping[bytes, bytes]]:
+        """The fields of the atoms of which only a passage was found."""
+        refs = [one.hit.ref for one in ranked if one.hit.passage]
+        places = [ref.split("/", 1) for ref in refs]
+        stored = await self._store.answers(*(self._store.reading("stoa_get", s, reader.id, id) for s, id in places))
+        return {
+            ref: {name: value for name, value in zip(RETURNED, fields, strict=True) if value is not None}
+            for ref, fields in zip(refs, stored, strict=True)
+            if isinstance(fields, list)  # not any more where the right ended meanwhile
+        }
 
     def _atoms(self, asked: Asked, ranked: Sequence[Ranked], first: int, sight: Sight) -> list[Atom]:
         found = [(place, one, one.hit.atom()) for place, one in enumerate(ranked, first)]
@@ -298,7 +300,7 @@ def _refuse(within: Sequence[str], sight: Sight) -> None:
             raise NotFound(f"There is no space {name!r} that you may read. Check its name, or ask for access.")
 
 
-def _query(sight: Sight, asked: Asked) -> Query:
+def _query(sight: Sight, asked: Asked, passages: bool) -> Query:
     """The filter over all readable spaces; those that look alike share a part of it."""
     alike: dict[tuple[object, ...], tuple[Terrain, list[str]]] = {}
     for name, view in sight.readable.items():
@@ -313,11 +315,38 @@ def _query(sight: Sight, asked: Asked) -> Query:
         alike.setdefault(look, (terrain, []))[1].append(name)
     query = Query()
     parts = [
-        restrict(query, names, asked.metadata, asked.references, asked.deprecated, terrain)
+        restrict(query, names, asked.metadata, asked.references, asked.deprecated, terrain, passages=passages)
         for terrain, names in alike.values()
     ]
     query.filter = parts[0] if len(parts) == 1 else "(" + " | ".join(f"({part})" for part in parts) + ")"
     return query
+
+
+def _whole(ranked: Sequence[Ranked], atoms: Mapping[str, Mapping[bytes, bytes]]) -> list[Ranked]:
+    """What was found, each passage replaced by its atom, as near as the passage is."""
+    whole = []
+    for one in ranked:
+        if one.hit.passage:
+            near = {name: value for name, value in one.hit.fields.items() if name == b"distance"}
+            one = replace(
+                one, hit=replace(one.hit, key=_key_of(one.hit), fields={**atoms.get(one.hit.ref, {}), **near})
+            )
+        whole.append(one)
+    return whole
+
+
+def _key_of(hit: Hit) -> str:
+    """The key of the atom a passage belongs to."""
+    return hit.key.rpartition("#")[0]
+
+
+def _with_passages(atoms: Sequence[Atom], ranked: Sequence[Ranked]) -> list[Atom]:
+    """The atoms, each with the passage of it that was found first."""
+    found: dict[str, Passage] = {}
+    for one in ranked:
+        if passage := one.hit.passage:
+            found.setdefault(one.hit.ref, passage)
+    return [replace(atom, passage=found[atom.ref]) if atom.ref in found else atom for atom in atoms]
 
 
 def _page(ranked: Sequence[Ranked], before: Page | None, named: tuple[tuple[str, ...], ...]) -> Page:

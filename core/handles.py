@@ -8,6 +8,7 @@ from core.atoms import Atom, Cause, Origin, Principal
 from core.checks import check_comment
 from core.embeddings import Embedder
 from core.errors import InvalidInput, NotFound
+from core.formats import LONG
 from core.labels import Label
 from core.store import Argument, Store, milliseconds, read_atom
 
@@ -66,7 +67,8 @@ class Handle:
         return [*who, "" if actor.epoch is None else actor.epoch, operation, now, *cause, comment]
 
     async def _vector(self, content: str) -> bytes:
-        return (await self._embedder.embed([content]))[0] if self._embedder else b""
+        """The vector of a short text; a long one gets its vectors afterwards, one for each passage."""
+        return (await self._embedder.embed([content]))[0] if self._embedder and len(content) <= LONG else b""
 
     def _seen(self, id: str, fields: Sequence[bytes | None]) -> Atom:
         """The atom in these fields, its version noted in the ledger."""

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from core.agents import Agents
 from core.approvals import Approvals
+from core.attachments import Attachments
 from core.budgets import Budgets
 from core.clock import Clock
 from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder
+from core.extraction import Texts
+from core.files import Files
 from core.formats import migrate
 from core.keys import Keys
 from core.notifications import Notifications
@@ -37,6 +40,7 @@ class House:
     approvals: Approvals
     budgets: Budgets
     secrets: Secrets
+    attachments: Attachments
 
 
 @contextlib.asynccontextmanager
@@ -63,11 +67,24 @@ async def open_house(
             local = await stack.enter_async_context(LocalEmbedder())
             embedder = CachedEmbedder(local, store)
         await create_index(store, embedder.id, embedder.dimensions)
+        files = Files(settings.home, settings.files)
         notifications = await stack.enter_async_context(Notifications(store, waiting))
-        spaces = Spaces(store, notifications, clock, embedder, settings.contents_kept)
+        spaces = Spaces(store, notifications, clock, embedder, settings.contents_kept, Texts(files))
         agents, timers = Agents(spaces), Timers(spaces)
         approvals = Approvals(spaces)
         budgets = Budgets(store, settings)
         yield House(
-            settings, url, clock, store, notifications, embedder, spaces, agents, timers, approvals, budgets, Secrets()
+            settings,
+            url,
+            clock,
+            store,
+            notifications,
+            embedder,
+            spaces,
+            agents,
+            timers,
+            approvals,
+            budgets,
+            Secrets(),
+            Attachments(files),
         )

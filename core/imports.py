@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from core.archives import AgentLine, AtomLine, ChangeLine, CursorsLine, Header, Json, Line, Past, SpaceLine, read
-from core.atoms import OWNER
+from core.atoms import ATTACHED, OWNER
 from core.checks import check_content, check_metadata
 from core.errors import InvalidInput
 from core.exports import TOGETHER, change_line
@@ -52,7 +52,7 @@ def check(file: BinaryIO) -> Contents:
                 contents.ends[space] = line
             elif isinstance(line, AtomLine):
                 check_content(line.content)
-                check_metadata({key: _value(value) for key, value in line.metadata.items()})
+                check_metadata({key: _value(value) for key, value in line.metadata.items() if key != ATTACHED})
             elif isinstance(line, AgentLine):
                 contents.agents[line.id] = line.record
         except InvalidInput as error:
@@ -179,7 +179,8 @@ def _remembered(past: Past) -> bytes:
 def _entry(change: ChangeLine) -> list[str]:
     told = ("op", change.operation, "id", change.atom, "ver", str(change.version), "by", change.author)
     when = ("o", change.origin.value, "c", change.comment, "t", str(_milliseconds(change.at)))
-    return [str(change.seq), *told, *when, "r", change.root, "d", str(change.depth)]
+    more = [part for pair in change.more.items() for part in pair]
+    return [str(change.seq), *told, *when, "r", change.root, "d", str(change.depth), *more]
 
 
 async def _open(store: Store, space: SpaceLine, last: int) -> None:

@@ -129,6 +129,8 @@ def unread(found: Iterable[Ranked], page: Page | None) -> Iterator[Ranked]:
     told = set()
     for one in found:
         ref = one.hit.ref
-        if ref not in told and not (page and page.holds(one.rank, ref)):
-            told.add(ref)
+        if ref in told:
+            continue
+        told.add(ref)  # a passage further down is no reason to tell an atom of an earlier page again
+        if not (page and page.holds(one.rank, ref)):
             yield one

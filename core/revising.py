@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
-from core.atoms import Atom, Origin, References, Value, Version, new_id
+from core.atoms import ATTACHED, Atom, Attachment, Origin, References, Value, Version, new_id
 from core.checks import check_content, check_metadata, checked_references
 from core.claims import claim_patch
 from core.errors import Conflict, InvalidInput, NotFound
@@ -49,6 +49,12 @@ class Revised(Handle):
         vector = await self._vector(content) if content is not None else b""
         call = self._call(operation or new_id(), comment)
         return await self._revise(call, id, flags, new, old, vector, metadata_patch(metadata or {}), targets)
+
+    async def carry(self, id: str, attachments: Sequence[Attachment], *, comment: str) -> Atom:
+        """Let an atom carry exactly these files, which have to be kept already; needs write."""
+        id = self._own(id)
+        patch = metadata_patch({ATTACHED: [str(one) for one in attachments] or None})
+        return await self._revise(self._call(new_id(), comment), id, "a", metadata=patch)
 
     async def deprecate(self, id: str, *, comment: str, operation: str = "") -> Atom:
         """Take an atom out of search; needs write. It stays readable by its id, with its history."""

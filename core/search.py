@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.atoms import Atom
+from core.atoms import Atom, Passage
 from core.errors import InvalidInput
 from core.filters import NUMBERS, Query
 from core.store import SEPARATOR, Argument, Store, read_atom
@@ -13,6 +13,8 @@ from core.store import SEPARATOR, Argument, Store, read_atom
 SCHEMA = 2
 """Counts the changes to what an index holds; each has an index of its own, built from the atoms as they are."""
 FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp", "l")
+PLACE = ("ps", "pe", "pf")
+"""What a passage has instead: from which character to which it goes, and in which file."""
 RETURNED = [name.encode() for name in FIELDS]
 SEPARATORS = re.compile(r"[\s,./(){}\[\]:;\\~!@#$%^&*=+|'`\"<>?\0-]+")
 """Where the engine parts words."""
@@ -98,14 +100,14 @@ def by_meaning(index: str, query: Query, vector: bytes, limit: int, named: Seque
     nearest = Query(query.filter, list(query.parameters))
     held = "".join(f" @c:({_word(nearest, word)})" for word in named)
     text = f"({query.filter}{held})=>[KNN {limit} @v {nearest.parameter(vector)} AS distance]"
-    return _search(index, text, nearest, ["SORTBY", "distance", "ASC"], limit, ("distance",))
+    return _search(index, text, nearest, ["SORTBY", "distance", "ASC"], limit, ("distance", *PLACE))
 
 
 def by_words(index: str, query: Query, words: Sequence[str], limit: int) -> list[Argument]:
     """The atoms that hold any of the words, those that hold more and rarer ones first (BM25)."""
     wanted = Query(query.filter, list(query.parameters))
     text = f"{query.filter} @c:({'|'.join(_word(wanted, word) for word in words)})"
-    return _search(index, text, wanted, ["SCORER", "BM25", "WITHSCORES"], limit, ())
+    return _search(index, text, wanted, ["SCORER", "BM25", "WITHSCORES"], limit, PLACE)
 
 
 def newest(index: str, query: Query, limit: int, born: int | None = None) -> list[Argument]:
@@ -153,7 +155,15 @@ class Hit:
     def ref(self) -> str:
         """The atom it is, or is a part of: `space/id`."""
         space, _, id = self.key[self.key.index("{") + 1 :].partition("}:")
-        return f"{space}/{id}"
+        return f"{space}/{id.partition('#')[0] if b'ps' in self.fields else id}"
+
+    @property
+    def passage(self) -> Passage | None:
+        """The piece of the atom that it is; None where it is the atom itself."""
+        start, end, file = (self.fields.get(name.encode()) for name in PLACE)
+        if start is None or end is None:
+            return None
+        return Passage(self.fields[b"c"].decode(), int(start), int(end), (file or b"").decode())
 
     def atom(self) -> Atom | None:
         """The atom itself; None if it went while the engine looked."""

@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     """The address of an OpenAI-compatible server, where the provider's own is not meant."""
     redis_url: str = Field("", validation_alias="REDIS_URL")
     """A Redis with search to use instead of the embedded one."""
+    files: str = ""
+    """Where attached files are kept: an object store such as `s3://bucket/stoa`; empty means the data directory."""
     timezone: str = ""
     """An IANA name such as `Europe/Paris`; empty means the machine's own."""
     namespace: str = Field("stoa", pattern=r"^[a-z0-9-]{1,40}$")

@@ -10,6 +10,7 @@ from core.claims import is_over
 from core.clock import Clock
 from core.embeddings import Embedder
 from core.errors import InvalidInput, NotFound
+from core.extraction import Texts
 from core.filters import Filter, States
 from core.finding import Asked, Finder
 from core.handles import Actor as Actor
@@ -33,6 +34,7 @@ class Spaces:
         clock: Clock,
         embedder: Embedder | None,
         contents_kept: int = 0,
+        texts: Texts | None = None,
     ) -> None:
         self.store = store
         self.notifications = notifications
@@ -40,7 +42,7 @@ class Spaces:
         self.contents_kept = contents_kept
         self.embedder = embedder
         """Without one, what is put is embedded by a worker, and a search goes by words."""
-        self.finder = Finder(store, embedder)
+        self.finder = Finder(store, embedder, texts)
 
     async def create(self, name: str, by: Principal | Actor = OWNER, description: str = "") -> "Space":
         """A new space, private to its creator; the same creator naming it again gets it as it is.

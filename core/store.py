@@ -17,7 +17,7 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import Connection, UnixDomainSocketConnection, parse_url
 
 from core.addresses import Kind, Place, parse
-from core.atoms import Atom, Cause, Change, Origin, Value, Version
+from core.atoms import ATTACHED, Atom, Cause, Change, Origin, Value, Version, read_attachment
 from core.checks import LONGEST_CONTENT
 from core.clock import Clock
 from core.cluster import Cluster
@@ -30,7 +30,7 @@ from core.permissions import Permission
 SEPARATOR = "\x1f"
 LONGEST_TAG = 200
 LIBRARIES = {
-    "spaces": ("references", "spaces", "claims", "sharing", "errands", "reads", "moving"),
+    "spaces": ("references", "spaces", "passages", "claims", "sharing", "errands", "reads", "moving"),
     "lanes": ("lanes",),
     "budgets": ("budgets",),
 }
@@ -337,11 +337,13 @@ def read_atom(space: str, id: str, fields: Sequence[bytes | None], score: float 
     if created is None or updated is None:
         return None
     born = read_time(created)
+    known = read_metadata(metadata)
+    attached = known.pop(ATTACHED, None)
     return Atom(
         id,
         space,
         content.decode(),
-        read_metadata(metadata),
+        known,
         read_references(references),
         int(version),
         author.decode(),
@@ -351,6 +353,7 @@ def read_atom(space: str, id: str, fields: Sequence[bytes | None], score: float 
         tag.endswith(b"~"),
         score,
         bool(label),
+        attachments=tuple(map(read_attachment, attached)) if isinstance(attached, list) else (),
     )
 
 

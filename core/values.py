@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from core.atoms import Atom, Metadata, Origin, References, Version
+from core.atoms import Atom, Attachment, Metadata, Origin, Passage, References, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,9 @@ class Spawned:
     space: str
 
 
-KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Atom, Version, Notice, Moment, Spawned)}
+KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Atom, Attachment, Passage, Version, Notice, Moment, Spawned)
+}
 
 
 def encode(value: object) -> bytes:

@@ -22,9 +22,10 @@ FROM_THE_GROUND_UP = """
     errors secrets
     permissions atoms checks values keys clock settings time_phrases times
     addresses link fanout cluster
-    redis_wheels redis_repair redis_server store claims versions formats archives exports imports
-    filters search pages rankings reasons wordpiece embeddings finding notifications
-    labels handles sharing revising spaces tending deadlines approvals
+    redis_wheels redis_repair redis_server store claims versions
+    formats files extraction passages archives exports imports
+    filters search pages rankings reasons wordpiece embeddings indexing finding notifications
+    labels handles sharing revising spaces attachments tending deadlines approvals
     llm budgets spending frames templates recipes offline
     crossing dialect guests explanations runs sandbox waits tools
     targets egress directory

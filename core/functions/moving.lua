@@ -7,6 +7,7 @@ redis.register_function('stoa_move_begin', function(KEYS, A)
   for _, id in ipairs(redis.call('SMEMBERS', k.unembedded)) do
     local before = redis.call('HGET', k:atom(id), 'f')
     if before and before ~= '' then relink(k, id, cmsgpack.unpack(before), {}) end
+    k:drop_passages(id)
     redis.call('DEL', k:atom(id), k:history(id), k:referrers(id))
   end
   redis.call('DEL', k.space, k.log, k.grants, k.subscribers, k.unembedded, k.claims, k.errands, k.abroad)
@@ -21,6 +22,7 @@ redis.register_function('stoa_move_atom', function(KEYS, A)
   local before = redis.call('HGET', k:atom(id), 'f')
   before = before and before ~= '' and cmsgpack.unpack(before) or {}
   local references = A[4] ~= '' and cmsgpack.unpack(A[4]) or {}
+  k:drop_passages(id)
   redis.call('DEL', k:atom(id), k:history(id))
   local fields = {'f', A[4]}
   local metadata, tokens = '', ''

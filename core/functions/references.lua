@@ -129,6 +129,7 @@ local function refresh(k, members)
       local state = reference_state(k, cmsgpack.unpack(stored[1]))
       if state[6] ~= stored[2] or state[8] ~= stored[3] or state[10] ~= stored[4] then
         redis.call('HSET', k:atom(from), unpack(state))
+        k:refresh_passages(from)
       end
     end
   end

@@ -1,5 +1,5 @@
 -- The only writer of spaces. Each function is atomic: permission, version, history, references, index, log, wake-up.
--- One library in several files, loaded as one text: references, spaces, claims, sharing, errands, reads, moving.
+-- One library in several files, loaded as one text: references, spaces, passages, claims, sharing, errands, reads, moving.
 -- KEYS[1] is the space's own hash; every other key of the space follows from it and lies in the same slot (core/keys.py).
 -- A mutation's first arguments are always: who, origin, epoch, operation, now (ms), root, depth, comment. It answers
 -- the version, the change's number (0: this operation was done before), the atom where the caller cannot know it, and
@@ -150,7 +150,7 @@ end
 
 -- Versions ---------------------------------------------------------------------------------------------------------
 
-local STORED = {'ver', 'kv', 'm', 'f', 'o', 'cl', 'sp'}
+local STORED = {'ver', 'kv', 'm', 'f', 'o', 'cl', 'sp', 'pn'}
 
 -- What the next version starts from, by field; nil where there is no such atom.
 local function stored_atom(k, id)
@@ -213,6 +213,12 @@ local function revise(k, c, id, was, operation, d)
   if d.deprecated ~= nil then fields[#fields + 1] = 'sp'; fields[#fields + 1] = k.name .. (d.deprecated and '~' or '') end
   if #dropped > 0 then redis.call('HDEL', k:atom(id), unpack(dropped)) end
   redis.call('HSET', k:atom(id), unpack(fields))
+  if was.pn ~= '' and d.content then
+    k:drop_passages(id)
+    redis.call('SADD', k.unembedded, id)
+  elseif was.pn ~= '' then
+    k:refresh_passages(id)
+  end
   redis.call('RPUSH', k:history(id), cmsgpack.pack({
     version, c.now, c.who, operation, c.comment, d.content or false, d.patch and cmsgpack.pack(d.patch) or '',
     d.packed or '', d.content and d.origin or ''}))
@@ -273,7 +279,7 @@ redis.register_function('stoa_put', function(KEYS, A)
 end)
 
 -- who ... comment | id expected flags content old vector metadata references most origin. Flags: c content given, r replace
--- old by content, f references given, d deprecated, u restored. `most` bounds the contents kept (0: all); `origin` is how
+-- old by content, f references given, d deprecated, u restored, a other files. `most` bounds the contents kept (0: all); `origin` is how
 -- far the content is trusted at most ('': as far as who writes).
 redis.register_function('stoa_update', function(KEYS, A)
   local k, c = keys(KEYS, A[5]), call(A)
@@ -301,18 +307,11 @@ redis.register_function('stoa_update', function(KEYS, A)
   if A[18] ~= '' and TRUST[A[18]] < TRUST[c.origin] then d.origin = A[18] end
   if A[15] ~= '' then d.patch = cmsgpack.unpack(A[15]) end
   if string.find(flags, 'f', 1, true) then d.references, d.packed = cmsgpack.unpack(A[16]), A[16] end
+  if string.find(flags, 'a', 1, true) then redis.call('SADD', k.unembedded, id) end
   if string.find(flags, 'd', 1, true) then d.deprecated = true end
   if string.find(flags, 'u', 1, true) then d.deprecated = false end
   end_claim(k, id, was, d)
   local operation = d.deprecated == nil and 'update' or d.deprecated and 'deprecate' or 'restore'
   local version, seq = revise(k, c, id, was, operation, d)
   return {version, seq, redis.call('HMGET', k:atom(id), unpack(FIELDS)), k.errand}
-end)
-
--- id version vector: the vector of a text that was put without one; nothing if the text has changed meanwhile.
-redis.register_function('stoa_embed', function(KEYS, A)
-  local k = keys(KEYS)
-  if redis.call('HGET', k:atom(A[1]), 'ver') ~= A[2] then return 0 end
-  redis.call('HSET', k:atom(A[1]), 'v', A[3])
-  return redis.call('SREM', k.unembedded, A[1])
 end)

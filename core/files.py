@@ -1,0 +1,112 @@
+"""Files: bytes kept once each under their SHA-256, in the data directory or in an object store."""
+
+import hashlib
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import InvalidInput, NotFound, StoreUnavailable
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+RETRIES = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
+SCHEMES = ("s3://", "gs://", "az://", "https://")
+
+
+class Files:
+    """The files of one Stoa. Nothing is connected before the first is read or written."""
+
+    def __init__(self, home: Path, url: str = "") -> None:
+        self.place = url or str(home / "files")
+        self._directory = home / "files"
+        self._url = url
+        self._opened: ObjectStore | None = None
+
+    async def put(self, data: bytes) -> str:
+        """Keep these bytes; answers their SHA-256, under which they are kept once however often they come."""
+        digest = hashlib.sha256(data).hexdigest()
+        if not await self.has(digest):
+            await self._write(digest, data)
+        return digest
+
+    async def get(self, digest: str) -> bytes:
+        """The bytes; raises `NotFound` where they are not kept, `StoreUnavailable` where they cannot be read."""
+        data = await self._read(digest)
+        if data is None:
+            raise NotFound(f"The file {digest[:12]} is not in {self.place}; it was moved away or never copied there.")
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise StoreUnavailable(f"The file {digest[:12]} in {self.place} is damaged; bring it back from a backup.")
+        return data
+
+    async def has(self, digest: str) -> bool:
+        """Whether the bytes are kept."""
+        import obstore
+
+        try:
+            await obstore.head_async(self._store(), _path(digest))
+        except FileNotFoundError:
+            return False
+        except obstore.exceptions.BaseError as error:
+            raise self._unavailable(error) from None
+        return True
+
+    async def text(self, digest: str) -> str | None:
+        """The text that was found in the file; None if nobody has looked for it yet."""
+        data = await self._read(f"{digest}.txt")
+        return None if data is None else data.decode()
+
+    async def keep_text(self, digest: str, text: str) -> None:
+        """Keep the text that was found in a file."""
+        await self._write(f"{digest}.txt", text.encode())
+
+    async def _read(self, name: str) -> bytes | None:
+        import obstore
+
+        try:
+            return bytes(await (await obstore.get_async(self._store(), _path(name))).bytes_async())
+        except FileNotFoundError:
+            return None
+        except obstore.exceptions.BaseError as error:
+            raise self._unavailable(error) from None
+
+    async def _write(self, name: str, data: bytes) -> None:
+        import obstore
+
+        try:
+            await obstore.put_async(self._store(), _path(name), data)
+        except (obstore.exceptions.BaseError, OSError) as error:
+            raise self._unavailable(error) from None
+
+    def _store(self) -> "ObjectStore":
+        if self._opened is None:
+            import obstore
+            from obstore.store import LocalStore, from_url
+
+            try:
+                if not self._url:
+                    self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    self._opened = LocalStore(self._directory)
+                elif self._url.startswith(SCHEMES):
+                    self._opened = from_url(self._url, retry_config=RETRIES, client_options={"allow_http": True})  # type: ignore[call-overload]
+                else:
+                    raise InvalidInput(
+                        f"STOA_FILES is {self._url!r}; it must be the address of an object store, such as "
+                        "s3://bucket/stoa, or empty for the data directory."
+                    )
+            except (obstore.exceptions.BaseError, OSError, ValueError) as error:
+                raise self._unavailable(error) from None
+        return self._opened
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        if isinstance(error, InvalidInput):
+            raise error
+        first = str(error).partition("\n")[0][:200]
+        return StoreUnavailable(
+            f"Files cannot be read or written in {self.place} ({first}). Check STOA_FILES, and for an object store its "
+            "credentials in the environment, such as AWS_ACCESS_KEY_ID."
+        )
+
+
+def _path(name: str) -> str:
+    return f"{name[:2]}/{name}"

@@ -1,0 +1,54 @@
+"""Indexing: making what is put findable by meaning: one vector an atom, and one for each passage of a long text."""
+
+from collections.abc import Callable, Sequence
+
+from core.atoms import ATTACHED, Passage, read_attachment
+from core.embeddings import Embedder
+from core.extraction import Texts
+from core.passages import passages
+from core.store import Store, pack, read_metadata
+
+TOGETHER = 32
+"""Atoms looked at in one round trip."""
+MOST = 4_000
+"""Passages of one atom; what comes after the first 3 MB of text is found by no search."""
+
+
+class Indexer:
+    """Makes the vectors that are missing."""
+
+    def __init__(self, store: Store, embedder: Embedder, texts: Texts | None) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._texts = texts
+        """What reads attached files; without it they are left out."""
+
+    async def waiting(self, names: Sequence[str], progress: Callable[[int], None] = lambda _: None) -> int:
+        """Make the vectors that are still missing in these spaces; answers how many atoms got theirs."""
+        done = 0
+        keys = self._store.keys
+        for name in names:
+            while ids := await self._store.run("SRANDMEMBER", keys.unembedded(name), TOGETHER):
+                known = [id.decode() for id in ids]
+                stored = await self._store.together(*(["HMGET", keys.atom(name, id), "ver", "c", "m"] for id in known))
+                for id, (version, content, metadata) in zip(known, stored, strict=True):
+                    await self._index(name, id, version or b"", (content or b"").decode(), metadata)
+                done += len(known)
+                progress(len(known))
+        return done
+
+    async def _index(self, space: str, id: str, version: bytes, content: str, metadata: bytes | None) -> None:
+        pieces = passages(content)
+        attached = read_metadata(metadata).get(ATTACHED)
+        if self._texts and isinstance(attached, list):
+            for one in map(read_attachment, attached):
+                pieces += passages(await self._texts.of(one), one.name)
+        pieces = pieces[:MOST]
+        vector, *others = await self._embedder.embed([content, *(piece.text for piece in pieces)])
+        told = [_packed(piece, other) for piece, other in zip(pieces, others, strict=True)]
+        key = self._store.keys.space(space)
+        await self._store.run("FCALL", "stoa_embed", 1, key, id, version, vector, pack(told) if told else b"")
+
+
+def _packed(piece: Passage, vector: bytes) -> list[object]:
+    return [piece.text, vector, str(piece.start), str(piece.end), piece.file]
