@@ -5,9 +5,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from core.atoms import OWNER, Origin, Principal
+from core.atoms import OWNER, Origin, Principal, id_from
 from core.errors import NotFound
 from core.permissions import Permission
+from core.rights import Grant, Held, Kind, Rights
 from core.spaces import Spaces
 
 
@@ -23,10 +24,15 @@ class Agent(BaseModel):
     cause: str = ""
     """The first change of the chain it was spawned in; what serves one cause shares one place in the queue."""
     model: str = ""
-    """Which LLM answers for it; empty means the one in the settings."""
+    """Which LLM it was given; empty means that of its spawner, at last the one in the settings."""
     tools: tuple[str, ...] = ()
+    """What it was born with, as are the secrets; what it may use now is in its rights."""
     secrets: tuple[str, ...] = ()
     """Names of secrets; the values never come near an agent."""
+    delegate_only: tuple[str, ...] = ()
+    """What of these it may pass on to agents of its own and not use itself."""
+    line: tuple[str, ...] = ()
+    """Its spawner, the spawner of that, and so on, up to an agent of the owner's."""
     injected: tuple[str, ...] = ()
     """Spaces whose newest atoms are always in its context."""
     accounts: tuple[str, ...] = ()
@@ -51,6 +57,7 @@ class Agents:
     """The registry of agents."""
 
     def __init__(self, spaces: Spaces) -> None:
+        self.rights = Rights(spaces.store, spaces.clock)
         self._spaces = spaces
         self._store = spaces.store
 
@@ -83,9 +90,37 @@ class Agents:
             agent = agent.model_copy(update={"created": self._spaces.clock.now()})
         await self.save(agent)
         for name, permission in spaces.items():
+            given = await self.rights.give(_seated(agent, "space", name, str(permission)))
             space = self._spaces.open(name, agent.principal)
-            if await space.permission() != permission:
+            if not given.ended and await space.permission() != permission:
                 await self._spaces.open(name).share(agent.id, permission)
+        await self.give_birthright(agent)
         for name in subscriptions:
             await self._spaces.open(name, agent.principal).subscribe()
         return agent
+
+    async def give_birthright(self, agent: Agent) -> None:
+        """Give an agent the tools, secrets and model that it is born with; what was taken back since stays so."""
+        born: list[tuple[Kind, str]] = [("tool", name) for name in agent.tools]
+        born += [("secret", name) for name in agent.secrets]
+        born += [("model", agent.model)] if agent.model else []
+        for kind, name in born:
+            await self.rights.give(_seated(agent, kind, name))
+
+    async def held(self, agent: Agent, turn: str = "") -> Held:
+        """The tools, secrets and models that the agent holds at this moment, in this turn of it."""
+        return await self.rights.held(agent.id, agent.line, turn)
+
+
+def _seated(agent: Agent, kind: Kind, name: str, permission: str = "") -> Grant:
+    """What an agent was born with, as a grant of its spawner's; one of the owner's agents has it until taken back."""
+    return Grant(
+        id=id_from(f"{agent.id} is born with {kind} {name}"),
+        to=agent.id,
+        kind=kind,
+        name=name,
+        giver=agent.spawner,
+        permission=permission,
+        scope="standing" if agent.coordinator else "task",
+        delegate=name in agent.delegate_only,
+    )

@@ -109,6 +109,10 @@ class Keys:
         """Hash: program -> all it takes to go on; gone when it goes on."""
         return f"{self.namespace}:programs:{{{agent}}}"
 
+    def rights(self, agent: str) -> str:
+        """Hash: `g:` grant -> what the agent was given, `u:` and `t:` grant -> the use or turn it was for."""
+        return f"{self.namespace}:rights:{{{agent}}}"
+
     def draft(self, space: str) -> str:
         """A topic, no key: what an agent is about to say in the space."""
         return f"{self.namespace}:draft:{{{space}}}"

@@ -26,14 +26,16 @@ class Shared(Handle):
         until: datetime | str | None = None,
         delegate: bool = False,
         comment: str = "",
+        grant: str = "",
     ) -> None:
         """Give someone a permission here; needs grant. It lasts while the giver's own right does, at most `until`.
 
         With `delegate` it may be passed on and not be used. A grant until a time, or to pass on only, lies beside a
-        standing one; each new one replaces the giver's own of the same kind.
+        standing one; each new one replaces the giver's own of the same kind. One with a `grant` id of its own lies
+        beside all others, and can be taken back alone.
         """
         given = Permission.parse(permission)
-        await self._share(principal, given, Permission.GRANT, comment, until=until, delegate=delegate)
+        await self._share(principal, given, Permission.GRANT, comment, until=until, delegate=delegate, grant=grant)
 
     async def pass_on(
         self,
@@ -42,15 +44,17 @@ class Shared(Handle):
         *,
         until: datetime | str | None = None,
         delegate: bool = False,
+        grant: str = "",
     ) -> None:
         """Give an agent that one spawns no more than one holds, or may pass on, oneself; needs that permission."""
         level = Permission.parse(permission)
         comment = f"passed {level} on to {child}"
-        await self._share(child, level, level, comment, until=until, delegate=delegate)
+        await self._share(child, level, level, comment, until=until, delegate=delegate, grant=grant)
 
-    async def revoke(self, principal: str, *, comment: str = "") -> None:
-        """Take back what this holder gave; with grant, all that anyone gave."""
-        await self._share(principal, Permission.NONE, Permission.READ, comment or f"took {principal}'s access back")
+    async def revoke(self, principal: str, *, comment: str = "", grant: str = "") -> None:
+        """Take back what this holder gave; with grant, all that anyone gave. A `grant` id means that one alone."""
+        comment = comment or f"took {principal}'s access back"
+        await self._share(principal, Permission.NONE, Permission.READ, comment, grant=grant)
 
     async def subscribe(self) -> None:
         """Be told of changes from now on; needs read. An agent gets a turn for each."""
@@ -76,6 +80,7 @@ class Shared(Handle):
         *,
         until: datetime | str | None = None,
         delegate: bool = False,
+        grant: str = "",
     ) -> None:
         if not principal or principal == OWNER.id:
             raise InvalidInput("the owner holds every space already; name another principal")
@@ -85,5 +90,5 @@ class Shared(Handle):
         call = self._call("", comment or f"shared {given} with {principal}")
         if given:  # where to look comes first, then the right
             await self._store.run("SADD", self._store.keys.held(principal), self.id)
-        grant = (principal, int(given), int(needed), ends, int(delegate))
-        await self._store.mutate("stoa_share", self.id, *call, *grant)
+        what = (principal, int(given), int(needed), ends, int(delegate), grant)
+        await self._store.mutate("stoa_share", self.id, *call, *what)

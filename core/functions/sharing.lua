@@ -23,24 +23,30 @@ redis.register_function('stoa_describe', function(KEYS, A)
   return {1, announce(k, c, 'describe', '', 0)}
 end)
 
--- A grant is {giver, level, until (ms) or 0, delegate 0 or 1}; older ones are {giver, level}. Standing grants, those until
--- a time, and each of these to be passed on only lie beside one another: a new one replaces the giver's of its own kind.
+-- A grant is {giver, level, until (ms) or 0, delegate 0 or 1, id or ''}; older ones are {giver, level}. Standing grants,
+-- those until a time, each of these to be passed on only, and those with an id of their own lie beside one another: a new
+-- one replaces the giver's of its own kind.
 local function kind(grant) return ((grant[3] or 0) > 0 and 2 or 0) + (grant[4] or 0) end
 
--- who ... comment | principal level needed until delegate. `needed` is grant to share, or the level itself for a spawner
--- that passes on to its child no more than it holds. Level 0 takes back what `who` gave (everything, for a grant holder).
+-- who ... comment | principal level needed until delegate id. `needed` is grant to share, or the level itself for a spawner
+-- that passes on to its child no more than it holds. Level 0 takes back what `who` gave (everything, for a grant holder),
+-- or of that the one with this id.
 redis.register_function('stoa_share', function(KEYS, A)
   local k, c = keys(KEYS, A[5]), call(A)
   local principal, given, needed = A[9], tonumber(A[10]), tonumber(A[11])
   local refused = refusal(k, c.who, math.max(given, needed, READ), true) or fenced(k, c.who, c.epoch)
   if refused then return refused end
-  local fresh = {c.who, given, tonumber(A[12]), tonumber(A[13])}
+  local id = A[14] or ''
+  local fresh = {c.who, given, tonumber(A[12]), tonumber(A[13]), id}
   local all = given == 0 and reaches(k, c.who, GRANT, true, {})
   local raw, kept = redis.call('HGET', k.grants, principal), {}
   for _, grant in ipairs(raw and cmsgpack.unpack(raw) or {}) do
-    local replaced = grant[1] == c.who and (given == 0 or kind(grant) == kind(fresh))
+    local same = (grant[5] or '') == id
+    if given == 0 then same = same or id == ''  -- without an id all of it is taken back
+    else same = same and (id ~= '' or kind(grant) == kind(fresh)) end
+    local replaced = same and (all or grant[1] == c.who)
     local over = (grant[3] or 0) > 0 and grant[3] <= k.now
-    if not (all or replaced or over) then kept[#kept + 1] = grant end
+    if not (replaced or over) then kept[#kept + 1] = grant end
   end
   if given > 0 then kept[#kept + 1] = fresh end
   if #kept > 0 then redis.call('HSET', k.grants, principal, cmsgpack.pack(kept))
