@@ -107,9 +107,9 @@ class Agents:
         for kind, name in born:
             await self.rights.give(_seated(agent, kind, name))
 
-    async def held(self, agent: Agent, turn: str = "") -> Held:
-        """The tools, secrets and models that the agent holds at this moment, in this turn of it."""
-        return await self.rights.held(agent.id, agent.line, turn)
+    async def held(self, agent: Agent, turn: str = "", operation: str = "") -> Held:
+        """The tools, secrets and models that the agent holds at this moment, in this turn, for this very act."""
+        return await self.rights.held(agent.id, agent.line, turn, operation)
 
 
 def _seated(agent: Agent, kind: Kind, name: str, permission: str = "") -> Grant:

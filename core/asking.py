@@ -11,11 +11,12 @@ from core.audit import SPACE as AUDIT
 from core.audit import Audit
 from core.decisions import Decisions
 from core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from core.filters import Filter
 from core.permissions import Permission
 from core.requests import WIDTH, Request, frozen, lasting, one_of, quoted, scope_called, thawed
-from core.search import Filter
 from core.spaces import Actor, Space, Spaces, first_words
 from core.tools import acting
+from core.uses import Uses
 
 MOST_ASKED = 10
 """How many requests one agent may make within an hour."""
@@ -41,6 +42,10 @@ class Asking:
         known: dict[str, Callable[..., Awaitable[object]]] = {function.__name__: function for function in everyone}
         return known | ({"ask_owner": self.ask_owner} if agent.coordinator else {})
 
+    async def uses(self, agent: Agent, actor: Actor, turn: str) -> Uses:
+        """What this agent uses in this turn, checked and counted."""
+        return await Uses.begin(self._spaces, self._agents, self._audit, agent, actor, turn)
+
     async def request(
         self,
         why: str,
@@ -56,13 +61,15 @@ class Asking:
         than the task needs. `why` says what for. `scope` is once, turn, task, until (with an ISO time) or standing. Who
         spawned you decides, or the owner; end your turn then, the answer wakes you with a change "granted: ..." or
         "denied: ..."."""
-        agent = await self._agents.get(acting().actor.principal.id)
+        me = acting().actor
+        agent = await self._agents.get(me.principal.id)
         room, operation = await self._room(agent), f"request {acting().operation()}"
         id = id_from(f"{room.id}/{operation}")
         record = await self._audit.noted(f"request {id}")
         if record is None:
             wanted = {"space": space, "permission": permission, "tool": tool, "secret": secret, "model": model}
-            asked = frozen(id, room.id, agent.id, why, (), **wanted, scope=scope, until=until)
+            sources = tuple(me.label.sources) if me.label else ()
+            asked = frozen(id, room.id, agent.id, why, sources, **wanted, scope=scope, until=until)
             await self._check(agent, asked)
             record = await self._audit.note(
                 "request",
@@ -71,7 +78,7 @@ class Asking:
                 why=asked.why,
                 details=asked.details(),
                 about=[asked.ref],
-                cause=acting().actor.cause,
+                cause=me.cause,
                 operation=f"request {id}",
             )
         return await self._opened(thawed(record), agent, operation)
@@ -159,30 +166,26 @@ class Asking:
         return room
 
     async def _check(self, agent: Agent, asked: Request) -> None:
-        """Raises what keeps a request from being made, and writes it down."""
-        try:
-            if asked.kind == "space" and asked.name in (APPROVALS, AUDIT) and asked.permission != "read":
+        """Raises what keeps a request from being made."""
+        await self._audit.prepare()
+        if asked.kind == "space" and asked.name in (APPROVALS, AUDIT) and asked.permission != "read":
+            raise PermissionDenied(
+                f"space: {asked.name!r} is written by Stoa alone; nobody can be given more than read"
+            )
+        if await self._has(agent, asked):
+            raise InvalidInput(f"You hold {asked.what} already; use it.")
+        past = self._spaces.open(AUDIT, HOUSE)
+        recent = self._spaces.clock.now() - HOUR
+        mine: Filter = {"kind": "request", "who": agent.id, "at": {"gte": recent}}
+        if len(await past.search(metadata=mine, limit=MOST_ASKED)) >= MOST_ASKED:
+            raise PermissionDenied(f"You have made {MOST_ASKED} requests within an hour; do what you can without.")
+        same: Filter = {"kind": "denial", "asker": agent.id, "wants": asked.kind, "name": asked.name}
+        for denied in await past.search(metadata={**same, "at": {"gte": recent}}, limit=MOST_ASKED):
+            if denied.metadata.get("permission", "") == asked.permission:
                 raise PermissionDenied(
-                    f"space: {asked.name!r} is written by Stoa alone; nobody can be given more than read"
+                    f"{asked.what} was denied to you ({denied.metadata.get('why', '')}); do without it, and say in "
+                    "your report what could not be done."
                 )
-            if await self._has(agent, asked):
-                raise InvalidInput(f"You hold {asked.what} already; use it.")
-            past = self._spaces.open(AUDIT, HOUSE)
-            recent = self._spaces.clock.now() - HOUR
-            mine: Filter = {"kind": "request", "who": agent.id, "at": {"gte": recent}}
-            if len(await past.search(metadata=mine, limit=MOST_ASKED)) >= MOST_ASKED:
-                raise PermissionDenied(f"You have made {MOST_ASKED} requests within an hour; do what you can without.")
-            same: Filter = {"kind": "denial", "asker": agent.id, "wants": asked.kind, "name": asked.name}
-            for denied in await past.search(metadata={**same, "at": {"gte": recent}}, limit=MOST_ASKED):
-                if denied.metadata.get("permission", "") == asked.permission:
-                    raise PermissionDenied(
-                        f"{asked.what} was denied to you ({denied.metadata.get('why', '')}); do without it, and say in "
-                        "your report what could not be done."
-                    )
-        except (PermissionDenied, InvalidInput) as refused:
-            details = {**asked.details(), "asker": agent.id}
-            await self._audit.note("refusal", agent.id, asked.what, outcome=str(refused), details=details)
-            raise
 
     async def _has(self, agent: Agent, asked: Request) -> bool:
         if asked.kind == "space":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from core.agents import Agent
+from core.asking import Asking
 from core.atoms import Atom
 from core.budgets import Purse
 from core.clock import Clock
@@ -19,6 +20,7 @@ from core.spaces import Actor, Space, Spaces
 from core.spawning import Spawner
 from core.times import local_time, words
 from core.tools import Acting, Tool, acting, call_tool
+from core.uses import Uses
 from core.values import Moment, Spawned
 from core.waits import Wait, Waits, check_conditions
 
@@ -61,6 +63,8 @@ class Capabilities:
     tools: Mapping[str, Tool]
     secrets: Secrets
     purse: Purse
+    uses: Uses
+    asking: Asking
     waits: Waits
     heard: dict[str, int] = field(default_factory=dict)
     """For each space, the last change that the agent was told of, by the turn or by `wait_for`."""
@@ -68,7 +72,7 @@ class Capabilities:
     @property
     def objects(self) -> dict[str, frozenset[str]]:
         """The agent's spaces by name, with the methods its permission allows."""
-        return {name: methods(permission) for name, permission in self.connected.items()}
+        return {name: methods(permission) for name, permission in self.uses.with_short(self.connected).items()}
 
     @property
     def functions(self) -> dict[str, Tool]:
@@ -84,7 +88,8 @@ class Capabilities:
             "wait_for": self.wait_for,
             "stop_waiting": self.stop_waiting,
         }
-        return everyone | {name: self.tools[name] for name in self.agent.tools if name in self.tools}
+        held = {name: self.tools[name] for name in self.uses.held.names("tool") if name in self.tools}
+        return everyone | self.asking.functions(self.agent) | held
 
     async def answer(self, call: Call, made_in: str = "", waited: Wait | None = None) -> object:
         """Do what the code asked for; raises what the code shall see, or `Wait` where it is to be asked again later.
@@ -92,13 +97,24 @@ class Capabilities:
         One that is asked again was `made_in` an earlier turn and has `waited` for something.
         """
         operation = f"{made_in or self.turn}.{call.number}"
-        function = getattr(Space, call.name) if call.target else self.functions[call.name]
+        known = {} if call.target else {**self.tools, **self.functions}
+        function = known.get(call.name) or getattr(Space, call.name)
         try:
             if call.target:
                 return await self._space(call, operation)
             _fits(call.name, function, call)
-            who = Acting(self.actor, operation, self.agent.secrets, self.secrets, waited)
-            return await call_tool(function, who, *call.args, **call.kwargs)
+            if call.name not in self.tools:
+                who = Acting(self.actor, operation, waited=waited)
+                return await call_tool(function, who, *call.args, **call.kwargs)
+            async with self.uses.tool(call.name, operation) as secrets:
+                who = Acting(self.actor, operation, secrets, self.secrets, waited)
+                try:
+                    return await call_tool(function, who, *call.args, **call.kwargs)
+                finally:
+                    await self.uses.used_secrets(who.taken, operation)
+        except PermissionDenied as refused:
+            await self.uses.refused(f"{call.target}.{call.name}".lstrip("."), refused)
+            raise
         except (TypeError, AttributeError, KeyError) as error:  # an argument of a kind nobody expected
             raise InvalidInput(
                 f"{call.name}: {error}. It is called as {_signature(call.name, function)[2:]}"
@@ -116,12 +132,14 @@ class Capabilities:
         tools: list[str] | None = None,
         secrets: list[str] | None = None,
         model: str = "",
+        delegate_only: list[str] | None = None,
         budget: dict[str, float] | None = None,
     ) -> Spawned:
         """Create an agent that works on `task` on its own while you go on. `spaces` says what it may do where
-        ({"notes": "read"}), never more than you may; the same holds for tools, secrets and model. `budget`
-        bounds what it may use ({"turns": 20, "spawns": 0, "tokens": 100000, "dollars": 0.5, "seconds": 600}); without
-        one it shares yours. It reports in the space named by the answer's .space, which wakes you."""
+        ({"notes": "read"}), never more than you may; the same holds for tools, secrets and model. What of it you name
+        in `delegate_only` it may pass on to agents of its own and not use. `budget` bounds what it may use
+        ({"turns": 20, "spawns": 0, "tokens": 100000, "dollars": 0.5, "seconds": 600}); without one it shares yours. It
+        reports in the space named by the answer's .space, which wakes you."""
         return await self.spawner.spawn(
             self.actor,
             task,
@@ -131,6 +149,7 @@ class Capabilities:
             secrets or (),
             model,
             acting().call,
+            delegate_only=delegate_only or (),
             budget=budget,
             purse=self.purse,
         )
@@ -199,7 +218,7 @@ class Capabilities:
 
     async def _space(self, call: Call, operation: str) -> object:
         space = self.spaces.open(call.target, self.actor)
-        if call.name not in methods(self.connected.get(call.target, Permission.NONE)):
+        if call.name not in self.objects.get(call.target, ()):
             raise PermissionDenied(f"{call.name}() is not among what you may do in {call.target!r}")
         method = getattr(space, call.name)
         kwargs = dict(call.kwargs)
@@ -209,10 +228,13 @@ class Capabilities:
             kwargs.setdefault("comment", "")
             kwargs["comment"] = kwargs["comment"] or f"{call.name}d by {self.agent.id}"
         _fits(f"{call.target}.{call.name}", method, Call(call.number, call.target, call.name, call.args, kwargs))
-        answer = await method(*call.args, **kwargs)
-        if call.name in PAST:  # older text is trusted no more than the atom as it is, whose mark stays
-            await space.get(str(inspect.signature(method).bind(*call.args, **kwargs).arguments["id"]))
-        return answer
+        needed = next(level for level, names in METHODS.items() if call.name in names)
+        held = self.connected.get(call.target, Permission.NONE)
+        async with self.uses.space(call.target, needed, held, operation):
+            answer = await method(*call.args, **kwargs)
+            if call.name in PAST:  # older text is trusted no more than the atom as it is, whose mark stays
+                await space.get(str(inspect.signature(method).bind(*call.args, **kwargs).arguments["id"]))
+            return answer
 
 
 def _seconds(timeout: object) -> float:

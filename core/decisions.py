@@ -115,6 +115,7 @@ class Decisions:
     async def run(self) -> None:
         """Carry out what the owner answers, each answer once, also those given while nothing ran."""
         await self._approvals.prepare()
+        await self._audit.prepare()
         space = self._spaces.open(APPROVALS, HOUSE)
         notifications, cursor = self._spaces.notifications, "house:approvals"
         while True:

@@ -77,6 +77,8 @@ class Held:
     line: tuple[Owned, ...]
     now: datetime
     turn: str = ""
+    operation: str = ""
+    """The act it is asked for: what this very act has used up counts as there, so that it can be done again."""
 
     def grants(self, kind: Kind, name: str = "", *, passing: bool = False) -> list[Grant]:
         """The agent's grants of this kind that are in force, lasting ones first; `passing` counts those to pass on."""
@@ -108,7 +110,7 @@ class Held:
         owned = self.line[position]
         if grant.ended or (grant.until and grant.until <= self.now) or (grant.delegate and not passing):
             return False
-        if grant.scope == "once" and grant.id in owned.used:
+        if grant.scope == "once" and owned.used.get(grant.id) not in (None, self.operation):
             return False
         if grant.scope == "turn" and owned.turns.get(grant.id) not in (None, self.turn):
             return False
@@ -134,11 +136,11 @@ class Rights:
         self._store = store
         self._clock = clock
 
-    async def held(self, agent: str, line: Sequence[str] = (), turn: str = "") -> Held:
+    async def held(self, agent: str, line: Sequence[str] = (), turn: str = "", operation: str = "") -> Held:
         """What the agent holds at this moment: one round trip, whatever the depth."""
         names = (agent, *line)
         stored = await self._store.together(*(["HGETALL", self._store.keys.rights(name)] for name in names))
-        return Held(tuple(map(_read, names, stored)), self._clock.now(), turn)
+        return Held(tuple(map(_read, names, stored)), self._clock.now(), turn, operation)
 
     async def give(self, grant: Grant) -> Grant:
         """Give a right; the same id again changes nothing. Answers the grant as it is kept, taken back perhaps."""

@@ -7,6 +7,7 @@ from core.atoms import id_from, new_id
 from core.budgets import Purse
 from core.errors import InvalidInput, PermissionDenied
 from core.permissions import Permission
+from core.rights import Held
 from core.settings import Settings
 from core.spaces import Actor, Spaces, first_words
 from core.values import Spawned
@@ -37,6 +38,7 @@ class Spawner:
         model: str = "",
         operation: str = "",
         *,
+        delegate_only: Sequence[str] = (),
         budget: Mapping[str, float] | None = None,
         purse: Purse | None = None,
     ) -> Spawned:
@@ -49,9 +51,11 @@ class Spawner:
         wanted = {name: Permission.parse(permission) for name, permission in (spaces or {}).items()}
         _check_task(task)
         await self._check_spaces(parent, wanted)
-        _check_names("tools", tools, parent.tools)
-        _check_names("secrets", secrets, parent.secrets)
-        self._check_model(parent, model)
+        held = await self._agents.held(parent)
+        _check_names("tools", tools, held.names("tool", passing=True))
+        _check_names("secrets", secrets, held.names("secret", passing=True))
+        self._check_model(held, model)
+        _check_delegated(delegate_only, (*wanted, *tools, *secrets))
         id = f"agent-{id_from(operation or new_id())[:8]}"
         room = f"dm-{id}"
         if purse:
@@ -62,10 +66,12 @@ class Spawner:
             task=task,
             spawner=parent.id,
             cause=parent.cause or actor.cause.root,
-            model=model or parent.model,
+            model=model,
             tools=tuple(tools),
             secrets=tuple(secrets),
             accounts=((f"agent:{id}", *parent.accounts) if budget else parent.accounts),
+            delegate_only=tuple(delegate_only),
+            line=(parent.id, *parent.line),
             speaks_in=room,
             created=self._spaces.clock.now(),
         )
@@ -79,7 +85,8 @@ class Spawner:
         room = await self._spaces.create(child.speaks_in, actor, self._convention)
         await room.pass_on(child.id, Permission.WRITE)
         for name, permission in wanted.items():
-            await self._spaces.open(name, actor).pass_on(child.id, permission)
+            await self._spaces.open(name, actor).pass_on(child.id, permission, delegate=name in child.delegate_only)
+        await self._agents.give_birthright(child)
         await self._agents.save(child)
         await room.subscribe()
         await self._spaces.open(child.speaks_in, child.principal).subscribe()
@@ -94,11 +101,13 @@ class Spawner:
                     f"{parent.spawner} to give you {permission} first."
                 )
 
-    def _check_model(self, parent: Agent, model: str) -> None:
-        own = parent.model or self._settings.model
-        if model and model != own:
+    def _check_model(self, held: Held, model: str) -> None:
+        own = [held.model() or self._settings.model]
+        own += [name for name in held.names("model", passing=True) if name not in own]
+        if model and model not in own:
             raise PermissionDenied(
-                f"model: you asked for {model!r} and may use {own!r}. Leave model out to pass your own on."
+                f"model: you asked for {model!r} and may use {', '.join(map(repr, own))}. Leave model out to pass your "
+                "own on, or ask for more with request()."
             )
 
 
@@ -116,3 +125,12 @@ def _check_names(field: str, wanted: Sequence[str], held: Sequence[str]) -> None
         have = ", ".join(held) or "none"
         asked = ", ".join(wider)
         raise PermissionDenied(f"{field}: you asked for {asked} and hold {have}. Pass on only what you hold yourself.")
+
+
+def _check_delegated(wanted: Sequence[str], given: Sequence[str]) -> None:
+    if isinstance(wanted, str):
+        raise InvalidInput("delegate_only: give a list of names, not one text")
+    if unknown := sorted(set(wanted) - set(given)):
+        raise InvalidInput(
+            f"delegate_only: {', '.join(unknown)} is not among the spaces, tools and secrets given; name it there, too"
+        )

@@ -109,6 +109,8 @@ class Acting:
     secrets: Secrets = field(default_factory=Secrets)
     waited: Wait | None = None
     """What this very call has waited for, where it is made again."""
+    taken: list[str] = field(default_factory=list)
+    """The names of the secrets that were used."""
 
     def operation(self) -> str:
         """An operation id: the same call carried out twice has the same one."""
@@ -120,6 +122,7 @@ class Acting:
             raise PermissionDenied(
                 f"{self.actor.principal} does not hold the secret {name}; ask who spawned you for it."
             )
+        self.taken.append(name)
         return self.secrets.value(name)
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 
 from core.agents import Agent, Agents
+from core.asking import Asking
 from core.atoms import Cause, Origin
 from core.budgets import Purse
 from core.capabilities import Capabilities
@@ -59,6 +60,7 @@ class Turns:
     secrets: Secrets
     waits: Waits
     programs: Programs
+    asking: Asking
     people: Sandbox
     """Where the code of agents runs that people talk to; theirs alone, so that it is never full."""
     background: Sandbox
@@ -155,7 +157,6 @@ class Turn:
         self._news = news
         self._noted = noted
         self._purse = purse
-        self._llm = turns.models(agent.model)
         self._program = program
         self._waiting: list[Waiting] = []
 
@@ -163,6 +164,8 @@ class Turn:
         """Take the turn; answers what it adds to the session."""
         async with self._working():
             self._waiting = await self._turns.waits.of(self.agent.id)
+            self._uses = await self._turns.asking.uses(self.agent, self.actor, self._news.turn)
+            self._llm = self._turns.models(self._uses.held.model())
             connected = await self._turns.spaces.held(self.agent.principal)
             capabilities = Capabilities(
                 self.agent,
@@ -177,6 +180,8 @@ class Turn:
                 self._turns.tools,
                 self._turns.secrets,
                 self._purse,
+                self._uses,
+                self._turns.asking,
                 self._turns.waits,
                 dict(self._news.cursors),
             )

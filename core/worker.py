@@ -10,6 +10,8 @@ from typing import Any
 from docket import Docket
 from docket import Worker as Engine
 
+from core.asking import Asking
+from core.audit import Audit
 from core.contexts import Contexts
 from core.errors import LeaseLost, StoaError
 from core.governor import Governor
@@ -60,6 +62,7 @@ class Worker:
         self._convention = convention
         self._llm = llm
         self._lease = lease
+        self._asking = Asking(house.spaces, house.agents, house.approvals, Audit(house.spaces), convention)
         self._processes = processes
         self._engines: list[asyncio.Task[Any]] = []
         self._contexts = Contexts(house.spaces, house.embedder)
@@ -89,6 +92,7 @@ class Worker:
                 group.create_task(self._look_at_waits(), name="waits")
                 group.create_task(self._house.timers.run(), name="timers")
                 group.create_task(self._house.approvals.run(), name="approvals")
+                group.create_task(self._asking.decisions.run(), name="decisions")
 
     async def drain(self, seconds: float) -> None:
         """Begin no turn any more, and wait until those under way have ended, `seconds` at most.
@@ -108,6 +112,7 @@ class Worker:
             agents=house.agents,
             contexts=self._contexts,
             governor=Governor(house.budgets, house.spaces, house.agents),
+            asking=self._asking,
             spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),
             settings=house.settings,
             models=self._model,
