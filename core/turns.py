@@ -284,6 +284,7 @@ class Turn:
             self._purse.paid(field, Usage(*usage))
             return str(noted)
         await note_label(self._lane, self.actor)
+        self._llm = self._turns.models((await self._uses.looked()).model())  # it may have been taken back meanwhile
         await self._purse.reserve(field, self._llm.name, messages)
         reply, usage = await self._asked(messages)
         await self._lane.note(field, encode([reply, astuple(usage)]))
