@@ -122,7 +122,7 @@ class Approvals:
         space = self._spaces.open(SPACE, Actor(by))
         atom = await self._question(space, id)
         _still_open(atom)
-        if _deadline(atom) <= self._clock.now():
+        if deadline(atom) <= self._clock.now():
             await self._expire(atom)
             raise Conflict("The time to answer was over, so the answer was no. It can be asked anew.")
         chosen = pick(choice, offered(atom))
@@ -141,7 +141,7 @@ class Approvals:
         """How the question `id` (or `approvals/id`) stands; past its deadline it counts as expired, which means no."""
         atom = await self.get(id)
         status, choice = str(atom.metadata["status"]), str(atom.metadata.get("choice", ""))
-        if status == "open" and _deadline(atom) <= self._clock.now():
+        if status == "open" and deadline(atom) <= self._clock.now():
             status = "expired"
         return Outcome(status, choice, next((one.label for one in offered(atom) if one.id == choice), ""))
 
@@ -168,9 +168,9 @@ class Approvals:
     async def _expire_due(self) -> datetime:
         now = self._clock.now()
         soon: Filter = {"status": "open", "deadline": {"lte": now + HORIZON}}
-        for atom in sorted(await self._spaces.open(SPACE, HOUSE).search(metadata=soon, limit=1000), key=_deadline):
-            if _deadline(atom) > now:
-                return _deadline(atom)
+        for atom in sorted(await self._spaces.open(SPACE, HOUSE).search(metadata=soon, limit=1000), key=deadline):
+            if deadline(atom) > now:
+                return deadline(atom)
             await self._expire(atom)
         return now + HORIZON
 
@@ -183,7 +183,7 @@ class Approvals:
 
     async def _waiting(self, space: Space, wanted: Filter) -> list[Atom]:
         atoms = await space.search(metadata={"status": "open", **wanted}, limit=1000)
-        return sorted(atoms, key=_deadline)
+        return sorted(atoms, key=deadline)
 
     async def _question(self, space: Space, id: str) -> Atom:
         try:
@@ -212,10 +212,11 @@ def pick(text: str, choices: Sequence[Choice]) -> Choice | None:
     return choices[0] if approving and said in ("yes", "y", "ok", "okay") and choices[0].id != NO.id else None
 
 
-def _deadline(atom: Atom) -> datetime:
-    deadline = atom.metadata.get("deadline")
-    assert isinstance(deadline, datetime)
-    return deadline
+def deadline(atom: Atom) -> datetime:
+    """Until when a question can be answered."""
+    moment = atom.metadata.get("deadline")
+    assert isinstance(moment, datetime)
+    return moment
 
 
 def _still_open(atom: Atom) -> None:

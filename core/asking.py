@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from core.agents import Agent, Agents
 from core.approvals import SPACE as APPROVALS
-from core.approvals import Approvals, Choice
+from core.approvals import Approvals, Choice, deadline
 from core.atoms import HOUSE, OWNER, Atom, Principal, id_from
 from core.audit import SPACE as AUDIT
 from core.audit import Audit
@@ -17,6 +17,7 @@ from core.requests import WIDTH, Request, frozen, lasting, one_of, quoted, scope
 from core.spaces import Actor, Space, Spaces, first_words
 from core.tools import acting
 from core.uses import Uses
+from core.waits import Wait
 
 MOST_ASKED = 10
 """How many requests one agent may make within an hour."""
@@ -107,36 +108,32 @@ class Asking:
         return await self.decisions.tell(asked, me, "denied", asked.scope, why)
 
     async def ask_owner(self, question: str = "", choices: Sequence[str] = ("yes", "no"), request: str = "") -> str:
-        """Put a question to the owner with a few short choices, or, with `request`, the request of an agent that you
-        spawned and may not grant yourself. It does not wait: end your turn, the owner's answer wakes you, and the
-        agent that made the request, too."""
-        me = acting().actor
-        agent = await self._agents.get(me.principal.id)
+        """Ask the owner a question with a few short choices: this program waits, be it for days, and goes on with the
+        chosen one, or with "" where no answer came in time; meanwhile your turn goes on. With `request` instead, the
+        owner is asked about the request of an agent that you spawned and may not grant; that does not wait."""
+        me, waited = acting().actor, acting().waited
         if request:
             asked = await self._mine(request)
             await self.decisions.put_to_owner(asked, await self._agents.get(asked.asker), me.cause)
             return f"The owner has been asked whether {asked.asker} may have {asked.what}."
-        if isinstance(choices, str) or not all(isinstance(one, str) for one in choices):
-            raise InvalidInput('choices: give a list of short texts, such as ["yes", "no"]')
-        if not question.strip():
-            raise InvalidInput("question: say what the owner is to decide, or name a request")
-        room, operation = await self._room(agent), acting().operation()
-        told = await Space(self._spaces, room.id, Actor(me.principal, me.cause, me.epoch)).put(
-            question,
-            comment=f"asks the owner: {first_words(question)}",
-            metadata={"kind": "question", "status": "open"},
-            operation=f"{operation}.question",
-        )
-        await self._approvals.ask(
-            f"{agent.id} asks you: {quoted(question)}",
-            asker=agent.id,
-            choices=[Choice(one.strip().casefold()[:40], one.strip()[:80]) for one in choices],
-            about=[told.ref],
-            details={"told": told.ref},
-            cause=me.cause,
-            operation=operation,
-        )
-        return "The owner has been asked; end your turn, the answer will wake you."
+        if waited is None:
+            if isinstance(choices, str) or not all(isinstance(one, str) and one.strip() for one in choices):
+                raise InvalidInput('choices: give a list of short texts, such as ["yes", "no"]')
+            if not question.strip():
+                raise InvalidInput("question: say what the owner is to decide, or name a request")
+            atom = await self._approvals.ask(
+                f"{me.principal.id} asks you: {quoted(question)}",
+                asker=me.principal.id,
+                choices=[Choice(one.strip().casefold()[:40], one.strip()[:80]) for one in choices],
+                details={"question": True},
+                cause=me.cause,
+                operation=acting().operation(),
+            )
+            waited = Wait(APPROVALS, atom.id, deadline(atom))
+        outcome = await self._approvals.outcome(waited.atom)
+        if outcome.status == "open":
+            raise waited
+        return outcome.label
 
     async def revoke(self, agent: str, space: str = "", tool: str = "", secret: str = "", model: str = "") -> None:
         """Take back what you gave to an agent: your permission on a space, a tool, a secret or a model. Whatever it has

@@ -146,8 +146,6 @@ class Decisions:
         try:
             if request := details.get("request"):
                 await self._settle_request(str(request), approval)
-            elif told := details.get("told"):
-                await self._tell_answer(str(told), status, choice)
         except StoreUnavailable:
             raise
         except StoaError as error:
@@ -169,17 +167,6 @@ class Decisions:
         if outcome == "granted":
             await self.give(asked, owner, scope)
         await self.tell(asked, house, outcome, scope, "" if outcome == "granted" else why)
-
-    async def _tell_answer(self, told: str, status: str, choice: str) -> None:
-        room, _, id = told.partition("/")
-        answer = choice if status != "expired" else "no answer in time, which means no"
-        await self._as_house(room)
-        await self._spaces.open(room, HOUSE).update(
-            id,
-            comment=f"answered: {first_words(answer)}",
-            metadata={"status": status, "answer": answer},
-            operation=f"answered {id}",
-        )
 
     async def _as_house(self, room: str) -> None:
         """Let Stoa itself write in a direct-message space, to tell what was decided."""

@@ -263,6 +263,22 @@ async def test_a_tool_taken_from_a_spawner_bites_its_agents_in_their_running_tur
     assert "you called list_timers and hold none now" in report.content
 
 
+async def test_a_program_that_asks_the_owner_goes_on_with_the_answer(house: House) -> None:
+    await furnished(house)
+
+    def assistant(tail: str) -> str:
+        if "<output>" in tail:
+            return tail.partition("<output>\n")[2].partition("\n")[0] if "chosen" in tail else ""
+        return code("colour = ask_owner('Which colour?', ['red', 'Dark blue'])", "print('chosen', colour)")
+
+    async with working(house, playing(assistant, assistant)):
+        await tell(house, "Paint it")
+        question = await answered(house, "dark blue")
+        (answer,) = [atom for atom in await said(house) if "chosen" in atom.content]
+    assert question.content == "assistant asks you: “Which colour?”"
+    assert answer.content == "chosen Dark blue"
+
+
 async def test_a_grant_for_a_time_ends_by_the_clock(house: House, clock: MovableClock) -> None:
     await furnished(house)
 
