@@ -48,7 +48,8 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
     told: list[Change] = []
     room = MOST_CHARACTERS
     for space in cursors:
-        for change in await _changes(spaces, agent, space, cursors[space]):
+        last, changes = await _news(spaces, agent, space, cursors[space])
+        for change in changes:
             if change.atom and change.author != agent.id:
                 notice = await _notice(spaces, agent, change)
                 room -= len(notice.content)
@@ -57,17 +58,51 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
                 told.append(change)
                 notices.append(notice)
             cursors[space] = change.seq
+        else:
+            cursors[space] = last
     cause = max((change.cause for change in told), key=lambda cause: cause.depth, default=Cause())
     turn = f"{agent.id}:{told[0].space}/{told[0].seq}" if told else ""
     more = room < 0 or len(told) == MOST_CHANGES
     return News(turn, spaces.clock.now(), cause.root, cause.depth, cursors, notices, more)
 
 
-async def _changes(spaces: Spaces, agent: Agent, space: str, after: int) -> list[Change]:
+async def behind(spaces: Spaces) -> list[str]:
+    """The agents that are to have a turn: for what lies behind their cursors, or because theirs was cut off."""
+    store, keys = spaces.store, spaces.store.keys
+    agents = [id.decode() for id in await store.run("SMEMBERS", keys.agents())]
+    cursors = await store.together(*(["HGETALL", keys.cursors(agent)] for agent in agents))
+    cursors_of = {
+        agent: {space.decode(): int(seq) for space, seq in places.items()}
+        for agent, places in zip(agents, cursors, strict=True)
+    }
+    names = sorted({space for places in cursors_of.values() for space in places})
+    newest = await store.together(*(["HGET", keys.space(space), "seq"] for space in names))
+    ends = {space: int(seq or 0) for space, seq in zip(names, newest, strict=True)}
+    late = [
+        (agent, space) for agent, places in cursors_of.items() for space, seq in places.items() if seq < ends[space]
+    ]
+    due = await store.answers(
+        *(store.reading("stoa_due", space, agent, cursors_of[agent][space]) for agent, space in late)
+    )
+    begun = await store.together(*(["EXISTS", keys.journal(agent)] for agent in agents))
+    late_ones = {agent for agent, journal in zip(agents, begun, strict=True) if journal}
+    for (agent, space), answer in zip(late, due, strict=True):
+        if isinstance(answer, Exception):  # it may not read this at present
+            continue
+        wanted, seen = answer
+        if wanted:
+            late_ones.add(agent)
+        elif seen > cursors_of[agent][space]:
+            await spaces.notifications.advance(agent, space, seen, known=True)
+    return sorted(late_ones)
+
+
+async def _news(spaces: Spaces, agent: Agent, space: str, after: int) -> tuple[int, list[Change]]:
+    """The changes that are for this agent, and the number of the last one that was looked at."""
     try:
-        return await spaces.notifications.changes(space, agent.principal, after)
+        return await spaces.notifications.news(space, agent.principal, after)
     except NotFound:  # it may not read this at present
-        return []
+        return after, []
 
 
 async def _notice(spaces: Spaces, agent: Agent, change: Change) -> Notice:

@@ -1,19 +1,26 @@
-"""Notifications: the change log read from a durable cursor, with pub/sub only to say that there is more."""
+"""Notifications: changes as they are published, and from the log, by a durable cursor, what was missed of them."""
 
 import asyncio
 import contextlib
-from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import orjson
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
 from core.atoms import Change, Principal
+from core.errors import StoreUnavailable
+from core.places import PAGE, Place, Reading
 from core.store import Store, read_change, unpack
 
-PAGE = 500
+AGAIN = 0.2
+"""Seconds until one looks again for a Redis that is away."""
+Listener = TypeVar("Listener")
+Ear = Callable[[bytes, bytes | None], None]
+"""Takes a message and the topic it came on; None in its place says that messages may have been missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +42,14 @@ class Wake:
 class Notifications:
     """Tells readers of spaces what has changed: one connection for any number of them.
 
-    A reader's place is its cursor, so one that was away misses nothing and is told nothing twice; publishing only
-    shortens the wait.
+    A reader that was away misses nothing and is told nothing twice: what was published meanwhile is in the log.
     """
 
     def __init__(self, store: Store, waiting: Redis) -> None:
         self.store = store
         self._topics = waiting.pubsub()
-        self._readers: dict[bytes, set[asyncio.Queue[bytes | None]]] = defaultdict(set)
+        self._ears: dict[bytes, dict[Ear, None]] = defaultdict(dict)
+        self._places: dict[bytes, dict[Place, None]] = defaultdict(dict)
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Notifications":
@@ -63,41 +70,79 @@ class Notifications:
         entries = await self.store.run(*self.store.reading("stoa_changes", space, reader.id, after, limit))
         return [read_change(space, entry) for entry in entries]
 
+    async def news(self, space: str, subscriber: Principal, after: int) -> tuple[int, list[Change]]:
+        """Of the changes after number `after` those that its subscription is about, and the last one looked at."""
+        call = self.store.reading("stoa_news", space, subscriber.id, after, PAGE)
+        last, entries = await self.store.run(*call)
+        return int(last), [read_change(space, entry) for entry in entries]
+
     async def follow(self, space: str, reader: Principal, after: int) -> AsyncIterator[Change]:
-        """Every change after number `after`, then each new one as it happens: no gap, none twice, in order."""
-        topic = self.store.keys.changes(space).encode()
-        async with self._reading(topic) as queue:
+        """Every change after number `after`, then each new one as it happens: no gap, none twice, in order.
+
+        Once it has begun, Redis may be away for as long as it likes. Raises `NotFound` when the reader may not read.
+        """
+        found: deque[Change] = deque()
+
+        def tell(change: Change) -> None:
+            found.append(change)
+            place.stirred.set()
+            if len(found) > PAGE:  # whoever takes them is slow: the log keeps the rest
+                place.pause()
+
+        place = Place(after, self._log(space, reader), tell)
+        async with self._listening(self._places, self.store.keys.changes(space).encode(), place):
+            await place.read_on()
             while True:
-                found = await self.changes(space, reader, after)
-                for change in found:
-                    after = change.seq
-                    yield change
-                if len(found) < PAGE:
-                    await _any(queue)
+                while found:
+                    yield found.popleft()
+                await place.stirred.wait()
+                await self._read_on(place)
+
+    @contextlib.asynccontextmanager
+    async def telling(
+        self, space: str, reader: Principal, after: int, tell: Callable[[Change], None]
+    ) -> AsyncIterator[None]:
+        """Call `tell` with every change after number `after`, as `follow` does, as soon as it is heard of."""
+        place = Place(after, self._log(space, reader), tell)
+
+        async def read_on() -> None:
+            while True:
+                await place.stirred.wait()
+                await self._read_on(place)
+
+        async with self._listening(self._places, self.store.keys.changes(space).encode(), place):
+            await place.read_on()
+            reading = asyncio.create_task(read_on(), name=f"changes of {space}")
+            try:
+                yield
+            finally:
+                reading.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await reading
 
     async def wakes(self) -> AsyncIterator[Wake]:
         """Each change of any space as it is published. One may be lost with a connection: look at the cursors, too."""
-        pattern = self.store.keys.changes("*").encode()
-        start = len(self.store.keys.changes("").rstrip("}"))
-        async with self._reading(pattern, is_pattern=True) as queue:
+        messages: asyncio.Queue[Wake] = asyncio.Queue()
+
+        def hear(topic: bytes, message: bytes | None) -> None:
+            if message is not None:
+                woken, *_ = unpack(message)
+                messages.put_nowait(Wake(self._space_of(topic), tuple(name.decode() for name in woken or ())))
+
+        async with self._listening(self._ears, self.store.keys.changes("*").encode(), hear, is_pattern=True):
             while True:
-                message = await queue.get()
-                if message is None:
-                    continue
-                topic, _, packed = message.partition(b"\n")
-                woken = unpack(packed) or ()
-                yield Wake(topic.decode()[start:-1], tuple(name.decode() for name in woken))
+                yield await messages.get()
 
     async def cursor(self, subscriber: str, space: str) -> int | None:
         """The number of the last change this subscriber has dealt with; None if it never began."""
         seq = await self.store.run("HGET", self.store.keys.cursors(subscriber), space)
         return None if seq is None else int(seq)
 
-    async def advance(self, subscriber: str, space: str, seq: int) -> None:
-        """Remember that everything up to `seq` is dealt with; a cursor never goes back."""
+    async def advance(self, subscriber: str, space: str, seq: int, *, known: bool = False) -> None:
+        """Remember that everything up to `seq` is dealt with; a cursor never goes back, with `known` none begins."""
         keys = self.store.keys
         names = (keys.lane(subscriber), keys.lease(subscriber), keys.cursors(subscriber))
-        await self.store.run("FCALL", "stoa_advance", len(names), *names, space, seq)
+        await self.store.run("FCALL", "stoa_advance", len(names), *names, space, seq, int(known))
 
     async def draft(self, space: str, draft: Draft) -> None:
         """Show who is looking at the space what an agent is about to say; kept nowhere."""
@@ -105,50 +150,78 @@ class Notifications:
 
     async def drafts(self, space: str) -> AsyncIterator[Draft]:
         """What agents are about to say in the space, from now on."""
-        async with self._reading(self.store.keys.draft(space).encode()) as queue:
+        messages: asyncio.Queue[Draft] = asyncio.Queue()
+
+        def hear(_: bytes, message: bytes | None) -> None:
+            if message is not None:
+                messages.put_nowait(Draft(*orjson.loads(message)))
+
+        async with self._listening(self._ears, self.store.keys.draft(space).encode(), hear):
             while True:
-                message = await queue.get()
-                if message is not None:
-                    agent, text = orjson.loads(message.partition(b"\n")[2])
-                    yield Draft(agent, text)
+                yield await messages.get()
+
+    def _log(self, space: str, reader: Principal) -> Reading:
+        """How this reader reads the log of the space."""
+
+        async def read(after: int) -> tuple[bool, list[Change]]:
+            call = self.store.reading("stoa_follow", space, reader.id, after, PAGE)
+            standing, entries = await self.store.run(*call)
+            return bool(standing), [read_change(space, entry) for entry in entries]
+
+        return read
+
+    async def _read_on(self, place: Place) -> None:
+        """Let a place read on; while Redis is away it stays where it is."""
+        try:
+            await place.read_on()
+        except StoreUnavailable:
+            await asyncio.sleep(AGAIN)
+            place.pause()
+
+    def _space_of(self, topic: bytes) -> str:
+        return topic.decode()[len(self.store.keys.changes("").rstrip("}")) : -1]
 
     @contextlib.asynccontextmanager
-    async def _reading(self, topic: bytes, *, is_pattern: bool = False) -> AsyncIterator[asyncio.Queue[bytes | None]]:
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._readers[topic].add(queue)
+    async def _listening(
+        self, listeners: dict[bytes, dict[Listener, None]], topic: bytes, one: Listener, *, is_pattern: bool = False
+    ) -> AsyncIterator[None]:
+        """Let one more listen to a topic; Redis is told when the first comes and when the last goes."""
+        known = topic in self._ears or topic in self._places
+        listeners[topic][one] = None
         try:
-            if len(self._readers[topic]) == 1:
+            if not known:
                 await (self._topics.psubscribe if is_pattern else self._topics.subscribe)(topic)
-            yield queue
+            yield
         finally:
-            self._readers[topic].discard(queue)
-            if not self._readers[topic]:
-                del self._readers[topic]
+            del listeners[topic][one]
+            if not listeners[topic]:
+                del listeners[topic]
+            if topic not in self._ears and topic not in self._places:
                 with contextlib.suppress(redis_errors.RedisError, OSError):
                     await (self._topics.punsubscribe if is_pattern else self._topics.unsubscribe)(topic)
 
     async def _listen(self) -> None:
-        """Hand every message to its readers. Whenever a topic begins to be heard, at first or after a lost connection,
-        its readers are told to look for themselves, since nothing that was published before has reached them.
+        """Hand every message to its listeners. Whenever a topic begins to be heard, at first or after a lost
+        connection, they are told to look for themselves, since nothing published before has reached them.
         """
         while True:
             try:
                 async for message in self._topics.listen():
-                    topic = message["pattern"] or message["channel"]
+                    topic, channel = message["pattern"] or message["channel"], message["channel"]
                     if message["type"] in ("message", "pmessage"):
-                        self._give(topic, message["channel"] + b"\n" + message["data"])
+                        self._give(topic, channel, message["data"])
                     elif message["type"] in ("subscribe", "psubscribe"):
-                        self._give(topic, None)
+                        self._give(topic, channel, None)
             except (redis_errors.RedisError, OSError):
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(AGAIN)
 
-    def _give(self, topic: bytes, message: bytes | None) -> None:
-        for queue in self._readers.get(topic, ()):
-            queue.put_nowait(message)
-
-
-async def _any(queue: asyncio.Queue[bytes | None]) -> None:
-    """Wait for a message, and take all that have come."""
-    await queue.get()
-    while not queue.empty():
-        queue.get_nowait()
+    def _give(self, topic: bytes, channel: bytes, message: bytes | None) -> None:
+        for hear in list(self._ears.get(topic, ())):
+            hear(channel, message)
+        if places := self._places.get(topic):
+            change = None
+            if message is not None:  # read once, for all places
+                _, seq, fields = unpack(message)
+                change = read_change(self._space_of(channel), (b"%d" % seq, fields))
+            for place in list(places):
+                place.hear(change)

@@ -8,6 +8,7 @@ from core.errors import InvalidInput
 from core.handles import Handle
 from core.permissions import Permission
 from core.store import milliseconds
+from core.subscriptions import Wish, subscription
 
 
 class Shared(Handle):
@@ -56,9 +57,14 @@ class Shared(Handle):
         comment = comment or f"took {principal}'s access back"
         await self._share(principal, Permission.NONE, Permission.READ, comment, grant=grant)
 
-    async def subscribe(self) -> None:
-        """Be told of changes from now on; needs read. An agent gets a turn for each."""
-        seq = await self._subscribe("now")
+    async def subscribe(self, wake: str | float = "now", metadata: Wish | None = None) -> None:
+        """Be told of changes from now on; needs read. Subscribing again changes how.
+
+        An agent gets a turn for each change ("now"), for all of so many seconds together (a number), or is shown them
+        when it has a turn anyway ("never"). `metadata` bounds that to changes after which the atom has it:
+        {"status": "done"}, or {"status": ["open", "late"]} for any of these.
+        """
+        seq = await self._subscribe(subscription(wake, metadata or {}))
         await self._store.run("HSETNX", self._store.keys.cursors(self.holder.id), self.id, seq)
 
     async def unsubscribe(self) -> None:
@@ -66,7 +72,7 @@ class Shared(Handle):
         await self._subscribe("")
         await self._store.run("HDEL", self._store.keys.cursors(self.holder.id), self.id)
 
-    async def _subscribe(self, policy: str) -> int:
+    async def _subscribe(self, policy: str | bytes) -> int:
         key = self._store.keys.space(self.id)
         call = ("FCALL", "stoa_subscribe", 1, key, self.holder.id, self._store.now(), policy)
         return int(await self._store.run(*call))

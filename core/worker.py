@@ -18,6 +18,7 @@ from core.governor import Governor
 from core.house import House
 from core.lanes import LEASE, Lane, next_in_queue, queue, wake
 from core.llm import LLM, connect
+from core.news import behind
 from core.programs import Programs
 from core.sandbox import Sandbox
 from core.spawning import Spawner
@@ -216,7 +217,7 @@ class Worker:
         while True:
             try:
                 await self._house.spaces.give_back()
-                for agent in await self._behind():
+                for agent in await behind(self._house.spaces):
                     await self._wake(agent, lost_after=self._lease)
                 await self._tending.everywhere()
             except StoaError as error:
@@ -247,22 +248,3 @@ class Worker:
         else:
             await queue(self._store, record.cause, agent)
             await self._dockets[BACKGROUND].add("next", key=key)()
-
-    async def _behind(self) -> list[str]:
-        """The agents whose cursors are behind the logs of their spaces, or whose turn was cut off."""
-        keys = self._store.keys
-        agents = [id.decode() for id in await self._store.run("SMEMBERS", keys.agents())]
-        cursors = await self._store.together(*(["HGETALL", keys.cursors(agent)] for agent in agents))
-        spaces = sorted({space for places in cursors for space in places})
-        newest = await self._store.together(*(["HGET", keys.space(space.decode()), "seq"] for space in spaces))
-        ends = {space: int(seq or 0) for space, seq in zip(spaces, newest, strict=True)}
-        late = [
-            (agent, space.decode())
-            for agent, places in zip(agents, cursors, strict=True)
-            for space, seq in places.items()
-            if int(seq) < ends[space]
-        ]
-        levels = await self._store.together(*(self._store.reading("stoa_level", space, agent) for agent, space in late))
-        begun = await self._store.together(*(["EXISTS", keys.journal(agent)] for agent in agents))
-        behind = {agent for (agent, _), (level, *_) in zip(late, levels, strict=True) if level}
-        return sorted(behind | {agent for agent, journal in zip(agents, begun, strict=True) if journal})

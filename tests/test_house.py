@@ -24,8 +24,9 @@ FROM_THE_GROUND_UP = """
     addresses link fanout cluster
     redis_wheels redis_repair redis_server store claims versions
     formats files extraction passages archives exports imports
-    filters search pages rankings reasons wordpiece embeddings indexing finding notifications
-    labels handles sharing revising spaces attachments tending deadlines approvals
+    filters search pages rankings reasons wordpiece embeddings indexing finding
+    places notifications
+    subscriptions labels handles sharing revising spaces attachments tending deadlines approvals
     llm budgets spending frames templates recipes offline
     crossing dialect guests explanations runs sandbox waits tools
     targets egress directory

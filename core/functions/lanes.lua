@@ -75,9 +75,10 @@ redis.register_function('stoa_commit', function(KEYS, A)
   return false
 end)
 
--- KEYS 3 cursors. space seq: move a reader's place forward, never back.
+-- KEYS 3 cursors. space seq known: move a reader's place forward, never back; with `known` only a place it has.
 redis.register_function('stoa_advance', function(KEYS, A)
-  if tonumber(redis.call('HGET', KEYS[3], A[1]) or '-1') >= tonumber(A[2]) then return 0 end
+  local place = redis.call('HGET', KEYS[3], A[1])
+  if (A[3] == '1' and not place) or tonumber(place or '-1') >= tonumber(A[2]) then return 0 end
   redis.call('HSET', KEYS[3], A[1], A[2])
   return 1
 end)

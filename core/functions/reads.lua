@@ -12,6 +12,62 @@ reader('stoa_history', function(k, A) return redis.call('LRANGE', k:history(A[3]
 reader('stoa_changes', function(k, A)
   return redis.call('XRANGE', k.log, '(' .. A[3] .. '-0', '+', 'COUNT', A[4])
 end)
+
+-- who now after count: the changes, and whether the right to read them lasts until a change says otherwise.
+reader('stoa_follow', function(k, A)
+  k.now = math.huge
+  return {reaches(k, A[1], READ, false, {}) and 1 or 0, redis.call('XRANGE', k.log, '(' .. A[3] .. '-0', '+', 'COUNT', A[4])}
+end)
+
+local function fields_of(entry)
+  local found = {}
+  for i = 1, #entry[2], 2 do found[entry[2][i]] = entry[2][i + 1] end
+  return found
+end
+
+-- Whether a change is for a subscriber: not its own, of an atom, and passing its filter.
+local function concerns(change, who, filtered)
+  if change.id == '' or change.by == who then return false end
+  if not filtered or not change.w then return true end
+  for _, name in ipairs(cmsgpack.unpack(change.w)) do
+    if name == who then return true end
+  end
+  return false
+end
+
+local function wish_of(k, who)
+  local one = redis.call('HGET', k.subscribers, who)
+  if not one or one == 'now' or one == 'never' then return one, false end
+  local wish = cmsgpack.unpack(one)
+  return wish[1], #wish[2] > 0
+end
+
+-- who now after count: of so many changes those that are for this subscriber, and the number of the last one looked at.
+reader('stoa_news', function(k, A)
+  local wake, filtered = wish_of(k, A[1])
+  local found, last = {}, tonumber(A[3])
+  for _, entry in ipairs(redis.call('XRANGE', k.log, '(' .. A[3] .. '-0', '+', 'COUNT', A[4])) do
+    last = tonumber(string.match(entry[1], '^%d+'))
+    if wake and concerns(fields_of(entry), A[1], filtered) then found[#found + 1] = entry end
+  end
+  return {last, found}
+end)
+
+-- who now after: whether this subscriber is to have a turn now for what lies after, and up to where nothing is for it.
+reader('stoa_due', function(k, A)
+  local wake, filtered = wish_of(k, A[1])
+  local last = tonumber(A[3])
+  if not wake or wake == 'never' then return {0, last} end
+  for _, entry in ipairs(redis.call('XRANGE', k.log, '(' .. A[3] .. '-0', '+', 'COUNT', 200)) do
+    local change = fields_of(entry)
+    if concerns(change, A[1], filtered) then
+      return {(wake == 'now' or tonumber(change.t) + wake <= k.now) and 1 or 0, last}
+    end
+    last = tonumber(string.match(entry[1], '^%d+'))
+  end
+  return {0, last}
+end)
+
 reader('stoa_description', function(k) return redis.call('HGET', k.space, 'description') end)
 -- The description as a convention; nothing where someone wrote it who is from outside, or has read what is from there.
 reader('stoa_convention', function(k)

@@ -54,7 +54,8 @@ redis.register_function('stoa_share', function(KEYS, A)
   return {given, announce(k, c, given > 0 and 'share' or 'revoke', '', 0)}
 end)
 
--- who now policy: wake me for changes (now), or forget me (''), which nobody is refused. Answers the newest change.
+-- who now subscription: tell me of changes (see `interested`), or forget me (''), which nobody is refused. Answers the
+-- newest change.
 redis.register_function('stoa_subscribe', function(KEYS, A)
   local k = keys(KEYS, A[2])
   if A[3] == '' then return redis.call('HDEL', k.subscribers, A[1]) end

@@ -84,19 +84,47 @@ end
 
 -- The change log ---------------------------------------------------------------------------------------------------
 
--- Log one change, publish it, and name the subscribers that want a turn for it at once (a change of an atom only). An
--- atom stays marked once it was changed by someone from outside, or who has read what is from there.
+-- The subscribers that want a turn at once for a change of `id` by `who`, and those whose filter it passes; the latter is
+-- nil where nobody has a filter. A subscription is 'now', 'never', or a packed {'now', 'never' or milliseconds, filter},
+-- the filter being lists of tokens of each of which the atom has one.
+local function interested(k, id, who)
+  local woken, passed, held = {}, nil, nil
+  local all = redis.call('HGETALL', k.subscribers)
+  for i = 1, #all, 2 do
+    local one = all[i + 1]
+    if all[i] == who or one == 'never' then one = nil
+    elseif one == 'now' then woken[#woken + 1] = all[i]
+    else
+      local wish, fits = cmsgpack.unpack(one), true
+      if #wish[2] > 0 and not held then
+        passed, held = passed or {}, {}
+        for word in string.gmatch(redis.call('HGET', k:atom(id), 'kv') or '', '[^' .. US .. ']+') do held[word] = true end
+      end
+      for _, any in ipairs(wish[2]) do
+        local found = false
+        for _, word in ipairs(any) do found = found or held[word] end
+        fits = fits and found
+      end
+      if fits and #wish[2] > 0 then passed[#passed + 1] = all[i] end
+      if fits and wish[1] == 'now' then woken[#woken + 1] = all[i] end
+    end
+  end
+  return woken, passed
+end
+
+-- Log one change of a space or of its atom `id`, and publish it with those it wakes. An atom stays marked once it was
+-- changed by someone from outside, or who has read what is from there.
 local function announce(k, c, operation, id, version)
   if c.outside and id ~= '' then redis.call('HSETNX', k:atom(id), 'l', 'outside') end
   local seq = redis.call('HINCRBY', k.space, 'seq', 1)
   local root = c.root ~= '' and c.root or (k.name .. '/' .. seq)
-  redis.call('XADD', k.log, seq .. '-0', 'op', operation, 'id', id, 'ver', version, 'by', c.who, 'o', c.origin,
-             'c', c.comment, 't', c.now, 'r', root, 'd', c.depth, 'l', c.outside and 'outside' or '')
-  local woken, all = {}, redis.call('HGETALL', k.subscribers)
-  for i = 1, #all, 2 do
-    if id ~= '' and all[i] ~= c.who and all[i + 1] == 'now' then woken[#woken + 1] = all[i] end
-  end
-  redis.call('PUBLISH', k.log, cmsgpack.pack(woken))
+  local entry = {'op', operation, 'id', id, 'ver', version, 'by', c.who, 'o', c.origin, 'c', c.comment, 't', c.now,
+                 'r', root, 'd', c.depth, 'l', c.outside and 'outside' or ''}
+  local woken, passed = {}, nil
+  if id ~= '' then woken, passed = interested(k, id, c.who) end
+  if passed then entry[#entry + 1] = 'w'; entry[#entry + 1] = cmsgpack.pack(passed) end
+  redis.call('XADD', k.log, seq .. '-0', unpack(entry))
+  redis.call('PUBLISH', k.log, cmsgpack.pack({woken, seq, entry}))
   return seq
 end
 
