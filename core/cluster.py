@@ -121,7 +121,7 @@ class Cluster:
     def _link(self, place: Place) -> Link:
         if place not in self._links:
             node = replace(self.address, kind=Kind.SERVER, places=(place,))
-            self._links[place] = Link(node, absence=GIVE_UP)
+            self._links[place] = Link(node, absence=GIVE_UP, replicated=True)
         return self._links[place]
 
     async def _look(self) -> None:

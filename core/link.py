@@ -1,6 +1,7 @@
 """A multiplexed connection to one Redis: any number of callers, one socket, one write for each turn of the loop."""
 
 import asyncio
+import logging
 import re
 import socket
 from collections import deque
@@ -22,10 +23,19 @@ GREETING = 5.0
 WAITS = (0.01, 0.5)
 """Seconds between two attempts to connect: at first, and at most."""
 
+COPIED, RECOUNT = 1000, 5.0
+"""Milliseconds a replica has for taking over a change, and seconds until one is looked for again if it has not."""
+READS = frozenset(
+    ["FCALL_RO", "GET", "HGET", "HMGET", "HGETALL", "LRANGE", "SMEMBERS", "XRANGE", "FT.SEARCH", "EXISTS"]
+)
+
 MOVED_AWAY = (b"LOADING", b"READONLY", b"MASTERDOWN", b"CLUSTERDOWN", b"TRYAGAIN")
 """How an answer begins that says: not now, or not here. Nothing was carried out."""
 NOT_TWICE = re.compile("APPEND|DECR(BY)?|[HZ]?INCR(BY)?(FLOAT)?|[LR]PUSH|[LRS]POP|ZPOP(MIN|MAX)|XADD", re.IGNORECASE)
 """Commands that a second time do more than the first; our Functions do not, each mutation carries its operation."""
+
+
+log = logging.getLogger("stoa.link")
 
 
 class LinkLost(ConnectionError):
@@ -47,6 +57,9 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._writable = asyncio.Event()
         self._writable.set()
+        self._guarded = False
+        self._changes: list[_Batch] = []
+        self._counting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -65,8 +78,8 @@ class Wire(asyncio.Protocol):
                 batch.replies.append(reply)
                 if len(batch.replies) == batch.count:
                     waiting.popleft()
-                    if not batch.answered.done():  # whoever asked may be gone: then nobody wants it
-                        batch.answered.set_result(batch.replies)
+                    if not batch.guarded:
+                        batch.answer()
         except (hiredis.ProtocolError, IndexError):
             self.close("Redis said something that is no answer")
 
@@ -79,18 +92,27 @@ class Wire(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    async def ask(self, packed: bytes, count: int) -> list[Any]:
-        """Say `count` packed commands; their answers, errors among them. Raises `LinkLost`."""
+    async def ask(self, packed: bytes, count: int, changing: bool = False) -> list[Any]:
+        """Say `count` packed commands; their answers, errors among them. Raises `LinkLost`.
+
+        The answers to `changing` ones are held back until a replica has them, too, where there is one.
+        """
         if not self._writable.is_set():
             await self._writable.wait()
         if self.lost:
             raise LinkLost(self.lost)
         batch = _Batch(count, self._loop.create_future())
+        if changing and self._guarded:
+            batch.guarded = True
+            self._changes.append(batch)
+        self._say(batch, packed)
+        return await batch.answered
+
+    def _say(self, batch: "_Batch", packed: bytes) -> None:
         self._waiting.append(batch)
         if not self._unwritten:
             self._loop.call_soon(self._write)
         self._unwritten.append(packed)
-        return await batch.answered
 
     def close(self, why: str) -> None:
         """Be of no use any more; whoever waits is told `why`."""
@@ -101,12 +123,46 @@ class Wire(asyncio.Protocol):
         self._writable.set()
         if self._transport:
             self._transport.abort()
-        for batch in self._waiting:
+        if self._counting:
+            self._counting.cancel()
+        held = [one for batch in self._waiting for one in batch.guards]
+        for batch in (*self._waiting, *held):
             if not batch.answered.done():
                 batch.answered.set_exception(LinkLost(why))
         self._waiting.clear()
 
+    def count_replicas(self, role: Sequence[Any]) -> None:
+        """Learn from an answer to ROLE whether a replica is to have each change; look again while there is none."""
+        self._guarded = role[0] == b"master" and bool(role[2])
+        if not self._guarded:
+            self._counting = self._loop.call_later(RECOUNT, self._ask_role)
+
+    def _ask_role(self) -> None:
+        batch = _Batch(1, self._loop.create_future())
+        batch.answered.add_done_callback(self._told_role)
+        self._say(batch, packed_together([("ROLE",)]))
+
+    def _told_role(self, answered: "asyncio.Future[list[Any]]") -> None:
+        if not answered.cancelled() and not answered.exception() and isinstance(answered.result()[0], list):
+            self.count_replicas(answered.result()[0])
+
+    def _guard(self) -> None:
+        """Say that all changes of this write are to be with a replica before they are answered."""
+        guard = _Batch(1, self._loop.create_future(), self._changes)
+        guard.answered.add_done_callback(self._told_copies)
+        self._changes = []
+        self._waiting.append(guard)
+        self._unwritten.append(packed_together([("WAIT", 1, COPIED)]))
+
+    def _told_copies(self, answered: "asyncio.Future[list[Any]]") -> None:
+        if not answered.cancelled() and not answered.exception() and answered.result() == [0] and not self.lost:
+            log.warning("No replica of Redis has taken over the last changes within %d ms.", COPIED)
+            self._guarded = False
+            self._counting = self._loop.call_later(RECOUNT, self._ask_role)
+
     def _write(self) -> None:
+        if self._changes:
+            self._guard()
         if self._unwritten and self._transport:
             self._transport.write(b"".join(self._unwritten))
             self._unwritten.clear()
@@ -115,12 +171,21 @@ class Wire(asyncio.Protocol):
 class _Batch:
     """Commands that were said together and the replies that have come so far."""
 
-    __slots__ = ("answered", "count", "replies")
+    __slots__ = ("answered", "count", "guarded", "guards", "replies")
 
-    def __init__(self, count: int, answered: asyncio.Future[list[Any]]) -> None:
+    def __init__(self, count: int, answered: asyncio.Future[list[Any]], guards: Sequence["_Batch"] = ()) -> None:
         self.count = count
         self.answered = answered
+        self.guards = guards
+        """Batches that are answered with this one, not before."""
+        self.guarded = False
         self.replies: list[Any] = []
+
+    def answer(self) -> None:
+        """Give the replies to whoever asked; it may be gone: then nobody wants them."""
+        for batch in (*self.guards, self):
+            if not batch.answered.done():
+                batch.answered.set_result(batch.replies)
 
 
 class Link:
@@ -130,12 +195,16 @@ class Link:
     not be said twice. Safe for any number of tasks; a cancelled caller's answer is dropped when it comes.
     """
 
-    def __init__(self, address: Address, absence: float | None = None) -> None:
-        """`absence`: how many seconds the server may be away; with Sentinels as long as another may need to follow."""
+    def __init__(self, address: Address, absence: float | None = None, *, replicated: bool = False) -> None:
+        """`absence`: how many seconds the server may be away; with Sentinels as long as another may need to follow.
+
+        `replicated`, as with Sentinels: it has to be a master, and a change counts once a replica has it, too.
+        """
         self.address = address
         self.find = _master(address) if address.kind is Kind.SENTINEL else _first(address)
         """Where the server is at this moment."""
         self._replaced = address.kind is Kind.SENTINEL
+        self._replicated = replicated or self._replaced
         self._absence = absence or (PATIENCE if self._replaced else ABSENCE)
         self._wire: Wire | None = None
         self._opening: asyncio.Task[Wire] | None = None
@@ -146,6 +215,7 @@ class Link:
         Raises `LinkLost` when no server can be reached, `TimeoutError` after `PATIENCE` seconds.
         """
         packed = packed_together(commands)
+        changing = self._replicated and any(command[0] not in READS for command in commands)
         wire, heard = self._wire, 0
         try:
             async with asyncio.timeout(PATIENCE):
@@ -155,7 +225,7 @@ class Link:
                         wire = await self._opened()
                     heard = wire.heard
                     try:
-                        answers = await wire.ask(packed, len(commands))
+                        answers = await wire.ask(packed, len(commands), changing)
                     except LinkLost:
                         if not repeatable(commands):
                             raise
@@ -211,7 +281,7 @@ class Link:
         while True:
             try:
                 async with asyncio.timeout(GREETING):
-                    return await connect(await self.find(), self.address)
+                    return await connect(await self.find(), self.address, self._replicated)
             except (OSError, TimeoutError) as error:
                 why = str(error) or "it does not answer"
                 if loop.time() + pause > end:
@@ -220,7 +290,7 @@ class Link:
             pause = min(pause * 2, WAITS[1])
 
 
-async def connect(place: Place, address: Address) -> Wire:
+async def connect(place: Place, address: Address, replicated: bool = False) -> Wire:
     """A connection to the server at `place`, logged in and ready; raises `OSError`, or what Redis says against us."""
     loop = asyncio.get_running_loop()
     if place.path:
@@ -230,29 +300,31 @@ async def connect(place: Place, address: Address) -> Wire:
         named = place.host if context else None
         _, wire = await loop.create_connection(Wire, place.host, place.port, ssl=context, server_hostname=named)
     try:
-        await _greet(wire, address)
+        await _greet(wire, address, replicated)
     except BaseException:
         wire.close("it was not let in")
         raise
     return wire
 
 
-async def _greet(wire: Wire, address: Address) -> None:
-    """Log in, choose the database, and see that the server is ready; with Sentinels, that it is the master."""
+async def _greet(wire: Wire, address: Address, replicated: bool) -> None:
+    """Log in, choose the database, and see that the server is ready and, where there are replicas, that it is none."""
     greeting: list[tuple[Argument, ...]] = [("CLIENT", "SETNAME", "stoa"), ("PING",)]
     if address.database:
         greeting.insert(0, ("SELECT", address.database))
     if address.password:
         login = (address.username, address.password) if address.username else (address.password,)
         greeting.insert(0, ("AUTH", *login))
-    if address.kind is Kind.SENTINEL:
+    if replicated:
         greeting.append(("ROLE",))
     answers = await wire.ask(packed_together(greeting), len(greeting))
     for command, answer in zip(greeting, answers, strict=True):
         if isinstance(answer, hiredis.ReplyError) and command[0] != "CLIENT":
             raise LinkLost(str(answer)) if _elsewhere(answer) else answer
-    if address.kind is Kind.SENTINEL and answers[-1][0] != b"master":
-        raise LinkLost(f"{address.master} is a {answers[-1][0].decode()} at this moment")
+    if replicated:
+        if answers[-1][0] != b"master":
+            raise LinkLost("the server has become a replica")
+        wire.count_replicas(answers[-1])
 
 
 def _first(address: Address) -> Callable[[], Awaitable[Place]]:

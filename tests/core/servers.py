@@ -46,7 +46,7 @@ class Server:
         loaded = [] if sentinel or "--bare" in self.options else [a for m in modules for a in ("--loadmodule", str(m))]
         options = [option for option in self.options if option != "--bare"]
         place = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory), "--save", ""]
-        command = [*options[:1], *place, *options[1:]] if sentinel else [*place, *options]
+        command = options if sentinel else [*place, *options]
         with (self.directory / "log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(program, *command, *loaded, stdout=log, stderr=log)
         async with asyncio.timeout(20):
