@@ -12,20 +12,18 @@ from urllib.parse import quote
 import msgpack
 import orjson
 from hiredis import ReplyError
-from redis import exceptions as redis_errors
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import Connection, UnixDomainSocketConnection, parse_url
 
 from core.addresses import Kind, Place, parse
 from core.atoms import ATTACHED, Atom, Cause, Change, Origin, Value, Version, read_attachment
-from core.checks import LONGEST_CONTENT
 from core.clock import Clock
 from core.cluster import Cluster
-from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionDenied, StoaError, StoreUnavailable
+from core.errors import StoreUnavailable
 from core.keys import Keys
-from core.link import PATIENCE, Link, LinkLost
 from core.link import Argument as Argument
-from core.permissions import Permission
+from core.link import Link
+from core.refusals import translated
 
 SEPARATOR = "\x1f"
 LONGEST_TAG = 200
@@ -165,73 +163,6 @@ def waiting_client(link: Link | Cluster) -> Redis:
             await super()._connect()
 
     return Redis(connection_pool=ConnectionPool(connection_class=Found, **options))
-
-
-def translated(error: Exception) -> StoaError:
-    """Our error for one of Redis' or of the way to it; the Function library's begin with a word of its own."""
-    text = str(error)
-    word, _, rest = text.partition(" ")
-    match word:
-        case "NOSPACE":
-            return NotFound(f"There is no space {rest!r} that you may read. Check its name, or ask for access.")
-        case "DENIED":
-            held, needed = (Permission(int(level)) for level in rest.split()[:2])
-            return PermissionDenied(f"This needs {needed}, you hold {held}. Whoever holds grant there can give it.")
-        case "NOATOM":
-            return NotFound(f"There is no atom {rest!r} in this space.")
-        case "EXISTS":
-            return InvalidInput(f"There is an atom {rest!r} already; update it, or put without an id.")
-        case "TAKEN":
-            return InvalidInput(f"There is a space {rest!r} already; choose another name.")
-        case "MOVING":
-            return InvalidInput(f"An import of {rest!r} is under way or was cut off; let it end, or import it again.")
-        case "CONFLICT":
-            return Conflict(f"The atom is at version {rest} by now.")
-        case "CLAIMED":
-            ends, _, owner = rest.partition(" ")
-            until = "" if ends == "0" else f" until {read_time(ends.partition('.')[0].encode()).isoformat()}"
-            return Conflict(f"That is for {owner} to do{until}. Claim another one that is pending.")
-        case "NOTFREE":
-            return Conflict(f"Its status is {rest}, and only what is pending can be claimed. Claim another one.")
-        case "NOMATCH":
-            times = "does not occur" if rest == "0" else "occurs more than once"
-            return InvalidInput(f"The text to replace {times}; give a piece that occurs exactly once.")
-        case "TOOLONG":
-            return InvalidInput(
-                f"The content would have {int(rest):,} bytes, one atom holds {LONGEST_CONTENT:,}; split it."
-            )
-        case "FENCED":
-            return LeaseLost(f"Another worker has taken over the turn of {rest}.")
-        case "MISCONF":
-            return StoreUnavailable(
-                "Redis cannot write to its disk, so nothing was changed. Most often the disk is full: free some "
-                "space and try again; what was kept before is safe."
-            )
-        case "OOM":
-            return StoreUnavailable(
-                "Redis is out of memory, so nothing was changed. Raise its maxmemory and try again."
-            )
-        case "WRONGPASS" | "NOAUTH":
-            return StoreUnavailable("Redis refuses the name or the password in REDIS_URL. Mend them and start again.")
-        case "NOPERM":
-            return StoreUnavailable(f"Redis does not let this user do what Stoa needs: {rest} Give it ~* &* +@all.")
-        case "READONLY" | "NOREPLICAS" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "LOADING":
-            return StoreUnavailable(f"Redis takes no changes at this moment ({text}). Nothing was lost; try again.")
-    if isinstance(error, TimeoutError):
-        text = text or f"no answer within {PATIENCE:.0f} seconds"
-    if isinstance(error, OSError | redis_errors.ConnectionError | redis_errors.TimeoutError):
-        return StoreUnavailable(
-            f"Redis cannot be reached ({text}). Nothing was lost; it is tried again. Look at it with `stoa doctor`."
-        )
-    return InvalidInput(f"The store cannot carry that out: {text}")
-
-
-def outage(error: BaseException) -> StoreUnavailable | None:
-    """The outage of Redis that an error, or any of a group of errors, goes back to; None for every other error."""
-    if isinstance(error, BaseExceptionGroup):
-        return next((found for one in error.exceptions if (found := outage(one))), None)
-    ours = translated(error) if isinstance(error, redis_errors.RedisError | LinkLost) else error
-    return ours if isinstance(ours, StoreUnavailable) else None
 
 
 # Values to and from what Redis keeps ----------------------------------------------------------------------------------

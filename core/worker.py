@@ -20,6 +20,7 @@ from core.lanes import LEASE, Lane, next_in_queue, queue, wake
 from core.llm import LLM, connect
 from core.news import behind
 from core.programs import Programs
+from core.refusals import in_our_words
 from core.sandbox import Sandbox
 from core.spawning import Spawner
 from core.tending import Tending
@@ -243,8 +244,10 @@ class Worker:
             return
         record = await self._house.agents.get(agent)
         key = f"turn:{agent}:{number}"
-        if record.coordinator:
-            await self._dockets[PEOPLE].add("turn", key=key)(agent)
-        else:
+        if not record.coordinator:
             await queue(self._store, record.cause, agent)
-            await self._dockets[BACKGROUND].add("next", key=key)()
+        with in_our_words():
+            if record.coordinator:
+                await self._dockets[PEOPLE].add("turn", key=key)(agent)
+            else:
+                await self._dockets[BACKGROUND].add("next", key=key)()

@@ -21,8 +21,8 @@ BELOW = {
 FROM_THE_GROUND_UP = """
     errors secrets
     permissions atoms checks values keys clock settings time_phrases times
-    addresses link fanout cluster
-    redis_wheels redis_repair redis_server store claims versions
+    addresses wires link fanout cluster
+    redis_wheels redis_repair redis_server refusals store claims versions
     formats files extraction passages archives exports imports
     filters search pages rankings reasons wordpiece embeddings indexing finding
     places notifications
@@ -47,6 +47,7 @@ SHARED_BY_CHANNELS = {"contract", "bridge", "rendering", "pipe"}
 # Where things are kept or announced.
 MAY_IMPORT_REDIS = {
     "core/notifications.py",
+    "core/refusals.py",
     "core/store.py",
 }
 

@@ -14,9 +14,9 @@ from bots.seed import seed
 from core.errors import StoreUnavailable
 from core.house import House, open_house
 from core.redis_server import EmbeddedRedis
+from core.refusals import outage
 from core.secrets import Secrets
 from core.settings import Settings
-from core.store import outage
 
 LOG_BYTES = 4_000_000
 LONGEST_PAUSE = 8.0

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from core.addresses import Address, Kind, Place
-from core.link import connect, packed_together
+from core.link import connect
 from core.redis_wheels import wheels
+from core.wires import packed_together
 
 
 @dataclass(slots=True)

@@ -17,7 +17,8 @@ from core.addresses import parse
 from core.errors import StoreUnavailable
 from core.link import Link, LinkLost
 from core.redis_server import EmbeddedRedis, check_search
-from core.store import client, translated
+from core.refusals import translated
+from core.store import client
 from tests.core.servers import certificate, server, tls_before
 
 
