@@ -6,7 +6,16 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from channels.contract import Channel, ChannelClosed, InboundMessage, OutboundMessage, ShowsDrafts
+from channels.contract import (
+    Channel,
+    ChannelClosed,
+    InboundMessage,
+    OutboundMessage,
+    ShowsDrafts,
+    Undeliverable,
+)
+from channels.delivery import PATIENCE, Delivery
+from channels.outbox import Outbox
 from channels.rendering import clean, one_line
 from core.atoms import OWNER, Atom, Change, Principal, id_from
 from core.checks import LONGEST_CONTENT
@@ -15,8 +24,6 @@ from core.errors import InvalidInput, StoaError, StoreUnavailable
 from core.notifications import Notifications
 from core.spaces import Spaces
 
-PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""How many seconds lie between the attempts to deliver one message."""
 AWAY = timedelta(minutes=5)
 """What is older than this when it is shown says when it was said."""
 
@@ -52,7 +59,7 @@ class Bridge:
         self.binding = binding
         self.space = spaces.open(binding.space, binding.person)
         self.subscriber = f"channel:{channel.name}:{binding.conversation}"
-        self.patience = patience
+        self._delivery = Delivery(channel, binding.conversation, Outbox(spaces.store, self.subscriber), patience)
         self._notifications = notifications
         self._clock = clock
         self._open: dict[str, str] = {}  # messages without an answer: atom id -> the cause its answer will name
@@ -142,25 +149,16 @@ class Bridge:
         text = atom.content
         if self._clock.now() - change.at > AWAY:
             text = f"*(said {change.at.astimezone(self._clock.zone):%A %d %B at %H:%M})*\n{text}"
-        message = OutboundMessage(self.binding.conversation, text)
-        for pause in (*self.patience, None):
-            try:
-                await self.channel.send(message)
-                return
-            except ChannelClosed:
-                raise
-            except Exception as error:  # noqa: BLE001 - one delivery: tried again, then noted
-                log.warning("%s did not take %s: %r", self.channel.name, atom.ref, error)
-                if pause is not None:
-                    await asyncio.sleep(pause)
-                    continue
-                await self.space.put(
-                    f"This answer could not be shown in {self.channel.name}: {type(error).__name__}: {error}",
-                    comment=f"an answer could not be shown in {self.channel.name}",
-                    metadata={"role": "note"},
-                    references={"about": [atom.ref]},
-                    operation=f"undelivered:{self.subscriber}:{atom.id}",
-                )
+        try:
+            await self._delivery.show(atom.ref, text)
+        except Undeliverable as error:
+            await self.space.put(
+                f"This answer could not be shown in {self.channel.name}: {error}",
+                comment=f"an answer could not be shown in {self.channel.name}",
+                metadata={"role": "note"},
+                references={"about": [atom.ref]},
+                operation=f"undelivered:{self.subscriber}:{atom.id}",
+            )
 
 
 async def first(*work: Coroutine[object, object, None]) -> None:

@@ -1,32 +1,66 @@
 """What a channel is: something that listens to a platform, sends to it, and can reach one person on it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
+
+from channels.dialects import Dialect
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that came with a message; `read` fetches its bytes and may be asked once more if that failed."""
+
+    name: str
+    media_type: str
+    size: int
+    """In bytes, as the platform says."""
+    read: Callable[[], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """What someone wrote. `id` is the platform's own, so that the same message told twice is taken once."""
+    """What someone wrote, or did to what was written."""
 
     conversation: str
+    """The platform's name for a direct message, a room or a thread; answers go there."""
     sender: str
+    """The platform's id of who wrote."""
     text: str
     id: str
+    """The platform's own, so that the same message told twice is taken once; an edit and a deletion name it, too."""
+    name: str = ""
+    """How the platform calls the sender."""
+    room: str = ""
+    """The name of the room that others read along in; empty where the sender is alone with us."""
+    addressed: bool = True
+    """Whether it is meant for us: a direct message, a mention, or something said in a thread of ours."""
+    kind: Literal["message", "edit", "deletion"] = "message"
+    version: str = ""
+    """For an edit, what tells it from another edit of the same message."""
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """What someone shall read. The text is Markdown; each channel turns it into what its platform shows."""
+    """What someone shall read."""
 
     conversation: str
     text: str
+    """As the channel's dialect writes it."""
+    key: str = ""
+    """The name of this very message, for a platform that can be asked whether it has taken it."""
 
 
 class Channel(Protocol):
     """An adapter to one platform."""
 
     name: str
+
+    @property
+    def dialect(self) -> Dialect:
+        """How Markdown is written there, and how much of it one message may hold."""
+        ...
 
     def listen(self) -> AsyncIterator[InboundMessage]:
         """Each message as it arrives, until the platform has no more to say.
@@ -36,7 +70,11 @@ class Channel(Protocol):
         ...
 
     async def send(self, message: OutboundMessage) -> str:
-        """Show the message and return what the platform calls it. Raises `ChannelClosed` when nobody reads any more."""
+        """Show the message and return what the platform calls it.
+
+        Raises `ChannelClosed` when nobody reads any more, `Later` where the platform says how long to wait, and
+        `Undeliverable` where trying again would not help.
+        """
         ...
 
     async def direct(self, person: str) -> str:
@@ -53,5 +91,26 @@ class ShowsDrafts(Protocol):
         ...
 
 
+@runtime_checkable
+class Confirms(Protocol):
+    """A channel whose platform can be asked whether it has taken a message."""
+
+    async def find(self, message: OutboundMessage) -> str | None:
+        """What the platform calls the message if it has taken it, else None."""
+        ...
+
+
 class ChannelClosed(Exception):
     """Whoever read this channel has gone; there is nothing to mend."""
+
+
+class Later(Exception):
+    """The platform wants us to wait so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the platform asks to wait {seconds:g} seconds")
+        self.seconds = seconds
+
+
+class Undeliverable(Exception):
+    """The message cannot be shown there, now or later; the text says why, for the owner to read."""

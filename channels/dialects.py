@@ -7,9 +7,11 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from html import escape
+from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
-from markdown_it.tree import SyntaxTreeNode as Node
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.tree import SyntaxTreeNode as Node
 
 _JOINS = re.compile("[\u0300-\u036f\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 """What must not be cut from the character before it, or joins it to the next."""
@@ -87,7 +89,7 @@ class Dialect:
 
     # Blocks -----------------------------------------------------------------------------------------------------------
 
-    def block(self, node: Node) -> str:
+    def block(self, node: "Node") -> str:
         """One block as this dialect writes it."""
         match node.type:
             case "heading":
@@ -106,25 +108,25 @@ class Dialect:
                 return "—" * 10
         return self.text(node.content)
 
-    def _items(self, node: Node) -> Iterator[str]:
+    def _items(self, node: "Node") -> Iterator[str]:
         first = int(node.attrs.get("start", 1))
         for number, item in enumerate(node.children, first):
             mark = f"{number}. " if node.type == "ordered_list" else self.bullet
             lines = "\n".join(self.block(child) for child in item.children).split("\n")
             yield mark + f"\n{' ' * len(mark)}".join(lines)
 
-    def _table(self, node: Node) -> str:
+    def _table(self, node: "Node") -> str:
         """The cells as columns of plain text."""
         rows = [[_plain(cell) for cell in row.children] for part in node.children for row in part.children]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
-    def inline(self, node: Node) -> str:
+    def inline(self, node: "Node") -> str:
         """The words of a block with what is marked in them."""
         return "".join(self._inline(child) for child in node.children)
 
-    def _inline(self, node: Node) -> str:
+    def _inline(self, node: "Node") -> str:
         match node.type:
             case "text":
                 return self.text(node.content)
@@ -185,6 +187,13 @@ class Dialect:
     def link(self, shown: str, plain: str, url: str) -> str:
         """Words that lead somewhere; `plain` is how they read without any mark."""
         return url if plain in (url, "") else f"{shown} ({url})"
+
+
+class Markdown(Dialect):
+    """Markdown as it is, whole, for a channel that renders it by itself."""
+
+    def messages(self, markdown: str) -> list[str]:
+        return [markdown]
 
 
 class Mrkdwn(Dialect):
@@ -290,19 +299,23 @@ def html(markdown: str) -> str:
 
 
 @cache
-def _parser() -> MarkdownIt:
+def _parser() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+
     return MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
 
 
-def _blocks(markdown: str) -> Iterator[tuple[str, Node]]:
+def _blocks(markdown: str) -> Iterator[tuple[str, "Node"]]:
     """The blocks of the text, each with the Markdown it was written in."""
+    from markdown_it.tree import SyntaxTreeNode
+
     lines = markdown.split("\n")
-    for node in Node(_parser().parse(markdown)).children:
+    for node in SyntaxTreeNode(_parser().parse(markdown)).children:
         first, end = node.map or (0, len(lines))
         yield "\n".join(lines[first:end]), node
 
 
-def _plain(node: Node) -> str:
+def _plain(node: "Node") -> str:
     """The words of a node without any mark."""
     if node.type in ("text", "code_inline"):
         return node.content

@@ -5,12 +5,14 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from channels.contract import ChannelClosed, InboundMessage, OutboundMessage
+from channels.dialects import Dialect, Markdown
 
 
 class Loopback:
     """What `say` is given is heard by whoever listens; what is sent can be read in `sent`."""
 
     name = "loopback"
+    dialect: Dialect = Markdown()
 
     def __init__(self, conversation: str = "hall") -> None:
         self.conversation = conversation
@@ -18,6 +20,8 @@ class Loopback:
         self.drafts: list[str | None] = []
         self.refusals: deque[Exception] = deque()
         """What the next sends raise instead of showing anything, one each."""
+        self.losses: deque[Exception] = deque()
+        """What the next sends raise although they have shown the message: its receipt is lost."""
         self._said: deque[InboundMessage] = deque()
         self._count = 0
         self._open = True
@@ -61,7 +65,13 @@ class Loopback:
         async with self._news:
             self.sent.append(message)
             self._news.notify_all()
+        if self.losses:
+            raise self.losses.popleft()
         return str(len(self.sent))
+
+    async def find(self, message: OutboundMessage) -> str | None:
+        keys = [sent.key for sent in self.sent]
+        return str(keys.index(message.key) + 1) if message.key in keys else None
 
     async def direct(self, person: str) -> str:
         return self.conversation

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from channels.contract import ChannelClosed, InboundMessage, OutboundMessage
+from channels.dialects import Markdown
 from channels.rendering import visible
 from core.atoms import new_id
 
@@ -23,6 +24,7 @@ class Pipe:
     """Reads one descriptor and writes another; ends when the first ends, or when nobody reads the second."""
 
     name = "terminal"
+    dialect = Markdown()
 
     def __init__(self, conversation: str = "owner", source: int | None = None, target: int | None = None) -> None:
         self.conversation = conversation

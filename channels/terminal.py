@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from channels.contract import InboundMessage, OutboundMessage
+from channels.dialects import Markdown
 from channels.pipe import Pipe
 from channels.rendering import DIM, RESET, prose, styled, visible
 from core.atoms import new_id
@@ -46,6 +47,7 @@ class Terminal:
     """A prompt with history in a file; answers, reminders and what is being written appear above it."""
 
     name = "terminal"
+    dialect = Markdown()
 
     def __init__(self, history: Path, conversation: str = "owner") -> None:
         self.conversation = conversation

@@ -117,6 +117,15 @@ class Keys:
         """A topic, no key: what an agent is about to say in the space."""
         return f"{self.namespace}:draft:{{{space}}}"
 
+    # Of a channel's conversation, in its slot; each lives 30 days after its last change.
+    def outbox(self, subscriber: str, atom: str) -> str:
+        """List: what the platform called each message that shows the atom; empty where that is not known."""
+        return f"{self.namespace}:outbox:{{{subscriber}}}:{atom}"
+
+    def receipt(self, subscriber: str, receipt: str) -> str:
+        """String: the atom that the platform's message of this name shows."""
+        return f"{self.namespace}:receipt:{{{subscriber}}}:{receipt}"
+
     def queue(self) -> str:
         """List: the causes whose background agents wait for a turn, each once."""
         return f"{self.namespace}:{{queue}}"
