@@ -20,7 +20,7 @@ app = group(
     "  stoa doctor                         find out what is wrong\n\n"
     "Data lies in ~/.stoa or where STOA_HOME says. STOA_MODEL names the model, REDIS_URL a Redis of your own."
 )
-agent = group("See which agents there are.")
+agent = group("See which agents there are, and end them.")
 timer = group("See and cancel what is going to happen at a time.")
 app.add_typer(space, name="space")
 app.add_typer(agent, name="agent")
@@ -106,6 +106,22 @@ def agent_show(id: str, json: Json = False) -> None:
     asyncio.run(agents.show(id, json))
 
 
+@agent.command("tree")
+def agent_tree(json: Json = False) -> None:
+    """Show who spawned whom: what for, what each may do, and what it has spent."""
+    from bots.commands import tree
+
+    asyncio.run(tree.show(json))
+
+
+@agent.command("end")
+def agent_end(id: str) -> None:
+    """End a spawned agent and all that it spawned. Their session and their rights go, what they wrote stays."""
+    from bots.commands import tree
+
+    asyncio.run(tree.end(id))
+
+
 @timer.command("list")
 def timer_list(json: Json = False) -> None:
     """List what is going to happen, the next first."""
@@ -170,6 +186,22 @@ def doctor(
 
     if not asyncio.run(doctor.mend() if repair else doctor.examine()):
         raise typer.Exit(1)
+
+
+@app.command()
+def why(
+    atom: Annotated[str, typer.Argument(metavar="SPACE/ATOM")],
+    json: Json = False,
+) -> None:
+    """Show how an atom came to be: the turn that wrote it, what that had read, and so on back to the first message.
+
+    \b
+    Example:
+      stoa why tasks/k3v9w2m4q8zt
+    """
+    from bots.commands import why
+
+    asyncio.run(why.show(atom, json))
 
 
 app.command("cost")(cost)

@@ -108,12 +108,13 @@ class Purse:
         self.calls = 0
         """How many replies of a model the turn has paid for."""
         self.spent = Amounts()
+        self.model = ""
+        """Which model replied last."""
         self.silent = True
         """Whether the turn has said and changed nothing."""
         self._budgets = budgets
         self._store = budgets.store
         self._epoch = epoch
-        self._model = ""
         self._since = self._store.clock.now()
         self._settlements: list[tuple[str, list[int], list[int]]] = []
         keys = self._store.keys
@@ -150,7 +151,7 @@ class Purse:
         counts = [1, usage.prompt, usage.completion, usage.cached]
         self.calls += 1
         self.spent = Amounts.read([a + b for a, b in zip(self.spent.counted(), spent, strict=True)])
-        self._model = usage.model
+        self.model = usage.model
         self._settlements.append((name, spent, counts))
         return spent, counts
 
@@ -176,8 +177,8 @@ class Purse:
     async def finish(self) -> None:
         """The turn is over: settle what is not, and give back what was never used."""
         rest = max(0.0, (self._store.clock.now() - self._since) / timedelta(seconds=1))
-        spent = pack(Amounts(seconds=rest).counted())
-        await self._call("stoa_finish", self.agent, self._model, spent, int(self.silent), pack(self._settlements))
+        spent, settled = pack(Amounts(seconds=rest).counted()), pack(self._settlements)
+        await self._call("stoa_finish", self.agent, self.model, spent, int(self.silent), settled, self._epoch)
 
     async def _call(self, function: str, *arguments: str | bytes | int) -> list[int] | None:
         answer: list[int] | None = await self._store.run("FCALL", function, len(self._keys), *self._keys, *arguments)

@@ -10,6 +10,7 @@ from core.asking import Asking
 from core.atoms import Atom
 from core.budgets import Purse
 from core.clock import Clock
+from core.endings import Endings
 from core.errors import InvalidInput, NotFound, PermissionDenied
 from core.filters import Filter
 from core.llm import LLM, Message, whole
@@ -63,6 +64,7 @@ class Capabilities:
     tools: Mapping[str, Tool]
     secrets: Secrets
     purse: Purse
+    endings: Endings
     uses: Uses
     asking: Asking
     waits: Waits
@@ -80,6 +82,7 @@ class Capabilities:
         everyone: dict[str, Tool] = {
             "search": self.search,
             "spawn": self.spawn,
+            "end": self.end,
             "now": self.now,
             "local_time": self.local_time,
             "llm": self.ask,
@@ -153,6 +156,11 @@ class Capabilities:
             budget=budget,
             purse=self.purse,
         )
+
+    async def end(self, agent: str) -> list[str]:
+        """End an agent that you spawned and are done with, by its .id, and all that it spawned; answers who ended. What
+        they wrote stays, also in the direct-message space."""
+        return await self.endings.end(agent, self.actor.principal)
 
     async def now(self) -> str:
         """The present time, as ISO text with offset."""

@@ -27,10 +27,13 @@ class Actor:
     epoch: int | None = None
     ledger: dict[str, int] = field(default_factory=dict)
     label: Label | None = None
+    reads: dict[str, None] = field(default_factory=dict)
+    """The atoms it has read, in that order."""
 
     def saw(self, atom: Atom) -> None:
         """Remember that this actor has read the atom as it is now."""
         self.ledger[atom.ref] = atom.version
+        self.reads[atom.ref] = None
         if self.label:
             self.label.read(atom)
 

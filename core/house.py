@@ -10,6 +10,7 @@ from core.attachments import Attachments
 from core.budgets import Budgets
 from core.clock import Clock
 from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder
+from core.endings import Endings
 from core.extraction import Texts
 from core.files import Files
 from core.formats import migrate
@@ -39,6 +40,7 @@ class House:
     timers: Timers
     approvals: Approvals
     budgets: Budgets
+    endings: Endings
     secrets: Secrets
     attachments: Attachments
 
@@ -85,6 +87,7 @@ async def open_house(
             timers,
             approvals,
             budgets,
+            Endings(spaces, agents, budgets, settings),
             Secrets(),
             Attachments(files),
         )

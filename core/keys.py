@@ -97,6 +97,10 @@ class Keys:
         """String: the lowest label the agent's session has read, and which atoms gave it; as long as the session."""
         return f"{self.namespace}:label:{{{agent}}}"
 
+    def traces(self, agent: str) -> str:
+        """List: what each of the agent's newest 200 turns was woken by, read and took; lives 40 days after its end."""
+        return f"{self.namespace}:traces:{{{agent}}}"
+
     def journal(self, agent: str) -> str:
         """Hash: what the running turn has said and done so far; gone when the turn is committed."""
         return f"{self.namespace}:journal:{{{agent}}}"

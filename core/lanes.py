@@ -97,12 +97,13 @@ class Lane:
         ledger: Mapping[str, int] | None = None,
         *,
         label: bytes = b"",
+        trace: bytes = b"",
         more: bool = False,
         program: str = "",
     ) -> bool:
         """End the turn: cursors, session, ledger and label move on and the journal is gone, all at once.
 
-        So is the waiting `program` that went on in it.
+        So is the waiting `program` that went on in it. The trace of the turn is kept.
         True when there is `more` to do, or more has changed meanwhile; the lane is still held then, otherwise free.
         """
         keys = self.store.keys
@@ -115,10 +116,11 @@ class Lane:
             keys.label(self.agent),
             keys.waits(self.agent),
             keys.programs(self.agent),
+            keys.traces(self.agent),
         )
         packed = (pack(dict(cursors)), pack(list(messages)), pack(dict(ledger or {})), label)
         seen = -1 if more else self._wakes
-        kept = await self._call("stoa_commit", names, self._token, self._milliseconds, seen, *packed, program)
+        kept = await self._call("stoa_commit", names, self._token, self._milliseconds, seen, *packed, program, trace)
         if kept == -1:
             raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.")
         if kept is not None:

@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     """How many tokens all models may read and write in a month."""
     month_dollars: float = Field(200.0, ge=0)
     """How many dollars a month may cost."""
+    idle_days: float = Field(7, gt=0)
+    """After how many days without a turn a spawned agent ends that only its spawner could wake."""
     steps: int = Field(12, ge=1)
     """How many model calls one turn may take."""
     session_characters: int = Field(60_000, ge=2_000)

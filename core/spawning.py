@@ -48,6 +48,8 @@ class Spawner:
         spawning turn draws from; the new agent draws from the same accounts, and from one of its own with a `budget`.
         """
         parent = await self._agents.get(actor.principal.id)
+        if parent.status == "dead":
+            raise PermissionDenied(f"{parent.id} has ended, so it can spawn nobody any more.")
         wanted = {name: Permission.parse(permission) for name, permission in (spaces or {}).items()}
         _check_task(task)
         await self._check_spaces(parent, wanted)

@@ -28,7 +28,7 @@ WAITS = (
 LOST = "RuntimeError: The program cannot go on: Stoa's sandbox has changed while it waited. Begin anew where needed."
 FULL = f"{MOST} programs of yours wait already. End those that need not, with stop_waiting(id), and try again."
 WAIT = "Wait"
-CHANGING = frozenset({"put", "update", "deprecate"})
+CHANGING = frozenset({"put", "update", "deprecate", "claim", "restore"})
 LABEL = "label"
 """The field of the journal that holds what the session has read by now."""
 LONGEST_LINE = 100

@@ -13,6 +13,7 @@ from core.atoms import Cause, Origin
 from core.budgets import Purse
 from core.capabilities import Capabilities
 from core.contexts import Contexts
+from core.endings import Endings
 from core.errors import BudgetSpent, LeaseLost, ModelUnavailable, NotFound, StoreUnavailable
 from core.frames import render_now, render_output
 from core.governor import Governor
@@ -29,6 +30,7 @@ from core.spaces import Actor, Spaces, first_words
 from core.spawning import Spawner
 from core.steps import LABEL, Steps, note_label
 from core.tools import Tool
+from core.traces import trace
 from core.values import decode, encode
 from core.waits import Waiting, Waits, remembered
 
@@ -54,6 +56,7 @@ class Turns:
     contexts: Contexts
     spawner: Spawner
     governor: Governor
+    endings: Endings
     settings: Settings
     models: Callable[[str], LLM]
     tools: Mapping[str, Tool]
@@ -77,6 +80,8 @@ class Turns:
         try:
             agent = await self.agents.get(agent_id)
         except NotFound:
+            return await lane.commit({})
+        if agent.status == "dead":
             return await lane.commit({})
         news = News.read(noted["news"]) if "news" in noted else await gather(self.spaces, agent)
         program = await self._woken(agent, news) if not news.notices else None
@@ -104,6 +109,7 @@ class Turns:
             [write_message(one) for one in said],
             learned,
             label=label.written(),
+            trace=trace(news, actor, purse, self.spaces.clock.now()).written(),
             more=news.more,
             program=news.program,
         )
@@ -180,6 +186,7 @@ class Turn:
                 self._turns.tools,
                 self._turns.secrets,
                 self._purse,
+                self._turns.endings,
                 self._uses,
                 self._turns.asking,
                 self._turns.waits,

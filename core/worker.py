@@ -93,6 +93,7 @@ class Worker:
                 group.create_task(self._reconcile(), name="reconcile")
                 group.create_task(self._look_at_waits(), name="waits")
                 group.create_task(self._house.timers.run(), name="timers")
+                group.create_task(self._house.endings.run(), name="endings")
                 group.create_task(self._house.approvals.run(), name="approvals")
                 group.create_task(self._asking.decisions.run(), name="decisions")
 
@@ -114,6 +115,7 @@ class Worker:
             agents=house.agents,
             contexts=self._contexts,
             governor=Governor(house.budgets, house.spaces, house.agents),
+            endings=house.endings,
             asking=self._asking,
             spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),
             settings=house.settings,

@@ -30,8 +30,8 @@ FROM_THE_GROUND_UP = """
     llm budgets spending frames templates recipes offline
     crossing dialect guests explanations runs sandbox waits tools
     targets egress directory
-    rights agents audit uses requests decisions asking spawning capabilities sessions contexts lanes news governor
-    timers programs steps turns
+    rights agents audit uses requests decisions asking news traces endings spawning capabilities sessions contexts lanes
+    governor timers programs steps turns chains
     house
     worker
     testing

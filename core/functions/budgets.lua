@@ -112,10 +112,11 @@ redis.register_function('stoa_settle', function(KEYS, A)
   return settle(KEYS, A[3], cmsgpack.unpack(A[4]), cmsgpack.unpack(A[5]), A[1], A[2])
 end)
 
--- agent model spent silent settlements: the turn is over. What a worker that died had not settled is settled as far as
+-- agent model spent silent settlements epoch: the turn is over. What a worker that died had not settled is settled as far as
 -- it is known ({name, spent, counts} each) and given back where it is not.
 redis.register_function('stoa_finish', function(KEYS, A)
   local agent, model, spent = A[1], A[2], cmsgpack.unpack(A[3])
+  if fenced(KEYS, A[6]) then return 0 end
   for _, one in ipairs(cmsgpack.unpack(A[5])) do settle(KEYS, one[1], one[2], one[3], agent, model) end
   local stored, open = redis.call('HGETALL', KEYS[1]), false
   for i = 1, #stored, 2 do

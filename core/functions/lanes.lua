@@ -47,10 +47,10 @@ redis.register_function('stoa_keep', function(KEYS, A)
   return 1
 end)
 
--- KEYS 3 journal, 4 cursors, 5 session, 6 ledger, 7 label, 8 waits, 9 programs. token lease-ms wakes cursors messages
--- ledger (msgpack) label (nothing: as it was) program: the turn is done, all of it at once; a program that went on in it
--- waits no more. Answers -1 when the lease is gone, the new count of wakes when it is above the given one and
--- the lane is kept, or nothing when the lane is free.
+-- KEYS 3 journal, 4 cursors, 5 session, 6 ledger, 7 label, 8 waits, 9 programs, 10 traces. token lease-ms wakes cursors
+-- messages ledger (msgpack) label (nothing: as it was) program trace: the turn is done, all of it at once; a program that
+-- went on in it waits no more. Answers -1 when the lease is gone, the new count of wakes when it is above the given one
+-- and the lane is kept, or nothing when the lane is free.
 redis.register_function('stoa_commit', function(KEYS, A)
   if redis.call('GET', KEYS[2]) ~= A[1] then return -1 end
   for space, seq in pairs(cmsgpack.unpack(A[4])) do
@@ -64,6 +64,10 @@ redis.register_function('stoa_commit', function(KEYS, A)
   if A[8] ~= '' then
     redis.call('HDEL', KEYS[8], A[8])
     redis.call('HDEL', KEYS[9], A[8])
+  end
+  if A[9] ~= '' then
+    redis.call('LPUSH', KEYS[10], A[9])
+    redis.call('LTRIM', KEYS[10], 0, 199)
   end
   redis.call('DEL', KEYS[3])
   local wakes = tonumber(redis.call('HGET', KEYS[1], 'wakes') or '0')

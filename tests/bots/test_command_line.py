@@ -48,9 +48,12 @@ space restore
 agent
 agent list
 agent show
+agent tree
+agent end
 timer
 timer list
 timer cancel
+why
 cost
 budget
 budget list
