@@ -149,6 +149,20 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A reference met on the way from atom to atom: `source` refers as `name` to `target`, both named `space/id`.
+
+    `atom` is the one at its far end; None where there is none, or none that the reader may read.
+    """
+
+    source: str
+    name: str
+    target: str
+    depth: int
+    atom: Atom | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """One entry of an atom's history: what was changed, by whom and why. None means unchanged.
 

@@ -32,7 +32,7 @@ LONGEST_PAUSE = 10.0
 LONGEST_WAIT = 10 * 366 * 86_400.0
 
 METHODS: dict[Permission, tuple[str, ...]] = {
-    Permission.READ: ("get", "search", "history", "compare", "subscribe", "unsubscribe"),
+    Permission.READ: ("get", "search", "history", "compare", "referrers", "traverse", "subscribe", "unsubscribe"),
     Permission.APPEND: ("put",),
     Permission.WRITE: ("update", "deprecate", "claim", "restore"),
     Permission.GRANT: ("share", "revoke", "describe"),

@@ -7,6 +7,8 @@ from datetime import datetime
 from core.atoms import ATTACHED, VALUE_KINDS, References, Value
 from core.errors import InvalidInput
 
+SPACE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+"""What a space can be called."""
 KEY = re.compile(r"\w(?:[\w .:/-]{0,98}[\w.:/-])?")
 LONGEST_COMMENT = 300
 LONGEST_CONTENT = 1 << 20

@@ -6,12 +6,11 @@ from datetime import datetime
 from core.agents import Agent
 from core.approvals import ALWAYS, NO, ONCE, TASK, Choice
 from core.atoms import Atom, Value
-from core.checks import checked_moment
+from core.checks import SPACE, checked_moment
 from core.errors import InvalidInput
 from core.permissions import Permission
 from core.rights import Kind, Scope
 from core.secrets import NAME as SECRET
-from core.spaces import NAME as SPACE
 from core.spaces import first_words
 
 LONGEST_WHY = 300

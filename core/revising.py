@@ -9,7 +9,7 @@ from core.claims import claim_patch
 from core.errors import Conflict, InvalidInput, NotFound
 from core.handles import Handle
 from core.search import check_limit
-from core.store import Argument, json_of, metadata_patch, milliseconds, pack, read_atom, read_version
+from core.store import Argument, json_of, metadata_patch, milliseconds, pack, read_version
 from core.versions import State, changed, compare
 
 PAGE = 100
@@ -104,13 +104,11 @@ class Revised(Handle):
         first, last = (-limit, -1) if before is None else (max(0, before - 1 - limit), before - 2)
         if before is not None and last < 0:
             return []
-        await self._mark(id)
         return await self._versions(id, first, last)
 
     async def compare(self, id: str, old: int, new: int | None = None) -> str:
         """What differs between two versions of an atom, as a unified diff; without `new`, up to now; needs read."""
         id = self._own(id)
-        await self._mark(id)
         before, after = await self._states(id, [old, new])
         return compare(before, after)
 
@@ -136,13 +134,6 @@ class Revised(Handle):
         except Conflict:
             raise await self._conflict(id, int(expected)) from None
         return self._seen(id, fields)
-
-    async def _mark(self, id: str) -> None:
-        """What an agent reads of an atom's past, it trusts no more than the atom."""
-        if self.actor.label:
-            fields = await self._store.run(*self._store.reading("stoa_get", self.id, self.holder.id, id))
-            if atom := read_atom(self.id, id, fields):
-                self.actor.label.read(atom)
 
     async def _versions(self, id: str, first: int, last: int) -> list[Version]:
         """Entries of an atom's history, counted from 0, or from the newest (-1) back."""

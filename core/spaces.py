@@ -1,11 +1,10 @@
 """Spaces: shared, access-controlled, searchable stores of atoms. `Space` is one holder's handle on one of them."""
 
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from core.atoms import OWNER, Atom, Change, Principal, References, Value, id_from, new_id
-from core.checks import check_content, check_metadata, checked_references
+from core.checks import SPACE, check_content, check_metadata, checked_references
 from core.claims import is_over
 from core.clock import Clock
 from core.embeddings import Embedder
@@ -17,11 +16,10 @@ from core.handles import Actor as Actor
 from core.handles import first_words as first_words
 from core.notifications import Notifications
 from core.permissions import Permission
+from core.references import Linked
 from core.revising import Revised
 from core.sharing import Shared
 from core.store import Argument, Store, metadata_patch, pack
-
-NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
 
 class Spaces:
@@ -49,7 +47,7 @@ class Spaces:
 
         Raises `InvalidInput` for a name that cannot be one or is taken by someone else.
         """
-        if not NAME.fullmatch(name):
+        if not SPACE.fullmatch(name):
             raise InvalidInput(f"{name!r} cannot be a space's name: use 1 to 64 of a-z, 0-9, dot, dash and underscore")
         space = self.open(name, by)
         await self.store.run("SADD", self.store.keys.spaces(), name)  # where to look comes first, then what is there
@@ -128,7 +126,7 @@ class Spaces:
         await self.store.together(*(self.store.giving_back(n) for n, c in zip(names, counts, strict=True) if c))
 
 
-class Space(Shared, Revised):
+class Space(Shared, Revised, Linked):
     """One holder's handle on a space; it can do what its permission allows."""
 
     def __init__(self, spaces: Spaces, id: str, actor: Actor) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from core.atoms import Atom, Attachment, Metadata, Origin, Passage, References, Version
+from core.atoms import Atom, Attachment, Link, Metadata, Origin, Passage, References, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Spawned:
 
 
 KINDS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Atom, Attachment, Passage, Version, Notice, Moment, Spawned)
+    kind.__name__: kind for kind in (Atom, Link, Attachment, Passage, Version, Notice, Moment, Spawned)
 }
 
 

@@ -26,7 +26,7 @@ FROM_THE_GROUND_UP = """
     formats files extraction passages archives exports imports
     filters search pages rankings reasons wordpiece embeddings indexing finding
     places notifications
-    subscriptions labels handles sharing revising spaces attachments tending deadlines approvals
+    subscriptions labels handles sharing revising references spaces attachments tending deadlines approvals
     llm budgets spending frames templates recipes offline
     crossing dialect guests explanations runs sandbox waits tools
     targets egress directory
