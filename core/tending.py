@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.search import create_index, index_name
+from core.search import create_index, index_name, is_whole
 from core.spaces import Spaces
 
 BIG = 2_000
@@ -12,8 +12,9 @@ BIG = 2_000
 class Tending:
     """Keeps spaces in order while they are used. Any number of workers may do so at the same time."""
 
-    def __init__(self, spaces: Spaces) -> None:
+    def __init__(self, spaces: Spaces, big: int = BIG) -> None:
         self._spaces = spaces
+        self._from = big
         self._store = spaces.store
         self._counted: dict[str, int] = {}
 
@@ -38,6 +39,8 @@ class Tending:
         if not (embedder := self._spaces.embedder):
             return
         store, keys = self._store, self._store.keys
+        if not await is_whole(store, index_name(store, embedder.id)):
+            return  # atoms cannot be counted yet
         known = await store.together(*(["HMGET", keys.space(name), "seq", "own"] for name in names))
         there = {one.decode() for one in await store.run("FT._LIST")}
         wanted = set()
@@ -54,7 +57,7 @@ class Tending:
 
     async def _big(self, name: str, changes: int) -> bool:
         """Whether the space has that many atoms; counted when it has changed a tenth more often than the last time."""
-        if changes < max(BIG, self._counted.get(name, 0) * 1.1):
+        if changes < max(self._from, self._counted.get(name, 0) * 1.1):
             return False
         self._counted[name] = changes
-        return await self._spaces.finder.count(name) >= BIG
+        return await self._spaces.finder.count(name) >= self._from
