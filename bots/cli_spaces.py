@@ -296,3 +296,51 @@ def space_restore(
     from bots.commands import space_changes
 
     asyncio.run(space_changes.restore(atom, version, comment))
+
+
+@space.command("attach")
+def space_attach(
+    atom: AtomName,
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, up to 50 MB each.")],
+    comment: Comment = "",
+) -> None:
+    """Attach files to an atom. The text in them is searched with it: plain text, Markdown, HTML, PDF, CSV and JSON.
+
+    \b
+    Example:
+      stoa space attach notes/k3v9w2m4q8zt manual.pdf
+    """
+    from bots.commands import attachments
+
+    asyncio.run(attachments.attach(atom, files, comment))
+
+
+@space.command("save")
+def space_save(
+    atom: AtomName,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", help="Which; all unless named.")] = None,
+    to: Annotated[str, typer.Option(metavar="DIRECTORY", help="Where to.")] = ".",
+) -> None:
+    """Save the files that an atom carries. One that is there already is not overwritten.
+
+    \b
+    Examples:
+      stoa space save notes/k3v9w2m4q8zt
+      stoa space save notes/k3v9w2m4q8zt manual.pdf --to ~/Downloads
+    """
+    from bots.commands import attachments
+
+    asyncio.run(attachments.save(atom, names or [], to))
+
+
+@space.command("detach")
+def space_detach(atom: AtomName, name: Annotated[str, typer.Argument(metavar="FILE")], comment: Comment = "") -> None:
+    """Take a file from an atom. Its older versions keep it.
+
+    \b
+    Example:
+      stoa space detach notes/k3v9w2m4q8zt manual.pdf
+    """
+    from bots.commands import attachments
+
+    asyncio.run(attachments.detach(atom, name, comment))

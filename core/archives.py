@@ -121,12 +121,14 @@ class CursorsLine(_Line):
 
 
 class AttachmentLine(_Line):
-    """A piece of a file, in base64; the pieces of a file follow one another."""
+    """A piece of an attached file, in base64; its pieces follow one another."""
 
     kind: Literal["attachment"] = "attachment"
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     last: bool
-    data: str
+    missing: bool = False
+    """Whether the file was not kept where it should be, so that nothing of it is here."""
+    data: str = Field(pattern=r"^[A-Za-z0-9+/]*={0,2}$")
 
 
 class End(_Line):

@@ -28,11 +28,8 @@ class Attachments:
 
         Raises `InvalidInput` for a file too large or a name that cannot be one.
         """
-        name = _checked_name(name)
-        if len(data) > LARGEST:
-            raise InvalidInput(
-                f"{name!r} has {len(data):,} bytes, an attachment holds {LARGEST:,}; split it or keep it elsewhere"
-            )
+        name = checked_name(name)
+        check_size(name, len(data))
         await space.get(id)  # whoever may not read the atom learns nothing, and nothing is kept for them
         digest = await self.files.put(data)
         added = Attachment(digest, name, media_type or media_type_of(name), len(data))
@@ -57,6 +54,14 @@ class Attachments:
         return await self.files.get(_named(await space.get(id), name).sha256)
 
 
+def check_size(name: str, size: int) -> None:
+    """Raises `InvalidInput` for a file that is too large to be attached."""
+    if size > LARGEST:
+        raise InvalidInput(
+            f"{name!r} has {size:,} bytes, an attachment holds {LARGEST:,}; split it or keep it elsewhere"
+        )
+
+
 def media_type_of(name: str) -> str:
     """What kind of file it is by its name."""
     ending = f".{name.lower().rpartition('.')[2]}"
@@ -73,7 +78,7 @@ def _named(atom: Atom, name: str) -> Attachment:
     return found[0]
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
     """A file's name, without folders; raises `InvalidInput`."""
     name = name.replace("\\", "/").rpartition("/")[2].strip()
     if not name or name in (".", "..") or len(name) > LONGEST_NAME or not name.isprintable():

@@ -2,15 +2,27 @@
 
 import base64
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from core.archives import AgentLine, AtomLine, ChangeLine, CursorsLine, Header, Line, Past, SpaceLine
-from core.atoms import OWNER, Origin
+from core.archives import (
+    PART,
+    AgentLine,
+    AtomLine,
+    AttachmentLine,
+    ChangeLine,
+    CursorsLine,
+    Header,
+    Line,
+    Past,
+    SpaceLine,
+)
+from core.atoms import ATTACHED, OWNER, Origin, read_attachment
 from core.errors import NotFound
+from core.files import Files
 from core.store import Argument, Store, read_change, read_references, read_time, unpack
 
 TOGETHER = 64
@@ -29,18 +41,47 @@ async def size(store: Store, names: Sequence[str]) -> int:
     return sum(int(count or 0) for count in counts)
 
 
-async def export(store: Store, names: Sequence[str], everything: bool, made: datetime) -> AsyncIterator[Line]:
-    """The lines of an export of these spaces, and with `everything` of the agents and how far who has read.
+async def export(
+    store: Store, files: Files, names: Sequence[str], everything: bool, made: datetime
+) -> AsyncIterator[Line]:
+    """The lines of an export of these spaces with their files, and with `everything` of the agents and the cursors.
 
     Nothing is held up meanwhile: what changes while it is read is read again, until the atoms and the log agree.
     """
     yield Header(made=made, everything=everything, spaces=list(names))
+    told: set[str] = set()
     for name in names:
+        attached: dict[str, None] = {}
         async for line in _space(store, name):
+            if isinstance(line, AtomLine):
+                attached |= dict.fromkeys(_attached(line))
             yield line
+        for digest in [one for one in attached if one not in told]:
+            async for line in _file(files, digest):
+                yield line
+        told |= attached.keys()
     if everything:
         async for line in _agents(store):
             yield line
+
+
+def _attached(atom: AtomLine) -> Iterator[str]:
+    """The files that an atom carries, or carried in one of its versions."""
+    carried = [atom.metadata.get(ATTACHED), *(past.metadata.get(ATTACHED) for past in atom.history)]
+    for found in carried:
+        if isinstance(found, list):
+            yield from (read_attachment(one).sha256 for one in found)
+
+
+async def _file(files: Files, digest: str) -> AsyncIterator[AttachmentLine]:
+    try:
+        data = await files.get(digest)
+    except NotFound:
+        yield AttachmentLine(sha256=digest, last=True, missing=True, data="")
+        return
+    for start in range(0, max(1, len(data)), PART):
+        piece = base64.b64encode(data[start : start + PART]).decode()
+        yield AttachmentLine(sha256=digest, last=start + PART >= len(data), data=piece)
 
 
 async def _space(store: Store, name: str) -> AsyncIterator[Line]:

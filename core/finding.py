@@ -341,7 +341,7 @@ def _key_of(hit: Hit) -> str:
 
 
 def _with_passages(atoms: Sequence[Atom], ranked: Sequence[Ranked]) -> list[Atom]:
-    """The atoms, each with the passage of it that was found first."""
+    """The atoms, each with the nearest passage of it."""
     found: dict[str, Passage] = {}
     for one in ranked:
         if passage := one.hit.passage:

@@ -43,6 +43,7 @@ class House:
     endings: Endings
     secrets: Secrets
     attachments: Attachments
+    texts: Texts
 
 
 @contextlib.asynccontextmanager
@@ -70,8 +71,9 @@ async def open_house(
             embedder = CachedEmbedder(local, store)
         await create_index(store, embedder.id, embedder.dimensions)
         files = Files(settings.home, settings.files)
+        texts = Texts(files)
         notifications = await stack.enter_async_context(Notifications(store, waiting))
-        spaces = Spaces(store, notifications, clock, embedder, settings.contents_kept, Texts(files))
+        spaces = Spaces(store, notifications, clock, embedder, settings.contents_kept, texts)
         agents, timers = Agents(spaces), Timers(spaces)
         approvals = Approvals(spaces)
         budgets = Budgets(store, settings)
@@ -90,4 +92,5 @@ async def open_house(
             Endings(spaces, agents, budgets, settings),
             Secrets(),
             Attachments(files),
+            texts,
         )

@@ -1,6 +1,7 @@
 """Import: an archive checked as a whole, then written; nobody sees a space before all of it is there."""
 
 import base64
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +10,24 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from core.archives import AgentLine, AtomLine, ChangeLine, CursorsLine, Header, Json, Line, Past, SpaceLine, read
-from core.atoms import ATTACHED, OWNER
+from core.archives import (
+    AgentLine,
+    AtomLine,
+    AttachmentLine,
+    ChangeLine,
+    CursorsLine,
+    Header,
+    Json,
+    Line,
+    Past,
+    SpaceLine,
+    read,
+)
+from core.atoms import ATTACHED, OWNER, read_attachment
 from core.checks import check_content, check_metadata
 from core.errors import InvalidInput
 from core.exports import TOGETHER, change_line
+from core.files import Files
 from core.store import Argument, Store, metadata_patch, pack
 
 Progress = Callable[[int], None]
@@ -38,7 +52,7 @@ def check(file: BinaryIO) -> Contents:
     if not isinstance(header, Header):
         raise InvalidInput("That is no export of Stoa; make one with `stoa export`.")
     contents = Contents(header)
-    space = ""
+    space, pieces = "", _Pieces()
     for number, line in enumerate(lines, 2):
         contents.counts[line.kind] += 1
         try:
@@ -51,13 +65,44 @@ def check(file: BinaryIO) -> Contents:
                     raise InvalidInput(f"change {line.seq} comes after {contents.ends[space].seq}")
                 contents.ends[space] = line
             elif isinstance(line, AtomLine):
-                check_content(line.content)
-                check_metadata({key: _value(value) for key, value in line.metadata.items() if key != ATTACHED})
+                _check_atom(line)
+            elif isinstance(line, AttachmentLine):
+                pieces.add(line)
             elif isinstance(line, AgentLine):
                 contents.agents[line.id] = line.record
         except InvalidInput as error:
             raise InvalidInput(f"Line {number} of the file is not what it must be: {error}.") from None
     return contents
+
+
+def _check_atom(atom: AtomLine) -> None:
+    check_content(atom.content)
+    check_metadata({key: _value(value) for key, value in atom.metadata.items() if key != ATTACHED})
+    attached = atom.metadata.get(ATTACHED, [])
+    try:
+        for one in attached if isinstance(attached, list) else [""]:
+            read_attachment(one)
+    except ValueError:
+        raise InvalidInput(f"{atom.id!r} carries files that are not described as files are") from None
+
+
+class _Pieces:
+    """Attached files, put together from the lines that carry them."""
+
+    def __init__(self) -> None:
+        self._data = b""
+
+    def add(self, line: AttachmentLine) -> bytes | None:
+        """The whole file with its last piece, None before; raises `InvalidInput` if it is not what its hash says."""
+        self._data += base64.b64decode(line.data)
+        if not line.last:
+            return None
+        data, self._data = self._data, b""
+        if line.missing:
+            return None
+        if hashlib.sha256(data).hexdigest() != line.sha256:
+            raise InvalidInput(f"the attached file {line.sha256[:12]} is damaged")
+        return data
 
 
 async def already_there(store: Store, contents: Contents) -> set[str]:
@@ -92,12 +137,12 @@ async def already_there(store: Store, contents: Contents) -> set[str]:
     return there
 
 
-async def restore(store: Store, lines: Iterable[Line], there: set[str], progress: Progress) -> None:
+async def restore(store: Store, files: Files, lines: Iterable[Line], there: set[str], progress: Progress) -> None:
     """Write what a checked file holds, except the spaces in `there`; cut off and begun again it becomes whole.
 
-    A space is seen by nobody before all of it is written.
+    A space is seen by nobody before all of it and its files are written.
     """
-    batch = _Batch(store)
+    batch, pieces = _Batch(store), _Pieces()
     space: SpaceLine | None = None
     last = 0
     for line in lines:
@@ -106,6 +151,10 @@ async def restore(store: Store, lines: Iterable[Line], there: set[str], progress
             if space:
                 await batch.add(line)
             progress(1)
+            continue
+        if isinstance(line, AttachmentLine):
+            if (data := pieces.add(line)) is not None:
+                await files.put(data)
             continue
         if space:
             await batch.flush()

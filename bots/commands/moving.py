@@ -12,7 +12,7 @@ from typing import BinaryIO
 import typer
 
 from bots.commands.opening import opened
-from core.archives import ChangeLine, Writer, read
+from core.archives import AttachmentLine, ChangeLine, Writer, read
 from core.errors import InvalidInput
 from core.exports import export as lines_of
 from core.exports import size
@@ -27,18 +27,20 @@ async def export(names: Sequence[str], target: str) -> None:
             raise InvalidInput(f"There is no space {unknown[0]!r}; `stoa space list` shows those there are.")
         wanted = list(dict.fromkeys(names)) or there
         with _writing(target) as file, _bar("Exporting", await size(house.store, wanted)) as progress:
-            writer = Writer(file)
-            async for line in lines_of(house.store, wanted, not names, house.clock.now()):
+            writer, attached, missing = Writer(file), 0, 0
+            async for line in lines_of(house.store, house.attachments.files, wanted, not names, house.clock.now()):
                 writer.write(line)
                 if isinstance(line, ChangeLine):
                     progress(1)
+                elif isinstance(line, AttachmentLine):
+                    attached += line.last and not line.missing
+                    missing += line.missing
             writer.finish()
-    counts = writer.counts
-    typer.echo(
-        f"Exported {_many(counts['space'], 'space')} with {_many(counts['atom'], 'atom')}, "
-        f"{_many(counts['change'], 'change')} and {_many(counts['agent'], 'agent')}.",
-        err=True,
-    )
+    counts = {**writer.counts, "attached file": attached}
+    parts = [_many(counts.get(what, 0), what) for what in ("space", "atom", "change", "attached file", "agent")]
+    typer.echo(f"Exported {parts[0]} with {', '.join(parts[1:-1])} and {parts[-1]}.", err=True)
+    if missing:
+        typer.echo(f"{_many(missing, 'attached file')} could not be found and is not in it.", err=True)
 
 
 async def import_(source: str) -> None:
@@ -49,7 +51,7 @@ async def import_(source: str) -> None:
             there = await already_there(house.store, contents)
             file.seek(0)
             with _bar("Importing", contents.counts["atom"] + contents.counts["change"]) as progress:
-                await restore(house.store, read(file), there, progress)
+                await restore(house.store, house.attachments.files, read(file), there, progress)
     typer.echo(_told(contents, there))
 
 

@@ -11,7 +11,7 @@ from bots.commands.editing import ADDED, REMOVED
 from bots.commands.highlights import Excerpt, excerpt
 from bots.commands.opening import opened, print_json, print_table, when
 from channels.rendering import BOLD, RESET, clean, one_line, visible
-from core.atoms import OWNER, Atom, Value
+from core.atoms import OWNER, Atom, Passage, Value
 from core.errors import NotFound
 from core.house import House
 from core.spaces import Space
@@ -77,7 +77,10 @@ async def search(
         found = await house.spaces.search(
             OWNER, query, within=names, metadata=conditions, limit=limit, deprecated=deprecated
         )
-        excerpts = [await excerpt(query, clean(atom.content), house.embedder) for atom in found]
+        excerpts = [
+            await excerpt(query, clean(atom.passage.text if atom.passage else atom.content), house.embedder)
+            for atom in found
+        ]
         await _print(house, found, as_json, "Nothing was found.", excerpts)
 
 
@@ -144,6 +147,8 @@ async def _print(
         typer.echo(nothing)
     for number, (atom, comment) in enumerate(zip(atoms, comments, strict=True)):
         typer.echo(f"{when(atom.updated, house.clock.zone)}  {atom.author}  {one_line(comment)}  [{atom.ref}]")
+        if excerpts and atom.passage:
+            typer.echo(f"    {_place(atom.passage)}:")
         for line in _marked(excerpts[number]) if excerpts else _shown(atom.content, comment):
             typer.echo(f"    {line}")
 
@@ -158,6 +163,7 @@ def _show_one(house: House, atom: Atom, as_json: bool) -> None:
     rows += [("created", when(atom.created, zone)), ("updated", when(atom.updated, zone))]
     rows += [(key, one_line(_said(value))) for key, value in sorted(atom.metadata.items())]
     rows += [(name, " ".join(ids)) for name, ids in sorted(atom.references.items())]
+    rows += [("file", f"{one.name}, {one.media_type}, {one.size:,} bytes") for one in atom.attachments]
     print_table(rows)
     typer.echo(f"\n{visible(atom.content)}")
 
@@ -194,6 +200,10 @@ async def _content(space: Space, id: str, version: int) -> str:
     if not past or past[-1].content is None:
         raise NotFound(f"The content of version {version} is not kept any more; its comment is in the history.")
     return past[-1].content
+
+
+def _place(passage: Passage) -> str:
+    return f"{passage.file or 'content'}, characters {passage.start:,} to {passage.end:,}"
 
 
 def _title(description: str) -> str:

@@ -45,6 +45,9 @@ space put
 space edit
 space deprecate
 space restore
+space attach
+space save
+space detach
 agent
 agent list
 agent show

@@ -11,15 +11,21 @@ def test_everything_can_be_moved_to_another_home(tmp_path: Path) -> None:
     one, two, file = tmp_path / "one", tmp_path / "two", tmp_path / "backup.jsonl"
     stoa(one, "space", "create", "recipes", "What we cook.")
     name = stoa(one, "space", "put", "recipes", "pumpkin soup", "--meta", "kind=soup", "-m", "from Ana").stdout.strip()
+    (tmp_path / "photo.txt").write_text("a bowl of soup, steaming")
+    assert "attached photo.txt" in stoa(one, "space", "attach", name, str(tmp_path / "photo.txt")).stdout.lower()
     done = stoa(one, "export", str(file))
-    assert done.stderr == "Exported 1 space with 1 atom, 2 changes and 0 agents.\n", done.stderr
+    assert done.stderr == "Exported 1 space with 1 atom, 3 changes, 1 attached file and 0 agents.\n", done.stderr
     assert file.stat().st_mode & 0o077 == 0
     assert json.loads(file.read_text().splitlines()[0])["kind"] == "stoa-export"
     assert stoa(two, "import", str(file)).stdout == "Imported 1 space: recipes.\n"
     assert stoa(two, "import", str(file)).stdout == "Nothing was new. Here already: recipes.\n"
     assert stoa(two, "space", "get", name).stdout == "pumpkin soup\n"
+    stoa(two, "space", "save", name, "--to", str(tmp_path / "saved"))
+    assert (tmp_path / "saved" / "photo.txt").read_text() == "a bowl of soup, steaming"
     assert "from Ana" in stoa(two, "space", "history", name).stdout
-    assert "pumpkin soup" in stoa(two, "space", "search", "vegetable stew").stdout
+    found = stoa(two, "space", "search", "steaming bowl").stdout
+    assert "photo.txt, characters 0 to 24" in found
+    assert f"[{name}]" in found
 
 
 def test_an_export_can_be_piped(tmp_path: Path) -> None:

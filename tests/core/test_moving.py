@@ -33,7 +33,7 @@ async def other(
 ) -> AsyncIterator[House]:
     """A second house on the same Redis, empty."""
     namespace = f"{settings.namespace}-2"
-    second = settings.model_copy(update={"namespace": namespace})
+    second = settings.model_copy(update={"namespace": namespace, "home": tmp_path / "second"})
     async with open_house(second, house.url, clock=clock, embedder=embedder) as other:
         yield other
         await wiped(other)
@@ -50,7 +50,9 @@ async def exported(house: House, *names: str) -> bytes:
     file = io.BytesIO()
     writer = Writer(file)
     wanted = names or await house.spaces.names()
-    async for line in export(house.store, wanted, not names, datetime(2026, 11, 22, tzinfo=UTC)):
+    async for line in export(
+        house.store, house.attachments.files, wanted, not names, datetime(2026, 11, 22, tzinfo=UTC)
+    ):
         writer.write(line)
     writer.finish()
     return file.getvalue()
@@ -62,7 +64,7 @@ async def imported(house: House, data: bytes) -> set[str]:
     contents = check(file)
     there = await already_there(house.store, contents)
     file.seek(0)
-    await restore(house.store, read(file), there, lambda _: None)
+    await restore(house.store, house.attachments.files, read(file), there, lambda _: None)
     return there
 
 
@@ -83,6 +85,8 @@ async def furnish(house: House, clock: MovableClock) -> None:
     await tasks.update(first.id, comment="done", metadata={"status": "done", "tags": None}, content="milk bought")
     await tasks.update(first.id, comment="shorter", replace=("milk ", ""))
     await notes.deprecate(second.id, comment="not needed")
+    await house.attachments.attach(tasks, first.id, "receipt.bin", bytes(range(256)) * 5_000)
+    await house.attachments.attach(tasks, first.id, "empty.txt", b"")
     third = await tasks.put("sweep", metadata={"status": "pending"})
     await house.spaces.open("tasks", BOT).claim(third.id, lease=60)
     await seat(house)
@@ -102,6 +106,9 @@ async def test_what_comes_back_is_equal_to_what_went_out(house: House, other: Ho
             assert await theirs.get(atom.id) == await ours.get(atom.id)
             assert await theirs.history(atom.id) == await ours.history(atom.id)
     assert await other.agents.list() == await house.agents.list()
+    (bought,) = await other.spaces.search(OWNER, metadata={"n": 2})
+    space = other.spaces.open("tasks")
+    assert await other.attachments.read(space, bought.id, "receipt.bin") == bytes(range(256)) * 5_000
 
 
 async def test_what_was_imported_is_found_and_permitted_as_before(
@@ -120,7 +127,7 @@ async def test_what_was_imported_is_found_and_permitted_as_before(
     (sweep,) = await other.spaces.search(OWNER, metadata={"status": "pending"})
     assert sweep.content == "sweep"  # the claim that came along has ended since
     await other.spaces.open("tasks", BOT).put("life goes on")
-    assert [change.seq for change in await other.spaces.open("tasks").changes()][-2:] == [10, 11]
+    assert [change.seq for change in await other.spaces.open("tasks").changes()][-2:] == [12, 13]
 
 
 async def test_importing_again_changes_nothing(house: House, other: House, clock: MovableClock) -> None:
@@ -189,7 +196,7 @@ async def test_an_import_cut_off_is_seen_by_nobody_and_completed_by_the_next(
         lines = until(kind, count)
         there = await already_there(other.store, check(io.BytesIO(data)))
         with pytest.raises(RuntimeError, match="killed"):
-            await restore(other.store, _then_killed(lines), there, lambda _: None)
+            await restore(other.store, other.attachments.files, _then_killed(lines), there, lambda _: None)
         assert "tasks" not in await other.spaces.names()
         with pytest.raises(NotFound):
             await other.spaces.open("tasks").search()
@@ -208,7 +215,7 @@ async def test_what_is_written_meanwhile_is_in_the_export_as_a_whole(house: Hous
     busy = await house.spaces.create("busy")
     ids = [(await busy.put(f"atom {number}")).id for number in range(100)]
     lines: list[Line] = []
-    async for line in export(house.store, ["busy"], False, house.clock.now()):
+    async for line in export(house.store, house.attachments.files, ["busy"], False, house.clock.now()):
         lines.append(line)
         if isinstance(line, AtomLine) and len(lines) in (3, 70, 105):
             await busy.update(ids[0], comment="again", content=f"changed at {len(lines)}")
