@@ -115,7 +115,8 @@ async def _people(house: House, plan: Plan) -> list[str]:
             spaces = {room: Permission.WRITE, "results": Permission.APPEND}
             await house.agents.seat(agent, spaces, (room,))
         else:
-            await house.agents.seat(agent, spaces, ("tasks",))
+            await house.agents.seat(agent, spaces)
+            await house.spaces.open("tasks", agent.principal).subscribe(metadata={"status": ["said", "done"]})
     await house.spaces.open("tasks").put("begin", metadata={"status": "said"})
     return rooms
 

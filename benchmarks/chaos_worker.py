@@ -27,7 +27,7 @@ for _ in range(3):
         break
     task = free[{number} % len(free)]
     try:
-        tasks.update(task.id, comment="begun by {name}", metadata={{"status": "begun", "owner": "{name}"}})
+        tasks.claim(task.id, lease=600, comment="begun by {name}")
     except Exception:
         continue
     results.put(task.content, comment="result of " + task.content, references={{"of": [task.ref]}})
