@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _one_line(error: BaseException) -> str:
-    return f"stoa: {' '.join(str(error).split())}"
+    return _redacted(f"stoa: {' '.join(str(error).split())}")
 
 
 def _known(error: BaseException) -> StoaError | None:
@@ -40,17 +40,25 @@ def _known(error: BaseException) -> StoaError | None:
 
 def _unexpected(error: Exception) -> str:
     log = Path(os.environ.get("STOA_HOME", "~/.stoa")).expanduser() / "stoa.log"
-    details = "".join(traceback.format_exception(error))
+    details = _redacted("".join(traceback.format_exception(error)))
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with open_private(log) as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} stoa {' '.join(sys.argv[1:])}\n{details}")
     except OSError:
         return f"{details}stoa: that was not expected, and the log {log} cannot be written."
-    return (
+    return _redacted(
         f"stoa: something went wrong that should not have ({type(error).__name__}: {' '.join(str(error).split())}). "
         f"The details are at the end of {log}; please report them."
     )
+
+
+def _redacted(text: str) -> str:
+    """The text without the value of any secret."""
+    from core.secrets import Secrets
+    from core.vault import Vault
+
+    return Secrets(vault=Vault(Path(os.environ.get("STOA_HOME", "~/.stoa")).expanduser())).redacted(text)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from core.settings import Settings
 from core.spaces import Spaces
 from core.store import Store, client, waiting_client
 from core.timers import Timers
+from core.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ async def open_house(
         notifications = await stack.enter_async_context(Notifications(store, waiting))
         spaces = Spaces(store, notifications, clock, embedder, settings.contents_kept, texts)
         agents, timers = Agents(spaces), Timers(spaces)
-        approvals = Approvals(spaces)
+        approvals, secrets = Approvals(spaces), Secrets(vault=Vault(settings.home))
         budgets = Budgets(store, settings)
         yield House(
             settings,
@@ -90,7 +91,7 @@ async def open_house(
             approvals,
             budgets,
             Endings(spaces, agents, budgets, settings),
-            Secrets(),
+            secrets,
             Attachments(files),
             texts,
         )

@@ -19,7 +19,7 @@ BELOW = {
 
 # The modules of core from the ground up: each may import those that stand before it, and no other.
 FROM_THE_GROUND_UP = """
-    errors secrets
+    errors vault secrets
     permissions atoms checks values keys clock settings time_phrases times
     addresses wires link fanout cluster
     redis_wheels redis_repair redis_server refusals store claims versions

@@ -17,6 +17,7 @@ from core.redis_server import EmbeddedRedis
 from core.refusals import outage
 from core.secrets import Secrets
 from core.settings import Settings
+from core.vault import Vault
 
 LOG_BYTES = 4_000_000
 LONGEST_PAUSE = 8.0
@@ -83,9 +84,9 @@ async def _obituary(server: EmbeddedRedis | None) -> str:
 class _Redacting(logging.Formatter):
     """Writes what is logged without the value of any secret, tracebacks included."""
 
-    def __init__(self, form: str) -> None:
+    def __init__(self, form: str, home: Path) -> None:
         super().__init__(form)
-        self.secrets = Secrets()
+        self.secrets = Secrets(vault=Vault(home))
 
     def format(self, record: logging.LogRecord) -> str:
         return self.secrets.redacted(super().format(record))
@@ -97,7 +98,7 @@ def logged(file: Path) -> Iterator[None]:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     open_private(file).close()
     handler = logging.handlers.RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
-    handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s", file.parent))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
