@@ -1,0 +1,111 @@
+"""What the owner entrusts, from the command line: addresses in the directory, and secrets that nothing shows again."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+
+VALUE = "hunter2-hunter2"
+
+
+def stoa(home: Path, *words: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """What `stoa` answers to these words, with this on its standard input."""
+    known = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "bots", *words],
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=known | {"STOA_HOME": str(home)} | environment,
+    )
+
+
+def everything(home: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
+
+
+def test_a_secret_is_piped_in_listed_by_name_and_forgotten(tmp_path: Path) -> None:
+    kept = stoa(tmp_path, "secret", "set", "BANK", typed=f"{VALUE}\n")
+    assert "BANK is kept, encrypted" in kept.stdout
+    listed = stoa(tmp_path, "secret", "list", STOA_SECRET_MAIL="another-value")
+    assert listed.stdout.split() == ["BANK", "encrypted", "MAIL", "environment"]
+    assert VALUE not in kept.stdout + listed.stdout
+    assert VALUE.encode() not in everything(tmp_path)
+    assert stoa(tmp_path, "secret", "rm", "BANK").stdout == "BANK is forgotten.\n"
+    assert stoa(tmp_path, "secret", "rm", "BANK").stderr.startswith("stoa: There is no secret BANK here.")
+
+
+def test_a_secret_is_asked_for_without_being_shown(tmp_path: Path) -> None:
+    person = pexpect.spawn(
+        sys.executable, ["-m", "bots", "secret", "set", "BANK"], env={**os.environ, "STOA_HOME": str(tmp_path)}
+    )
+    person.expect("The value of BANK")
+    person.expect(":")
+    person.sendline(VALUE)
+    person.expect(pexpect.EOF)
+    assert VALUE.encode() not in person.before
+    assert b"BANK is kept" in person.before
+    person.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "said"),
+    [
+        (["set", "BANK", VALUE], "", "unexpected extra argument"),
+        (["set", "bank"], VALUE, "'bank' cannot name a secret"),
+        (["set", "../bank"], VALUE, "cannot name a secret"),
+        (["set", "BANK"], "short", "cannot be kept out of logs"),
+        (["set", "BANK"], "", "The value has 0 characters"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_with_the_reason(
+    tmp_path: Path, words: list[str], typed: str, said: str
+) -> None:
+    refused = stoa(tmp_path, "secret", *words, typed=typed)
+    assert refused.returncode != 0
+    assert said in refused.stderr
+    assert stoa(tmp_path, "secret", "list").stdout.startswith("There are no secrets yet")
+
+
+def test_an_error_does_not_show_a_value(tmp_path: Path) -> None:
+    stoa(tmp_path, "secret", "set", "BANK", typed=VALUE)
+    for environment in ({}, {"STOA_SECRET_MAIL": VALUE}):
+        refused = stoa(tmp_path, "secret", "rm", VALUE, **environment)
+        assert refused.stderr.startswith("stoa: '[secret ")
+        assert VALUE not in refused.stderr
+
+
+def test_an_unexpected_error_shows_no_value_and_logs_none(tmp_path: Path) -> None:
+    stoa(tmp_path, "secret", "set", "BANK", typed=VALUE)
+    (tmp_path / "stoa.toml").mkdir()
+    program = (
+        "import sys, bots.__main__ as m, bots.cli as c\n"
+        f"def fail(**_):\n    raise ValueError('token {VALUE}')\n"
+        "c.app = fail\nm.main()"
+    )
+    known = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    failed = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=known | {"STOA_HOME": str(tmp_path)},
+    )
+    assert "token [secret BANK]" in failed.stderr
+    assert VALUE not in failed.stderr
+    assert VALUE not in (tmp_path / "stoa.log").read_text()
+
+
+def test_addresses_are_added_listed_and_removed(tmp_path: Path) -> None:
+    assert "There are no addresses yet" in stoa(tmp_path, "directory", "list").stdout
+    added = stoa(tmp_path, "directory", "add", "ana@example.com", "docs.python.org")
+    assert added.stdout == "Agents may reach ana@example.com.\nAgents may reach docs.python.org.\n"
+    listed = stoa(tmp_path, "directory", "list").stdout
+    assert [line.split()[0] for line in listed.splitlines()] == ["ana@example.com", "docs.python.org"]
+    assert "not in the directory any more" in stoa(tmp_path, "directory", "remove", "ANA@example.com").stdout
+    refused = stoa(tmp_path, "directory", "remove", "ana@example.com")
+    assert (refused.returncode, "is not in the directory" in refused.stderr) == (1, True)
