@@ -60,7 +60,15 @@ why
 cost
 budget
 budget list
-budget allow"""
+budget allow
+directory
+directory list
+directory add
+directory remove
+secret
+secret set
+secret list
+secret rm"""
 STOA = [sys.executable, "-m", "bots"]
 
 
