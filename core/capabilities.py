@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from core.agents import Agent
@@ -11,7 +11,7 @@ from core.atoms import Atom
 from core.budgets import Purse
 from core.clock import Clock
 from core.endings import Endings
-from core.errors import InvalidInput, NotFound, PermissionDenied
+from core.errors import InvalidInput, NotFound, PermissionDenied, StoaError, ToolFailed
 from core.filters import Filter
 from core.llm import LLM, Message, whole
 from core.permissions import Permission
@@ -20,10 +20,11 @@ from core.secrets import Secrets
 from core.spaces import Actor, Space, Spaces
 from core.spawning import Spawner
 from core.times import local_time, words
-from core.tools import Acting, Tool, acting, call_tool
+from core.tools import Acting, Tool, acting, call_tool, declaration
 from core.uses import Uses
 from core.values import Moment, Spawned
 from core.waits import Wait, Waits, check_conditions
+from core.way_out import Going, WayOut
 
 LONGEST_SLEEP = 600.0
 LONGEST_PAUSE = 10.0
@@ -63,6 +64,7 @@ class Capabilities:
     llm: LLM
     tools: Mapping[str, Tool]
     secrets: Secrets
+    way_out: WayOut
     purse: Purse
     endings: Endings
     uses: Uses
@@ -78,7 +80,14 @@ class Capabilities:
 
     @property
     def functions(self) -> dict[str, Tool]:
-        """The functions its code may call by name."""
+        """The functions its code may call by name; no tool takes the name of one that everybody has."""
+        own = self._everyones
+        names = self.uses.held.names("tool")
+        return own | {name: self.tools[name] for name in names if name not in own and name in self.tools}
+
+    @property
+    def _everyones(self) -> dict[str, Tool]:
+        """The functions that everybody has."""
         everyone: dict[str, Tool] = {
             "search": self.search,
             "spawn": self.spawn,
@@ -91,28 +100,38 @@ class Capabilities:
             "wait_for": self.wait_for,
             "stop_waiting": self.stop_waiting,
         }
-        held = {name: self.tools[name] for name in self.uses.held.names("tool") if name in self.tools}
-        return everyone | self.asking.functions(self.agent) | held
+        return everyone | self.asking.functions(self.agent)
 
     async def answer(self, call: Call, made_in: str = "", waited: Wait | None = None) -> object:
         """Do what the code asked for; raises what the code shall see, or `Wait` where it is to be asked again later.
 
-        One that is asked again was `made_in` an earlier turn and has `waited` for something.
+        One that is asked again was `made_in` an earlier turn and has `waited` for something. No secret's value passes,
+        neither in what is asked nor in what is answered, be it an error.
         """
-        operation = f"{made_in or self.turn}.{call.number}"
-        known = {} if call.target else {**self.tools, **self.functions}
-        function = known.get(call.name) or getattr(Space, call.name)
+        call = replace(call, args=self.secrets.without(call.args), kwargs=self.secrets.without(call.kwargs))
+        try:
+            return self.secrets.without(await self._answered(call, f"{made_in or self.turn}.{call.number}", waited))
+        except StoaError as error:
+            told = self.secrets.redacted(str(error))
+            if told == str(error):
+                raise
+            raise type(error)(told) from None
+
+    async def _answered(self, call: Call, operation: str, waited: Wait | None) -> object:
+        own = {} if call.target else self._everyones
+        function: Tool = own.get(call.name) or (getattr(Space, call.name) if call.target else self.tools[call.name])
         try:
             if call.target:
                 return await self._space(call, operation)
             _fits(call.name, function, call)
-            if call.name not in self.tools:
-                who = Acting(self.actor, operation, waited=waited)
-                return await call_tool(function, who, *call.args, **call.kwargs)
+            if call.name in own:
+                return await call_tool(
+                    function, Acting(self.actor, operation, waited=waited), *call.args, **call.kwargs
+                )
             async with self.uses.tool(call.name, operation) as secrets:
                 who = Acting(self.actor, operation, secrets, self.secrets, waited)
                 try:
-                    return await call_tool(function, who, *call.args, **call.kwargs)
+                    return await self._tool(function, call, who)
                 finally:
                     await self.uses.used_secrets(who.taken, operation)
         except PermissionDenied as refused:
@@ -122,6 +141,23 @@ class Capabilities:
             raise InvalidInput(
                 f"{call.name}: {error}. It is called as {_signature(call.name, function)[2:]}"
             ) from error
+
+    async def _tool(self, tool: Tool, call: Call, who: Acting) -> object:
+        """Use a tool, if the way out is open to the call; what comes from outside by it falls to the label."""
+        declared = declaration(tool)
+        arguments = inspect.signature(tool).bind(*call.args, **call.kwargs).arguments
+        await self.way_out.check(
+            self.actor, declared, Going(self.agent.id, self.agent.task, call.name, arguments, who.call)
+        )
+        try:
+            return await call_tool(tool, who, *call.args, **call.kwargs)
+        except (StoaError, Wait, TypeError, AttributeError, KeyError):
+            raise
+        except Exception as error:
+            raise ToolFailed(f"{call.name} failed: {type(error).__name__}: {error}") from error
+        finally:
+            if declared.outside and self.actor.label:
+                self.actor.label.heard(f"tool {call.name}")
 
     async def search(self, query: str = "", limit: int = 10) -> list[Atom]:
         """Find atoms by meaning in all spaces you may read, the best first; without a query the newest."""

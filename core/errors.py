@@ -38,5 +38,9 @@ class BudgetSpent(StoaError, RuntimeError):
     """Whether this turn is the one that tells of it."""
 
 
+class ToolFailed(StoaError, RuntimeError):
+    """A tool broke while it was used; whatever it was to do may be done in part."""
+
+
 class LeaseLost(StoaError, RuntimeError):
     """Another worker took this agent's turn over; whatever this one still does is refused."""

@@ -33,6 +33,7 @@ from core.tools import Tool
 from core.traces import trace
 from core.values import decode, encode
 from core.waits import Waiting, Waits, remembered
+from core.way_out import WayOut
 
 log = logging.getLogger("stoa.turns")
 
@@ -61,6 +62,7 @@ class Turns:
     models: Callable[[str], LLM]
     tools: Mapping[str, Tool]
     secrets: Secrets
+    way_out: WayOut
     waits: Waits
     programs: Programs
     asking: Asking
@@ -185,6 +187,7 @@ class Turn:
                 self._llm,
                 self._turns.tools,
                 self._turns.secrets,
+                self._turns.way_out,
                 self._purse,
                 self._turns.endings,
                 self._uses,

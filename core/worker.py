@@ -27,6 +27,7 @@ from core.tending import Tending
 from core.tools import Tools
 from core.turns import Turns
 from core.waits import Waits
+from core.way_out import WayOut
 
 log = logging.getLogger("stoa.worker")
 
@@ -122,6 +123,7 @@ class Worker:
             models=self._model,
             tools=Tools((timers.set_timer, timers.cancel_timer, timers.list_timers)),
             secrets=house.secrets,
+            way_out=WayOut(house.spaces, house.approvals),
             waits=self._waits,
             programs=Programs(house.store, house.settings.home),
             people=people,

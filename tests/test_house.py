@@ -29,7 +29,7 @@ FROM_THE_GROUND_UP = """
     subscriptions labels handles sharing revising references spaces attachments tending deadlines approvals
     llm budgets spending frames templates recipes offline
     crossing dialect guests explanations runs sandbox waits tools
-    targets egress directory
+    targets egress directory way_out
     rights agents audit uses requests decisions asking news traces endings spawning capabilities sessions contexts lanes
     governor timers programs steps turns chains
     house
