@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from core.atoms import OWNER, Origin, Principal, id_from
 from core.errors import NotFound
 from core.permissions import Permission
+from core.records import Records, documents
 from core.rights import Grant, Held, Kind, Rights
 from core.spaces import Spaces
 
@@ -60,23 +61,24 @@ class Agents:
         self.rights = Rights(spaces.store, spaces.clock)
         self._spaces = spaces
         self._store = spaces.store
+        self._records = Records(spaces.store, Agent, spaces.store.keys.agent)
 
     async def get(self, id: str) -> Agent:
         """The agent called `id`, dead or alive; raises `NotFound`."""
-        record = await self._store.run("GET", self._store.keys.agent(id))
+        record = await self._records.get(id)
         if record is None:
             raise NotFound(f"There is no agent {id!r}. `stoa agent list` shows them.")
-        return Agent.model_validate_json(record)
+        return record
 
     async def list(self) -> list[Agent]:
         """All living agents, oldest first."""
         ids = sorted(id.decode() for id in await self._store.run("SMEMBERS", self._store.keys.agents()))
-        records = await self._store.together(*(["GET", self._store.keys.agent(id)] for id in ids))
+        records = await documents(self._store, [self._store.keys.agent(id) for id in ids])
         return sorted((Agent.model_validate_json(record) for record in records if record), key=lambda a: a.created)
 
     async def save(self, agent: Agent) -> None:
         """Keep the record; an agent that was not there is born."""
-        await self._store.run("SET", self._store.keys.agent(agent.id), agent.model_dump_json())
+        await self._records.save(agent)
         change = "SADD" if agent.status == "alive" else "SREM"
         await self._store.run(change, self._store.keys.agents(), agent.id)
         if agent.status == "dead":

@@ -23,6 +23,7 @@ from core.archives import (
 from core.atoms import ATTACHED, OWNER, Origin, read_attachment
 from core.errors import NotFound
 from core.files import Files
+from core.records import documents
 from core.store import Argument, Store, read_change, read_references, read_time, unpack
 
 TOGETHER = 64
@@ -207,9 +208,8 @@ def change_line(space: str, entry: Sequence[Any]) -> ChangeLine:
 async def _agents(store: Store) -> AsyncIterator[Line]:
     keys = store.keys
     for id in await _names(store, keys.agent):
-        record, session, ledger = await store.together(
-            ["GET", keys.agent(id)], ["LRANGE", keys.session(id), 0, -1], ["HGETALL", keys.ledger(id)]
-        )
+        (record,) = await documents(store, [keys.agent(id)])
+        session, ledger = await store.together(["LRANGE", keys.session(id), 0, -1], ["HGETALL", keys.ledger(id)])
         if record is not None:
             yield AgentLine(
                 id=id,

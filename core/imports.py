@@ -28,6 +28,7 @@ from core.checks import check_content, check_metadata
 from core.errors import InvalidInput
 from core.exports import TOGETHER, change_line
 from core.files import Files
+from core.records import documents
 from core.store import Argument, Store, metadata_patch, pack
 
 Progress = Callable[[int], None]
@@ -121,7 +122,7 @@ async def already_there(store: Store, contents: Contents) -> set[str]:
             there.add(name)
         elif exists:
             others.append(name)
-    records = await store.together(*(["GET", keys.agent(id)] for id in contents.agents))
+    records = await documents(store, [keys.agent(id) for id in contents.agents])
     strangers = [
         id
         for (id, record), found in zip(contents.agents.items(), records, strict=True)
@@ -254,7 +255,7 @@ async def _restore_agent(store: Store, agent: AgentLine) -> None:
     commands += [["RPUSH", keys.session(agent.id), *agent.session]] if agent.session else []
     commands += [["HSET", keys.ledger(agent.id), *ledger]] if ledger else []
     await store.together(*commands)
-    await store.run("SET", keys.agent(agent.id), orjson.dumps(agent.record))
+    await store.run("JSON.SET", keys.agent(agent.id), "$", orjson.dumps(agent.record))
     if agent.record.get("status") == "alive":
         await store.run("SADD", keys.agents(), agent.id)
 

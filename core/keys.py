@@ -70,7 +70,7 @@ class Keys:
 
     # Of an agent, all in the agent's slot; they live as long as its session.
     def agent(self, agent: str) -> str:
-        """String: the agent's record as JSON; stays after its death."""
+        """JSON: the agent's record; stays after its death."""
         return f"{self.namespace}:agent:{{{agent}}}"
 
     def lane(self, agent: str) -> str:

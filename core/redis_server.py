@@ -288,7 +288,7 @@ async def repair(home: Path) -> str:
 async def check_search(link: Link | Cluster) -> str:
     """The version of this Redis; raises `StoreUnavailable`, saying what to run, unless it is new and has search."""
     try:
-        facts, search = await link.ask(("INFO", "server"), ("COMMAND", "INFO", "FT.SEARCH"))
+        facts, search = await link.ask(("INFO", "server"), ("COMMAND", "INFO", "FT.SEARCH", "JSON.GET"))
     except (OSError, ReplyError) as error:
         facts = error
     if isinstance(facts, Exception):
@@ -306,6 +306,11 @@ async def check_search(link: Link | Cluster) -> str:
         raise StoreUnavailable(
             f"This Redis {version} has no search (FT.SEARCH), which Stoa needs; "
             f"Redis 8 and Redis Stack have it. {RUN_ONE}"
+        )
+    if not search[1]:
+        raise StoreUnavailable(
+            f"This Redis {version} has no JSON documents (JSON.GET), which Stoa needs; "
+            f"Redis 8 and Redis Stack have them. {RUN_ONE}"
         )
     return version
 

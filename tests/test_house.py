@@ -22,7 +22,7 @@ FROM_THE_GROUND_UP = """
     errors vault secrets
     permissions atoms checks values keys clock settings time_phrases times
     addresses wires link fanout cluster
-    redis_wheels redis_repair redis_server refusals store claims versions
+    redis_wheels redis_repair redis_server refusals store records claims versions
     formats files extraction passages archives exports imports
     filters search pages rankings reasons wordpiece embeddings indexing finding
     places notifications
@@ -47,6 +47,7 @@ SHARED_BY_CHANNELS = {"contract", "bridge", "delivery", "dialects", "outbox", "r
 # Where things are kept or announced.
 MAY_IMPORT_REDIS = {
     "core/notifications.py",
+    "core/records.py",
     "core/refusals.py",
     "core/store.py",
 }
@@ -133,10 +134,10 @@ def loaded_by(*modules: str) -> set[str]:
 
 
 def test_the_command_line_loads_nothing_heavy() -> None:
-    heavy = {"litellm", "numpy", "onnxruntime", "docket", "redis", "pydantic_monty"}
+    heavy = {"litellm", "numpy", "onnxruntime", "docket", "redis", "aredis_om", "pydantic_monty"}
     assert not loaded_by("bots.__main__", "bots.cli") & heavy
 
 
 def test_no_module_loads_a_model_when_it_is_imported() -> None:
     modules = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files() if file.stem != "__init__"]
-    assert not loaded_by(*modules) & {"litellm", "numpy", "onnxruntime"}
+    assert not loaded_by(*modules) & {"litellm", "numpy", "onnxruntime", "aredis_om"}
