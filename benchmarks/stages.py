@@ -30,12 +30,12 @@ class FixedEmbedder:
     """Vectors as large as the real ones that only have to be looked up, so that no model's time is measured."""
 
     id = "fixed"
-    dimensions = DIMENSIONS
 
-    def __init__(self, count: int = 1_000) -> None:
+    def __init__(self, count: int = 1_000, dimensions: int = DIMENSIONS) -> None:
         import numpy as np
 
-        rows = np.random.default_rng(7).standard_normal((count, DIMENSIONS))
+        self.dimensions = dimensions
+        rows = np.random.default_rng(7).standard_normal((count, dimensions))
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         self._vectors = [row.astype("<f2").tobytes() for row in rows]
 
