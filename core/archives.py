@@ -110,6 +110,8 @@ class AgentLine(_Line):
     record: dict[str, object]
     session: list[str]
     ledger: dict[str, int]
+    label: str = ""
+    """What its session has read, as `core.labels` keeps it."""
 
 
 class CursorsLine(_Line):

@@ -209,13 +209,16 @@ async def _agents(store: Store) -> AsyncIterator[Line]:
     keys = store.keys
     for id in await _names(store, keys.agent):
         (record,) = await documents(store, [keys.agent(id)])
-        session, ledger = await store.together(["LRANGE", keys.session(id), 0, -1], ["HGETALL", keys.ledger(id)])
+        session, ledger, label = await store.together(
+            ["LRANGE", keys.session(id), 0, -1], ["HGETALL", keys.ledger(id)], ["GET", keys.label(id)]
+        )
         if record is not None:
             yield AgentLine(
                 id=id,
                 record=orjson.loads(record),
                 session=[message.decode() for message in session],
                 ledger={atom.decode(): int(version) for atom, version in sorted(ledger.items())},
+                label=(label or b"").decode(),
             )
     for subscriber in await _names(store, keys.cursors):
         places = await store.run("HGETALL", keys.cursors(subscriber))

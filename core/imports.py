@@ -254,6 +254,7 @@ async def _restore_agent(store: Store, agent: AgentLine) -> None:
     commands: list[Sequence[Argument]] = [["DEL", keys.session(agent.id), keys.ledger(agent.id)]]
     commands += [["RPUSH", keys.session(agent.id), *agent.session]] if agent.session else []
     commands += [["HSET", keys.ledger(agent.id), *ledger]] if ledger else []
+    commands += [["SET", keys.label(agent.id), agent.label]] if agent.label else []
     await store.together(*commands)
     await store.run("JSON.SET", keys.agent(agent.id), "$", orjson.dumps(agent.record))
     if agent.record.get("status") == "alive":

@@ -190,7 +190,8 @@ class Steps:
 
     async def _kept(self, step: str, code: list[str], ran: _Ran, before: Program | None) -> str:
         """Keep the program if it waits; answers what there is to show of the step."""
-        shown = render_output(ran.printed.rstrip("\n"), ran.error)
+        hide = self._capabilities.secrets.redacted  # a program may have pieced a value together
+        shown = hide(render_output(ran.printed.rstrip("\n"), ran.error))
         if ran.image is None:
             if before is None:
                 self._ran.append(code)

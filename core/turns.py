@@ -317,7 +317,8 @@ class Turn:
         usage = Usage(self._llm.name)
         shown = 0.0
         loop = asyncio.get_running_loop()
-        async for piece in self._llm.reply(messages):
+        hide = self._turns.secrets.without
+        async for piece in self._llm.reply([replace(one, text=hide(one.text)) for one in messages]):
             if isinstance(piece, Usage):
                 usage = piece
                 continue

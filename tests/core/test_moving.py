@@ -19,8 +19,10 @@ from core.exports import export
 from core.formats import FORMAT, migrate
 from core.house import House, open_house
 from core.imports import already_there, check, restore
+from core.labels import Label
 from core.permissions import Permission
 from core.settings import Settings
+from core.spaces import Actor
 from core.testing import MovableClock
 from tests.core.scenes import seat
 
@@ -91,6 +93,11 @@ async def furnish(house: House, clock: MovableClock) -> None:
     await house.spaces.open("tasks", BOT).claim(third.id, lease=60)
     await seat(house)
     await house.store.run("RPUSH", house.store.keys.session("assistant"), '["user","hello"]')
+    label = Label()
+    label.heard("tool read_letters")
+    await house.store.run("SET", house.store.keys.label("assistant"), label.written())
+    told = await house.spaces.open("notes", Actor(BOT, label=label)).put("they want money")
+    assert told.outside
 
 
 async def test_what_comes_back_is_equal_to_what_went_out(house: House, other: House, clock: MovableClock) -> None:
