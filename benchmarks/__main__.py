@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.durability import durability
 from benchmarks.finding import finding
 from benchmarks.link import link
 from benchmarks.processes import processes
@@ -21,7 +22,16 @@ from benchmarks.throughput import throughput
 from benchmarks.turns import load, turns
 
 ROOT = Path(__file__).parent.parent
-SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [link, spaces, finding, turns, throughput, load, processes]
+SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [
+    link,
+    durability,
+    spaces,
+    finding,
+    turns,
+    throughput,
+    load,
+    processes,
+]
 """What is measured, in the order of the table; a new subject is one more function here."""
 
 
