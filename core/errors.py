@@ -28,6 +28,14 @@ class StoreUnavailable(StoaError, ConnectionError):
 class ModelUnavailable(StoaError, ConnectionError):
     """The model gave no answer: no key, no network, an unknown name, a refusal of the provider."""
 
+    def __init__(self, text: str, kind: str = "refused", retry_after: float = 0, *, begun: bool = False) -> None:
+        """`kind` is key, unpaid, unknown, busy, silent, unreachable, broken or refused; `retry_after` the seconds the
+        provider wants us to wait; `begun` whether some of the answer was given before."""
+        super().__init__(text)
+        self.kind = kind
+        self.retry_after = retry_after
+        self.begun = begun
+
 
 class BudgetSpent(StoaError, RuntimeError):
     """An account cannot bear what was to be spent; the text names the account, the field, its limit and the way on."""

@@ -47,6 +47,18 @@ class Governor:
         )
         return speaker.speaks_in
 
+    async def speak_for(self, agent: Agent, news: News, words: str) -> None:
+        """Tell people something about an agent that speaks nowhere, by the coordinator it belongs to."""
+        speaker = await self._coordinator(agent)
+        if speaker and speaker.speaks_in:
+            actor = Actor(speaker.principal, Cause(news.root, news.depth + 1))
+            await self._spaces.open(speaker.speaks_in, actor).put(
+                f"About {agent.id}: {words}",
+                comment=f"about {agent.id}",
+                metadata={"role": "assistant"},
+                operation=f"about:{news.turn}",
+            )
+
     async def _coordinator(self, agent: Agent) -> Agent | None:
         """The coordinator at the head of the agent's spawners; one that speaks to nobody leaves it to one that does."""
         while not agent.coordinator:

@@ -18,9 +18,12 @@ class Settings(BaseSettings):
     home: Path = Path("~/.stoa")
     """The data directory: Redis' files, the log, the terminal's history, `stoa.toml`."""
     model: str = "offline"
-    """`offline`, or any model litellm knows, such as `anthropic/claude-sonnet-4-5` or `ollama/qwen3`."""
+    """`offline`, or any model litellm knows, such as `anthropic/claude-sonnet-4-5` or `ollama/qwen3`; more than one,
+    with commas between, where each is asked when those before it do not answer; or `replay:` and a recorded file."""
     model_url: str = ""
-    """The address of an OpenAI-compatible server, where the provider's own is not meant."""
+    """The address of an OpenAI-compatible server, where the first model's provider's own is not meant."""
+    record: Path | None = None
+    """A file to which everything that models are asked and answer is added, without secrets, to be played again."""
     redis_url: str = Field("", validation_alias="REDIS_URL")
     """A Redis with search to use instead of the embedded one."""
     files: str = ""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 
@@ -44,6 +45,10 @@ PATIENCE = (5.0, 15.0, 60.0, 300.0)
 DRAFT_EVERY = 0.1
 """Seconds between two looks at a reply that is still coming."""
 CUT_OFF = "Your reply ended inside a ```python fence, so nothing of it ran. Write less at once, and close the fence."
+COUNTED = re.compile(r"python-input-\d+")
+"""How the sandbox numbers programs in its errors."""
+REPEATS = 3
+"""How often a model may write the same code and see the same come of it, until its turn is ended."""
 TRIES = 3
 """How often a turn that breaks is tried before it is given up."""
 
@@ -264,22 +269,33 @@ class Turn:
             if not printed:
                 return ""
             added.append(Message("user", printed))
+        seen: Counter[tuple[str, str]] = Counter()
         for step in range(self._turns.settings.steps):
             reply = await self._reply(step, [*before, *added])
             pieces = FENCE.findall(reply)
             if reply:
                 added.append(Message("assistant", reply))
-            if not pieces and OPENED.search(reply):
-                added.append(Message("user", render_output("", CUT_OFF)))
-                continue
-            if not pieces:
+            if not pieces and not OPENED.search(reply):
                 if not reply and step == 0 and self._person_waits():
                     raise ModelUnavailable(
                         f"The model {self._llm.name} answered nothing. Say it again, or choose another with STOA_MODEL."
                     )
                 return reply
-            added.append(Message("user", await code.output(step, pieces)))
+            shown = await code.output(step, pieces) if pieces else render_output("", CUT_OFF)
+            added.append(Message("user", shown))
+            seen[reply, came := COUNTED.sub("", shown)] += 1
+            if seen[reply, came] == REPEATS:
+                return await self._stuck()
         return f"I stopped after {self._turns.settings.steps} steps without finishing. Shall I go on?"
+
+    async def _stuck(self) -> str:
+        """End a turn in which the model says the same again and again, with a word to the owner."""
+        log.warning("%s: the model %s repeats itself; the turn is ended", self.agent.id, self._llm.name)
+        words = f"The model wrote the same {REPEATS} times over and got nowhere, so I stopped. Say it in other words?"
+        if self.agent.speaks_in:
+            return words
+        await self._turns.governor.speak_for(self.agent, self._news, words)
+        return ""
 
     def _person_waits(self) -> bool:
         """Whether the owner has just said something."""
@@ -309,7 +325,13 @@ class Turn:
             except ModelUnavailable as error:
                 log.warning("%s: %s Asking again in %.0f s.", self.agent.id, error, pause)
                 await asyncio.sleep(pause)
-        return await self._streamed(messages)
+        try:
+            return await self._streamed(messages)
+        except ModelUnavailable as error:
+            if not error.begun:
+                raise
+            log.warning("%s: %s Asking again, what was said so far is forgotten.", self.agent.id, error)
+            return await self._streamed(messages)
 
     async def _streamed(self, messages: Sequence[Message]) -> tuple[str, Usage]:
         """The reply, its prose shown while it comes to whoever looks at the space the agent speaks in."""

@@ -17,7 +17,8 @@ from core.errors import LeaseLost, StoaError
 from core.governor import Governor
 from core.house import House
 from core.lanes import LEASE, Lane, next_in_queue, queue, wake
-from core.llm import LLM, connect
+from core.llm import LLM
+from core.models import connect
 from core.news import behind
 from core.programs import Programs
 from core.refusals import in_our_words

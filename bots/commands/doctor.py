@@ -14,7 +14,8 @@ import typer
 from bots.commands.opening import redis
 from bots.instance import running
 from core.errors import StoaError, StoreUnavailable
-from core.llm import Message, Provider, whole
+from core.llm import Message, whole
+from core.models import named, names
 from core.redis_server import check_search, repair
 from core.settings import Settings, load
 from core.store import client
@@ -99,17 +100,28 @@ async def _redis(settings: Settings) -> Finding:
 async def _model(settings: Settings) -> Finding:
     if settings.model == "offline":
         return Finding("model", "offline, built in; for a real one set STOA_MODEL=provider/name and the provider's key")
-    model = Provider(settings.model, settings.model_url, patience=30)
+    chosen = names(settings)
+    for name, url in zip(chosen, [settings.model_url, *[""] * len(chosen)], strict=False):
+        found = await _asked(name, url)
+        if found.mend or name == chosen[-1]:
+            break
+    return found
+
+
+async def _asked(name: str, url: str) -> Finding:
+    if name == "offline":
+        return Finding("model", "offline answers")
     try:
+        model = named(name, url, patience=30)
         async with asyncio.timeout(60):
             said, _ = await whole(model, [Message("user", "Say the single word: here")])
     except TimeoutError:
-        return Finding("model", f"{settings.model} gave no answer in a minute", "Check the network, or another model.")
+        return Finding("model", f"{name} gave no answer in a minute", "Check the network, or another model.")
     except StoaError as error:
-        return Finding("model", f"{settings.model} does not answer", str(error))
+        return Finding("model", f"{name} does not answer", str(error))
     if not said.strip():
-        return Finding("model", f"{settings.model} gave an empty answer", "Choose another model with STOA_MODEL.")
-    return Finding("model", f"{settings.model} answers")
+        return Finding("model", f"{name} gave an empty answer", "Choose another model with STOA_MODEL.")
+    return Finding("model", f"{name} answers")
 
 
 async def _zone(settings: Settings) -> Finding:

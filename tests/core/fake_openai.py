@@ -18,6 +18,7 @@ class Answer:
     status: int = 200
     message: str = ""
     hangs: bool = False
+    retry_after: str = ""
     usage: dict[str, Any] | None = None
 
 
@@ -45,7 +46,8 @@ class FakeOpenAI:
     async def _answer(self, writer: asyncio.StreamWriter, answer: Answer) -> None:
         kind = "text/event-stream" if answer.status == 200 else "application/json"
         phrase = PHRASES.get(answer.status, "Error")
-        writer.write(f"HTTP/1.1 {answer.status} {phrase}\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n".encode())
+        writer.write(f"HTTP/1.1 {answer.status} {phrase}\r\ncontent-type: {kind}\r\nconnection: close\r\n".encode())
+        writer.write(f"retry-after: {answer.retry_after}\r\n\r\n".encode() if answer.retry_after else b"\r\n")
         if answer.status != 200:
             writer.write(json.dumps({"error": {"message": answer.message, "type": "error", "code": None}}).encode())
         else:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from core.agents import Agent
 from core.atoms import Principal
 from core.errors import ModelUnavailable
 from core.frames import parse_changes
@@ -130,7 +131,7 @@ async def test_a_model_that_cannot_be_reached_is_said_so_and_the_next_message_is
 
 async def test_a_model_that_never_stops_writing_code_is_stopped(house: House) -> None:
     await seat(house)
-    async with working(house, ScriptedLLM(lambda _: code("print('again')"))):
+    async with working(house, ScriptedLLM(lambda seen: code(f"print('again', {len(seen)})"))):
         await tell(house, "Go")
         (answer,) = await said(house)
     assert answer.content.startswith("I stopped after 12 steps")
@@ -321,8 +322,8 @@ async def test_the_head_does_not_grow_with_every_space_of_the_same_kind(house: H
 
 async def test_a_big_turn_is_remembered_shortened(house: House) -> None:
     await seat(house)
-    big = code("print('x' * 19000)")
-    llm = ScriptedLLM(big, big, big, big, "The code is 4711.", "It was 4711.")
+    big = [code(f"print('{n}' * 19000)") for n in range(4)]
+    llm = ScriptedLLM(*big, "The code is 4711.", "It was 4711.")
     async with working(house, llm):
         await tell(house, "Do a lot")
         await said(house)
@@ -398,3 +399,56 @@ async def test_an_agent_resumed_after_a_crash_does_not_conflict_with_itself(hous
     async with working(house, ScriptedLLM("Done."), lease=0.3):
         await said(house)
     assert (await chat.get(note.id)).content == "v3"
+
+
+async def test_a_model_that_repeats_itself_is_stopped_with_a_word(house: House) -> None:
+    await seat(house)
+    llm = ScriptedLLM(lambda messages: code("this is not python"))
+    async with working(house, llm):
+        await tell(house, "Go")
+        (answer,) = await said(house)
+    assert "the same 3 times over" in answer.content
+    assert len(llm.seen) == 3
+
+
+async def test_the_same_code_that_brings_something_new_each_time_is_no_repetition(house: House) -> None:
+    await seat(house)
+    again = code("chat.put('tick')\nprint(len(chat.search(limit=100)))")
+    llm = ScriptedLLM(again, again, again, again, "Done.")
+    async with working(house, llm):
+        await tell(house, "Go")
+        answers = await said(house, 5)
+    assert answers[-1].content == "Done."
+
+
+async def test_of_a_repeating_agent_that_speaks_nowhere_the_people_hear_from_another(house: House) -> None:
+    await seat(house)
+    await house.spaces.create("clock")
+    await house.agents.seat(Agent(id="clockwork", instructions="Tick."), {"clock": Permission.WRITE}, ("clock",))
+    async with working(house, ScriptedLLM(lambda messages: code("1 / 0"))):
+        await house.spaces.open("clock").put("tick")
+        (told,) = await said(house)
+    assert told.author == "assistant"
+    assert told.content.startswith("About clockwork: The model wrote the same 3 times over")
+
+
+async def test_an_answer_that_broke_off_is_asked_for_again_in_the_same_turn(house: House) -> None:
+    await seat(house)
+
+    class Faltering:
+        """A model that breaks off the first time."""
+
+        name = "faltering"
+        asked = 0
+
+        async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+            self.asked += 1
+            yield "Half an "
+            if self.asked == 1:
+                raise ModelUnavailable("It fell silent.", "silent", begun=True)
+            yield "answer, and all of it."
+
+    async with working(house, Faltering()):
+        await tell(house, "Hello")
+        (answer,) = await said(house)
+    assert answer.content == "Half an answer, and all of it."
