@@ -344,3 +344,18 @@ def space_detach(atom: AtomName, name: Annotated[str, typer.Argument(metavar="FI
     from bots.commands import attachments
 
     asyncio.run(attachments.detach(atom, name, comment))
+
+
+@space.command("reembed")
+def space_reembed() -> None:
+    """Embed everything anew with the model that STOA_EMBEDDER names, while searches go on over the old vectors.
+
+    A running Stoa does so by itself after it was started with another STOA_EMBEDDER; here it is done at once and shown.
+
+    \b
+    Example:
+      STOA_EMBEDDER=openai/text-embedding-3-small stoa space reembed
+    """
+    from bots.commands import reembedding
+
+    asyncio.run(reembedding.reembed())

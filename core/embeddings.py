@@ -46,6 +46,11 @@ class Embedder(Protocol):
     async def embed(self, texts: Sequence[str]) -> list[bytes]: ...
 
 
+def field_of(embedder: Embedder) -> str:
+    """The field of the atoms in which its vectors are: `v`, unless it has taken another's place."""
+    return str(getattr(embedder, "field", "v"))
+
+
 async def nearest(embedder: Embedder, query: str, texts: Sequence[str], limit: int) -> list[tuple[int, float]]:
     """The positions of the texts that mean most nearly what the query means, best first, each with its cosine."""
     wanted, *vectors = await embedder.embed([query, *texts])

@@ -30,7 +30,7 @@ TOGETHER = 64
 """Atoms read in one round trip."""
 TOLD = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
 DERIVED = ("kv", "rt", "fs", "rs", "ra", "rp", "b", "v", "pn")
-"""Fields that the store makes from the others; the number fields n0, n1 ... are too."""
+"""Fields that the store makes from the others; the number fields n0, n1 ... are too, and v1, v2 ..."""
 LOGGED = ("op", "id", "ver", "by", "o", "c", "t", "r", "d")
 COUNTED = re.compile(r"seq|numbers|moving|moved|errand|own|[neq]:.*", re.DOTALL)
 """Fields of a space that are not taken along: what counts its changes and turns, or serves its index."""
@@ -147,7 +147,7 @@ def _atom(space: str, id: str, fields: dict[bytes, bytes], history: Sequence[byt
     more = {
         name: _kept(value)
         for name, value in _named(fields)
-        if name not in (*TOLD, *DERIVED) and not (name[0] == "n" and name[1:].isdigit())
+        if name not in (*TOLD, *DERIVED) and not (name[0] in "nv" and name[1:].isdigit())
     }
     return AtomLine(
         space=space,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from core.atoms import Atom, Cause, Origin, Principal
 from core.checks import check_comment
-from core.embeddings import Embedder
+from core.embeddings import Embedder, field_of
 from core.errors import InvalidInput, NotFound
 from core.formats import LONG
 from core.labels import Label
@@ -70,8 +70,13 @@ class Handle:
         return [*who, "" if actor.epoch is None else actor.epoch, operation, now, *cause, comment]
 
     async def _vector(self, content: str) -> bytes:
-        """The vector of a short text; a long one gets its vectors afterwards, one for each passage."""
-        return (await self._embedder.embed([content]))[0] if self._embedder and len(content) <= LONG else b""
+        """The vector of a short text; a long one gets its vectors afterwards, one for each passage.
+
+        So does every text once another embedder has taken the place of the first: a provider is not waited for here.
+        """
+        if self._embedder is None or len(content) > LONG or field_of(self._embedder) != "v":
+            return b""
+        return (await self._embedder.embed([content]))[0]
 
     def _seen(self, id: str, fields: Sequence[bytes | None]) -> Atom:
         """The atom in these fields, its version noted in the ledger."""

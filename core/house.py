@@ -9,6 +9,7 @@ from core.approvals import Approvals
 from core.attachments import Attachments
 from core.budgets import Budgets
 from core.clock import Clock
+from core.embedders import CurrentEmbedder, Embedders
 from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder
 from core.endings import Endings
 from core.extraction import Texts
@@ -36,6 +37,7 @@ class House:
     store: Store
     notifications: Notifications
     embedder: Embedder
+    """The local one, by which recipes are found; what spaces are searched by is `spaces.embedder`."""
     spaces: Spaces
     agents: Agents
     timers: Timers
@@ -45,6 +47,7 @@ class House:
     secrets: Secrets
     attachments: Attachments
     texts: Texts
+    embedders: Embedders
 
 
 @contextlib.asynccontextmanager
@@ -67,14 +70,17 @@ async def open_house(
         await check_search(link)
         await store.load()
         await migrate(store)
+        local = await stack.enter_async_context(LocalEmbedder())
+        embedders = Embedders(store, local, settings.embedder, settings.embedder_url)
         if embedder is None:
-            local = await stack.enter_async_context(LocalEmbedder())
-            embedder = CachedEmbedder(local, store)
-        await create_index(store, embedder.id, embedder.dimensions)
+            embedder, searched = CachedEmbedder(local, store), await embedders.open()
+        else:
+            searched = CurrentEmbedder(embedder)
+            await create_index(store, embedder.id, embedder.dimensions)
         files = Files(settings.home, settings.files)
         texts = Texts(files)
         notifications = await stack.enter_async_context(Notifications(store, waiting))
-        spaces = Spaces(store, notifications, clock, embedder, settings.contents_kept, texts)
+        spaces = Spaces(store, notifications, clock, searched, settings.contents_kept, texts)
         agents, timers = Agents(spaces), Timers(spaces)
         approvals, secrets = Approvals(spaces), Secrets(vault=Vault(settings.home))
         budgets = Budgets(store, settings)
@@ -94,4 +100,5 @@ async def open_house(
             secrets,
             Attachments(files),
             texts,
+            embedders,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from core.atoms import ATTACHED, Passage, read_attachment
-from core.embeddings import Embedder
+from core.embeddings import Embedder, field_of
 from core.extraction import Texts
 from core.passages import passages
 from core.store import Store, pack, read_metadata
@@ -47,7 +47,9 @@ class Indexer:
         vector, *others = await self._embedder.embed([content, *(piece.text for piece in pieces)])
         told = [_packed(piece, other) for piece, other in zip(pieces, others, strict=True)]
         key = self._store.keys.space(space)
-        await self._store.run("FCALL", "stoa_embed", 1, key, id, version, vector, pack(told) if told else b"")
+        await self._store.run(
+            "FCALL", "stoa_embed", 1, key, id, version, vector, pack(told) if told else b"", field_of(self._embedder)
+        )
 
 
 def _packed(piece: Passage, vector: bytes) -> list[object]:

@@ -178,6 +178,10 @@ class Keys:
         return f"{self.namespace}:held:{principal}"
 
     # Of the house.
+    def embedder(self) -> str:
+        """Hash: which embedder the vectors are of, and in which field of the atoms they are."""
+        return f"{self.namespace}:embedder"
+
     def format(self) -> str:
         """String: the number of the data format, see core/formats.py."""
         return f"{self.namespace}:format"

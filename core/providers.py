@@ -40,7 +40,7 @@ class Provider:
         """How many seconds to wait before the second attempt; doubled before each further one."""
 
     async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str | Usage]:
-        litellm = await asyncio.to_thread(_import_litellm)
+        litellm = await asyncio.to_thread(import_litellm)
         import openai  # what litellm's errors derive from; here it is loaded already
 
         options = self._options(litellm)
@@ -218,7 +218,7 @@ def _reason(error: Exception) -> str:
     return text if len(text) <= 300 else text[:300].rstrip() + "..."
 
 
-def _import_litellm() -> ModuleType:
+def import_litellm() -> ModuleType:
     """Import litellm: seconds and 165 MB, so only when a model is called, and without its own calls home."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else the import fetches a price list
     import litellm

@@ -25,7 +25,7 @@ MOST_NAMED = 4
 MOST_WORDS = 32
 
 
-async def create_index(store: Store, embedder: str, dimensions: int, space: str = "") -> None:
+async def create_index(store: Store, embedder: str, dimensions: int, space: str = "", *, field: str = "v") -> None:
     """Make the search index over all atoms, or the one of a single space, unless it is there.
 
     One over all atoms of another schema is dropped. The engine fills a new one in the background. FLAT: it is exact,
@@ -44,7 +44,7 @@ async def create_index(store: Store, embedder: str, dimensions: int, space: str 
     for number in range(NUMBERS):
         schema += [f"n{number}", "NUMERIC"]
     vector: list[Argument] = ["TYPE", "FLOAT16", "DIM", dimensions, "DISTANCE_METRIC", "COSINE"]
-    schema += ["v", "VECTOR", "FLAT", len(vector), *vector]
+    schema += [field, *(["AS", "v"] if field != "v" else []), "VECTOR", "FLAT", len(vector), *vector]
     prefix = store.keys.atom(space, "") if space else store.keys.atom("", "").partition("{")[0]
     try:
         await store.run("FT.CREATE", name, "ON", "HASH", "PREFIX", 1, prefix, "STOPWORDS", 0, "SCHEMA", *schema)

@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     """A file to which everything that models are asked and answer is added, without secrets, to be played again."""
     redis_url: str = Field("", validation_alias="REDIS_URL")
     """A Redis with search to use instead of the embedded one."""
+    embedder: str = "local"
+    """`local`, or any embedding model litellm knows, such as `openai/text-embedding-3-small`."""
+    embedder_url: str = ""
+    """The address of an OpenAI-compatible server for it, where the provider's own is not meant."""
     files: str = ""
     """Where attached files are kept: an object store such as `s3://bucket/stoa`; empty means the data directory."""
     timezone: str = ""

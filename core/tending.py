@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from core.embeddings import field_of
 from core.search import create_index, index_name, is_whole
 from core.spaces import Spaces
 
@@ -48,7 +49,7 @@ class Tending:
             index = index_name(store, embedder.id, name)
             if index in there or await self._big(name, int(changes or 0)):
                 wanted.add(index)
-                await create_index(store, embedder.id, embedder.dimensions, name)
+                await create_index(store, embedder.id, embedder.dimensions, name, field=field_of(embedder))
             if (own or b"").decode() != (index if index in wanted else ""):
                 await store.run("HSET", keys.space(name), "own", index if index in wanted else "")
         for old in there - wanted:

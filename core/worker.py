@@ -95,6 +95,7 @@ class Worker:
                 group.create_task(self._reconcile(), name="reconcile")
                 group.create_task(self._look_at_waits(), name="waits")
                 group.create_task(self._house.timers.run(), name="timers")
+                group.create_task(self._house.embedders.run(), name="embedders")
                 group.create_task(self._house.endings.run(), name="endings")
                 group.create_task(self._house.approvals.run(), name="approvals")
                 group.create_task(self._asking.decisions.run(), name="decisions")

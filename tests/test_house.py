@@ -27,7 +27,8 @@ FROM_THE_GROUND_UP = """
     filters search pages rankings reasons wordpiece embeddings indexing finding
     places notifications
     subscriptions labels handles sharing revising references spaces attachments tending deadlines approvals
-    llm providers budgets spending frames templates recipes offline cassettes models
+    llm providers remote_embeddings embedders
+    budgets spending frames templates recipes offline cassettes models
     crossing dialect guests explanations runs sandbox waits tools
     targets egress directory way_out
     rights agents audit uses requests decisions asking news traces endings spawning capabilities sessions contexts lanes

@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 import typer
 
-from bots.commands.opening import opened
+from bots.commands.opening import bar, opened
 from core.archives import AttachmentLine, ChangeLine, Writer, read
 from core.errors import InvalidInput
 from core.exports import export as lines_of
 from core.exports import size
-from core.imports import Contents, Progress, already_there, check, restore
+from core.imports import Contents, already_there, check, restore
 
 
 async def export(names: Sequence[str], target: str) -> None:
@@ -26,7 +26,7 @@ async def export(names: Sequence[str], target: str) -> None:
         if unknown := [name for name in names if name not in there]:
             raise InvalidInput(f"There is no space {unknown[0]!r}; `stoa space list` shows those there are.")
         wanted = list(dict.fromkeys(names)) or there
-        with _writing(target) as file, _bar("Exporting", await size(house.store, wanted)) as progress:
+        with _writing(target) as file, bar("Exporting", await size(house.store, wanted)) as progress:
             writer, attached, missing = Writer(file), 0, 0
             async for line in lines_of(house.store, house.attachments.files, wanted, not names, house.clock.now()):
                 writer.write(line)
@@ -50,7 +50,7 @@ async def import_(source: str) -> None:
         async with opened() as house:
             there = await already_there(house.store, contents)
             file.seek(0)
-            with _bar("Importing", contents.counts["atom"] + contents.counts["change"]) as progress:
+            with bar("Importing", contents.counts["atom"] + contents.counts["change"]) as progress:
                 await restore(house.store, house.attachments.files, read(file), there, progress)
     typer.echo(_told(contents, there))
 
@@ -99,16 +99,6 @@ def _reading(source: str) -> Iterator[BinaryIO]:
         shutil.copyfileobj(sys.stdin.buffer, spooled)
         spooled.seek(0)
         yield spooled
-
-
-@contextlib.contextmanager
-def _bar(label: str, length: int) -> Iterator[Progress]:
-    """A progress bar on standard error, where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    with typer.progressbar(length=length, label=label, file=sys.stderr) as bar:
-        yield bar.update
 
 
 def _many(count: int, what: str) -> str:

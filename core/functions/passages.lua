@@ -36,23 +36,48 @@ function Keys.drop_passages(k, id)
   if count > 0 then redis.call('HDEL', k:atom(id), 'pn') end
 end
 
--- id version vector passages [[text, vector, start, end, file], ...]: what was missing to find an atom by meaning; nothing
+-- id version vector passages [[text, vector, start, end, file], ...] field (where the vectors go): what was missing to find an atom by meaning; nothing
 -- if it has changed meanwhile.
 redis.register_function('stoa_embed', function(KEYS, A)
-  local k, id = keys(KEYS), A[1]
+  local k, id, field = keys(KEYS), A[1], A[5]
   local version = redis.call('HGET', k:atom(id), 'ver')
   if not version then return redis.call('SREM', k.unembedded, id) end
   if version ~= A[2] then return 0 end
   k:drop_passages(id)
-  redis.call('HSET', k:atom(id), 'v', A[3])
+  redis.call('HSET', k:atom(id), field, A[3])
   if A[4] ~= '' then
     local fields = carried(k, id)
     local found = cmsgpack.unpack(A[4])
     for n, one in ipairs(found) do
-      redis.call('HSET', passage(k, id, n), 'c', one[1], 'v', one[2], 'ps', one[3], 'pe', one[4], 'pf', one[5],
+      redis.call('HSET', passage(k, id, n), 'c', one[1], field, one[2], 'ps', one[3], 'pe', one[4], 'pf', one[5],
                  unpack(fields))
     end
     redis.call('HSET', k:atom(id), 'pn', #found)
   end
   return redis.call('SREM', k.unembedded, id)
+end)
+
+-- id version field [vector, ...]: vectors of another embedder, of the atom and of each of its passages; nothing if it has
+-- changed meanwhile.
+redis.register_function('stoa_reembed', function(KEYS, A)
+  local k, id, field, vectors = keys(KEYS), A[1], A[3], cmsgpack.unpack(A[4])
+  local stored = redis.call('HMGET', k:atom(id), 'ver', 'pn')
+  if stored[1] ~= A[2] or tonumber(stored[2] or '0') ~= #vectors - 1 then return 0 end
+  redis.call('HSET', k:atom(id), field, vectors[1])
+  for n = 2, #vectors do redis.call('HSET', passage(k, id, n - 1), field, vectors[n]) end
+  return 1
+end)
+
+-- id old new: the vectors of an embedder that is not used any more go; what has none of the new one waits for it.
+redis.register_function('stoa_forget_vectors', function(KEYS, A)
+  local k, id = keys(KEYS), A[1]
+  if redis.call('EXISTS', k:atom(id)) == 0 then return 0 end
+  local missing = redis.call('HEXISTS', k:atom(id), A[3]) == 0
+  redis.call('HDEL', k:atom(id), A[2])
+  for n = 1, tonumber(redis.call('HGET', k:atom(id), 'pn') or '0') do
+    missing = missing or redis.call('HEXISTS', passage(k, id, n), A[3]) == 0
+    redis.call('HDEL', passage(k, id, n), A[2])
+  end
+  if missing then redis.call('SADD', k.unembedded, id) end
+  return 1
 end)

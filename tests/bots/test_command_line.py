@@ -48,6 +48,7 @@ space restore
 space attach
 space save
 space detach
+space reembed
 agent
 agent list
 agent show
