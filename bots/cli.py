@@ -7,7 +7,7 @@ import typer
 
 from bots.cli_costs import budget, cost
 from bots.cli_spaces import space
-from bots.cli_trust import directory, secret
+from bots.cli_trust import approval, directory, grant, secret
 from bots.options import Json, group
 from core import __version__
 
@@ -26,6 +26,8 @@ app.add_typer(space, name="space")
 app.add_typer(agent, name="agent")
 app.add_typer(timer, name="timer")
 app.add_typer(directory, name="directory")
+app.add_typer(approval, name="approval")
+app.add_typer(grant, name="grant")
 app.add_typer(budget, name="budget")
 app.add_typer(secret, name="secret")
 

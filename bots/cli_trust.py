@@ -1,4 +1,4 @@
-"""The commands on what the owner entrusts: addresses that agents may reach, and secrets that their tools may use."""
+"""The commands on trust: what waits for the owner, which rights are in force, addresses agents may reach, secrets."""
 
 import asyncio
 from typing import Annotated
@@ -9,6 +9,9 @@ from bots.options import Json, group
 
 directory = group("Say which addresses agents may reach after they have read text from outside.")
 secret = group("Keep what tools need to log in with: encrypted, and read by no agent.")
+
+approval = group("See what agents ask you for, and answer.")
+grant = group("See which rights are in force, and take one back.")
 
 Addresses = Annotated[list[str], typer.Argument(metavar="ADDRESS...", help="A mailbox, an account, a host or a page.")]
 
@@ -71,3 +74,41 @@ def secret_remove(name: str) -> None:
     from bots.commands import secrets
 
     secrets.remove(name)
+
+
+@approval.command("list")
+def approval_list(json: Json = False) -> None:
+    """List the questions that wait for you."""
+    from bots.commands import approvals
+
+    asyncio.run(approvals.list_all(json))
+
+
+@approval.command("answer")
+def approval_answer(id: str, choice: str) -> None:
+    """Answer the question ID with one of its choices, by number, word or label.
+
+    \b
+    Examples:
+      stoa approval answer k3v9w2m4q8zt once
+      stoa approval answer k3v9w2m4q8zt no
+    """
+    from bots.commands import approvals
+
+    asyncio.run(approvals.answer(id, choice))
+
+
+@grant.command("list")
+def grant_list(json: Json = False) -> None:
+    """List who may do what: on spaces, with tools, secrets and models; who gave it, and for how long."""
+    from bots.commands import grants
+
+    asyncio.run(grants.list_all(json))
+
+
+@grant.command("revoke")
+def grant_revoke(id: str) -> None:
+    """Take a grant back by the id that `stoa grant list` shows; what was passed on from it is gone at once, too."""
+    from bots.commands import grants
+
+    asyncio.run(grants.revoke(id))

@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from channels.cards import Cards
 from channels.contract import (
     Channel,
     ChannelClosed,
@@ -62,6 +63,7 @@ class Bridge:
         self._delivery = Delivery(channel, binding.conversation, Outbox(spaces.store, self.subscriber), patience)
         self._notifications = notifications
         self._clock = clock
+        self._cards = Cards(spaces, channel, binding.conversation, binding.person)
         self._open: dict[str, str] = {}  # messages without an answer: atom id -> the cause its answer will name
         self._writing: set[str] = set()  # agents with a turn under way in the space
         self._progress = asyncio.Condition()
@@ -72,7 +74,7 @@ class Bridge:
         Then give the turns under way up to `wait` seconds to be answered. Ends quietly when nobody reads any more.
         """
         try:
-            await first(self._converse(wait), self.deliver(), self.show_drafts())
+            await first(self._converse(wait), self.deliver(), self.show_drafts(), self.show_cards())
         except ChannelClosed:
             log.info("nobody reads %s any more", self.channel.name)
 
@@ -103,6 +105,13 @@ class Bridge:
                 (self._writing.discard if draft.text is None else self._writing.add)(draft.agent)
                 self._progress.notify_all()
 
+    async def show_cards(self) -> None:
+        """Put what only the owner may decide to them, in a conversation of theirs."""
+        if self.binding.person == OWNER:
+            await self._cards.run()
+        else:
+            await asyncio.Event().wait()
+
     async def _converse(self, wait: float) -> None:
         await self.receive()
         try:
@@ -112,6 +121,8 @@ class Bridge:
             log.info("left with %d messages unanswered after %s s", len(self._open), wait)
 
     async def _take(self, message: InboundMessage) -> None:
+        if await self._cards.answer(message):
+            return
         if (size := len(message.text.encode(errors="replace"))) > LONGEST_CONTENT:
             raise InvalidInput(
                 f"That message is too long for me ({size:,} bytes, {LONGEST_CONTENT:,} at most), so I have not taken "

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from channels.dialects import Dialect
+from core.approvals import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """What someone wrote, or did to what was written."""
+    """What someone wrote, chose, or did to what was written."""
 
     conversation: str
     """The platform's name for a direct message, a room or a thread; answers go there."""
@@ -39,6 +40,10 @@ class InboundMessage:
     version: str = ""
     """For an edit, what tells it from another edit of the same message."""
     files: tuple[File, ...] = ()
+    choice: str = ""
+    """The id of the choice that was pressed, as the outbound message gave it."""
+    reply_to: str = ""
+    """What the platform calls the message that this one answers, if it says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class OutboundMessage:
     """As the channel's dialect writes it."""
     key: str = ""
     """The name of this very message, for a platform that can be asked whether it has taken it."""
+    choices: tuple[Choice, ...] = ()
+    """Answers to press, where the text is a question; a channel without buttons lets people type one."""
 
 
 class Channel(Protocol):
@@ -97,6 +104,15 @@ class Confirms(Protocol):
 
     async def find(self, message: OutboundMessage) -> str | None:
         """What the platform calls the message if it has taken it, else None."""
+        ...
+
+
+@runtime_checkable
+class Edits(Protocol):
+    """A channel that can change what it has shown."""
+
+    async def edit(self, id: str, message: OutboundMessage) -> bool:
+        """Show this instead of the message that the platform calls `id`; False if it does not show that any more."""
         ...
 
 

@@ -17,6 +17,7 @@ class Loopback:
     def __init__(self, conversation: str = "hall") -> None:
         self.conversation = conversation
         self.sent: list[OutboundMessage] = []
+        self.edits: list[tuple[str, OutboundMessage]] = []
         self.drafts: list[str | None] = []
         self.refusals: deque[Exception] = deque()
         """What the next sends raise instead of showing anything, one each."""
@@ -27,10 +28,12 @@ class Loopback:
         self._open = True
         self._news = asyncio.Condition()
 
-    async def say(self, text: str, *, sender: str = "owner", id: str = "") -> InboundMessage:
-        """Let `sender` write `text`; the same `id` twice is a platform that tells a message twice."""
+    async def say(
+        self, text: str, *, sender: str = "owner", id: str = "", choice: str = "", reply_to: str = ""
+    ) -> InboundMessage:
+        """Let `sender` write `text`, or press a choice; the same `id` twice is a platform that tells it twice."""
         self._count += 1
-        message = InboundMessage(self.conversation, sender, text, id or str(self._count))
+        message = InboundMessage(self.conversation, sender, text, id or str(self._count), choice, reply_to)
         async with self._news:
             self._said.append(message)
             self._news.notify_all()
@@ -72,6 +75,13 @@ class Loopback:
     async def find(self, message: OutboundMessage) -> str | None:
         keys = [sent.key for sent in self.sent]
         return str(keys.index(message.key) + 1) if message.key in keys else None
+
+    async def edit(self, id: str, message: OutboundMessage) -> bool:
+        async with self._news:
+            if known := id.isdecimal() and int(id) <= len(self.sent):
+                self.edits.append((id, message))
+                self._news.notify_all()
+        return known
 
     async def direct(self, person: str) -> str:
         return self.conversation

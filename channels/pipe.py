@@ -6,9 +6,11 @@ import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from channels.choices import Questions
 from channels.contract import ChannelClosed, InboundMessage, OutboundMessage
 from channels.dialects import Markdown
 from channels.rendering import visible
@@ -31,6 +33,7 @@ class Pipe:
         self._source = sys.stdin.fileno() if source is None else source
         self._target = sys.stdout.fileno() if target is None else target
         self._lines: asyncio.Queue[InboundMessage | None] = asyncio.Queue()
+        self._questions = Questions()
         self._room = threading.Semaphore(AHEAD)
         self._current: InboundMessage | None = None
 
@@ -47,14 +50,23 @@ class Pipe:
     async def listen(self) -> AsyncIterator[InboundMessage]:
         while (message := self._current or await self._lines.get()) is not None:
             self._current = message
-            yield message
+            yield replace(message, choice=self._questions.answer(message.text))
             self._current = None
             self._room.release()
         self._lines.put_nowait(None)  # whoever listens again hears the end again
 
     async def send(self, message: OutboundMessage) -> str:
-        await asyncio.to_thread(self._write, visible(message.text) + "\n")
-        return new_id()
+        id = new_id()
+        text = self._questions.ask(id, message) if message.choices else message.text
+        if text or not message.choices:
+            await asyncio.to_thread(self._write, visible(text) + "\n")
+        return id
+
+    async def edit(self, id: str, message: OutboundMessage) -> bool:
+        text = self._questions.settle(id, message)
+        if text:
+            await asyncio.to_thread(self._write, visible(text) + "\n")
+        return text is not None
 
     async def direct(self, person: str) -> str:
         return self.conversation

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from channels.choices import Questions
 from channels.contract import InboundMessage, OutboundMessage
 from channels.dialects import Markdown
 from channels.pipe import Pipe
@@ -57,6 +58,7 @@ class Terminal:
         self._left = False
         self._news = asyncio.Event()
         self._drafts: dict[str, str] = {}
+        self._questions = Questions()
         self._hint = ""
         self._interrupted = 0.0
         self._session: PromptSession[str] | None = None
@@ -86,8 +88,17 @@ class Terminal:
 
     async def send(self, message: OutboundMessage) -> str:
         self._drafts.clear()
-        await self._print(self._rendered(message.text) + "\n\n")
-        return new_id()
+        id = new_id()
+        text = self._questions.ask(id, message) if message.choices else message.text
+        if text or not message.choices:
+            await self._print(self._rendered(text) + "\n\n")
+        return id
+
+    async def edit(self, id: str, message: OutboundMessage) -> bool:
+        text = self._questions.settle(id, message)
+        if text:
+            await self._print(self._rendered(text) + "\n\n")
+        return text is not None
 
     async def direct(self, person: str) -> str:
         return self.conversation
@@ -139,7 +150,8 @@ class Terminal:
                     case "/quit" | "/exit":
                         self._left = True
                     case _:
-                        self._typed.append(InboundMessage(self.conversation, "owner", text, new_id()))
+                        choice = self._questions.answer(text)
+                        self._typed.append(InboundMessage(self.conversation, "owner", text, new_id(), choice))
                 self._news.set()
 
     async def _leave_with_the_window(self) -> None:

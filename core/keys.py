@@ -117,6 +117,10 @@ class Keys:
         """Hash: `g:` grant -> what the agent was given, `u:` and `t:` grant -> the use or turn it was for."""
         return f"{self.namespace}:rights:{{{agent}}}"
 
+    def cards(self, subscriber: str) -> str:
+        """Hash: open question -> what a channel calls the message that shows it; gone when it is decided."""
+        return f"{self.namespace}:cards:{subscriber}"
+
     def draft(self, space: str) -> str:
         """A topic, no key: what an agent is about to say in the space."""
         return f"{self.namespace}:draft:{{{space}}}"

@@ -14,8 +14,11 @@ from core.subscriptions import Wish, subscription
 class Shared(Handle):
     """A handle as far as it gives and takes rights."""
 
-    async def permission(self) -> Permission:
-        """What the holder may do here at this moment."""
+    async def permission(self, *, passing: bool = False) -> Permission:
+        """What the holder may do here at this moment, or with `passing` may give to others."""
+        if passing:
+            command = self._store.reading("stoa_passable", self.id, self.holder.id)
+            return Permission(await self._store.run(*command))
         level, *_ = await self._store.run(*self._store.reading("stoa_level", self.id, self.holder.id))
         return Permission(level)
 

@@ -31,8 +31,8 @@ FROM_THE_GROUND_UP = """
     budgets spending frames templates recipes offline cassettes models
     crossing dialect guests explanations runs sandbox waits tools
     targets egress directory way_out
-    rights agents audit uses requests decisions asking news traces endings spawning capabilities sessions contexts lanes
-    governor timers programs steps turns chains
+    rights agents audit uses requests decisions asking grants news traces endings spawning capabilities sessions
+    contexts lanes governor timers programs steps turns chains
     house
     worker
     testing
@@ -40,7 +40,9 @@ FROM_THE_GROUND_UP = """
 LAYERS = FROM_THE_GROUND_UP.split()
 
 # What the channels share; every other file there is one platform, which no other channel may import.
-SHARED_BY_CHANNELS = {"contract", "bridge", "delivery", "dialects", "outbox", "rendering", "pipe"}
+SHARED_BY_CHANNELS = {
+    *("contract", "bridge", "cards", "choices", "delivery", "dialects", "outbox", "rendering", "pipe"),
+}
 
 # Where things are kept or announced.
 MAY_IMPORT_REDIS = {

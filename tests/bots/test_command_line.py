@@ -69,7 +69,13 @@ directory remove
 secret
 secret set
 secret list
-secret rm"""
+secret rm
+approval
+approval list
+approval answer
+grant
+grant list
+grant revoke"""
 STOA = [sys.executable, "-m", "bots"]
 
 
