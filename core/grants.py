@@ -90,7 +90,8 @@ class Grants:
 
     async def _entry(self, name: str, to: str, entry: Sequence[Any], known: dict[str, Grant]) -> InForce | None:
         giver, level, *rest = entry
-        ends, delegate, tag = (*rest, *(0, 0, b"")[len(rest) :])
+        padded: list[Any] = [*rest, *[0, 0, b""][len(rest) :]]  # older ones know neither end nor id
+        ends, delegate, tag = padded
         by, id = giver.decode(), tag.decode()
         until = read_time(str(ends).encode()) if ends else None
         if id.endswith("-open") or (until and until <= self._spaces.clock.now()) or to == OWNER.id:

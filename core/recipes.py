@@ -23,7 +23,7 @@ WELL_SAID = 1.5
 """From this score on the words of a request leave little doubt which recipe is meant."""
 MEANT = {True: 3, False: 12}
 """How many asks stand for the meaning of a recipe with or without slots; further ones are there for their wording."""
-ALWAYS = frozenset({"spaces", "changes", "change"} | {name for name in dir(builtins) if not name.startswith("_")})
+ALWAYS = frozenset({"spaces", "changes", "change", "me"} | {name for name in dir(builtins) if not name.startswith("_")})
 
 Speaker = Literal["owner", "agent"]
 

@@ -142,7 +142,7 @@ class Steps:
         """A sandbox for the turn's code; the program that waited, if any, is gone on with in it."""
         capabilities, program = self._capabilities, self._program
         notices = program.notices if program else self._news.notices
-        values = {"changes": notices} | ({"change": notices[0]} if notices else {})
+        values = {"changes": notices, "me": capabilities.agent.id} | ({"change": notices[0]} if notices else {})
         objects = capabilities.objects
         if program:  # what it has lost since is still there, and refuses
             objects = {name: frozenset[str]() for name in program.objects} | objects

@@ -1,0 +1,109 @@
+"""What only the owner may decide is asked in their conversation, with choices to press or to type."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from channels.bridge import Binding, Bridge
+from channels.choices import Questions
+from channels.contract import OutboundMessage
+from channels.loopback import Loopback
+from core.approvals import Choice
+from core.atoms import Atom, Principal
+from core.house import House
+from tests.core.conftest import clock, embedder, house, settings
+
+__all__ = ["clock", "embedder", "house", "settings"]
+
+
+@contextlib.asynccontextmanager
+async def served(house: House, channel: Loopback, person: Principal | None = None) -> AsyncIterator[None]:
+    await house.spaces.create("chat")
+    binding = Binding("hall", person=person) if person else Binding("hall")
+    bridge = Bridge(house.spaces, house.notifications, house.clock, channel, binding)
+    serving = asyncio.create_task(bridge.serve())
+    try:
+        async with asyncio.timeout(20):
+            yield
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])
+
+
+async def decided(house: House, question: Atom) -> str:
+    while (outcome := await house.approvals.outcome(question.id)).status == "open":
+        await asyncio.sleep(0.01)
+    return outcome.choice
+
+
+@pytest.mark.parametrize("way", ["press", "reply"])
+async def test_a_question_is_shown_with_choices_and_marked_when_it_is_answered(house: House, way: str) -> None:
+    channel = Loopback()
+    async with served(house, channel):
+        question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        await channel.heard(1)
+        card = channel.sent[0]
+        assert card.text.startswith("agent-1 asks for a key.\n\nWithout an answer until Monday 23 November, 14:30")
+        assert [choice.label for choice in card.choices] == ["Yes, once", "Yes, for this task", "Yes, always", "No"]
+        if way == "press":
+            await channel.say("", choice=card.choices[1].id)
+        else:
+            await channel.say("task", reply_to="1")
+        assert await decided(house, question) == "task"
+        while not channel.edits:
+            await asyncio.sleep(0.01)
+    assert channel.edits == [("1", OutboundMessage("hall", "agent-1 asks for a key.\n\nAnswered: Yes, for this task."))]
+    assert [change for change in await house.spaces.open("chat").changes() if change.operation == "put"] == []
+
+
+async def test_a_second_answer_is_told_that_it_is_too_late(house: House) -> None:
+    channel = Loopback()
+    async with served(house, channel):
+        await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        await channel.heard(1)
+        for choice in channel.sent[0].choices[:2]:
+            await channel.say("", choice=choice.id)
+        assert "decided already: Yes, once" in (await channel.heard(2))[1]
+
+
+async def test_open_questions_are_shown_again_where_the_channel_has_forgotten_them(house: House) -> None:
+    await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+    first, later = Loopback(), Loopback()
+    async with served(house, first):
+        await first.heard(1)
+    async with served(house, first):
+        while not first.edits:
+            await asyncio.sleep(0.01)
+    assert len(first.sent) == 1
+    async with served(house, later):
+        assert "asks for a key" in (await later.heard(1))[0]
+
+
+async def test_nobody_elses_conversation_is_asked_and_no_one_else_can_answer(house: House) -> None:
+    question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+    channel = Loopback()
+    guest = Principal("guest")
+    chat = await house.spaces.create("chat")
+    await chat.share("guest", "write")
+    async with served(house, channel, guest):
+        await channel.say("", choice=f"{question.id}:once")
+        assert "only the owner can" in (await channel.heard(1))[0]
+    assert (await house.approvals.outcome(question.id)).status == "open"
+
+
+def test_at_a_terminal_one_question_is_asked_after_the_other() -> None:
+    questions = Questions()
+    choices = (Choice("a:once", "Yes, once"), Choice("a:no", "No"))
+    assert questions.answer("1") == ""
+    assert questions.ask("m1", OutboundMessage("hall", "First?", choices)).startswith("First?\n- 1  Yes, once\n- 2  No")
+    later = (Choice("b:once", "Yes, once"), Choice("b:no", "No"))
+    assert questions.ask("m2", OutboundMessage("hall", "Second?", later)) == ""
+    assert questions.answer("2") == "a:no"
+    assert questions.answer("note that 2 is a number") == ""
+    shown = questions.settle("m1", OutboundMessage("hall", "First?\n\nAnswered: No."))
+    assert shown
+    assert shown.startswith("Answered: No.\n\nSecond?")
+    assert questions.answer("yes") == "b:once"
+    assert questions.settle("unknown", OutboundMessage("hall", "x")) is None
