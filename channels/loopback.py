@@ -33,7 +33,9 @@ class Loopback:
     ) -> InboundMessage:
         """Let `sender` write `text`, or press a choice; the same `id` twice is a platform that tells it twice."""
         self._count += 1
-        message = InboundMessage(self.conversation, sender, text, id or str(self._count), choice, reply_to)
+        message = InboundMessage(
+            self.conversation, sender, text, id or str(self._count), choice=choice, reply_to=reply_to
+        )
         async with self._news:
             self._said.append(message)
             self._news.notify_all()

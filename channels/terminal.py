@@ -151,7 +151,7 @@ class Terminal:
                         self._left = True
                     case _:
                         choice = self._questions.answer(text)
-                        self._typed.append(InboundMessage(self.conversation, "owner", text, new_id(), choice))
+                        self._typed.append(InboundMessage(self.conversation, "owner", text, new_id(), choice=choice))
                 self._news.set()
 
     async def _leave_with_the_window(self) -> None:

@@ -97,9 +97,11 @@ def test_at_a_terminal_one_question_is_asked_after_the_other() -> None:
     questions = Questions()
     choices = (Choice("a:once", "Yes, once"), Choice("a:no", "No"))
     assert questions.answer("1") == ""
-    assert questions.ask("m1", OutboundMessage("hall", "First?", choices)).startswith("First?\n- 1  Yes, once\n- 2  No")
+    assert questions.ask("m1", OutboundMessage("hall", "First?", choices=choices)).startswith(
+        "First?\n- 1  Yes, once\n- 2  No"
+    )
     later = (Choice("b:once", "Yes, once"), Choice("b:no", "No"))
-    assert questions.ask("m2", OutboundMessage("hall", "Second?", later)) == ""
+    assert questions.ask("m2", OutboundMessage("hall", "Second?", choices=later)) == ""
     assert questions.answer("2") == "a:no"
     assert questions.answer("note that 2 is a number") == ""
     shown = questions.settle("m1", OutboundMessage("hall", "First?\n\nAnswered: No."))
