@@ -11,15 +11,15 @@ async def test_the_assistant_asks_for_what_it_may_not_read_and_goes_on_when_you_
     await stoa(tmp_path, "space", "put", "diary", "The door code is 4711.")
     async with someone_at(tmp_path) as person:
         person.type("look for the door code in the space diary")
-        await person.until("assistant asks to read the space “diary”")
+        await person.until("assistant asks to read the space “diary”", seconds=90)
         await person.until("- 1  Yes, once")
-        await person.until("Answer with a number or a word")
+        await person.until("Answer with a number or a word", seconds=90)
         await person.pull_the_plug()
     async with someone_at(tmp_path) as person:
-        await person.until("assistant asks to read the space “diary”")
-        await person.until("Answer with a number or a word")
+        await person.until("assistant asks to read the space “diary”", seconds=90)
+        await person.until("Answer with a number or a word", seconds=90)
         person.type("once")
-        await person.until("4711", seconds=60)
+        await person.until("4711", seconds=90)
         await person.leave()
     audit = json.loads(await stoa(tmp_path, "space", "show", "audit", "--json"))
     assert [atom["metadata"]["kind"] for atom in audit] == ["request", "approval", "grant", "use"]
@@ -31,13 +31,13 @@ async def test_an_agent_asks_its_spawner_which_asks_you_and_what_you_gave_can_be
     await stoa(tmp_path, "space", "put", "diary", "The door code is 4711.")
     async with someone_at(tmp_path) as person:
         person.type("have an agent look for the door code in the space diary")
-        await person.until("an agent of assistant, asks to read the space “diary”")
+        await person.until("an agent of assistant, asks to read the space “diary”", seconds=90)
         await person.until("- 2  Yes, for this task")
-        await person.until("Answer with a number or a word")
+        await person.until("Answer with a number or a word", seconds=90)
         (waiting,) = json.loads(await stoa(tmp_path, "approval", "list", "--json"))
         assert waiting["choices"]["no"] == "No"
         person.type("2")
-        await person.until("4711", seconds=60)
+        await person.until("4711", seconds=90)
         (given,) = [g for g in json.loads(await stoa(tmp_path, "grant", "list", "--json")) if g["space"] == "diary"]
         assert (given["to"], given["giver"], given["scope"]) == (waiting["asker"], "owner", "task")
         await stoa(tmp_path, "grant", "revoke", given["id"])
@@ -49,9 +49,9 @@ async def test_a_no_is_told_and_the_same_is_not_asked_again(tmp_path: Path) -> N
     await stoa(tmp_path, "space", "create", "diary")
     async with someone_at(tmp_path) as person:
         person.type("look for the door code in the space diary")
-        await person.until("Answer with a number or a word")
+        await person.until("Answer with a number or a word", seconds=90)
         person.type("no")
-        await person.until("because the owner said no", seconds=60)
+        await person.until("because the owner said no", seconds=90)
         person.type("look for the door code in the space diary")
-        await person.until("was denied to you", seconds=60)
+        await person.until("was denied to you", seconds=90)
         await person.leave()
