@@ -13,6 +13,10 @@ KEY = re.compile(r"\w(?:[\w .:/-]{0,98}[\w.:/-])?")
 LONGEST_COMMENT = 300
 LONGEST_CONTENT = 1 << 20
 """Bytes of UTF-8 one atom may hold."""
+LONGEST_ID = 200
+MOST_REFERENCES = 1_000
+MOST_METADATA = 256
+MOST_MEMBERS = 1_000
 
 
 def check_content(content: str) -> None:
@@ -30,14 +34,26 @@ def check_content(content: str) -> None:
 
 def checked_references(references: References) -> dict[str, list[str]]:
     """References as lists of ids; raises `InvalidInput` for what names no atoms."""
+    if not isinstance(references, Mapping):
+        raise InvalidInput(f'references is {type(references).__name__}; give a dict such as {{"about": [atom.id]}}')
     wanted: dict[str, list[str]] = {}
     for name, ids in references.items():
-        targets = [ids] if isinstance(ids, str) else list(ids)
         check_name(name, "a reference's name")
-        if not all(isinstance(one, str) and one for one in targets):
+        targets = [ids] if isinstance(ids, str) else ids
+        if not isinstance(targets, list | tuple) or not all(isinstance(one, str) and one for one in targets):
             raise InvalidInput(f"references {name!r} must name atoms by their ids, as a list of text")
-        wanted[name] = targets
+        for one in targets:
+            check_id(one)
+        wanted[name] = list(targets)
+    if (count := sum(map(len, wanted.values()))) > MOST_REFERENCES:
+        raise InvalidInput(f"there are {count:,} references, {MOST_REFERENCES:,} are the most; put an atom between")
     return wanted
+
+
+def check_id(id: object) -> None:
+    """Raises `InvalidInput` for what cannot be an atom's id, or a principal's."""
+    if not isinstance(id, str) or not 0 < len(id) <= LONGEST_ID or not id.isprintable():
+        raise InvalidInput(f"{_short(id)} cannot be an atom's id; ids are text, as in atom.id or atom.ref")
 
 
 def check_comment(comment: str) -> None:
@@ -67,7 +83,7 @@ def checked_moment(moment: datetime | str, what: str) -> datetime:
 def check_name(name: object, what: str) -> None:
     """Raises `InvalidInput` for what cannot name a metadata entry or a reference."""
     if not isinstance(name, str) or not KEY.fullmatch(name):
-        raise InvalidInput(f"{name!r} cannot be {what}: use 1 to 100 letters, digits, blanks, _ . : / or -")
+        raise InvalidInput(f"{_short(name)} cannot be {what}: use 1 to 100 letters, digits, blanks, _ . : / or -")
 
 
 def check_text(what: str, *texts: str) -> None:
@@ -82,6 +98,10 @@ def check_text(what: str, *texts: str) -> None:
 
 def check_metadata(metadata: Mapping[str, Value | None]) -> None:
     """Raises `InvalidInput` for a key or a value that metadata cannot hold."""
+    if not isinstance(metadata, Mapping):
+        raise InvalidInput(f'metadata is {type(metadata).__name__}; give a dict such as {{"status": "done"}}')
+    if len(metadata) > MOST_METADATA:
+        raise InvalidInput(f"metadata has {len(metadata):,} entries, {MOST_METADATA} are the most; use the content")
     for key, value in metadata.items():
         check_name(key, "a metadata key")
         if key == ATTACHED:
@@ -90,6 +110,10 @@ def check_metadata(metadata: Mapping[str, Value | None]) -> None:
         kinds = (str,) if isinstance(value, list) else (str, int, float, bool, datetime, type(None))
         if not all(isinstance(member, kinds) for member in members):
             raise InvalidInput(f"metadata {key!r} is {type(value).__name__}; it can be {VALUE_KINDS}")
+        if isinstance(value, list) and len(value) > MOST_MEMBERS:
+            raise InvalidInput(f"metadata {key!r} has {len(value):,} members, {MOST_MEMBERS:,} are the most")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise InvalidInput(f"metadata {key!r} is a number beyond 64 bits; give it as text")
         if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
             raise InvalidInput(f"metadata {key!r} is {value}, which is no number to compare; leave it out")
         if isinstance(value, datetime) and value.tzinfo is None:
@@ -97,3 +121,8 @@ def check_metadata(metadata: Mapping[str, Value | None]) -> None:
         check_text(f"metadata {key!r}", *(member for member in members if isinstance(member, str)))
         if any(isinstance(member, str) and len(member) > 4_000 for member in members):
             raise InvalidInput(f"metadata {key!r} is longer than 4,000 characters; put it into the content")
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:59]}…"

@@ -17,9 +17,9 @@ def claim_patch(
     """What a claim makes of an atom's metadata, and when it ends; raises `InvalidInput` for what is no lease."""
     if not isinstance(lease, int | float) or isinstance(lease, bool) or not 0 < lease <= LONGEST_LEASE:
         raise InvalidInput(f"lease is {lease!r}; give the seconds for which you need it, at most {LONGEST_LEASE:.0f}")
+    check_metadata(metadata)
     if taken := {"owner", "lease"} & set(metadata):
         raise InvalidInput(f"a claim sets {' and '.join(sorted(taken))} itself; leave it out of the metadata")
-    check_metadata(metadata)
     until = now + timedelta(seconds=lease)
     until -= timedelta(microseconds=until.microsecond % 1000)  # the store counts in milliseconds
     return {"status": "claimed", **metadata, "owner": owner.id, "lease": until}, until

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.atoms import Atom, Cause, Origin, Principal
-from core.checks import check_comment
+from core.checks import check_comment, check_id
 from core.embeddings import Embedder, field_of
 from core.errors import InvalidInput, NotFound
 from core.formats import LONG
@@ -88,11 +88,11 @@ class Handle:
 
     def _own(self, id: str) -> str:
         """An id of this space, given as `id` or `space/id`."""
-        if not isinstance(id, str) or not id:
-            raise InvalidInput(f"{id!r} is no atom's id; ids are text, as in atom.id")
+        check_id(id)
         space, slash, rest = id.rpartition("/")
         if slash and space != self.id:
             raise InvalidInput(f"{id!r} lies in {space!r}, this is {self.id!r}; use that space")
+        check_id(rest)
         return rest
 
 

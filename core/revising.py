@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from core.atoms import ATTACHED, Atom, Attachment, Origin, References, Value, Version, new_id
-from core.checks import check_content, check_metadata, checked_references
+from core.checks import check_content, check_metadata, check_text, checked_references
 from core.claims import claim_patch
 from core.errors import Conflict, InvalidInput, NotFound
 from core.handles import Handle
@@ -39,7 +39,10 @@ class Revised(Handle):
         if content is not None and replace is not None:
             raise InvalidInput("give either the whole content or a piece to replace, not both")
         check_metadata(metadata or {})
-        old, new = replace or ("", content or "")
+        if replace is not None and [type(one) for one in replace] != [str, str]:
+            raise InvalidInput("replace takes two texts: the piece as it is, and what it shall be")
+        old, new = replace or ("", content if content is not None else "")
+        check_text("the text to replace", old)
         if replace is not None and not old:
             raise InvalidInput("the text to replace is empty; give a piece that occurs exactly once")
         check_content(new)
@@ -101,6 +104,8 @@ class Revised(Handle):
         """The newest `limit` versions of an atom, or of those before version `before`; oldest first; needs read."""
         id = self._own(id)
         check_limit(limit)
+        if before is not None and (not isinstance(before, int) or isinstance(before, bool)):
+            raise InvalidInput(f"before is {before!r}; give the number of a version")
         first, last = (-limit, -1) if before is None else (max(0, before - 1 - limit), before - 2)
         if before is not None and last < 0:
             return []
@@ -144,6 +149,9 @@ class Revised(Handle):
 
     async def _states(self, id: str, wanted: Sequence[int | None]) -> list[State]:
         """What an atom was at these versions; None is the newest."""
+        for version in wanted:
+            if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
+                raise InvalidInput(f"{version!r} is no version; versions are numbers, as in atom.version")
         state, kept = State(), dict[int | None, State]()
         for first in itertools.count(0, PAGE):
             read = self._store.reading("stoa_history", self.id, self.holder.id, id, first, first + PAGE - 1)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from core.atoms import OWNER
-from core.checks import checked_moment
+from core.checks import check_id, checked_moment
 from core.errors import InvalidInput
 from core.handles import Handle
 from core.permissions import Permission
@@ -93,11 +93,13 @@ class Shared(Handle):
     ) -> None:
         if not principal or principal == OWNER.id:
             raise InvalidInput("the owner holds every space already; name another principal")
+        check_id(principal)
         ends = 0 if until is None else milliseconds(checked_moment(until, "until"))
         if ends and ends <= self._store.now():
             raise InvalidInput(f"until {until} is past; give a time to come, or none for a standing grant")
         call = self._call("", comment or f"shared {given} with {principal}")
-        if given:  # where to look comes first, then the right
+        passable = self._store.reading("stoa_passable", self.id, self.holder.id)
+        if given and await self._store.run(*passable) >= max(given, needed):  # where to look first, then the right
             await self._store.run("SADD", self._store.keys.held(principal), self.id)
         what = (principal, int(given), int(needed), ends, int(delegate), grant)
         await self._store.mutate("stoa_share", self.id, *call, *what)

@@ -47,8 +47,9 @@ class Spaces:
 
         Raises `InvalidInput` for a name that cannot be one or is taken by someone else.
         """
-        if not SPACE.fullmatch(name):
+        if not isinstance(name, str) or not SPACE.fullmatch(name):
             raise InvalidInput(f"{name!r} cannot be a space's name: use 1 to 64 of a-z, 0-9, dot, dash and underscore")
+        check_content(description)
         space = self.open(name, by)
         await self.store.run("SADD", self.store.keys.spaces(), name)  # where to look comes first, then what is there
         await self.store.run("SADD", self.store.keys.held(space.holder.id), name)
@@ -163,7 +164,7 @@ class Space(Shared, Revised, Linked):
             id=id,
             space=self.id,
             content=content,
-            metadata=dict(metadata or {}),
+            metadata={key: value for key, value in (metadata or {}).items() if value is not None},
             references=wanted,
             author=self.holder.id,
             origin=self.holder.origin,
@@ -240,4 +241,5 @@ class Space(Shared, Revised, Linked):
 
     async def describe(self, description: str) -> None:
         """Say anew what convention holds here; needs grant."""
+        check_content(description)
         await self._store.mutate("stoa_describe", self.id, *self._call("", "described"), description)

@@ -142,9 +142,7 @@ async def told(act: Act) -> str:
         return f"{type(error).__name__}: {error}"
 
 
-@settings(
-    phases=[Phase.generate], max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 async def test_nothing_that_one_may_not_read_ever_comes_back(
     house: House, clock: MovableClock, history: list[Step]

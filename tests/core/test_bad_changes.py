@@ -1,0 +1,158 @@
+"""Whatever is given to a change of a space: it is done as it was said, or refused in words with nothing written."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.atoms import Atom, Principal, new_id
+from core.errors import Conflict, InvalidInput, NotFound, StoaError
+from core.house import House
+from core.spaces import Space
+
+Written = list[object]
+READ: dict[str, tuple[str | int, ...]] = {
+    "hash": ("HGETALL",),
+    "set": ("SMEMBERS",),
+    "string": ("GET",),
+    "list": ("LRANGE", 0, -1),
+    "zset": ("ZRANGE", 0, -1),
+    "stream": ("XRANGE", "-", "+"),
+}
+"""How the whole of a key is read, by its kind."""
+odd_text = st.text(st.characters(codec=None), max_size=12) | st.sampled_from(["a\x1fb", "a\x00b", "{x}", "x" * 5000])
+odd_values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**25), 10**25),
+    st.floats(),
+    odd_text,
+    st.binary(max_size=3),
+    st.datetimes() | st.datetimes(timezones=st.just(UTC)),
+    st.lists(odd_text | st.integers(), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+odd_metadata = st.dictionaries(odd_text | st.integers(), odd_values, max_size=4) | odd_values
+odd_references = (
+    st.dictionaries(odd_text, st.lists(odd_text | st.none(), max_size=3) | odd_values, max_size=3) | odd_values
+)
+
+
+async def everything(house: House, space: Space) -> Written:
+    """All that is written in a space, key by key."""
+    store = house.store
+    found: Written = []
+    for key in sorted(await store.run("KEYS", f"{store.keys.namespace}:*{{{space.id}}}*")):
+        kind = (await store.run("TYPE", key)).decode()
+        answer = await store.run(READ[kind][0], key, *READ[kind][1:])
+        found.append((key, sorted(answer) if kind == "set" else answer))
+    return found
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["put", "update", "claim"]),
+    odd_text | odd_values,
+    st.text(max_size=310) | odd_values,
+    odd_metadata,
+    odd_references,
+)
+async def test_any_change_is_done_as_said_or_refused_with_nothing_written(
+    house: House, kind: str, content: Any, comment: Any, metadata: Any, references: Any
+) -> None:
+    space = await house.spaces.create(f"s-{new_id()}")
+    atom = await space.put("before", metadata={"status": "pending"})
+    calls: dict[str, Callable[[], Any]] = {
+        "put": lambda: space.put(content, comment=comment, metadata=metadata, references=references),
+        "update": lambda: space.update(
+            atom.id, content=content, comment=comment, metadata=metadata, references=references
+        ),
+        "claim": lambda: space.claim(atom.id, comment=comment, metadata=metadata),
+    }
+    before = await everything(house, space)
+    try:
+        done = await calls[kind]()
+    except StoaError:
+        assert await everything(house, space) == before
+        return
+    again = await house.spaces.open(space.id).get(done.id)
+    assert again == done
+    assert kind == "claim" or content is None or again.content == content
+    for key, value in (metadata or {}).items():
+        assert value is None or kind == "claim" or again.metadata[key] == value
+    for name, targets in (references or {}).items() if kind == "put" else ():
+        assert again.references.get(name, []) == ([targets] if isinstance(targets, str) else list(targets))
+    assert [found.id for found in await space.search(metadata={"status": "claimed"})] in ([], [atom.id])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"metadata": ["status"]}, "metadata is list; give a dict"),
+        ({"metadata": {"n": 2**70}}, "'n' is a number beyond 64 bits"),
+        ({"metadata": {f"k{n}": n for n in range(300)}}, "300 entries, 256 are the most"),
+        ({"metadata": {"tags": ["x"] * 2000}}, "'tags' has 2,000 members"),
+        ({"references": ["x"]}, "references is list; give a dict"),
+        ({"references": {"of": 5}}, "must name atoms by their ids"),
+        ({"references": {"of": None}}, "must name atoms by their ids"),
+        ({"references": {"of": ["a\x1fb"]}}, "cannot be an atom's id"),
+        ({"references": {"of": ["\ud800"]}}, "cannot be an atom's id"),
+        ({"references": {"of": ["x" * 300]}}, "cannot be an atom's id"),
+        ({"references": {"of": [f"{n}" for n in range(1001)]}}, "1,001 references, 1,000 are the most"),
+        ({"comment": 5}, "comment is int"),
+        ({"content": "x" * 10_000_000}, "10,000,000 bytes"),
+    ],
+)
+async def test_what_is_wrong_with_a_change_is_named(house: House, given: dict[str, Any], said: str) -> None:
+    space = await house.spaces.create("tasks")
+    atom = await space.put("before")
+    before = await everything(house, space)
+    with pytest.raises(InvalidInput, match=said):
+        await space.put(**{"content": "x", **given})
+    with pytest.raises(InvalidInput, match=said):
+        await space.update(atom.id, **{"comment": "x", **given})
+    assert await everything(house, space) == before
+
+
+async def test_a_reference_to_nothing_is_kept_as_it_is(house: House) -> None:
+    space = await house.spaces.create("tasks")
+    atom = await space.put("x", references={"of": ["nothere", "nowhere/x"]})
+    assert (await space.get(atom.id)).references == {"of": ["nothere", "nowhere/x"]}
+
+
+@pytest.mark.parametrize("id", ["chat/abc", "", None, 5, "a/b/c"])
+async def test_an_id_that_is_not_of_this_space_is_refused_by_every_change(house: House, id: Any) -> None:
+    space = await house.spaces.create("tasks")
+    before = await everything(house, space)
+    acts: list[Callable[[], Awaitable[Atom]]] = [
+        lambda: space.update(id, comment="x", content="y"),
+        lambda: space.deprecate(id, comment="x"),
+        lambda: space.claim(id),
+        lambda: space.restore(id, 1),
+    ]
+    for act in acts:
+        with pytest.raises(InvalidInput):
+            await act()
+    assert await everything(house, space) == before
+
+
+async def test_a_stale_version_changes_nothing(house: House) -> None:
+    space = await house.spaces.create("tasks")
+    atom = await space.put("x", metadata={"n": 1})
+    late = house.spaces.open("tasks")
+    await late.get(atom.id)
+    await space.update(atom.id, comment="first", metadata={"n": 2}, references={"of": ["a"]})
+    before = await everything(house, space)
+    with pytest.raises(Conflict, match="'first'"):
+        await late.update(atom.id, comment="second", content="y", metadata={"n": 3}, references={"of": ["b"]})
+    assert await everything(house, space) == before
+
+
+async def test_a_refused_share_leaves_no_trace(house: House) -> None:
+    await house.spaces.create("tasks")
+    with pytest.raises(NotFound):
+        await house.spaces.open("tasks", Principal("ann")).share("bob", "read")
+    assert await house.store.run("EXISTS", house.store.keys.held("bob")) == 0
