@@ -14,6 +14,7 @@ from rich.progress import Progress
 from benchmarks.durability import durability
 from benchmarks.finding import finding
 from benchmarks.link import link
+from benchmarks.peers import peers
 from benchmarks.processes import processes
 from benchmarks.rows import Row, show, write_docs, write_json
 from benchmarks.spaces import spaces
@@ -33,11 +34,13 @@ SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [
     processes,
 ]
 """What is measured, in the order of the table; a new subject is one more function here."""
+ON_REQUEST: list[Callable[[Stage], Awaitable[list[Row]]]] = [peers]
+"""What takes long, or installs something: only when it is named."""
 
 
 def main() -> None:
     """Measure, print and keep."""
-    known = {subject.__name__: subject for subject in SUBJECTS}
+    known = {subject.__name__: subject for subject in [*SUBJECTS, *ON_REQUEST]}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Stoa.")
     parser.add_argument("subjects", nargs="*", help=f"only these: {', '.join(known)}", metavar="subject")
     parser.add_argument("--docs", action="store_true", help="put a run of everything into docs/benchmarks.md")
@@ -45,7 +48,7 @@ def main() -> None:
     if unknown := [name for name in arguments.subjects if name not in known]:
         parser.error(f"there is no subject {unknown[0]}; there are {', '.join(known)}")
     console = Console()
-    rows = asyncio.run(_measure([known[name] for name in arguments.subjects or known], console))
+    rows = asyncio.run(_measure([known[name] for name in arguments.subjects] or SUBJECTS, console))
     show(rows, console)
     if not arguments.subjects:
         write_json(rows, ROOT / "build" / "bench.json")
