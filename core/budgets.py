@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 
+from core.atoms import new_id
 from core.errors import BudgetSpent, InvalidInput, PermissionDenied
 from core.llm import Message, Usage
 from core.settings import Settings
@@ -14,6 +15,7 @@ UNITS = (1, 1, 1, 1_000_000_000, 1_000)
 """How many of what the store counts make one of each field: it counts in whole numbers."""
 LIVES = {"root": 40 * 86_400, "agent": 0, "day": 40 * 86_400, "month": 400 * 86_400}
 """Seconds an account stays after it was last drawn from; an agent's stays as long as the agent."""
+SEPARATOR = "\x1f"
 CHARACTERS_A_TOKEN = 3
 LONG_REPLY = 2_000
 """Tokens for which a reply is reserved that nobody has seen yet."""
@@ -90,6 +92,23 @@ class Budgets:
         """Let an account spend so much in all; what is not named stays."""
         key = self.store.keys.account(account)
         await self.store.run("FCALL", "stoa_allow", 1, key, pack(asked(limits)))
+        await self.release(account)
+
+    async def park(self, account: str, agent: str, changes: Sequence[str]) -> None:
+        """Keep changes that an agent could not deal with, until the account that was used up can bear them."""
+        key = self.store.keys.put_off(account)
+        if changes:
+            await self.store.run("SADD", key, *(f"{agent}{SEPARATOR}{change}" for change in changes))
+            await self.store.run("EXPIRE", key, LIVES["root"])
+
+    async def release(self, account: str) -> None:
+        """Let agents take up what was parked on the account."""
+        key, again = self.store.keys.put_off(account), new_id()
+        for entry in await self.store.run("SMEMBERS", key):
+            agent, _, change = entry.decode().partition(SEPARATOR)
+            await self.store.run("SADD", self.store.keys.parked(agent), f"{change}#{again}")
+            await self.store.run("EXPIRE", self.store.keys.parked(agent), LIVES["root"])
+            await self.store.run("SREM", key, entry)
 
     async def close(self, agent: str) -> None:
         """Forget what an agent that has ended was given; what it spent stays in the tables of the days."""

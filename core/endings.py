@@ -91,7 +91,16 @@ class Endings:
             space = self._spaces.open(name.decode())
             await self._spaces.open(name.decode(), agent.principal).unsubscribe()
             await space.revoke(agent.id, comment=f"{agent.id} has ended")
-        gone = (keys.session, keys.ledger, keys.label, keys.cursors, keys.journal, keys.waits, keys.programs)
+        gone = (
+            keys.session,
+            keys.ledger,
+            keys.label,
+            keys.cursors,
+            keys.journal,
+            keys.waits,
+            keys.programs,
+            keys.parked,
+        )
         await run("DEL", *(key(agent.id) for key in gone))
         await run("DEL", keys.held(agent.id))
         await run("EXPIRE", keys.traces(agent.id), LIVES["root"])

@@ -1,14 +1,17 @@
 """The governor: gives each turn its hand in the accounts, and tells once of a chain that has come to its bound."""
 
 import logging
+from datetime import timedelta
 
 from core.agents import Agent, Agents
 from core.atoms import Cause
 from core.budgets import Budgets, Purse
-from core.errors import BudgetSpent
+from core.errors import BudgetSpent, StoaError
 from core.news import News
 from core.spaces import Actor, Spaces
 
+LOOKS = 600.0
+"""Seconds between two looks at whether a new day has begun."""
 log = logging.getLogger("stoa.governor")
 
 
@@ -23,6 +26,25 @@ class Governor:
     def purse(self, agent: Agent, news: News, epoch: int | None) -> Purse:
         """What the turn that these news are for may draw from."""
         return self.budgets.purse(agent.id, agent.accounts, news.root, news.turn, news.now, epoch)
+
+    async def park(self, agent: Agent, news: News, spent: BudgetSpent) -> None:
+        """Keep what the turn was to deal with for when there is budget again."""
+        await self.budgets.park(spent.account, agent.id, news.changes)
+
+    async def run(self) -> None:
+        """Let go on what was parked on a day or in a month that is over."""
+        while True:
+            now = self.budgets.store.clock.now()
+            before = (
+                f"day:{now - timedelta(days=1):%Y-%m-%d}",
+                f"month:{now.replace(day=1) - timedelta(days=1):%Y-%m}",
+            )
+            try:
+                for account in before:
+                    await self.budgets.release(account)
+            except StoaError as error:
+                log.warning("%s", error)
+            await self.budgets.store.clock.sleep(LOOKS)
 
     async def tell(self, agent: Agent, news: News, spent: BudgetSpent) -> str:
         """Tell of an account that is used up, if this turn is the one to do so; answers the space where it was told.

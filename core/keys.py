@@ -97,6 +97,10 @@ class Keys:
         """String: the lowest label the agent's session has read, and which atoms gave it; as long as the session."""
         return f"{self.namespace}:label:{{{agent}}}"
 
+    def parked(self, agent: str) -> str:
+        """Set: changes that were parked for want of budget and are to be taken up now; gone with that turn."""
+        return f"{self.namespace}:parked:{{{agent}}}"
+
     def traces(self, agent: str) -> str:
         """List: what each of the agent's newest 200 turns was woken by, read and took; lives 40 days after its end."""
         return f"{self.namespace}:traces:{{{agent}}}"
@@ -151,6 +155,10 @@ class Keys:
     def reservations(self, turn: str) -> str:
         """Hash: what a turn has reserved and not settled yet; empties with the turn, lives 7 days."""
         return f"{self.namespace}:reserved:{{accounts}}:{turn}"
+
+    def put_off(self, account: str) -> str:
+        """Set: what was parked when this account was used up, as `agent US space/number`; lives 40 days."""
+        return f"{self.namespace}:putoff:{{accounts}}:{account}"
 
     def prices(self) -> str:
         """Hash: model -> the dearest token it ever took, in billionths of a dollar; lives as long as the house."""

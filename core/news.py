@@ -1,10 +1,12 @@
 """News: why an agent has a turn, which is what others changed in its spaces since it last looked."""
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.agents import Agent
-from core.atoms import Atom, Cause, Change, lower
+from core.atoms import Atom, Cause, Change, Origin, lower
 from core.errors import NotFound
 from core.spaces import Spaces
 from core.values import Notice, decode, encode
@@ -28,6 +30,10 @@ class News:
     """Whether there is more than one turn can be told."""
     program: str = ""
     """A program that has waited and goes on, instead of changes."""
+    changes: list[str] = field(default_factory=list)
+    """The changes by their numbers, as `space/number`."""
+    taken_up: list[str] = field(default_factory=list)
+    """What was parked for want of budget and is taken up now, each as the store names it."""
 
     def written(self) -> bytes:
         """The news as the turn's journal keeps them."""
@@ -42,10 +48,13 @@ class News:
 async def gather(spaces: Spaces, agent: Agent) -> News:
     """What has changed, by others, in the spaces this agent is subscribed to, since it last looked."""
     store = spaces.store
-    stored = await store.run("HGETALL", store.keys.cursors(agent.id))
+    stored, parked = await store.together(
+        ["HGETALL", store.keys.cursors(agent.id)], ["SRANDMEMBER", store.keys.parked(agent.id), MOST_CHANGES]
+    )
     cursors = {space.decode(): int(seq) for space, seq in stored.items()}
-    notices: list[Notice] = []
-    told: list[Change] = []
+    taken_up = sorted(name.decode() for name in parked)
+    told = await _taken_up(spaces, agent, taken_up)
+    notices = [await _notice(spaces, agent, change) for change in told]
     room = MOST_CHARACTERS
     for space in cursors:
         last, changes = await _news(spaces, agent, space, cursors[space])
@@ -60,10 +69,29 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
             cursors[space] = change.seq
         else:
             cursors[space] = last
-    cause = max((change.cause for change in told), key=lambda cause: cause.depth, default=Cause())
-    turn = f"{agent.id}:{told[0].space}/{told[0].seq}" if told else ""
-    more = room < 0 or len(told) == MOST_CHANGES
-    return News(turn, spaces.clock.now(), cause.root, cause.depth, cursors, notices, more)
+    again = f"#{taken_up[0].partition('#')[2]}" if taken_up else ""
+    turn = f"{agent.id}:{told[0].space}/{told[0].seq}{again}" if told else ""
+    more = room < 0 or len(told) >= MOST_CHANGES
+    numbers = [f"{change.space}/{change.seq}" for change in told]
+    cause = _cause(told)
+    return News(turn, spaces.clock.now(), cause.root, cause.depth, cursors, notices, more, "", numbers, taken_up)
+
+
+def _cause(told: Sequence[Change]) -> Cause:
+    """What a turn goes back to: the newest that a person said, so that it never waits behind what went on too long;
+    else what has gone on for longest."""
+    said = [change.cause for change in told if change.origin is Origin.OWNER]
+    return said[-1] if said else max((change.cause for change in told), key=lambda cause: cause.depth, default=Cause())
+
+
+async def _taken_up(spaces: Spaces, agent: Agent, parked: Sequence[str]) -> list[Change]:
+    """The changes that were parked, as far as the agent may still read them."""
+    found: list[Change] = []
+    for name in parked:
+        space, _, seq = name.partition("#")[0].rpartition("/")
+        with contextlib.suppress(NotFound):
+            found += await spaces.notifications.changes(space, agent.principal, int(seq) - 1, 1)
+    return found
 
 
 async def behind(spaces: Spaces) -> list[str]:
@@ -84,7 +112,7 @@ async def behind(spaces: Spaces) -> list[str]:
     due = await store.answers(
         *(store.reading("stoa_due", space, agent, cursors_of[agent][space]) for agent, space in late)
     )
-    begun = await store.together(*(["EXISTS", keys.journal(agent)] for agent in agents))
+    begun = await store.together(*(["EXISTS", keys.journal(agent), keys.parked(agent)] for agent in agents))
     late_ones = {agent for agent, journal in zip(agents, begun, strict=True) if journal}
     for (agent, space), answer in zip(late, due, strict=True):
         if isinstance(answer, Exception):  # it may not read this at present

@@ -99,6 +99,8 @@ class Turns:
             return await lane.commit(news.cursors)
         if "news" not in noted:
             await lane.note("news", news.written())
+        if news.taken_up:
+            await self.spaces.store.run("SREM", self.spaces.store.keys.parked(agent.id), *news.taken_up)
         session = Session(self.spaces.store, agent.id, self.settings.session_characters)
         known = await session.ledger()
         seen = known | {notice.ref: notice.version for notice in news.notices if notice.version}
@@ -230,6 +232,8 @@ class Turn:
 
         Nothing where it is told already, or where nobody waits for this turn to say anything.
         """
+        if not begun:
+            await self._turns.governor.park(self.agent, self._news, spent)
         told = await self._turns.governor.tell(self.agent, self._news, spent)
         asked = any(notice.origin is Origin.OWNER for notice in self._news.notices)
         return "" if told == self.agent.speaks_in or not (begun or asked) else f"I stopped. {spent}"

@@ -97,6 +97,7 @@ class Worker:
                 group.create_task(self._house.timers.run(), name="timers")
                 group.create_task(self._house.embedders.run(), name="embedders")
                 group.create_task(self._house.endings.run(), name="endings")
+                group.create_task(self._turns.governor.run(), name="governor")
                 group.create_task(self._house.approvals.run(), name="approvals")
                 group.create_task(self._asking.decisions.run(), name="decisions")
 

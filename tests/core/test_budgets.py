@@ -11,12 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.atoms import Cause, Principal
 from core.budgets import Amounts, Budgets, Purse
 from core.errors import BudgetSpent, LeaseLost, PermissionDenied
 from core.house import House, open_house
 from core.llm import Message, Usage
+from core.news import gather
 from core.permissions import Permission
 from core.settings import Settings, load
+from core.spaces import Actor
 from core.testing import MovableClock, ScriptedLLM
 from tests.core.mortal_worker import Flat
 from tests.core.scenes import said, seat, tell, working
@@ -280,6 +283,68 @@ async def test_two_agents_that_always_answer_each_other_stop_and_the_owner_is_to
 
 async def _behind(house: House, *agents: str) -> int:
     return min([await house.notifications.cursor(agent, "chat") or 0 for agent in agents])
+
+
+async def test_what_was_parked_is_taken_up_when_the_owner_allows_more(small: House) -> None:
+    await seat(small, "ann")
+    await seat(small, "bob")
+    llm = ScriptedLLM(lambda _: "Thank you!")
+    room = small.spaces.open("chat")
+    async with working(small, llm, lease=0.4):
+        await tell(small, "Say thanks")
+        while not await _stopped(small) or await _behind(small, "ann", "bob") < await room.newest():
+            await asyncio.sleep(0.02)
+        (stopped,) = await _stopped(small)
+        await small.budgets.allow(stopped.split()[1], {"turns": 11})
+        while len(await _stopped(small)) < 2:
+            await asyncio.sleep(0.02)
+    assert len(llm.seen) == 11
+
+
+async def test_a_person_s_message_is_charged_to_itself_and_not_to_what_went_on_too_long(house: House) -> None:
+    await seat(house)
+    chat = house.spaces.open("chat")
+    await chat.share("bob", Permission.APPEND)
+    looping = Actor(Principal("bob"), Cause("chat/1", 30))
+    await house.spaces.open("chat", looping).put("Thank you!")
+    asked = await tell(house, "What is the time?")
+    await house.spaces.open("chat", looping).put("Thank you again!")
+    news = await gather(house.spaces, await house.agents.get("assistant"))
+    (change,) = [change for change in await chat.changes() if change.atom == asked.id]
+    assert (news.root, news.depth) == (f"chat/{change.seq}", 0)
+
+
+async def test_a_new_day_takes_up_what_the_last_one_could_not_bear(house: House) -> None:
+    await seat(house)
+    await house.budgets.allow(f"day:{house.clock.now():%Y-%m-%d}", {"turns": 0})
+    llm = ScriptedLLM("Good morning.")
+    async with working(house, llm, lease=0.4):
+        await tell(house, "Wake me")
+        (stopped,) = await said(house)
+        house.clock.move(days=1)  # type: ignore[attr-defined]
+        answers = await said(house, 2)
+    assert stopped.content.startswith("I stopped. turns: the day")
+    assert answers[1].content == "Good morning."
+
+
+@pytest.mark.parametrize("nonsense", ["```python\nthis is not python\n```", "```python\nprint(spawn(task='x')\n```"])
+async def test_an_agent_whose_code_is_invalid_for_ever_stops_and_so_does_who_spawned_it(
+    house: House, nonsense: str
+) -> None:
+    await seat(house)
+
+    def reply(messages: Sequence[Message]) -> str:
+        tail = messages[-1].text
+        if messages[0].text.startswith("You are an agent.") or "report:" in tail or "<error>" in tail:
+            return nonsense
+        return "" if "<output>" in tail else "```python\nspawn(task='write nonsense')\n```"
+
+    llm = ScriptedLLM(reply)
+    async with working(house, llm):
+        await tell(house, "Go")
+        (answer,) = await said(house)
+    assert answer.content.startswith("I stopped after 12 steps")
+    assert len(llm.seen) == 2 + 2 * house.settings.steps
 
 
 async def test_a_bomb_of_spawns_stops_at_the_budget_of_the_tree(small: House) -> None:

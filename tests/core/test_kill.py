@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.agents import Agent
+from core.budgets import Amounts
 from core.house import open_house
 from core.permissions import Permission
 from core.settings import load
@@ -64,4 +65,7 @@ async def test_a_worker_killed_at_any_point_of_a_turn_loses_and_doubles_nothing(
         times = await house.store.run("HGETALL", f"{namespace}:spaces:asked")
         assert set(times) == {b"step 0", b"step 1", b"step 2"}
         assert sum(int(n) for n in times.values()) <= 4
+        (root,) = {change.cause.root for change in await chat.changes() if change.author == "assistant"}
+        (account,) = await house.budgets.accounts([f"root:{root}"])
+        assert (account.used.turns, account.held) == (1, Amounts())
         await house.store.run("DEL", f"{namespace}:spaces:asked")
