@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.budgets import budgets
 from benchmarks.durability import durability
 from benchmarks.finding import finding
 from benchmarks.link import link
@@ -28,6 +29,7 @@ SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [
     durability,
     spaces,
     finding,
+    budgets,
     turns,
     throughput,
     load,

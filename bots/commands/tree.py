@@ -68,7 +68,8 @@ def may(agent: Agent, rights: Rights) -> str:
 def spent(account: Account) -> str:
     """What an account has spent, on one line."""
     used = account.used
-    return f"{used.turns:,} turns, {used.spawns:,} spawns, {used.tokens:,} tokens, ${used.dollars:.4f}"
+    counts = (("turn", used.turns), ("spawn", used.spawns), ("token", used.tokens))
+    return f"{', '.join(f'{n:,} {word}' + 's' * (n != 1) for word, n in counts)}, ${used.dollars:.4f}"
 
 
 def _plain(agent: Agent, rights: Rights, account: Account) -> dict[str, object]:

@@ -10,10 +10,11 @@ local TURNS, SPAWNS, TOKENS, DOLLARS, SECONDS = 1, 2, 3, 4, 5
 local FIRST, MOST_FIELDS, MOST_ROOTS = 4, 20000, 1000
 local TURN_LIVES, YEAR = 604800, 34560000
 
+local NAMES = {}
+for i = 1, 5 do NAMES[i] = 'u' .. i; NAMES[5 + i] = 'h' .. i; NAMES[10 + i] = 'l' .. i end
+
 local function account(key)
-  local names = {}
-  for i = 1, 5 do names[i] = 'u' .. i; names[5 + i] = 'h' .. i; names[10 + i] = 'l' .. i end
-  local stored = redis.call('HMGET', key, unpack(names))
+  local stored = redis.call('HMGET', key, unpack(NAMES))
   local used, held, limits = {}, {}, {}
   for i = 1, 5 do
     used[i], held[i] = tonumber(stored[i] or '0'), tonumber(stored[5 + i] or '0')
