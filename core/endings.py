@@ -103,6 +103,7 @@ class Endings:
         )
         await run("DEL", *(key(agent.id) for key in gone))
         await run("DEL", keys.held(agent.id))
+        await self._agents.rights.end(agent.id)
         await run("EXPIRE", keys.traces(agent.id), LIVES["root"])
         await self._budgets.close(agent.id)
 
