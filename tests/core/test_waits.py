@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from core.atoms import OWNER
+from core.filters import Filter
 from core.frames import parse_output
 from core.house import House
 from core.llm import Message
+from core.programs import Programs
+from core.store import pack, unpack
 from core.testing import MovableClock, ScriptedLLM
-from core.waits import Waits
+from core.waits import Waits, check_conditions, matches
 from tests.core.scenes import said, seat, tell, working
 
 
@@ -60,6 +64,7 @@ async def test_a_deferred_action_is_a_closure(house: House) -> None:
         await asyncio.sleep(0.5)
         move(house, hours=1)
         _, reminded = await said(house, 2)
+        await waiting(house, 0)
     assert reminded.content == "Cook lasagne 2026-11-23T09:30"
     assert reminded.references == {"reply_to": [asked.id]}
     assert await Waits(house.spaces).of("assistant") == []
@@ -206,3 +211,161 @@ async def test_what_came_since_the_turn_was_told_counts(house: House) -> None:
         await tell(house, "Go")
         (answer,) = await said(house)
     assert answer.content == "It was meanwhile."
+
+
+async def test_the_owner_s_answer_lets_a_program_go_on_and_nothing_is_blocked_meanwhile(house: House) -> None:
+    await seat(house)
+    await house.approvals.prepare()
+    program = "amount = 40\nanswer = ask_owner('Pay?', choices=['pay it', 'never'])\nprint('You said', answer, amount)"
+    async with working(house, writing(program, "print('hello')")):
+        await tell(house, "Pay the bill")
+        await waiting(house)
+        await tell(house, "Hello")
+        await said(house, 2)
+        (question,) = await house.spaces.open("approvals").search()
+        await house.approvals.answer(question.id, "1", OWNER)
+        *_, answer = await said(house, 3)
+    assert answer.content.strip() == "You said pay it 40"
+
+
+@pytest.mark.parametrize("spoilt", ["executor", "seal", "key"])
+async def test_a_state_that_cannot_be_trusted_is_not_loaded_and_the_program_runs_again_from_its_journal(
+    house: House, spoilt: str
+) -> None:
+    await seat(house)
+    first = "note = chat.put('once')\nprint('shown before')"
+    second = "total = 1\nprint('also before')\nwait_until('in 1 hour')\nprint('woken', note.content, total + 1)"
+    left = [code(first), code(second), ""]
+    llm = ScriptedLLM(*left, lambda messages: messages[-1].text)
+    async with working(house, llm):
+        await tell(house, "Go")
+        (id,) = await waiting(house)
+    key = house.store.keys.programs("assistant")
+    seal, about, state = unpack(await house.store.run("HGET", key, id))
+    if spoilt == "key":
+        (house.settings.home / "programs.key").unlink()
+    elif spoilt == "seal":
+        await house.store.run("HSET", key, id, pack([seal, about, b"forged" + state]))
+    else:
+        await house.store.run("HSET", key, id, pack([b"of another executor", about, state]))
+    program = await Programs(house.store, house.settings.home).load("assistant", id)
+    assert program
+    assert program.image is None
+    async with working(house, llm):
+        move(house, hours=1)
+        *_, told = await said(house, 2)
+    output = parse_output(told.content)
+    assert output == ("woken once 2", None)
+    assert [c.comment for c in await house.spaces.open("chat").changes()].count("once") == 1
+
+
+async def test_a_program_can_be_stopped(house: House) -> None:
+    await seat(house)
+    async with working(house, writing("wait_until('in 1 hour')\nprint('never')")):
+        await tell(house, "Later")
+        (id,) = await waiting(house)
+    async with working(house, writing(f"stop_waiting('{id}')\nprint('stopped')", f"stop_waiting('{id}')")):
+        await tell(house, "No, leave it")
+        await said(house, 2)
+        move(house, hours=2)
+        await tell(house, "Again")
+        *_, again = await said(house, 3)
+    assert "may have gone on already" in again.content
+
+
+async def test_what_was_taken_away_meanwhile_is_refused_when_the_program_goes_on(house: House) -> None:
+    await seat(house)
+    await house.spaces.create("plans")
+    await house.spaces.open("plans").share("assistant", "write")
+    program = (
+        "plans.put('one')\nwait_until('in 1 hour')\n"
+        "try:\n    plans.put('two')\nexcept PermissionError as error:\n    print('refused:', error)"
+    )
+    async with working(house, writing(program)):
+        await tell(house, "Go")
+        await waiting(house)
+        await house.spaces.open("plans").revoke("assistant")
+        move(house, hours=1)
+        *_, refused = await said(house, 2)
+    assert refused.content.startswith("refused:")
+    assert [atom.content for atom in await house.spaces.open("plans").search()] == ["one"]
+
+
+async def test_a_wait_in_a_space_that_is_taken_away_ends_with_an_error(house: House) -> None:
+    await seat(house)
+    await house.spaces.create("plans")
+    await house.spaces.open("plans").share("assistant", "read")
+    async with working(house, writing("wait_for('plans')")):
+        await tell(house, "Go")
+        await waiting(house)
+        await house.spaces.open("plans").revoke("assistant")
+        *_, told = await said(house, 2)
+    assert "no space 'plans' that you may read" in told.content
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "wait_until('yesterday')",
+        "wait_until('soonish')",
+        "wait_until(5)",
+        "wait_for('nowhere')",
+        "wait_for('chat', metadata={'n': {'near': 5}})",
+        "wait_for('chat', metadata='n')",
+        "wait_for('chat', metadata={'n': None})",
+        "wait_for('chat', timeout=-1)",
+        "wait_for('chat', timeout='1 hour')",
+        "stop_waiting('nothing')",
+    ],
+)
+async def test_a_wait_that_cannot_be_is_an_error_the_agent_reads(house: House, call: str) -> None:
+    await seat(house)
+    async with working(house, writing(call)):
+        await tell(house, "Go")
+        (answer,) = await said(house)
+    assert "Error" in answer.content
+    assert await Waits(house.spaces).of("assistant") == []
+
+
+async def test_a_time_that_has_come_is_not_waited_for(house: House) -> None:
+    await seat(house)
+    async with working(house, writing("wait_until(now())\nprint('at once')")):
+        await tell(house, "Go")
+        (answer,) = await said(house)
+    assert answer.content.strip() == "at once"
+
+
+async def test_nothing_is_asked_of_a_model_while_programs_wait(house: House) -> None:
+    await seat(house)
+    llm = writing("wait_until('in 48 hours')", "wait_for('chat', metadata={'n': 1})")
+    async with working(house, llm, lease=0.3):
+        for n in range(2):
+            await tell(house, "Go")
+            await said(house, n + 1)
+        await waiting(house, 2)
+        for _ in range(24):
+            move(house, hours=1)
+            await asyncio.sleep(0.03)
+    assert len(llm.seen) == 4
+
+
+@pytest.mark.parametrize(
+    "wanted, fits",
+    [
+        ({}, True),
+        ({"kind": "order"}, True),
+        ({"kind": ["order", "offer"]}, True),
+        ({"kind": ["offer"]}, False),
+        ({"n": {"gte": 7, "lt": 8}}, True),
+        ({"n": {"gt": 7}}, False),
+        ({"n": 7.0}, True),
+        ({"tags": "b"}, True),
+        ({"tags": ["c", "b"]}, True),
+        ({"tags": "c"}, False),
+        ({"none": "x"}, False),
+        ({"kind": {"lt": 5}}, False),
+    ],
+)
+def test_metadata_pass_a_filter_as_in_a_search(wanted: Filter, fits: bool) -> None:
+    check_conditions(wanted)
+    assert matches({"kind": "order", "n": 7, "tags": ["a", "b"]}, wanted) is fits
