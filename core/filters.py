@@ -31,6 +31,8 @@ class Query:
 
     filter: str = ""
     parameters: list[Argument] = field(default_factory=list)
+    much: bool = False
+    """Whether the filter is known to keep much of the index."""
 
     def parameter(self, value: Argument) -> str:
         """The name under which `value` may stand in the query."""

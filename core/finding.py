@@ -15,6 +15,7 @@ from core.pages import Page, read_page
 from core.rankings import ByMeaning, ByWords, Newest, Ranked, Ranking, unread
 from core.reasons import explain, filter_in_words
 from core.search import RETURNED, SCHEMA, Hit, check_limit, counting, index_name, is_whole, named_in, words_of
+from core.shares import Shares
 from core.store import Argument, Store
 
 LONGEST_QUERY = 4_000
@@ -107,6 +108,7 @@ class Finder:
         self._indexer = Indexer(store, embedder, texts) if embedder else None
         self._sights: dict[tuple[object, ...], Sight] = {}
         self._whole: set[tuple[bytes, str]] = set()
+        self._shares = Shares()
 
     async def find(self, reader: Principal, within: Sequence[str] | None, asked: Asked) -> list[Atom]:
         """The atoms that fit best, in these spaces or all that the reader may read.
@@ -166,11 +168,13 @@ class Finder:
         for _ in range(ROUNDS):
             looking = self._looking(reader, within, asked, sight)
             searching: list[Sequence[Argument]] = []
+            counting: list[Sequence[Argument]] = []
             if sight.complete and sight.readable:
-                searching = ranking.commands(
-                    await self._index(embedder, sight), _query(sight, asked, not isinstance(ranking, Newest)), size
-                )
-            answers = await self._store.answers(*looking, *searching)
+                index, query = await self._index(embedder, sight), _query(sight, asked, not isinstance(ranking, Newest))
+                if isinstance(ranking, ByMeaning):
+                    filtered, counting = self._shares.asked(index, query)
+                searching = ranking.commands(index, query, size)
+            answers = await self._store.answers(*looking, *searching, *counting)
             seen, waiting, ended = _seen(within, asked, sight, answers[: len(looking)])
             if within is not None:
                 _refuse(within, seen)
@@ -183,7 +187,9 @@ class Finder:
                     if isinstance(answer, Exception):
                         raise answer
                 self._remember(place, seen)
-                return seen, answers[len(looking) :]
+                if counting:
+                    self._shares.counted(filtered, answers[-len(counting) :])
+                return seen, answers[len(looking) : len(looking) + len(searching)]
             sight = seen
         raise StoreUnavailable("The spaces change faster than they can be searched; try again.")
 

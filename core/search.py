@@ -77,19 +77,8 @@ def check_limit(limit: object) -> None:
 
 def counting(index: str, query: Query) -> list[Argument]:
     """How many atoms pass the filter."""
-    return [
-        "FT.SEARCH",
-        index,
-        query.filter,
-        "PARAMS",
-        len(query.parameters),
-        *query.parameters,
-        "LIMIT",
-        0,
-        0,
-        "DIALECT",
-        2,
-    ]
+    given = ["PARAMS", len(query.parameters), *query.parameters] if query.parameters else []
+    return ["FT.SEARCH", index, query.filter, *given, "LIMIT", 0, 0, "DIALECT", 2]
 
 
 def by_meaning(index: str, query: Query, vector: bytes, limit: int, named: Sequence[str] = ()) -> list[Argument]:
@@ -99,7 +88,8 @@ def by_meaning(index: str, query: Query, vector: bytes, limit: int, named: Seque
     """
     nearest = Query(query.filter, list(query.parameters))
     held = "".join(f" @c:({_word(nearest, word)})" for word in named)
-    text = f"({query.filter}{held})=>[KNN {limit} @v {nearest.parameter(vector)} AS distance]"
+    way = " HYBRID_POLICY BATCHES" if query.much and not named else ""
+    text = f"({query.filter}{held})=>[KNN {limit} @v {nearest.parameter(vector)}{way} AS distance]"
     return _search(index, text, nearest, ["SORTBY", "distance", "ASC"], limit, ("distance", *PLACE))
 
 

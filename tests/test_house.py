@@ -24,7 +24,7 @@ FROM_THE_GROUND_UP = """
     addresses wires link fanout cluster
     redis_wheels redis_repair redis_server refusals store records claims versions
     formats files extraction passages archives exports imports
-    filters search pages rankings reasons wordpiece embeddings indexing finding
+    filters search shares pages rankings reasons wordpiece embeddings indexing finding
     places notifications
     subscriptions labels handles sharing revising references spaces attachments tending deadlines approvals
     llm providers remote_embeddings embedders

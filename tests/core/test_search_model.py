@@ -193,8 +193,9 @@ class World:
         return list(SPACES if reader == OWNER else SPACES[:2])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(HISTORY, st.lists(QUESTION, min_size=5, max_size=25))
+@pytest.mark.timeout(400)
+@settings(max_examples=70, deadline=None, suppress_health_check=list(HealthCheck))
+@given(HISTORY, st.lists(QUESTION, min_size=20, max_size=40))
 async def test_a_search_finds_what_its_promises_say(
     hashed: House, clock: MovableClock, history: list[tuple[Any, ...]], questions: list[dict[str, Any]]
 ) -> None:
