@@ -15,6 +15,7 @@ from benchmarks.budgets import budgets
 from benchmarks.durability import durability
 from benchmarks.finding import finding
 from benchmarks.link import link
+from benchmarks.notifying import notifying
 from benchmarks.peers import peers
 from benchmarks.processes import processes
 from benchmarks.rows import Row, show, write_docs, write_json
@@ -28,6 +29,7 @@ SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [
     link,
     durability,
     spaces,
+    notifying,
     finding,
     budgets,
     turns,

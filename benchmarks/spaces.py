@@ -7,12 +7,12 @@ made while it runs, with the checks of right, fence and repetition, and with the
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from random import Random
 
 from benchmarks.rows import Row
-from benchmarks.stages import FLIGHT, Act, FixedEmbedder, Stage, alternate, flight, sentences
+from benchmarks.stages import FixedEmbedder, Stage, alternate, flight, sentences
 from core.atoms import new_id
 from core.cluster import Cluster
 from core.filters import Filter, Query, States, Terrain, restrict
@@ -20,9 +20,10 @@ from core.house import House
 from core.link import Link
 from core.search import FIELDS, SCHEMA, by_meaning, newest
 from core.spaces import Space
-from core.store import SEPARATOR, Argument, client, metadata_patch, pack, token, waiting_client
+from core.store import SEPARATOR, Argument, client, json_of, metadata_patch, pack, token
 
 ATOMS = 10_000
+UNDER_WAY = 64
 STATUS: dict[str, str | int] = {"status": "pending", "priority": 5}
 Command = Sequence[Argument]
 
@@ -36,8 +37,8 @@ async def spaces(stage: Stage) -> list[Row]:
             *await _searches(stage, ours, bare),
             *await _puts(stage, ours, bare, ids),
             await _updates(stage, ours, bare, ids[::3]),  # nobody refers to these: nothing follows from an update
+            await _updates_with_dependants(stage, ours, bare, ids[1::3]),
             await _gets(stage, ours, bare, ids),
-            await _notified(stage, ours, bare),
             await _puts_together(stage, ours, bare),
         ]
 
@@ -56,7 +57,8 @@ class Bare:
         (vector,) = await self._house.embedder.embed([content])
         references = pack({"blocked_by": [blocker]}) if blocker else b""
         atom: list[Argument] = ["sp", "bare", "c", content, "ver", 1, "by", "owner", "o", "owner", "ct", now, "t", now]
-        atom += ["op", id, "f", references, "m", pack(STATUS), "kv", _tokens(STATUS), "n0", 5, "v", vector]
+        atom += ["b", now * 2048, "op", id, "f", references, "m", _packed(STATUS), "kv", _tokens(STATUS)]
+        atom += ["n0", 5, "v", vector]
         links: list[Command] = []
         if blocker:
             state = "blocked_by|status=pending"
@@ -70,14 +72,15 @@ class Bare:
             *self._news(id, "put", now, content),
         ]
 
-    def update(self, id: str) -> list[Command]:
-        """What an update of one metadata entry writes, and the atom read back as the answer."""
+    def update(self, id: str, dependants: Sequence[str] = ()) -> list[Command]:
+        """What an update of one metadata entry writes, here and in the dependants' index fields, and the answer."""
         now, atom, moved = int(time.time() * 1000), self.keys.atom("ours", id), STATUS | {"status": "moved"}
         entry = pack([2, now, "owner", "update", "moved on", False, metadata_patch({"status": "moved"}), b""])
         return [
-            ["HSET", atom, "ver", 2, "t", now, "m", pack(moved), "kv", _tokens(moved)],
+            ["HSET", atom, "ver", 2, "t", now, "m", _packed(moved), "kv", _tokens(moved)],
             ["RPUSH", self.keys.history("ours", id), entry],
             ["SET", self.keys.operation("ours", new_id()), 2, "EX", 86_400],
+            *(["HSET", self.keys.atom("ours", one), *_state("moved")] for one in dependants),
             *self._news(id, "update", now, "moved on"),
             ["HMGET", atom, *FIELDS],
         ]
@@ -99,27 +102,14 @@ class Bare:
         """All of them in one round trip."""
         await self._link.ask(*commands)
 
-    @asynccontextmanager
-    async def heard(self) -> AsyncIterator[asyncio.Event]:
-        """Set whenever redis-py's publish/subscribe has brought the news of a bare put."""
-        heard = asyncio.Event()
-        redis = waiting_client(self._link)
-        topics = redis.pubsub(ignore_subscribe_messages=True)
-        await topics.subscribe(self.keys.changes("bare"))
-        try:
-            async with _setting(topics.listen(), heard):
-                yield heard
-        finally:
-            await topics.aclose()  # type: ignore[no-untyped-call]
-            await redis.aclose()
-
     def _news(self, id: str, operation: str, now: int, comment: str) -> list[Command]:
         entry: list[Argument] = ["op", operation, "id", id, "ver", 1, "by", "owner", "o", "owner", "c", comment]
+        entry += ["t", now, "r", "bare/1", "d", 0, "l", ""]
         log = self.keys.changes("bare")
         return [
             ["HINCRBY", self.keys.space("bare"), "seq", 1],
-            ["XADD", log, "*", *entry, "t", now, "r", "bare/1", "d", 0],
-            ["PUBLISH", log, pack([1, 0, {}])],
+            ["XADD", log, "*", *entry],
+            ["PUBLISH", log, pack([[], 1, [*entry]])],
         ]
 
 
@@ -127,6 +117,16 @@ class Bare:
 async def _bare(house: House) -> AsyncIterator[Bare]:
     async with aclosing(client(house.url)) as link:
         yield Bare(house, link)
+
+
+def _state(status: str) -> list[Argument]:
+    """The index fields of an atom that is blocked by one in that state."""
+    words = SEPARATOR.join(f"blocked_by|{key}={value}" for key, value in (STATUS | {"status": status}).items())
+    return ["rt", "blocked_by", "fs", "", "rs", words, "ra", words, "rp", ""]
+
+
+def _packed(metadata: dict[str, str | int]) -> bytes:
+    return pack({key: json_of(value) for key, value in metadata.items()})
 
 
 def _tokens(metadata: dict[str, str | int]) -> str:
@@ -189,7 +189,7 @@ async def _puts(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> li
         ],
         [partial(bare.together, await bare.put(text, id)) for text, id in zip(texts, ids, strict=False)],
     )
-    return [Row("put", plain[0], "ms", plain[1], 1.6), Row("put with a reference", linked[0], "ms", linked[1], 1.6)]
+    return [Row("put", plain[0], "ms", plain[1], 1.3), Row("put with a reference", linked[0], "ms", linked[1], 1.3)]
 
 
 async def _updates(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> Row:
@@ -199,7 +199,23 @@ async def _updates(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) ->
         [partial(ours.update, id, comment="moved on", metadata={"status": "moved"}) for id in ids[:500]],
         [partial(bare.together, bare.update(id)) for id in ids[500:1000]],
     )
-    return Row("update of one metadata entry", times[0], "ms", times[1])
+    return Row("update of one metadata entry", times[0], "ms", times[1], 1.5)
+
+
+async def _updates_with_dependants(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> Row:
+    """Updates of atoms that block ten others each, whose index fields follow."""
+    count = 100
+    for id in ids[: 2 * count]:
+        await asyncio.gather(*(ours.put("waits", references={"blocked_by": [id]}) for _ in range(9)))
+    dependants = {id: [one.id for one in await ours.referrers(id)] for id in ids[count : 2 * count]}
+    times = await alternate(
+        stage,
+        "update, ten dependants",
+        [partial(ours.update, id, comment="moved on", metadata={"status": "moved"}) for id in ids[:count]],
+        [partial(bare.together, bare.update(id, some)) for id, some in dependants.items()],
+        rounds=10,
+    )
+    return Row("update of what ten others refer to", times[0], "ms", times[1], 1.5)
 
 
 async def _gets(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> Row:
@@ -209,58 +225,22 @@ async def _gets(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> Ro
         [partial(ours.get, id) for id in ids[:1000]],
         [partial(bare.run, ("HMGET", bare.keys.atom("ours", id), *FIELDS)) for id in ids[1000:2000]],
     )
-    return Row("get", times[0], "ms", times[1])
-
-
-async def _notified(stage: Stage, ours: Space, bare: Bare) -> Row:
-    """From the beginning of a put until a subscriber has the change, against the same with bare publish/subscribe."""
-    texts, told = sentences(4, 400), asyncio.Event()
-    log = await ours.changes(limit=1_000_000)
-    async with _setting(ours.follow(log[-1].seq), told), bare.heard() as heard:
-        await _until(told, partial(ours.put, "The first."))
-        times = await alternate(
-            stage,
-            "notify",
-            [partial(_until, told, partial(ours.put, text, metadata=STATUS)) for text in texts],
-            [partial(_until, heard, partial(bare.together, await bare.put(text))) for text in texts],
-        )
-    return Row("put until a subscriber has the change", times[0], "ms", times[1])
-
-
-async def _until(event: asyncio.Event, act: Act) -> None:
-    """Do it, and wait until the event has happened, too."""
-    event.clear()
-    await act()
-    await event.wait()
-
-
-@asynccontextmanager
-async def _setting(happenings: AsyncIterator[object], event: asyncio.Event) -> AsyncIterator[None]:
-    """Set the event at each thing that happens."""
-
-    async def wait() -> None:
-        async for _ in happenings:
-            event.set()
-
-    task = asyncio.create_task(wait())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return Row("get", times[0], "ms", times[1], 1.2)
 
 
 async def _puts_together(stage: Stage, ours: Space, bare: Bare) -> Row:
-    """Milliseconds a put while 32 are under way, against as many bare pipelines under way."""
-    texts = sentences(5, 20 * FLIGHT * 8)
+    """Milliseconds a put while 64 are under way, against as many bare pipelines under way."""
+    texts = sentences(5, 20 * UNDER_WAY * 4)
     commands = [await bare.put(text) for text in texts]
-    size = FLIGHT * 8
+    size = UNDER_WAY * 4
     firsts = range(0, len(texts), size)
     times = await alternate(
         stage,
-        f"puts, {FLIGHT} under way",
-        [partial(flight, [partial(ours.put, text, metadata=STATUS) for text in texts[n : n + size]]) for n in firsts],
-        [partial(flight, [partial(bare.together, one) for one in commands[n : n + size]]) for n in firsts],
+        f"puts, {UNDER_WAY} under way",
+        [
+            partial(flight, [partial(ours.put, text, metadata=STATUS) for text in texts[n : n + size]], UNDER_WAY)
+            for n in firsts
+        ],
+        [partial(flight, [partial(bare.together, one) for one in commands[n : n + size]], UNDER_WAY) for n in firsts],
     )
-    return Row(f"a put while {FLIGHT} are under way", times[0] / size, "ms", times[1] / size)
+    return Row(f"a put while {UNDER_WAY} are under way", times[0] / size, "ms", times[1] / size, 1.4)

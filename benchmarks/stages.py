@@ -89,12 +89,12 @@ def sentences(seed: int, count: int) -> list[str]:
     return [f"{clause()}, then {clause()}." for _ in range(count)]
 
 
-async def flight(acts: Sequence[Act]) -> None:
-    """Do all of them, 32 at a time."""
+async def flight(acts: Sequence[Act], at_once: int = FLIGHT) -> None:
+    """Do all of them, so many at a time."""
     waiting: Iterator[Act] = iter(acts)
 
     async def carry_out() -> None:
         for act in waiting:
             await act()
 
-    await asyncio.gather(*(carry_out() for _ in range(FLIGHT)))
+    await asyncio.gather(*(carry_out() for _ in range(at_once)))

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ Metadata = Mapping[str, Value]
 References = Mapping[str, list[str]]
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+SPELLED = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ALPHABET.encode())
 
 
 class Origin(StrEnum):
@@ -184,10 +186,10 @@ class Version:
 
 def new_id() -> str:
     """A random name for an atom: 12 characters, 60 bits."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(12))
+    return b32encode(secrets.token_bytes(8))[:12].translate(SPELLED).decode()
 
 
 def id_from(operation: str) -> str:
     """The atom id that belongs to an operation id, so that the same operation twice is one atom."""
     number = int.from_bytes(hashlib.blake2b(operation.encode(), digest_size=8).digest())
-    return "".join(ALPHABET[(number >> shift) & 31] for shift in range(0, 60, 5))
+    return "".join([ALPHABET[(number >> shift) & 31] for shift in range(0, 60, 5)])

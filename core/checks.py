@@ -17,6 +17,7 @@ LONGEST_ID = 200
 MOST_REFERENCES = 1_000
 MOST_METADATA = 256
 MOST_MEMBERS = 1_000
+LONGEST_VALUE = 4_000
 
 
 def check_content(content: str) -> None:
@@ -106,6 +107,10 @@ def check_metadata(metadata: Mapping[str, Value | None]) -> None:
         check_name(key, "a metadata key")
         if key == ATTACHED:
             raise InvalidInput(f"metadata {key!r} is kept by the store and shown as atom.attachments; leave it out")
+        if isinstance(value, str) and len(value) <= LONGEST_VALUE and value.isascii():
+            continue  # most are like this: there is nothing more to ask
+        if type(value) in (int, bool) and -(2**63) <= value < 2**63:  # type: ignore[operator]
+            continue
         members = value if isinstance(value, list) else [value]
         kinds = (str,) if isinstance(value, list) else (str, int, float, bool, datetime, type(None))
         if not all(isinstance(member, kinds) for member in members):
@@ -119,7 +124,7 @@ def check_metadata(metadata: Mapping[str, Value | None]) -> None:
         if isinstance(value, datetime) and value.tzinfo is None:
             raise InvalidInput(f"metadata {key!r} is a time without a zone; give it one")
         check_text(f"metadata {key!r}", *(member for member in members if isinstance(member, str)))
-        if any(isinstance(member, str) and len(member) > 4_000 for member in members):
+        if any(isinstance(member, str) and len(member) > LONGEST_VALUE for member in members):
             raise InvalidInput(f"metadata {key!r} is longer than 4,000 characters; put it into the content")
 
 

@@ -189,6 +189,8 @@ def token(key: str, value: Value) -> list[str]:
 
 
 def _encoded(text: str) -> str:
+    if text.isascii() and text.isalnum() and len(text) <= LONGEST_TAG:
+        return text
     if len(text) > LONGEST_TAG:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     return quote(text, safe="")
@@ -227,6 +229,9 @@ def metadata_patch(metadata: Mapping[str, Value | None]) -> bytes:
     for key, value in metadata.items():
         if value is None:
             entries.append([key, False, [], False])
+            continue
+        if isinstance(value, str):
+            entries.append([key, orjson.dumps(value), [f"{key}={_encoded(value)}"], False])
             continue
         number = as_number(value)
         entries.append([key, json_of(value), token(key, value), repr(number) if number is not None else False])

@@ -146,6 +146,7 @@ end
 
 -- The tokens of the atom `id` of this space changed.
 local function changed(k, id)
+  if redis.call('EXISTS', k:referrers(id), k:watchers(id)) == 0 then return end
   ripple(k, id)
   for _, space in ipairs(redis.call('HKEYS', k:watchers(id))) do
     if space ~= '' then errand(k, '>', space, id) end

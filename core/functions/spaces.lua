@@ -112,11 +112,11 @@ local function interested(k, id, who)
   return woken, passed
 end
 
--- Log one change of a space or of its atom `id`, and publish it with those it wakes. An atom stays marked once it was
+-- Log one change of a space or of its atom `id`, and publish it with those it wakes; `seq` is its number, if it has one. An atom stays marked once it was
 -- changed by someone from outside, or who has read what is from there.
-local function announce(k, c, operation, id, version)
+local function announce(k, c, operation, id, version, seq)
   if c.outside and id ~= '' then redis.call('HSETNX', k:atom(id), 'l', 'outside') end
-  local seq = redis.call('HINCRBY', k.space, 'seq', 1)
+  seq = seq or redis.call('HINCRBY', k.space, 'seq', 1)
   local root = c.root ~= '' and c.root or (k.name .. '/' .. seq)
   local entry = {'op', operation, 'id', id, 'ver', version, 'by', c.who, 'o', c.origin, 'c', c.comment, 't', c.now,
                  'r', root, 'd', c.depth, 'l', c.outside and 'outside' or ''}
@@ -153,6 +153,12 @@ local function number_field(k, key)
   return 'n' .. taken
 end
 
+-- Whether a value of metadata can have a number field: a number or a time.
+local function numeric(json)
+  local first = json and string.byte(json)
+  return first and (first == 45 or first == 123 or (first >= 48 and first <= 57))
+end
+
 -- Apply a patch [[key, json or false, [tokens], number or false], ...] to metadata and its index fields.
 local function patched(k, stored, tokens, patch, fields, dropped)
   local metadata = stored ~= '' and cmsgpack.unpack(stored) or {}
@@ -162,13 +168,13 @@ local function patched(k, stored, tokens, patch, fields, dropped)
     if not touched[string.match(word, '^(.-)=')] then kept[#kept + 1] = word end
   end
   for _, entry in ipairs(patch) do
-    local key, json = entry[1], entry[2]
+    local key, json, was = entry[1], entry[2], metadata[entry[1]]
     metadata[key] = json or nil
     for _, word in ipairs(entry[3]) do kept[#kept + 1] = word end
     if entry[4] then
       local field = number_field(k, key)
       if field then fields[#fields + 1] = field; fields[#fields + 1] = entry[4] end
-    else
+    elseif numeric(was) then
       local field = redis.call('HGET', k.space, 'n:' .. key)
       if field then dropped[#dropped + 1] = field end
     end
@@ -286,9 +292,9 @@ redis.register_function('stoa_put', function(KEYS, A)
     return redis.error_reply('EXISTS ' .. id)
   end
   local references = A[13] ~= '' and cmsgpack.unpack(A[13]) or {}
-  local number = tonumber(redis.call('HGET', k.space, 'seq') or '0') + 1
+  local seq = redis.call('HINCRBY', k.space, 'seq', 1)
   local fields = {'sp', k.name, 'c', content, 'ver', '1', 'by', c.who, 'o', c.origin, 'ct', c.now, 't', c.now,
-                  'b', born(c.now, number), 'op', c.operation, 'f', A[13]}
+                  'b', born(c.now, seq), 'op', c.operation, 'f', A[13]}
   local metadata, tokens = '', ''
   if A[12] ~= '' then metadata, tokens = patched(k, '', '', cmsgpack.unpack(A[12]), fields, {}) end
   fields[#fields + 1] = 'm'; fields[#fields + 1] = metadata
@@ -303,7 +309,7 @@ redis.register_function('stoa_put', function(KEYS, A)
   redis.call('RPUSH', k:history(id),
              cmsgpack.pack({1, c.now, c.who, 'put', c.comment, content, A[12], A[13], c.origin}))
   changed(k, id)
-  return {1, announce(k, c, 'put', id, 1), false, k.errand}
+  return {1, announce(k, c, 'put', id, 1, seq), false, k.errand}
 end)
 
 -- who ... comment | id expected flags content old vector metadata references most origin. Flags: c content given, r replace
