@@ -100,6 +100,7 @@ class Endings:
             keys.waits,
             keys.programs,
             keys.parked,
+            keys.postponed,
         )
         await run("DEL", *(key(agent.id) for key in gone))
         await run("DEL", keys.held(agent.id))

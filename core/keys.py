@@ -113,6 +113,10 @@ class Keys:
         """Hash: program -> what it waits for; gone when it goes on."""
         return f"{self.namespace}:waits:{{{agent}}}"
 
+    def postponed(self, agent: str) -> str:
+        """Hash: change that no model could be told of -> how often that was tried; gone when one was."""
+        return f"{self.namespace}:postponed:{{{agent}}}"
+
     def programs(self, agent: str) -> str:
         """Hash: program -> all it takes to go on; gone when it goes on."""
         return f"{self.namespace}:programs:{{{agent}}}"
@@ -180,6 +184,10 @@ class Keys:
     def agents(self) -> str:
         """Set: the ids of all living agents."""
         return f"{self.namespace}:agents"
+
+    def postponing(self) -> str:
+        """Sorted set: agents for which changes were put off, by when they are taken up (ms since 1970)."""
+        return f"{self.namespace}:postponing"
 
     def waiting(self) -> str:
         """Set: agents that may have programs which wait; where to look, never the truth."""

@@ -1,11 +1,9 @@
 """A turn: what changed goes in, the model answers with prose and code, the code acts, until there is no more code."""
 
-import asyncio
-import contextlib
 import logging
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 
 from core.agents import Agent, Agents
@@ -16,13 +14,14 @@ from core.capabilities import Capabilities
 from core.contexts import Contexts
 from core.endings import Endings
 from core.errors import BudgetSpent, LeaseLost, ModelUnavailable, NotFound, StoreUnavailable
-from core.frames import render_now, render_output
+from core.frames import parse_output, render_now, render_output
 from core.governor import Governor
 from core.lanes import Lane
 from core.llm import LLM, Message, Usage
 from core.news import News, gather
-from core.notifications import Draft
+from core.postponed import Postponed
 from core.programs import Program, Programs
+from core.replies import Replies
 from core.sandbox import Sandbox
 from core.secrets import Secrets
 from core.sessions import Session, write_message
@@ -40,10 +39,6 @@ log = logging.getLogger("stoa.turns")
 
 OPENED = re.compile(r"^```(?:python|py)\b", re.MULTILINE)
 FENCE = re.compile(r"^```(?:python|py)[^\n]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
-PATIENCE = (5.0, 15.0, 60.0, 300.0)
-"""Seconds between attempts to reach a model for an agent that nobody waits for."""
-DRAFT_EVERY = 0.1
-"""Seconds between two looks at a reply that is still coming."""
 CUT_OFF = "Your reply ended inside a ```python fence, so nothing of it ran. Write less at once, and close the fence."
 COUNTED = re.compile(r"python-input-\d+")
 """How the sandbox numbers programs in its errors."""
@@ -69,6 +64,7 @@ class Turns:
     secrets: Secrets
     way_out: WayOut
     waits: Waits
+    postponed: Postponed
     programs: Programs
     asking: Asking
     people: Sandbox
@@ -173,11 +169,12 @@ class Turn:
         self._noted = noted
         self._purse = purse
         self._program = program
+        self._replies = Replies(agent, turns.spaces.notifications, turns.secrets)
         self._waiting: list[Waiting] = []
 
     async def run(self, past: Sequence[Message]) -> list[Message]:
         """Take the turn; answers what it adds to the session."""
-        async with self._working():
+        async with self._replies.shown():
             self._waiting = await self._turns.waits.of(self.agent.id)
             self._uses = await self._turns.asking.uses(self.agent, self.actor, self._news.turn)
             self._llm = self._turns.models(self._uses.held.model())
@@ -216,16 +213,30 @@ class Turn:
                 )
                 async with self._code(capabilities) as code:
                     prose = await self._steps(code, before, added)
+                await self._turns.postponed.told(self.agent.id, self._news.taken_up and self._news.changes)
             except ModelUnavailable as error:
                 log.warning("%s: %s", self.agent.id, error)
-                prose = str(error)
-                added.append(Message("assistant", prose))
+                prose = await self._unanswered(error, added)
             except BudgetSpent as spent:
                 prose = await self._stopped(spent, begun=len(added) > 1)
                 added.append(Message("assistant", str(spent)))
             if prose:
                 await self._say(prose)
             return added
+
+    async def _unanswered(self, error: ModelUnavailable, added: list[Message]) -> str:
+        """No model answers: what is to be said about it. What no person said is kept for when one does."""
+        told = list(zip(self._news.changes, self._news.notices, strict=False))
+        asked = any(notice.origin is Origin.OWNER for _, notice in told)
+        if len(added) == 1:
+            later = [change for change, notice in told if notice.origin is not Origin.OWNER]
+            if await self._turns.postponed.keep(self.agent.id, later) and not asked:
+                added.clear()
+                return ""
+        printed = parse_output(added[-1].text) if self._program else None
+        prose = f"{printed[0]}\n\n{error}" if printed else str(error)
+        added.append(Message("assistant", prose))
+        return prose
 
     async def _stopped(self, spent: BudgetSpent, *, begun: bool) -> str:
         """The budget has ended the turn: what is to be said about it where the agent speaks.
@@ -316,43 +327,10 @@ class Turn:
         await note_label(self._lane, self.actor)
         self._llm = self._turns.models((await self._uses.looked()).model())  # it may have been taken back meanwhile
         await self._purse.reserve(field, self._llm.name, messages)
-        reply, usage = await self._asked(messages)
+        reply, usage = await self._replies.ask(self._llm, messages)
         await self._lane.note(field, encode([reply, astuple(usage)]))
         await self._purse.settle(field, usage)
         return reply
-
-    async def _asked(self, messages: Sequence[Message]) -> tuple[str, Usage]:
-        """Ask the model. Where nobody waits for the answer, an unreachable one is asked again for some minutes."""
-        for pause in () if self.agent.coordinator and self.agent.speaks_in else PATIENCE:
-            try:
-                return await self._streamed(messages)
-            except ModelUnavailable as error:
-                log.warning("%s: %s Asking again in %.0f s.", self.agent.id, error, pause)
-                await asyncio.sleep(pause)
-        try:
-            return await self._streamed(messages)
-        except ModelUnavailable as error:
-            if not error.begun:
-                raise
-            log.warning("%s: %s Asking again, what was said so far is forgotten.", self.agent.id, error)
-            return await self._streamed(messages)
-
-    async def _streamed(self, messages: Sequence[Message]) -> tuple[str, Usage]:
-        """The reply, its prose shown while it comes to whoever looks at the space the agent speaks in."""
-        pieces: list[str] = []
-        usage = Usage(self._llm.name)
-        shown = 0.0
-        loop = asyncio.get_running_loop()
-        hide = self._turns.secrets.without
-        async for piece in self._llm.reply([replace(one, text=hide(one.text)) for one in messages]):
-            if isinstance(piece, Usage):
-                usage = piece
-                continue
-            pieces.append(piece)
-            if self.agent.speaks_in and loop.time() - shown > DRAFT_EVERY:
-                shown = loop.time()
-                await self._draft("".join(pieces).partition("```")[0])
-        return "".join(pieces).strip(), usage
 
     async def _say(self, prose: str) -> None:
         """Put the turn's last prose where the agent speaks; one that speaks nowhere has none."""
@@ -377,16 +355,3 @@ class Turn:
         named = [notice.ref for notice in self._news.notices]
         named += [ref for notice in self._news.notices for ref in notice.references.get("about", ())]
         return list(dict.fromkeys(ref.removeprefix(here) for ref in named if ref.startswith(here)))
-
-    @contextlib.asynccontextmanager
-    async def _working(self) -> AsyncIterator[None]:
-        """Show that a turn runs to whoever looks at the space the agent speaks in."""
-        await self._draft("")
-        try:
-            yield
-        finally:
-            await self._draft(None)
-
-    async def _draft(self, text: str | None) -> None:
-        if self.agent.speaks_in:
-            await self._turns.spaces.notifications.draft(self.agent.speaks_in, Draft(self.agent.id, text))

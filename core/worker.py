@@ -20,6 +20,7 @@ from core.lanes import LEASE, Lane, next_in_queue, queue, wake
 from core.llm import LLM
 from core.models import connect
 from core.news import behind
+from core.postponed import Postponed
 from core.programs import Programs
 from core.refusals import in_our_words
 from core.sandbox import Sandbox
@@ -71,6 +72,7 @@ class Worker:
         self._engines: list[asyncio.Task[Any]] = []
         self._contexts = Contexts(house.spaces, house.embedder)
         self._waits = Waits(house.spaces)
+        self._postponed = Postponed(house.store)
         self._models: dict[str, LLM] = {}
         self._dockets: dict[str, Docket] = {}
         self._running: set[asyncio.Task[Any]] = set()
@@ -128,6 +130,7 @@ class Worker:
             secrets=house.secrets,
             way_out=WayOut(house.spaces, house.approvals),
             waits=self._waits,
+            postponed=self._postponed,
             programs=Programs(house.store, house.settings.home),
             people=people,
             background=background,
@@ -225,6 +228,7 @@ class Worker:
         while True:
             try:
                 await self._house.spaces.give_back()
+                await self._postponed.take_up_due()
                 for agent in await behind(self._house.spaces):
                     await self._wake(agent, lost_after=self._lease)
                 await self._tending.everywhere()

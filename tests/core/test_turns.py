@@ -452,3 +452,69 @@ async def test_an_answer_that_broke_off_is_asked_for_again_in_the_same_turn(hous
         await tell(house, "Hello")
         (answer,) = await said(house)
     assert answer.content == "Half an answer, and all of it."
+
+
+class Away:
+    """A model that cannot be reached while it is away."""
+
+    name = "away"
+    away = True
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+        if self.away:
+            raise ModelUnavailable("The model is away.", "unreachable")
+        self.told.append(messages[-1].text)
+        yield "I see."
+
+
+async def test_what_no_person_said_is_told_later_when_no_model_answers(house: House) -> None:
+    await seat(house)
+    await house.spaces.create("room")
+    await house.spaces.open("room").share("assistant", "read")
+    await house.spaces.open("room").share("ann", "append")
+    await house.spaces.open("room", Principal("assistant")).subscribe()
+    llm = Away()
+    async with working(house, llm, lease=0.3):
+        await house.spaces.open("room", Principal("ann")).put("the report", comment="report: found it")
+        while not await house.store.run("EXISTS", house.store.keys.postponed("assistant")):
+            await asyncio.sleep(0.02)
+        await tell(house, "Hello")
+        (sorry,) = await said(house)
+        assert sorry.content == "The model is away."
+        llm.away = False
+        house.clock.move(minutes=2)  # type: ignore[attr-defined]
+        await said(house, 2)
+        while await house.store.run("EXISTS", house.store.keys.postponed("assistant")):
+            await asyncio.sleep(0.02)
+    assert len(llm.told) == 1
+    assert "the report" in llm.told[0]
+    assert "Hello" not in llm.told[0]
+
+
+async def test_what_was_put_off_is_told_as_soon_as_a_model_answers_again(house: House) -> None:
+    await seat(house)
+    await house.spaces.open("chat").share("ann", "append")
+    llm = Away()
+    async with working(house, llm, lease=0.3):
+        await house.spaces.open("chat", Principal("ann")).put("the report")
+        while not await house.store.run("EXISTS", house.store.keys.postponed("assistant")):
+            await asyncio.sleep(0.02)
+        llm.away = False
+        await tell(house, "Hello")
+        await said(house, 3)
+    assert ["the report" in told for told in llm.told] == [False, True]
+
+
+async def test_what_nobody_can_be_told_of_for_hours_is_said_to_be_so(house: House) -> None:
+    await seat(house)
+    await house.spaces.open("chat").share("ann", "append")
+    async with working(house, Away(), lease=0.1):
+        await house.spaces.open("chat", Principal("ann")).put("the report")
+        task = asyncio.create_task(said(house, 2))
+        while not task.done():
+            house.clock.move(hours=1)  # type: ignore[attr-defined]
+            await asyncio.sleep(0.1)
+    assert (await task)[1].content == "The model is away."
