@@ -45,7 +45,8 @@ def run() -> None:
 
     Everything runs in this one process: the embedded Redis (unless REDIS_URL names one), the agents, and the
     conversation. Without a terminal each line of standard input is a message, and answers are plain lines; at the
-    end of the input it waits for the answers under way and ends. Keep the input open to keep Stoa running.
+    end of the input it waits until nobody works any more, STOA_LINGER seconds (120) at most, and ends; timers and
+    programs that wait are kept for the next start. Keep the input open to keep Stoa running.
 
     \b
     Examples:

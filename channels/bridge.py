@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,6 +25,8 @@ from core.errors import InvalidInput, StoaError, StoreUnavailable
 from core.notifications import Notifications
 from core.spaces import Spaces
 
+LOOK = 0.2
+"""Seconds between two looks whether anything is still under way."""
 AWAY = timedelta(minutes=5)
 """What is older than this when it is shown says when it was said."""
 
@@ -68,13 +70,14 @@ class Bridge:
         self._writing: set[str] = set()  # agents with a turn under way in the space
         self._progress = asyncio.Condition()
 
-    async def serve(self, wait: float = 0) -> None:
+    async def serve(self, wait: float = 0, idle: Callable[[], Awaitable[bool]] | None = None) -> None:
         """Carry messages both ways until the channel has no more to say.
 
-        Then give the turns under way up to `wait` seconds to be answered. Ends quietly when nobody reads any more.
+        Then wait, up to `wait` seconds, until each message is answered, `idle` says that nothing is under way any more,
+        and all that was said is shown. Ends quietly when nobody reads any more.
         """
         try:
-            await first(self._converse(wait), self.deliver(), self.show_drafts(), self.show_cards())
+            await first(self._converse(wait, idle or _always), self.deliver(), self.show_drafts(), self.show_cards())
         except ChannelClosed:
             log.info("nobody reads %s any more", self.channel.name)
 
@@ -112,13 +115,23 @@ class Bridge:
         else:
             await asyncio.Event().wait()
 
-    async def _converse(self, wait: float) -> None:
+    async def _converse(self, wait: float, idle: Callable[[], Awaitable[bool]]) -> None:
         await self.receive()
         try:
-            async with asyncio.timeout(wait), self._progress:
-                await self._progress.wait_for(lambda: not self._open and not self._writing)
+            async with asyncio.timeout(wait):
+                while True:
+                    async with self._progress:
+                        await self._progress.wait_for(lambda: not self._open and not self._writing)
+                    if await idle() and await self._shown():
+                        return
+                    await asyncio.sleep(LOOK)
         except TimeoutError:
             log.info("left with %d messages unanswered after %s s", len(self._open), wait)
+
+    async def _shown(self) -> bool:
+        """Whether everything in the space has been looked at."""
+        after = await self._notifications.cursor(self.subscriber, self.space.id)
+        return after is not None and after >= await self.space.newest()
 
     async def _take(self, message: InboundMessage) -> None:
         if await self._cards.answer(message):
@@ -170,6 +183,10 @@ class Bridge:
                 references={"about": [atom.ref]},
                 operation=f"undelivered:{self.subscriber}:{atom.id}",
             )
+
+
+async def _always() -> bool:
+    return True
 
 
 async def first(*work: Coroutine[object, object, None]) -> None:

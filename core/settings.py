@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     """After how many days without a turn a spawned agent ends that only its spawner could wake."""
     steps: int = Field(12, ge=1)
     """How many model calls one turn may take."""
+    linger: float = Field(120, ge=0)
+    """How many seconds the work under way is given when piped input ends: answers, what goes round by the bus, and
+    what agents do in the background."""
     session_characters: int = Field(60_000, ge=2_000)
     """How much of its own past an agent sees; older turns leave the session, their atoms stay."""
 

@@ -113,6 +113,11 @@ class Worker:
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
 
+    async def idle(self) -> bool:
+        """Whether nobody has anything to do: no turn runs or is to begin. Timers and programs that wait are no work."""
+        due, _ = await self._waits.look()
+        return not self._running and not due and not await behind(self._house.spaces)
+
     def _prepare(self, people: Sandbox, background: Sandbox) -> Turns:
         house = self._house
         timers = house.timers

@@ -19,9 +19,6 @@ from core.redis_server import EmbeddedRedis
 from core.settings import Settings, load
 from core.worker import Worker
 
-LAST_ANSWERS = 120.0
-"""How many seconds the answers under way are given when piped input ends."""
-
 
 def run() -> None:
     """Run until the person leaves or the input ends; a request to end from outside is an orderly end, too."""
@@ -51,8 +48,8 @@ async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal 
     worker = Worker(house, instructions("agent"), text("direct-message"))
     binding = Binding(await terminal.direct("owner"))
     bridge = Bridge(house.spaces, house.notifications, house.clock, terminal, binding)
-    wait = LAST_ANSWERS if isinstance(terminal, Pipe) else 0
-    await first(worker.run(), bridge.serve(wait), until_death(server))
+    wait = house.settings.linger if isinstance(terminal, Pipe) else 0
+    await first(worker.run(), bridge.serve(wait, worker.idle), until_death(server))
 
 
 def _welcome(settings: Settings) -> str:

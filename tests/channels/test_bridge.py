@@ -219,6 +219,25 @@ async def test_without_an_answer_it_ends_after_the_given_time(hall: Hall) -> Non
     assert len(await hall.asked()) == 1
 
 
+async def test_at_the_end_it_waits_until_nobody_works_any_more(hall: Hall) -> None:
+    await hall.channel.say("hello")
+    await hall.channel.close()
+    looks: list[bool] = []
+
+    async def idle() -> bool:
+        if len(looks) == 1:
+            await hall.answer("and the report", to=asked)
+        looks.append(len(looks) == 2)
+        return looks[-1]
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(hall.bridge().serve(60, idle))
+        (asked,) = await hall.asked()
+        await hall.answer("hi", to=asked)
+    assert [message.text for message in hall.channel.sent] == ["hi", "and the report"]
+    assert looks == [False, False, True]
+
+
 async def test_drafts_reach_a_channel_that_can_show_them(hall: Hall) -> None:
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(hall.bridge().serve())
