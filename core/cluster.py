@@ -20,7 +20,7 @@ GIVE_UP = 1.0
 """Seconds until a node that does not answer is looked for elsewhere."""
 ANYWHERE = frozenset(["COMMAND", "ECHO", "INFO", "PING", "PUBLISH", "TIME"])
 """Commands that every node carries out alike."""
-EVERYWHERE = frozenset(["FUNCTION", "FT._LIST", "FT.CREATE", "FT.DROPINDEX", "FT.INFO", "FT.SEARCH"])
+EVERYWHERE = frozenset(["FUNCTION", "FT._LIST", "FT.CREATE", "FT.DROPINDEX", "FT.INFO", "FT.SEARCH", "KEYS"])
 """Commands for all primaries at once."""
 FUNCTIONS = frozenset(["FCALL", "FCALL_RO", "EVAL"])
 NOT_NOW = ("MOVED", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "LOADING")
@@ -201,5 +201,7 @@ def _together(command: Sequence[Argument], answers: list[Any]) -> Any:
             return least_whole(answers)
         case "FT._LIST":
             return common(answers)
+        case "KEYS" if not any(isinstance(answer, ReplyError) for answer in answers):
+            return [key for answer in answers for key in answer]
         case _:
             return agreed(answers)

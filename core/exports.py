@@ -230,12 +230,7 @@ async def _agents(store: Store) -> AsyncIterator[Line]:
 async def _names(store: Store, key: Callable[[str], str]) -> list[str]:
     """Everybody who has such a key."""
     before, after = key("*").split("*")
-    pattern, found, at = f"{_literal(before)}*{_literal(after)}", set(), b"0"
-    while True:
-        at, page = await store.run("SCAN", at, "MATCH", pattern, "COUNT", 1000)
-        found.update(page)
-        if at == b"0":
-            break
+    found = await store.run("KEYS", f"{_literal(before)}*{_literal(after)}")  # of all nodes, where there are several
     return sorted(name.decode()[len(before) : len(name.decode()) - len(after)] for name in found)
 
 

@@ -27,7 +27,7 @@ class _Asked:
 def for_one_node(command: Sequence[Argument], tag: str) -> Sequence[Argument]:
     """The command as one node takes it: with its own index, and enough hits for a page of the whole answer."""
     name = str(command[0]).upper()
-    if name in ("FUNCTION", "FT._LIST"):
+    if name in ("FUNCTION", "FT._LIST", "KEYS"):
         return command
     index = f"{_text(command[1])}{{{tag}}}"
     if name != "FT.SEARCH":

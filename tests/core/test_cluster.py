@@ -22,6 +22,7 @@ from core.store import client
 from core.testing import ScriptedLLM
 from tests.core.scenes import said, seat, tell, working
 from tests.core.servers import Server, server
+from tests.core.test_moving import exported, imported
 
 NODES = 3
 
@@ -157,6 +158,26 @@ async def test_an_agent_takes_its_turns_over_a_cluster(house: House) -> None:
         (answer, *_) = await said(house, 1)
 
     assert answer.content in ("Good evening.", "Again.")
+
+
+async def test_everything_on_all_nodes_is_in_an_export_and_comes_back(
+    house: House, url: str, tmp_path: Path, embedder: LocalEmbedder
+) -> None:
+    for number in range(6):
+        space = await house.spaces.create(f"room-{number}")
+        atom = await space.put(f"what lies in room {number}. " * 60, references={"see": [f"room-{number - 1}/first"]})
+        await house.attachments.attach(space, atom.id, "list.txt", b"hammer and nails")
+        await seat(house, f"agent-{number}")
+    data = await exported(house)
+    async with open_house(load(home=tmp_path / "2", namespace="second"), url, embedder=embedder) as other:
+        await imported(other, data)
+        assert await exported(other) == data
+        assert len(await other.agents.list()) == 6
+        (found,) = await other.spaces.open("room-3").search("what lies in room 3?", limit=1)
+        assert found.passage
+        for index in await other.store.run("FT._LIST"):
+            if index.startswith(b"second:"):
+                await other.store.run("FT.DROPINDEX", index)
 
 
 async def test_what_moves_to_another_node_is_found_there(house: House, nodes: list[Server], url: str) -> None:
