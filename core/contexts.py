@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from core.agents import Agent
 from core.atoms import Origin
+from core.budgets import CHARACTERS_A_TOKEN
 from core.capabilities import describe
 from core.embeddings import Embedder
 from core.errors import InvalidInput
@@ -18,7 +19,7 @@ from core.values import Notice
 LONGEST_CONTENT = 4_000
 """Characters of one atom's content that enter a context; the rest is there for the code."""
 EXAMPLES = 8
-INJECTED = 20
+INJECTED = 200
 LONGEST_INJECTED = 1_000
 LONGEST_TASK = 20_000
 PROTOCOL = """You act by writing Python in ```python fences. The code runs in a sandbox that has only what is listed \
@@ -34,9 +35,11 @@ you, `change` the first of it, `me` your own id."""
 class Contexts:
     """Builds contexts, in the order that lets a provider's cache of what was read before hold longest."""
 
-    def __init__(self, spaces: Spaces, embedder: Embedder) -> None:
+    def __init__(self, spaces: Spaces, embedder: Embedder, tokens: int = 2_000) -> None:
+        """Each injected space may fill so many `tokens` of a context."""
         self._spaces = spaces
         self._embedder = embedder
+        self._tokens = tokens
         self._parsed: dict[str, Convention] = {}
 
     async def before(
@@ -49,18 +52,19 @@ class Contexts:
         notices: Sequence[Notice],
         past: Sequence[Message],
     ) -> list[Message]:
-        """What comes before the tail: the head, the agent's past, and example turns near to what changed.
+        """What comes before the tail: the head, the agent's past, example turns near to what changed, and what is in
+        the injected spaces now. What stays the same from turn to turn comes first.
 
         What it reads for the agent falls to the label of `actor`.
         """
         conventions = await self._conventions(agent, connected)
-        head = await self._head(agent, actor, connected, functions, conventions)
-        return [head, *past, *await self._examples(objects, functions, notices, conventions)]
+        head = self._head(agent, connected, functions, conventions)
+        shown = await self._examples(objects, functions, notices, conventions)
+        return [head, *past, *shown, *await self._injected(agent, actor, connected)]
 
-    async def _head(
+    def _head(
         self,
         agent: Agent,
-        actor: Actor,
         connected: Mapping[str, Permission],
         functions: Mapping[str, Tool],
         conventions: Mapping[str, Convention],
@@ -72,14 +76,27 @@ class Contexts:
         for name, convention in conventions.items():
             alike.setdefault(convention.description, []).append(name)
         parts += ["# Your spaces", *(f"## {', '.join(names)}\n{words}" for words, names in alike.items())]
+        return Message("system", "\n\n".join(filter(None, parts)))
+
+    async def _injected(self, agent: Agent, actor: Actor, connected: Mapping[str, Permission]) -> list[Message]:
+        """The newest atoms of the injected spaces, of each as many as its budget of tokens holds."""
+        parts = []
         for name in (name for name in agent.injected if name in connected):
             atoms = await self._spaces.search(agent.principal, within=[name], limit=INJECTED)
+            lines, room = [], self._tokens * CHARACTERS_A_TOKEN
             trusted = [atom for atom in atoms if atom.origin is not Origin.OUTSIDE]
             for atom in trusted:
+                line = f"- {first_words(atom.content, LONGEST_INJECTED)}"
+                room -= len(line)
+                if room < 0:
+                    break
                 actor.saw(atom)
-            lines = [f"- {first_words(atom.content, LONGEST_INJECTED)}" for atom in trusted]
+                lines.append(line)
+            if rest := len(trusted) - len(lines):
+                least = "at least " if len(atoms) == INJECTED else ""
+                lines.append(f"- {least}{rest} more; spaces[{name!r}].search(...) finds them")
             parts.append(f"## In {name} now\n" + "\n".join(lines))
-        return Message("system", "\n\n".join(filter(None, parts)))
+        return [Message("user", "\n\n".join(parts))] if parts else []
 
     async def _examples(
         self,

@@ -10,6 +10,8 @@ from core.store import Store
 
 LONGEST_MESSAGE = 6_000
 """Characters of one message that the session keeps."""
+EARLIER = "Earlier, in short"
+"""How the notes begin that stand for turns which were taken out."""
 
 
 class Session:
@@ -21,9 +23,12 @@ class Session:
         self._most = most
 
     async def messages(self) -> list[Message]:
-        """The transcript as far as it fits."""
+        """The transcript, whole where it can be, so that what was read before is the same again.
+
+        It is made short after a turn (`core.compaction`); where that has failed for long it is cut here.
+        """
         stored = await self._store.run("LRANGE", self._store.keys.session(self._agent), 0, -1)
-        return fitting([read_message(entry) for entry in stored], self._most)
+        return fitting([read_message(entry) for entry in stored], 2 * self._most)
 
     async def ledger(self) -> dict[str, int]:
         """The version of each atom the agent last saw."""
@@ -54,17 +59,23 @@ def shortened(text: str, most: int) -> str:
     return f"{text[:half]}\n[{len(text) - 2 * half:,} characters left out here]\n{text[len(text) - half :]}"
 
 
+def turns_of(messages: Sequence[Message]) -> list[list[Message]]:
+    """The messages of each turn; notes of earlier turns are one of their own."""
+    turns: list[list[Message]] = []
+    for message in messages:
+        if message.role == "user" and message.text.startswith(("Now: ", EARLIER)):
+            turns.append([])
+        if turns:
+            turns[-1].append(message)
+    return turns
+
+
 def fitting(messages: Sequence[Message], most: int) -> list[Message]:
     """The newest turns that fit into `most` characters, whole; the last one in any case, shortened if need be.
 
     A short first turn stays, too: what was said at the very beginning need not be said again.
     """
-    turns: list[list[Message]] = []
-    for message in messages:
-        if message.role == "user" and message.text.startswith("Now: "):
-            turns.append([])
-        if turns:
-            turns[-1].append(message)
+    turns = turns_of(messages)
     kept: list[list[Message]] = []
     room = most
     for turn in reversed(turns):

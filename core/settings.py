@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     """How many seconds the work under way is given when piped input ends: answers, what goes round by the bus, and
     what agents do in the background."""
     session_characters: int = Field(60_000, ge=2_000)
-    """How much of its own past an agent sees; older turns leave the session, their atoms stay."""
+    """How much of its own past an agent sees; above that the older turns become notes, their atoms stay."""
+    injected_tokens: int = Field(2_000, ge=0)
+    """How many tokens each injected space may fill in an agent's context; the rest is there to be searched."""
 
     contents_kept: int = Field(0, ge=0)
     """How many contents of an atom are kept, the present one among them; 0 keeps all. Comments are kept for ever."""

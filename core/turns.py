@@ -11,6 +11,7 @@ from core.asking import Asking
 from core.atoms import Cause, Origin
 from core.budgets import Purse
 from core.capabilities import Capabilities
+from core.compaction import Compaction
 from core.contexts import Contexts
 from core.endings import Endings
 from core.errors import BudgetSpent, LeaseLost, ModelUnavailable, NotFound, StoreUnavailable
@@ -64,6 +65,7 @@ class Turns:
     secrets: Secrets
     way_out: WayOut
     waits: Waits
+    compaction: Compaction
     postponed: Postponed
     programs: Programs
     asking: Asking
@@ -106,10 +108,11 @@ class Turns:
         actor = Actor(agent.principal, Cause(news.root, news.depth + 1), lane.epoch, dict(seen), label)
         purse = self.governor.purse(agent, news, lane.epoch)
         turn = Turn(self, agent, actor, lane, news, noted, purse, program)
-        said = await self._taken(turn, lane, noted, await session.messages())
+        past = await session.messages()
+        said = await self._taken(turn, lane, noted, past)
         await purse.finish()
         learned = {atom: version for atom, version in actor.ledger.items() if known.get(atom) != version}
-        return await lane.commit(
+        more = await lane.commit(
             news.cursors,
             [write_message(one) for one in said],
             learned,
@@ -118,6 +121,8 @@ class Turns:
             more=news.more,
             program=news.program,
         )
+        self.compaction.consider(agent, news, turn.llm, [*past, *said])
+        return more
 
     async def _woken(self, agent: Agent, news: News) -> Program | None:
         """A program of the agent's that has waited and can go on."""
@@ -170,6 +175,7 @@ class Turn:
         self._purse = purse
         self._program = program
         self._replies = Replies(agent, turns.spaces.notifications, turns.secrets)
+        self.llm = turns.models(agent.model)
         self._waiting: list[Waiting] = []
 
     async def run(self, past: Sequence[Message]) -> list[Message]:
@@ -177,7 +183,7 @@ class Turn:
         async with self._replies.shown():
             self._waiting = await self._turns.waits.of(self.agent.id)
             self._uses = await self._turns.asking.uses(self.agent, self.actor, self._news.turn)
-            self._llm = self._turns.models(self._uses.held.model())
+            self.llm = self._turns.models(self._uses.held.model())
             connected = await self._turns.spaces.held(self.agent.principal)
             capabilities = Capabilities(
                 self.agent,
@@ -188,7 +194,7 @@ class Turn:
                 self._turns.spaces,
                 self._turns.spawner,
                 self._turns.spaces.clock,
-                self._llm,
+                self.llm,
                 self._turns.tools,
                 self._turns.secrets,
                 self._turns.way_out,
@@ -293,7 +299,7 @@ class Turn:
             if not pieces and not OPENED.search(reply):
                 if not reply and step == 0 and self._person_waits():
                     raise ModelUnavailable(
-                        f"The model {self._llm.name} answered nothing. Say it again, or choose another with STOA_MODEL."
+                        f"The model {self.llm.name} answered nothing. Say it again, or choose another with STOA_MODEL."
                     )
                 return reply
             shown = await code.output(step, pieces) if pieces else render_output("", CUT_OFF)
@@ -305,7 +311,7 @@ class Turn:
 
     async def _stuck(self) -> str:
         """End a turn in which the model says the same again and again, with a word to the owner."""
-        log.warning("%s: the model %s repeats itself; the turn is ended", self.agent.id, self._llm.name)
+        log.warning("%s: the model %s repeats itself; the turn is ended", self.agent.id, self.llm.name)
         words = f"The model wrote the same {REPEATS} times over and got nowhere, so I stopped. Say it in other words?"
         if self.agent.speaks_in:
             return words
@@ -325,9 +331,9 @@ class Turn:
             self._purse.paid(field, Usage(*usage))
             return str(noted)
         await note_label(self._lane, self.actor)
-        self._llm = self._turns.models((await self._uses.looked()).model())  # it may have been taken back meanwhile
-        await self._purse.reserve(field, self._llm.name, messages)
-        reply, usage = await self._replies.ask(self._llm, messages)
+        self.llm = self._turns.models((await self._uses.looked()).model())  # it may have been taken back meanwhile
+        await self._purse.reserve(field, self.llm.name, messages)
+        reply, usage = await self._replies.ask(self.llm, messages)
         await self._lane.note(field, encode([reply, astuple(usage)]))
         await self._purse.settle(field, usage)
         return reply

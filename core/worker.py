@@ -12,6 +12,7 @@ from docket import Worker as Engine
 
 from core.asking import Asking
 from core.audit import Audit
+from core.compaction import Compaction
 from core.contexts import Contexts
 from core.errors import LeaseLost, StoaError
 from core.governor import Governor
@@ -70,8 +71,10 @@ class Worker:
         self._asking = Asking(house.spaces, house.agents, house.approvals, Audit(house.spaces), convention)
         self._processes = processes
         self._engines: list[asyncio.Task[Any]] = []
-        self._contexts = Contexts(house.spaces, house.embedder)
+        self._contexts = Contexts(house.spaces, house.embedder, house.settings.injected_tokens)
         self._waits = Waits(house.spaces)
+        self._governor = Governor(house.budgets, house.spaces, house.agents)
+        self._compaction = Compaction(house.store, self._governor, house.settings.session_characters)
         self._postponed = Postponed(house.store)
         self._models: dict[str, LLM] = {}
         self._dockets: dict[str, Docket] = {}
@@ -96,6 +99,7 @@ class Worker:
                 group.create_task(self._tend(), name="tend")
                 group.create_task(self._reconcile(), name="reconcile")
                 group.create_task(self._look_at_waits(), name="waits")
+                group.create_task(self._compaction.run(), name="compaction")
                 group.create_task(self._house.timers.run(), name="timers")
                 group.create_task(self._house.embedders.run(), name="embedders")
                 group.create_task(self._house.endings.run(), name="endings")
@@ -125,7 +129,7 @@ class Worker:
             spaces=house.spaces,
             agents=house.agents,
             contexts=self._contexts,
-            governor=Governor(house.budgets, house.spaces, house.agents),
+            governor=self._governor,
             endings=house.endings,
             asking=self._asking,
             spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),
@@ -135,6 +139,7 @@ class Worker:
             secrets=house.secrets,
             way_out=WayOut(house.spaces, house.approvals),
             waits=self._waits,
+            compaction=self._compaction,
             postponed=self._postponed,
             programs=Programs(house.store, house.settings.home),
             people=people,

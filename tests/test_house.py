@@ -32,7 +32,7 @@ FROM_THE_GROUND_UP = """
     crossing dialect guests explanations runs sandbox waits tools
     targets egress directory way_out
     rights agents audit uses requests decisions asking grants news traces endings spawning capabilities sessions
-    contexts lanes governor timers postponed programs replies steps turns chains
+    contexts lanes governor compaction timers postponed programs replies steps turns chains
     house
     worker
     testing

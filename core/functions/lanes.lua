@@ -110,3 +110,13 @@ redis.register_function('stoa_next', function(KEYS)
   if redis.call('EXISTS', KEYS[1] .. ':' .. cause) == 1 then redis.call('RPUSH', KEYS[1], cause) end
   return agent
 end)
+
+-- KEYS: session. first last count messages...: put messages in the place of the first `count`, unless those are others by
+-- now than the ones that were read. A turn only adds behind them, so nobody has to hold the lane.
+redis.register_function('stoa_shorten', function(KEYS, A)
+  local count = tonumber(A[3])
+  if redis.call('LINDEX', KEYS[1], 0) ~= A[1] or redis.call('LINDEX', KEYS[1], count - 1) ~= A[2] then return 0 end
+  redis.call('LTRIM', KEYS[1], count, -1)
+  for n = #A, 4, -1 do redis.call('LPUSH', KEYS[1], A[n]) end
+  return 1
+end)
