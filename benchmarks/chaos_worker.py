@@ -22,7 +22,7 @@ BOUNDS = {f"{account}_tokens": 10**12 for account in ("root", "day", "month")} |
 NAME = re.compile(r"You are (agent-(\d+))\.")
 WORK = """```python
 for _ in range(3):
-    free = tasks.search(metadata={{"status": "pending"}}, references={{"blocked_by": {{"status": "done"}}}}, limit=100)
+    free = tasks.search(metadata={{"status": "pending"}}, references={{"blocked_by": {{"status": "done"}}}}, limit=20)
     if not free:
         break
     task = free[{number} % len(free)]
