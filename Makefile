@@ -21,6 +21,7 @@ check: lint test
 fix: .venv/installed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@$(BIN)/python -m tests.map
 
 bench: .venv/installed
 	@$(BIN)/python -m benchmarks

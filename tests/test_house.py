@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.map import FILE, drawn
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("core", "channels", "conventions", "bots")
 
@@ -140,3 +142,7 @@ def test_the_command_line_loads_nothing_heavy() -> None:
 def test_no_module_loads_a_model_when_it_is_imported() -> None:
     modules = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files() if file.stem != "__init__"]
     assert not loaded_by(*modules) & {"litellm", "numpy", "onnxruntime", "aredis_om"}
+
+
+def test_the_map_shows_every_file_by_the_sentence_it_opens_with() -> None:
+    assert FILE.read_text("utf-8") == drawn(FROM_THE_GROUND_UP), "draw it anew with `make fix`"
