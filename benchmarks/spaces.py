@@ -1,7 +1,8 @@
 """Spaces against the bare commands that each operation must cost, over 10,000 atoms.
 
-The bare side uses the same client class in the same process. Its arguments are made before the clock starts; ours are
-made while it runs, with the checks of right, fence and repetition, and with the values that we answer with.
+The bare side is redis-py's asyncio client in the same process, as whoever does without Stoa would use it; a second row
+has the same commands over our own link. Its arguments are made before the clock starts; ours are made while it runs,
+with the checks of right, fence and repetition, and with the values that we answer with.
 """
 
 import asyncio
@@ -11,8 +12,10 @@ from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from random import Random
 
+from redis.asyncio import BlockingConnectionPool, Redis
+
 from benchmarks.rows import Row
-from benchmarks.stages import FixedEmbedder, Stage, alternate, flight, sentences
+from benchmarks.stages import Act, FixedEmbedder, Stage, alternate, flight, sentences
 from core.atoms import new_id
 from core.cluster import Cluster
 from core.filters import Filter, Query, States, Terrain, restrict
@@ -36,20 +39,21 @@ async def spaces(stage: Stage) -> list[Row]:
         return [
             *await _searches(stage, ours, bare),
             *await _puts(stage, ours, bare, ids),
-            await _updates(stage, ours, bare, ids[::3]),  # nobody refers to these: nothing follows from an update
-            await _updates_with_dependants(stage, ours, bare, ids[1::3]),
-            await _gets(stage, ours, bare, ids),
-            await _puts_together(stage, ours, bare),
+            *await _updates(stage, ours, bare, ids[::3]),  # nobody refers to these: nothing follows from an update
+            *await _updates_with_dependants(stage, ours, bare, ids[1::3]),
+            *await _gets(stage, ours, bare, ids),
+            *await _puts_together(stage, ours, bare),
         ]
 
 
 class Bare:
     """What our operations are compared with: the same writes and reads, said to Redis directly."""
 
-    def __init__(self, house: House, link: Link | Cluster) -> None:
+    def __init__(self, house: House, link: Link | Cluster, redis: Redis) -> None:
         self.keys = house.store.keys
         self._house = house
         self._link = link
+        self._redis = redis
 
     async def put(self, content: str, blocker: str = "") -> list[Command]:
         """What a put writes: the atom with its index fields, its history, the count, the log; and the news of it."""
@@ -99,8 +103,19 @@ class Bare:
         await self._link.ask(command)
 
     async def together(self, commands: Sequence[Command]) -> None:
-        """All of them in one round trip."""
+        """All of them in one round trip, over our own link."""
         await self._link.ask(*commands)
+
+    async def pipeline(self, commands: Sequence[Command]) -> None:
+        """All of them in one round trip, by redis-py."""
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        await pipeline.execute()
+
+    async def execute(self, command: Command) -> None:
+        """One command, by redis-py."""
+        await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
 
     def _news(self, id: str, operation: str, now: int, comment: str) -> list[Command]:
         entry: list[Argument] = ["op", operation, "id", id, "ver", 1, "by", "owner", "o", "owner", "c", comment]
@@ -115,8 +130,15 @@ class Bare:
 
 @asynccontextmanager
 async def _bare(house: House) -> AsyncIterator[Bare]:
-    async with aclosing(client(house.url)) as link:
-        yield Bare(house, link)
+    pool = BlockingConnectionPool.from_url(house.url, protocol=2, max_connections=UNDER_WAY, timeout=60)
+    async with aclosing(client(house.url)) as link, Redis(connection_pool=pool) as redis:
+        yield Bare(house, link, redis)
+
+
+def _rows(name: str, times: Sequence[float], goal: float) -> list[Row]:
+    """Ours against redis-py, and against the same commands over our own link."""
+    ours, plain, linked = times
+    return [Row(name, ours, "ms", plain, goal), Row("· against the same over our own link", ours, "ms", linked)]
 
 
 def _state(status: str) -> list[Argument]:
@@ -178,6 +200,7 @@ async def _puts(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> li
         stage,
         "put",
         [partial(ours.put, text, metadata=STATUS) for text in texts],
+        [partial(bare.pipeline, await bare.put(text)) for text in texts],
         [partial(bare.together, await bare.put(text)) for text in texts],
     )
     linked = await alternate(
@@ -187,60 +210,66 @@ async def _puts(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> li
             partial(ours.put, text, metadata=STATUS, references={"blocked_by": [id]})
             for text, id in zip(texts, ids, strict=False)
         ],
+        [partial(bare.pipeline, await bare.put(text, id)) for text, id in zip(texts, ids, strict=False)],
         [partial(bare.together, await bare.put(text, id)) for text, id in zip(texts, ids, strict=False)],
     )
-    return [Row("put", plain[0], "ms", plain[1], 1.3), Row("put with a reference", linked[0], "ms", linked[1], 1.3)]
+    return [*_rows("put", plain, 1.3), *_rows("put with a reference", linked, 1.3)]
 
 
-async def _updates(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> Row:
+async def _updates(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> list[Row]:
     times = await alternate(
         stage,
         "update",
         [partial(ours.update, id, comment="moved on", metadata={"status": "moved"}) for id in ids[:500]],
-        [partial(bare.together, bare.update(id)) for id in ids[500:1000]],
+        [partial(bare.pipeline, bare.update(id)) for id in ids[500:1000]],
+        [partial(bare.together, bare.update(id)) for id in ids[1000:1500]],
     )
-    return Row("update of one metadata entry", times[0], "ms", times[1], 1.5)
+    return _rows("update of one metadata entry", times, 1.5)
 
 
-async def _updates_with_dependants(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> Row:
+async def _updates_with_dependants(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> list[Row]:
     """Updates of atoms that block ten others each, whose index fields follow."""
     count = 100
-    for id in ids[: 2 * count]:
+    for id in ids[: 3 * count]:
         await asyncio.gather(*(ours.put("waits", references={"blocked_by": [id]}) for _ in range(9)))
-    dependants = {id: [one.id for one in await ours.referrers(id)] for id in ids[count : 2 * count]}
+    dependants = {id: [one.id for one in await ours.referrers(id)] for id in ids[count : 3 * count]}
     times = await alternate(
         stage,
         "update, ten dependants",
         [partial(ours.update, id, comment="moved on", metadata={"status": "moved"}) for id in ids[:count]],
-        [partial(bare.together, bare.update(id, some)) for id, some in dependants.items()],
+        [partial(bare.pipeline, bare.update(id, dependants[id])) for id in ids[count : 2 * count]],
+        [partial(bare.together, bare.update(id, dependants[id])) for id in ids[2 * count : 3 * count]],
         rounds=10,
     )
-    return Row("update of what ten others refer to", times[0], "ms", times[1], 1.5)
+    return _rows("update of what ten others refer to", times, 1.5)
 
 
-async def _gets(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> Row:
+async def _gets(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> list[Row]:
+    read: list[Command] = [("HMGET", bare.keys.atom("ours", id), *FIELDS) for id in ids]
     times = await alternate(
         stage,
         "get",
         [partial(ours.get, id) for id in ids[:1000]],
-        [partial(bare.run, ("HMGET", bare.keys.atom("ours", id), *FIELDS)) for id in ids[1000:2000]],
+        [partial(bare.execute, one) for one in read[1000:2000]],
+        [partial(bare.run, one) for one in read[2000:3000]],
     )
-    return Row("get", times[0], "ms", times[1], 1.2)
+    return _rows("get", times, 1.2)
 
 
-async def _puts_together(stage: Stage, ours: Space, bare: Bare) -> Row:
+async def _puts_together(stage: Stage, ours: Space, bare: Bare) -> list[Row]:
     """Milliseconds a put while 64 are under way, against as many bare pipelines under way."""
     texts = sentences(5, 20 * UNDER_WAY * 4)
-    commands = [await bare.put(text) for text in texts]
     size = UNDER_WAY * 4
     firsts = range(0, len(texts), size)
+
+    def flights(acts: Sequence[Act]) -> list[Act]:
+        return [partial(flight, acts[n : n + size], UNDER_WAY) for n in firsts]
+
     times = await alternate(
         stage,
         f"puts, {UNDER_WAY} under way",
-        [
-            partial(flight, [partial(ours.put, text, metadata=STATUS) for text in texts[n : n + size]], UNDER_WAY)
-            for n in firsts
-        ],
-        [partial(flight, [partial(bare.together, one) for one in commands[n : n + size]], UNDER_WAY) for n in firsts],
+        flights([partial(ours.put, text, metadata=STATUS) for text in texts]),
+        flights([partial(bare.pipeline, await bare.put(text)) for text in texts]),
+        flights([partial(bare.together, await bare.put(text)) for text in texts]),
     )
-    return Row(f"a put while {UNDER_WAY} are under way", times[0] / size, "ms", times[1] / size, 1.4)
+    return _rows(f"a put while {UNDER_WAY} are under way", [time / size for time in times], 1.4)
