@@ -1,6 +1,7 @@
 """Search: the index over all atoms, the commands that ask it, and what it answers as hits."""
 
 import re
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,8 @@ async def create_index(store: Store, embedder: str, dimensions: int, space: str 
         return
     for old in there if not space else ():
         if old.startswith(f"{store.keys.namespace}:atoms") and old.endswith(f":{embedder}"):
-            await store.run("FT.DROPINDEX", old)
+            with contextlib.suppress(InvalidInput):  # another process was faster
+                await store.run("FT.DROPINDEX", old)
     tag = ["TAG", "SEPARATOR", SEPARATOR, "CASESENSITIVE"]
     schema: list[Argument] = [*("sp", *tag), *("kv", *tag), *("rt", *tag), *("rs", *tag), *("ra", *tag)]
     schema += [*("rp", *tag), *("fs", *tag), "c", "TEXT", "b", "NUMERIC", "SORTABLE"]
