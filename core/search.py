@@ -1,7 +1,7 @@
 """Search: the index over all atoms, the commands that ask it, and what it answers as hits."""
 
-import re
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
