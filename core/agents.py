@@ -1,5 +1,6 @@
 """Agents: who lives in the house, each a record of what it was born with. What it may do is in the spaces' grants."""
 
+import contextlib
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -92,13 +93,14 @@ class Agents:
             agent = agent.model_copy(update={"created": self._spaces.clock.now()})
         await self.save(agent)
         for name, permission in spaces.items():
-            given = await self.rights.give(_seated(agent, "space", name, str(permission)))
-            space = self._spaces.open(name, agent.principal)
-            if not given.ended and await space.permission() != permission:
+            grant = _seated(agent, "space", name, str(permission))
+            if await self.rights.kept(grant) is None:  # what was taken back since stays so, however it was
                 await self._spaces.open(name).share(agent.id, permission)
+                await self.rights.give(grant)
         await self.give_birthright(agent)
         for name in subscriptions:
-            await self._spaces.open(name, agent.principal).subscribe()
+            with contextlib.suppress(NotFound):  # it may not read there any more
+                await self._spaces.open(name, agent.principal).subscribe()
         return agent
 
     async def give_birthright(self, agent: Agent) -> None:
@@ -117,7 +119,7 @@ class Agents:
 def _seated(agent: Agent, kind: Kind, name: str, permission: str = "") -> Grant:
     """What an agent was born with, as a grant of its spawner's; one of the owner's agents has it until taken back."""
     return Grant(
-        id=id_from(f"{agent.id} is born with {kind} {name}"),
+        id=id_from(f"{agent.id} is born with {kind} {name} {permission}".rstrip()),
         to=agent.id,
         kind=kind,
         name=name,

@@ -150,6 +150,11 @@ class Rights:
             return fresh
         return Grant.read(await self._store.run("HGET", key, f"g:{grant.id}"))
 
+    async def kept(self, grant: Grant) -> Grant | None:
+        """The grant with this id as it is kept, taken back perhaps; None if it was never given."""
+        written = await self._store.run("HGET", self._store.keys.rights(grant.to), f"g:{grant.id}")
+        return Grant.read(written) if written else None
+
     async def take(self, grant: Grant) -> None:
         """Take a right back; whoever was given it by its holder loses it by that at once."""
         ended = replace(grant, ended=self._clock.now())

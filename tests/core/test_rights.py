@@ -165,3 +165,13 @@ async def test_a_tool_taken_from_an_agent_of_the_owners_stays_taken_over_a_resta
     await house.agents.rights.take(grant)
     await house.agents.seat(root, {})
     assert (await house.agents.held(root)).names("tool") == []
+
+
+async def test_what_the_owner_took_back_from_an_agent_of_theirs_stays_so_over_a_restart(house: House) -> None:
+    await house.spaces.create("notes")
+    agent = Agent(id="assistant", instructions="")
+    for _ in range(2):  # at the first start, and at the next
+        await house.agents.seat(agent, {"notes": Permission.WRITE}, ("notes",))
+        await house.spaces.open("notes").revoke(agent.id)
+    await house.agents.seat(agent, {"notes": Permission.WRITE}, ("notes",))
+    assert await house.spaces.names(agent.principal) == []
