@@ -87,15 +87,16 @@ local function reference_state(k, references)
   return {'rt', sorted(names), 'fs', sorted(spaces), 'rs', sorted(shared), 'ra', sorted(some), 'rp', sorted(each)}
 end
 
--- `id` refers to `after` from now on, no more to `before`. What it newly refers to in other spaces is to be fetched.
+-- `id` refers to `after` from now on, no more to `before`; `id` and `space/id` are the same target. What it newly refers
+-- to in other spaces is to be fetched.
 local function relink(k, id, before, after)
   local gone, come = {}, {}
   for name, ids in pairs(before) do
-    for _, reference in ipairs(ids) do gone[name .. US .. reference] = {name, reference} end
+    for _, reference in ipairs(ids) do gone[name .. US .. (target(k, reference) or reference)] = {name, reference} end
   end
   for name, ids in pairs(after) do
     for _, reference in ipairs(ids) do
-      local mark = name .. US .. reference
+      local mark = name .. US .. (target(k, reference) or reference)
       if not gone[mark] then come[mark] = {name, reference} end
       gone[mark] = nil
     end

@@ -185,3 +185,12 @@ async def test_what_a_crash_leaves_untold_a_worker_tells(house: House, here: Spa
     await Tending(house.spaces).everywhere()
     assert await found(here, {"status": "done"}) == {"asked"}
     assert await house.store.run("EXISTS", house.store.keys.errands("here"), house.store.keys.errands("there")) == 0
+
+
+async def test_a_target_named_in_another_way_stays_a_target(here: Space) -> None:
+    target = await here.put("", metadata={"colour": "red"})
+    atom = await referring(here, "one", target.ref)
+    await here.update(atom.id, comment="shorter", references={"of": [target.id]})
+    await here.update(target.id, comment="painted", metadata={"colour": "blue"})
+    assert await found(here, {"colour": "blue"}) == {"one"}
+    assert [one.id for one in await here.referrers(target.id)] == [atom.id]
