@@ -94,6 +94,7 @@ class Revised(Handle):
         self.actor.ledger.setdefault(f"{self.id}/{id}", now.version)
         content, metadata, references = old.kept(), now.metadata_to(old), now.references_to(old)
         flags = "ufc" if content != now.content else "uf"
+        flags += "a" if old.metadata.get(ATTACHED) != now.metadata.get(ATTACHED) else ""
         vector = await self._vector(content) if content != now.content else b""
         origin = (old.origin or Origin.OUTSIDE).value
         return await self._revise(

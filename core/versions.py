@@ -10,6 +10,8 @@ from core.errors import InvalidInput
 MOST_LINES = 4_000
 """Lines that are compared one with one; where more differ, they are shown as replaced altogether."""
 GLIMPSE = 300
+CLAIMED = {"status", "owner", "lease"}
+"""What a claim sets."""
 
 
 @dataclass(slots=True)
@@ -22,13 +24,18 @@ class State:
     metadata: dict[str, Value] = field(default_factory=dict)
     references: dict[str, list[str]] = field(default_factory=dict)
     deprecated: bool = False
+    claimed: bool = False
+    """Whether it was claimed then: these three keys come together, and the lease goes when the claim ends."""
 
     def take(self, version: Version) -> None:
         """Become what the atom was after its next version."""
         self.version = version.version
+        told = version.metadata or {}
+        if "lease" in told:
+            self.claimed = version.operation == "update" and told.keys() >= CLAIMED and told["lease"] is not None
         if version.content is not None or version.forgotten:
             self.content, self.origin = version.content, version.origin
-        for key, value in (version.metadata or {}).items():
+        for key, value in told.items():
             if value is None:
                 self.metadata.pop(key, None)
             else:
@@ -53,8 +60,16 @@ class State:
         return replace(self, metadata=dict(self.metadata), references=dict(self.references))
 
     def metadata_to(self, other: "State") -> dict[str, Value | None]:
-        """The change of metadata that makes this state the other one."""
-        return {**{key: None for key in self.metadata if key not in other.metadata}, **other.metadata}
+        """The change of metadata that makes this state the other one, but for a claim: that does not come back.
+
+        Where the other state is claimed, a claim of now goes on, and else the atom is pending.
+        """
+        wanted: dict[str, Value | None] = {key: None for key in self.metadata if key not in other.metadata}
+        wanted |= other.metadata
+        if not other.claimed:
+            return wanted
+        free = {} if self.claimed else {"status": "pending", "owner": None, "lease": None}
+        return {key: value for key, value in wanted.items() if key not in CLAIMED} | free
 
     def references_to(self, other: "State") -> dict[str, list[str]]:
         """The change of references that makes this state the other one."""

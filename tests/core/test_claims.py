@@ -182,3 +182,16 @@ async def test_what_is_no_lease_is_refused(space: Space, lease: float) -> None:
     with pytest.raises(InvalidInput, match="give the seconds"):
         await space.claim(task.id, lease=lease)
     assert (await space.get(task.id)).version == 1
+
+
+async def test_restoring_a_claimed_version_leaves_no_claim_without_an_end(space: Space, clock: MovableClock) -> None:
+    task = await space.put("paint the fence", metadata=PENDING)
+    await space.claim(task.id, lease=60)
+    await space.update(task.id, comment="said better", content="paint the whole fence")
+    restored = await space.restore(task.id, 2)
+    assert restored.content == "paint the fence"
+    assert restored.metadata["status"] == "claimed"  # the claim of now goes on
+    clock.move(seconds=61)
+    assert await pending(space) == [task.id]
+    restored = await space.restore(task.id, 3)
+    assert (restored.content, restored.metadata) == ("paint the whole fence", PENDING)
