@@ -3,12 +3,12 @@
 import mimetypes
 
 from core.atoms import Atom, Attachment
-from core.errors import Conflict, InvalidInput, NotFound
-from core.files import Files
+from core.checks import MEDIA_TYPE
+from core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from core.files import LARGEST, Files
+from core.permissions import Permission
 from core.spaces import Space
 
-LARGEST = 50_000_000
-"""Bytes one file may have."""
 MOST = 50
 """Files one atom may carry."""
 LONGEST_NAME = 200
@@ -31,8 +31,10 @@ class Attachments:
         name = checked_name(name)
         check_size(name, len(data))
         await space.get(id)  # whoever may not read the atom learns nothing, and nothing is kept for them
+        if (held := await space.permission()) < Permission.WRITE:
+            raise PermissionDenied(f"This needs write, you hold {held}. Whoever holds grant there can give it.")
         digest = await self.files.put(data)
-        added = Attachment(digest, name, media_type or media_type_of(name), len(data))
+        added = Attachment(digest, name, checked_media_type(media_type) or media_type_of(name), len(data))
         while True:
             atom = await space.get(id)
             kept = [one for one in atom.attachments if one.name != name]
@@ -66,6 +68,14 @@ def media_type_of(name: str) -> str:
     """What kind of file it is by its name."""
     ending = f".{name.lower().rpartition('.')[2]}"
     return MEDIA_TYPES.get(ending) or mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+def checked_media_type(media_type: str) -> str:
+    """A media type without its parameters, such as a character set; raises `InvalidInput` for what is none."""
+    kind = media_type.partition(";")[0].strip().lower()
+    if kind and not MEDIA_TYPE.fullmatch(kind):
+        raise InvalidInput(f"{media_type!r} is no media type; give one such as text/plain, or none")
+    return kind
 
 
 def _named(atom: Atom, name: str) -> Attachment:

@@ -10,6 +10,8 @@ from core.errors import InvalidInput
 SPACE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 """What a space can be called."""
 KEY = re.compile(r"\w(?:[\w .:/-]{0,98}[\w.:/-])?")
+MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}")
+ATTACHMENT = re.compile(rf"[0-9a-f]{{64}} [0-9]{{1,15}} {MEDIA_TYPE.pattern} [^/\\]{{1,200}}")
 LONGEST_COMMENT = 300
 LONGEST_CONTENT = 1 << 20
 """Bytes of UTF-8 one atom may hold."""
@@ -55,6 +57,15 @@ def check_id(id: object) -> None:
     """Raises `InvalidInput` for what cannot be an atom's id, or a principal's."""
     if not isinstance(id, str) or not 0 < len(id) <= LONGEST_ID or not id.isprintable():
         raise InvalidInput(f"{_short(id)} cannot be an atom's id; ids are text, as in atom.id or atom.ref")
+
+
+def check_attachments(described: object) -> None:
+    """Raises `InvalidInput` for what does not describe files as the store does, or names one with a folder."""
+    if not isinstance(described, list):
+        raise InvalidInput(f"files are described by {type(described).__name__}; they must be a list of text")
+    for one in described:
+        if not isinstance(one, str) or not ATTACHMENT.fullmatch(one) or one.split(" ", 3)[3].strip() in (".", ".."):
+            raise InvalidInput(f"{_short(one)} describes no file: its hash, size, media type and name without folders")
 
 
 def check_comment(comment: str) -> None:

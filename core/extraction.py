@@ -29,7 +29,10 @@ class Texts:
 
     async def of(self, attachment: Attachment) -> str:
         """The text in a file; empty where there is none, or the file is damaged, which is logged once."""
-        known = await self._files.text(attachment.sha256)
+        if attachment.media_type not in (*PLAIN, *PARSED):
+            return ""
+        kind = attachment.media_type.rpartition("/")[2]  # the same bytes may be called a page once and a text once
+        known = await self._files.text(attachment.sha256, kind)
         if known is not None:
             return known
         try:
@@ -40,7 +43,7 @@ class Texts:
         except InvalidInput as error:
             log.warning("%s: %s", attachment.name, error)
             text = ""
-        await self._files.keep_text(attachment.sha256, text)
+        await self._files.keep_text(attachment.sha256, kind, text)
         return text
 
 

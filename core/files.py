@@ -10,6 +10,8 @@ from core.errors import InvalidInput, NotFound, StoreUnavailable
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+LARGEST = 50_000_000
+"""Bytes one file may have."""
 RETRIES = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
 SCHEMES = ("s3://", "gs://", "az://", "https://")
 
@@ -51,14 +53,14 @@ class Files:
             raise self._unavailable(error) from None
         return True
 
-    async def text(self, digest: str) -> str | None:
-        """The text that was found in the file; None if nobody has looked for it yet."""
-        data = await self._read(f"{digest}.txt")
+    async def text(self, digest: str, kind: str) -> str | None:
+        """The text that was found in the file when it was read as of this kind; None if nobody has done so yet."""
+        data = await self._read(f"{digest}.{kind}.txt")
         return None if data is None else data.decode()
 
-    async def keep_text(self, digest: str, text: str) -> None:
-        """Keep the text that was found in a file."""
-        await self._write(f"{digest}.txt", text.encode())
+    async def keep_text(self, digest: str, kind: str, text: str) -> None:
+        """Keep the text that was found in a file read as of this kind, such as `pdf`."""
+        await self._write(f"{digest}.{kind}.txt", text.encode())
 
     async def _read(self, name: str) -> bytes | None:
         import obstore

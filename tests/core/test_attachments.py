@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from core.atoms import Principal
-from core.attachments import LARGEST
 from core.errors import InvalidInput, NotFound, PermissionDenied, StoreUnavailable
 from core.extraction import text_in
-from core.files import Files
+from core.files import LARGEST, Files
 from core.house import House
 from core.spaces import Space
 
@@ -212,3 +211,41 @@ async def test_files_can_be_kept_in_an_object_store(tmp_path: Path, monkeypatch:
             await files.get("0" * 64)
     with pytest.raises(InvalidInput, match="STOA_FILES"):
         await Files(tmp_path, "ftp://x").put(b"")
+
+
+async def test_a_file_that_comes_back_or_goes_with_a_version_is_searched_accordingly(house: House) -> None:
+    space = await house.spaces.create("restored")
+    atom = await space.put("a note")
+    await house.attachments.attach(space, atom.id, "harbour.txt", b"The walrus eats cucumbers in the harbour.")
+    await house.attachments.detach(space, atom.id, "harbour.txt")
+    await space.restore(atom.id, 2)
+    (found,) = await space.search("walrus cucumbers")
+    assert found.passage
+    assert found.passage.file == "harbour.txt"
+    await space.restore(atom.id, 1)
+    assert (await space.search("walrus cucumbers"))[0].passage is None
+
+
+async def test_bytes_that_nobody_could_read_at_first_are_read_as_the_text_they_are(house: House, space: Space) -> None:
+    data = b"The walrus eats cucumbers in the harbour."
+    for name in ("harbour.bin", "harbour.html", "harbour.txt"):
+        atom = await space.put(f"a note with {name}")
+        await house.attachments.attach(space, atom.id, name, data)
+        found = {one.passage.file for one in await space.search("walrus cucumbers") if one.passage}
+        assert (name in found) == (name != "harbour.bin")
+
+
+async def test_a_media_type_is_kept_without_its_parameters(house: House, space: Space) -> None:
+    atom = await space.put("a note")
+    changed = await house.attachments.attach(space, atom.id, "a.txt", b"abc", media_type="text/plain; charset=utf-8")
+    assert [(one.name, one.media_type) for one in changed.attachments] == [("a.txt", "text/plain")]
+    with pytest.raises(InvalidInput, match="no media type"):
+        await house.attachments.attach(space, atom.id, "b.txt", b"abc", media_type="a kind of text")
+
+
+async def test_nothing_is_kept_for_one_who_may_only_read(house: House, space: Space) -> None:
+    atom = await space.put("a note")
+    await space.share("bot", "read")
+    with pytest.raises(PermissionDenied, match="needs write"):
+        await house.attachments.attach(house.spaces.open("notes", BOT), atom.id, "a.txt", b"much")
+    assert not await house.attachments.files.has(hashlib.sha256(b"much").hexdigest())
