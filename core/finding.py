@@ -11,7 +11,7 @@ from core.errors import InvalidInput, NotFound, StoreUnavailable
 from core.extraction import Texts
 from core.filters import NUMBERS, Filter, Query, States, Terrain, check_filter, restrict
 from core.indexing import Indexer
-from core.pages import Page, read_page
+from core.pages import Page, mark, read_page
 from core.rankings import ByMeaning, ByWords, Newest, Ranked, Ranking, unread
 from core.reasons import explain, filter_in_words
 from core.search import RETURNED, SCHEMA, Hit, check_limit, counting, index_name, is_whole, named_in, words_of
@@ -156,7 +156,7 @@ class Finder:
             return ByWords(words) if words else None
         (vector,) = await self._embedder.embed([asked.text])
         names = named_in(asked.text) if asked.by == "both" else []
-        return ByMeaning(vector, page.named if page else names, page is not None, asked.explain)
+        return ByMeaning(vector, page.named if page else names, page is not None)
 
     async def _asking(
         self, reader: Principal, within: Sequence[str] | None, asked: Asked, ranking: Ranking, size: int
@@ -358,7 +358,7 @@ def _with_passages(atoms: Sequence[Atom], ranked: Sequence[Ranked]) -> list[Atom
 def _page(ranked: Sequence[Ranked], before: Page | None, named: tuple[tuple[str, ...], ...]) -> Page:
     """Where the search is after these."""
     last = ranked[-1].rank
-    ties = {one.hit.ref for one in ranked if one.rank == last}
+    ties = {mark(one.hit.ref) for one in ranked if one.rank == last}
     if before and before.rank == last:
         ties |= before.ties
     return Page(last, frozenset(ties), len(ranked) + (before.seen if before else 0), before.named if before else named)

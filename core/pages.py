@@ -4,12 +4,15 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
+from math import isfinite
 
 import msgpack
 
 from core.errors import InvalidInput
 
-LONGEST = 200_000
+LONGEST = 1_000_000
+MOST = 500_000
+"""Atoms that can be read page by page; the engine answers no more at once than a million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class Page:
     """
 
     rank: tuple[float, ...]
-    ties: frozenset[str]
+    ties: frozenset[bytes]
     seen: int
     named: tuple[tuple[str, ...], ...] = ()
     """What the query named that was rare enough to count, when the first page was read."""
@@ -32,7 +35,7 @@ class Page:
 
     def holds(self, rank: tuple[float, ...], ref: str) -> bool:
         """Whether an atom of this rank was read already, or would have been."""
-        return rank < self.rank or (rank == self.rank and ref in self.ties)
+        return rank < self.rank or (rank == self.rank and mark(ref) in self.ties)
 
 
 def read_page(token: str, asked: str) -> Page | None:
@@ -49,15 +52,21 @@ def read_page(token: str, asked: str) -> Page | None:
         digest, rank, ties, seen, named = msgpack.unpackb(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         page = Page(
             tuple(float(one) for one in rank),
-            frozenset(str(one) for one in ties),
+            frozenset(bytes(one) for one in ties),
             int(seen),
             tuple(tuple(str(word) for word in words) for words in named),
         )
-    except (binascii.Error, ValueError, TypeError, msgpack.UnpackException):
+    except (binascii.Error, ValueError, TypeError, OverflowError, msgpack.UnpackException):
         raise wrong from None
-    if digest != _digest(asked) or not 0 < page.seen < 1 << 31 or len(page.named) > 8 or not page.rank:
+    sound = page.rank and all(map(isfinite, page.rank)) and 0 < page.seen <= MOST and len(page.named) <= 8
+    if digest != _digest(asked) or not sound:
         raise wrong
     return page
+
+
+def mark(ref: str) -> bytes:
+    """An atom's name, made short: a page may have many."""
+    return hashlib.blake2b(ref.encode(), digest_size=6).digest()
 
 
 def _digest(asked: str) -> bytes:

@@ -20,8 +20,6 @@ class Ranked:
     hit: Hit
     named: tuple[str, ...] = ()
     """What of the query it names."""
-    score: float | None = None
-    """The word score, where that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class ByWords:
 
     def read(self, answers: Sequence[Any], size: int) -> Found:
         hits = read_hits(answers[0])
-        return Found([Ranked((0.0,), hit, score=hit.score) for hit in hits], len(hits) == size)
+        return Found([Ranked((0.0,), hit) for hit in hits], len(hits) == size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +83,6 @@ class ByMeaning:
     names: Sequence[tuple[str, ...]] = ()
     """What the query names, each as the words it is made of; on a later page, what was rare when the first was read."""
     later: bool = False
-    scored: bool = False
-    """Whether the word scores are wanted as well."""
 
     @property
     def _most(self) -> int:
@@ -96,9 +92,6 @@ class ByMeaning:
     def commands(self, index: str, query: Query, size: int) -> list[Command]:
         found: list[Command] = [by_meaning(index, query, self.vector, size)]
         found += [by_meaning(index, query, self.vector, self._most, words) for words in self.names]
-        if self.scored and self.names:
-            words = list(dict.fromkeys(word for words in self.names for word in words))
-            found.append(by_words(index, query, words, self._most))
         return found
 
     def read(self, answers: Sequence[Any], size: int) -> Found:
@@ -113,11 +106,8 @@ class ByMeaning:
                 for hit in named:
                     held.setdefault(hit.key, []).append(" ".join(words))
                     hits[hit.key] = hit
-        scores: dict[str, float | None] = {}
-        if self.scored and self.names:
-            scores = {hit.key: hit.score for hit in read_hits(answers[-1])}
         ranked = [
-            Ranked((-float(len(held.get(key, ()))), hit.distance), hit, tuple(held.get(key, ())), scores.get(key))
+            Ranked((-float(len(held.get(key, ()))), hit.distance), hit, tuple(held.get(key, ())))
             for key, hit in hits.items()
         ]
         ranked.sort(key=lambda one: (one.rank, one.hit.key))

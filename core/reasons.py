@@ -10,19 +10,21 @@ COMPARED = {"lt": "below", "lte": "at most", "gt": "above", "gte": "at least"}
 
 
 def explain(one: Ranked, place: int, passed: str) -> str:
-    """How this atom came to this place, and which filter it passed."""
+    """How this atom came to this place, and which filter it passed.
+
+    Its word score is not told: that says how rare the words are in all spaces, also those one may not read.
+    """
     return f"{_why(one)}: number {place} of the answer. It passed the filter: {passed}."
 
 
 def _why(one: Ranked) -> str:
-    score = "" if one.score is None else f" (word score {one.score:.2f})"
     if b"distance" in one.hit.fields:
         meaning = f"distance {one.hit.distance:.3f} in meaning (0 is the same, 1 nothing in common)"
         if not one.named:
             return f"Found by meaning, {meaning}"
         names = " and ".join(repr(name) for name in one.named)
-        return f"Found by the rare {names} it holds{score}, then by {meaning}"
-    return f"Found by words{score}" if one.score is not None else "Found as one of the newest"
+        return f"Found by the rare {names} it holds, then by {meaning}"
+    return "Found as one of the newest" if b"b" in one.hit.fields else "Found by words"
 
 
 def filter_in_words(spaces: Sequence[str], metadata: Filter, references: States, deprecated: bool) -> str:

@@ -99,7 +99,7 @@ def by_words(index: str, query: Query, words: Sequence[str], limit: int) -> list
     """The atoms that hold any of the words, those that hold more and rarer ones first (BM25)."""
     wanted = Query(query.filter, list(query.parameters))
     text = f"{query.filter} @c:({'|'.join(_word(wanted, word) for word in words)})"
-    return _search(index, text, wanted, ["SCORER", "BM25", "WITHSCORES"], limit, PLACE)
+    return _search(index, text, wanted, ["SCORER", "BM25"], limit, PLACE)
 
 
 def newest(index: str, query: Query, limit: int, born: int | None = None) -> list[Argument]:
@@ -130,8 +130,6 @@ class Hit:
 
     key: str
     fields: Mapping[bytes, bytes]
-    score: float | None = None
-    """The word score of a search by words."""
 
     @property
     def distance(self) -> float:
@@ -165,13 +163,11 @@ class Hit:
 
 
 def read_hits(answer: Sequence[Any]) -> list[Hit]:
-    """What FT.SEARCH answered, with the scores if it was asked for them."""
-    step = 3 if len(answer) > 2 and not isinstance(answer[2], list) else 2
+    """What FT.SEARCH answered."""
     found = []
-    for n in range(1, len(answer), step):
-        flat = answer[n + step - 1] or ()
-        score = float(answer[n + 1]) if step == 3 else None
-        found.append(Hit(answer[n].decode(), dict(zip(flat[::2], flat[1::2], strict=True)), score))
+    for key, fields in zip(answer[1::2], answer[2::2], strict=True):
+        flat = fields or ()
+        found.append(Hit(key.decode(), dict(zip(flat[::2], flat[1::2], strict=True))))
     return found
 
 

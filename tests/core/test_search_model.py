@@ -1,11 +1,13 @@
 """Whatever is put and whatever is asked, a search finds what a plain reading of its promises says, page by page."""
 
+import base64
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from core.atoms import OWNER, Atom, Principal, new_id
 from core.errors import InvalidInput
 from core.house import House, open_house
+from core.pages import Page, mark, read_page
 from core.settings import load
 from core.store import Argument, Store
 from core.testing import MovableClock
@@ -284,7 +287,7 @@ async def test_an_explanation_says_in_words_why_an_atom_was_found(hashed: House)
     (atom,) = await space.search(
         "INV-7?", metadata={"n": {"gte": 2}}, references={"of": {"status": "done"}}, explain=True
     )
-    assert "Found by the rare 'inv 7' it holds (word score" in atom.explanation
+    assert "Found by the rare 'inv 7' it holds, then by" in atom.explanation
     assert "distance" in atom.explanation
     assert "n is at least 2; all its of that there are have status is done" in atom.explanation
     (newest, _) = await space.search(explain=True)
@@ -307,3 +310,35 @@ async def test_a_search_is_one_round_trip_once_the_spaces_are_known(hashed: Hous
         store.trips = 0
         assert await hashed.spaces.search(OWNER, "milk", **asked)
         assert store.trips == 1
+
+
+async def test_an_explanation_tells_nothing_of_what_one_may_not_read(hashed: House) -> None:
+    secret, space = await hashed.spaces.create("secret"), await hashed.spaces.create("mine")
+    await space.share("ann", "append")
+    mine = hashed.spaces.open("mine", Principal("ann"))
+    await mine.put("the merger is near")
+
+    async def told(by: str) -> list[str]:
+        return [atom.explanation for atom in await mine.search("merger Q3", by=by, explain=True)]
+
+    before = [await told("words"), await told("both")]
+    for n in range(5):
+        await secret.put(f"merger {n}")
+    assert [await told("words"), await told("both")] == before
+
+
+@pytest.mark.parametrize(("rank", "seen"), [(float("nan"), 1), (float("inf"), 1), (1.0, float("inf")), (1.0, 2**30)])
+async def test_a_forged_cursor_is_refused(hashed: House, rank: float, seen: float) -> None:
+    space = await hashed.spaces.create("list")
+    for n in range(3):
+        await space.put(f"{n}")
+    cursor = (await space.search(limit=1))[0].cursor
+    digest, *_ = msgpack.unpackb(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    forged = base64.urlsafe_b64encode(msgpack.packb([digest, (rank,), [], seen, []])).decode()
+    with pytest.raises(InvalidInput, match="no place in this search"):
+        await space.search(after=forged)
+
+
+def test_a_page_that_ten_thousand_equals_were_read_before_can_be_gone_on_from() -> None:
+    page = Page((0.0,), frozenset(mark(f"a-space-with-a-name/{n:012}") for n in range(10_000)), 10_000)
+    assert read_page(page.token("asked"), "asked") == page
