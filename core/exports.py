@@ -96,7 +96,7 @@ async def _space(store: Store, name: str) -> AsyncIterator[Line]:
         name=name,
         fields={key: value.decode() for key, value in _named(fields) if not COUNTED.fullmatch(key)},
         grants={who.decode(): _text(unpack(given)) for who, given in sorted(grants.items())},
-        subscribers={who.decode(): policy.decode() for who, policy in sorted(subscribers.items())},
+        subscribers={who.decode(): _told(policy) for who, policy in sorted(subscribers.items())},
     )
     done = 0
     while changed := await _changed(store, name, done):
@@ -144,11 +144,7 @@ async def _atoms(store: Store, space: str, ids: Sequence[str]) -> list[AtomLine]
 
 def _atom(space: str, id: str, fields: dict[bytes, bytes], history: Sequence[bytes], lease: bytes | None) -> AtomLine:
     known = {name: fields.get(name.encode(), b"") for name in TOLD}
-    more = {
-        name: _kept(value)
-        for name, value in _named(fields)
-        if name not in (*TOLD, *DERIVED) and not (name[0] in "nv" and name[1:].isdigit())
-    }
+    more = {name: _kept(value) for name, value in _named(fields) if not is_told(name)}
     return AtomLine(
         space=space,
         id=id,
@@ -167,6 +163,11 @@ def _atom(space: str, id: str, fields: dict[bytes, bytes], history: Sequence[byt
         lease=int(float(lease)) if lease is not None else None,
         history=[_past(entry) for entry in history],
     )
+
+
+def is_told(name: str) -> bool:
+    """Whether a field of an atom is told by itself, or made from others."""
+    return name in (*TOLD, *DERIVED) or (name[:1] in ("n", "v") and name[1:].isdigit())
 
 
 def _past(entry: bytes) -> Past:
@@ -201,7 +202,7 @@ def change_line(space: str, entry: Sequence[Any]) -> ChangeLine:
         at=change.at,
         root=change.cause.root,
         depth=change.cause.depth,
-        more={name: value.decode() for name, value in _named(fields) if name not in LOGGED},
+        more={name: _told(value) for name, value in _named(fields) if name not in LOGGED},
     )
 
 
@@ -251,6 +252,11 @@ def _kept(value: bytes) -> str:
         return "text:" + value.decode()
     except UnicodeDecodeError:
         return "base64:" + base64.b64encode(value).decode()
+
+
+def _told(value: bytes) -> str:
+    """Text as it is, in base64 what is packed: a subscription with a filter, and whom a change concerned."""
+    return _kept(value).removeprefix("text:")
 
 
 def _literal(text: str) -> str:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -23,16 +23,25 @@ from core.archives import (
     SpaceLine,
     read,
 )
-from core.atoms import ATTACHED, OWNER, read_attachment
-from core.checks import check_content, check_metadata
+from core.atoms import ATTACHED, OWNER
+from core.checks import (
+    check_attachments,
+    check_content,
+    check_id,
+    check_metadata,
+    checked_moment,
+    checked_references,
+)
 from core.errors import InvalidInput
-from core.exports import TOGETHER, change_line
-from core.files import Files
+from core.exports import COUNTED, TOGETHER, change_line, is_told
+from core.files import LARGEST, Files
 from core.records import documents
 from core.store import Argument, Store, metadata_patch, pack
 
 Progress = Callable[[int], None]
 """Is told how many lines more are written."""
+GRANT = [str, int, int, int, str]
+"""Who gave it, the level, until when, whether to be passed on only, and its id."""
 
 
 @dataclass
@@ -54,11 +63,14 @@ def check(file: BinaryIO) -> Contents:
         raise InvalidInput("That is no export of Stoa; make one with `stoa export`.")
     contents = Contents(header)
     space, pieces = "", _Pieces()
+    spaces: set[str] = set()
     for number, line in enumerate(lines, 2):
         contents.counts[line.kind] += 1
         try:
             if isinstance(line, SpaceLine):
+                _check_space(line, spaces)
                 space = line.name
+                spaces.add(space)
             elif isinstance(line, AtomLine | ChangeLine) and line.space != space:
                 raise InvalidInput(f"it belongs to {line.space!r} and stands among what belongs to {space!r}")
             if isinstance(line, ChangeLine):
@@ -70,21 +82,55 @@ def check(file: BinaryIO) -> Contents:
             elif isinstance(line, AttachmentLine):
                 pieces.add(line)
             elif isinstance(line, AgentLine):
+                check_id(line.id)
+                if line.record.get("id") != line.id:
+                    raise InvalidInput(f"the record of the agent {line.id!r} is another's")
                 contents.agents[line.id] = line.record
         except InvalidInput as error:
             raise InvalidInput(f"Line {number} of the file is not what it must be: {error}.") from None
+    if empty := sorted(spaces - contents.ends.keys()):
+        raise InvalidInput(f"The file has no changes of {', '.join(empty)}, so it is not as it was written.")
     return contents
 
 
+def _check_space(space: SpaceLine, before: Iterable[str]) -> None:
+    if space.name in before:
+        raise InvalidInput(f"the space {space.name!r} stands in it twice")
+    if "creator" not in space.fields or any(COUNTED.fullmatch(name) for name in space.fields):
+        raise InvalidInput(f"what it says of the space {space.name!r} is not what an export says of one")
+    for who, grants in space.grants.items():
+        check_id(who)
+        for grant in grants:
+            if [type(one) for one in grant] != GRANT[: len(grant)] or len(grant) < 2 or not 1 <= int(grant[1]) <= 4:
+                raise InvalidInput(f"{grant} is no grant in {space.name!r}")
+
+
 def _check_atom(atom: AtomLine) -> None:
+    check_id(atom.id)
+    if "/" in atom.id or "#" in atom.id:
+        raise InvalidInput(f"{atom.id!r} cannot be an atom's id; no id has a / or a # in it")
     check_content(atom.content)
-    check_metadata({key: _value(value) for key, value in atom.metadata.items() if key != ATTACHED})
-    attached = atom.metadata.get(ATTACHED, [])
-    try:
-        for one in attached if isinstance(attached, list) else [""]:
-            read_attachment(one)
-    except ValueError:
-        raise InvalidInput(f"{atom.id!r} carries files that are not described as files are") from None
+    checked_references(atom.references)
+    _check_metadata(atom.metadata)
+    if [past.version for past in atom.history] != list(range(1, atom.version + 1)):
+        raise InvalidInput(f"the history of {atom.id!r} does not lead to its version {atom.version}")
+    for past in atom.history:
+        checked_references(past.references)
+        _check_metadata(past.metadata)
+    if taken := [name for name in atom.more if is_told(name)]:
+        raise InvalidInput(f"{atom.id!r} brings fields that the store makes itself: {', '.join(taken)}")
+    for value in atom.more.values():
+        _unkept(value)
+
+
+def _check_metadata(metadata: Mapping[str, Json | None]) -> None:
+    """Raises `InvalidInput` for metadata that the store could not have."""
+    for key, value in metadata.items():
+        if isinstance(value, dict):
+            checked_moment(value.get("time", ""), f"metadata {key!r}")
+    check_metadata({key: None if one is None else _value(one) for key, one in metadata.items() if key != ATTACHED})
+    if metadata.get(ATTACHED) is not None:
+        check_attachments(metadata[ATTACHED])
 
 
 class _Pieces:
@@ -95,7 +141,9 @@ class _Pieces:
 
     def add(self, line: AttachmentLine) -> bytes | None:
         """The whole file with its last piece, None before; raises `InvalidInput` if it is not what its hash says."""
-        self._data += base64.b64decode(line.data)
+        self._data += _bytes(line.data)
+        if len(self._data) > LARGEST:
+            raise InvalidInput(f"the attached file {line.sha256[:12]} has more than {LARGEST:,} bytes")
         if not line.last:
             return None
         data, self._data = self._data, b""
@@ -226,10 +274,10 @@ def _remembered(past: Past) -> bytes:
     return pack([past.version, at, *told, patch, references, *past.rest])
 
 
-def _entry(change: ChangeLine) -> list[str]:
+def _entry(change: ChangeLine) -> list[str | bytes]:
     told = ("op", change.operation, "id", change.atom, "ver", str(change.version), "by", change.author)
     when = ("o", change.origin.value, "c", change.comment, "t", str(_milliseconds(change.at)))
-    more = [part for pair in change.more.items() for part in pair]
+    more = [part for name, value in change.more.items() for part in (name, _untold(value))]
     return [str(change.seq), *told, *when, "r", change.root, "d", str(change.depth), *more]
 
 
@@ -242,7 +290,8 @@ async def _open(store: Store, space: SpaceLine, last: int) -> None:
     )
     fields = [part for pair in {**space.fields, "seq": str(last)}.items() for part in pair]
     call = ("FCALL", "stoa_move_end", 1, keys.space(space.name), store.now())
-    await store.run(*call, pack(space.grants), pack(space.subscribers), *fields)
+    subscribers = {who: _untold(policy) for who, policy in space.subscribers.items()}
+    await store.run(*call, pack(space.grants), pack(subscribers), *fields)
     await store.settle(space.name, background=True)  # what it refers to in other spaces
 
 
@@ -270,7 +319,18 @@ async def _restore_cursors(store: Store, line: CursorsLine) -> None:
 
 def _unkept(text: str) -> bytes:
     form, _, value = text.partition(":")
-    return base64.b64decode(value) if form == "base64" else value.encode()
+    return _bytes(value) if form == "base64" else value.encode()
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise InvalidInput("what should be base64 is not") from None
+
+
+def _untold(text: str) -> str | bytes:
+    return _unkept(text) if text.startswith("base64:") else text
 
 
 def _value(value: Json) -> Any:

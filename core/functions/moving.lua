@@ -82,6 +82,7 @@ redis.register_function('stoa_restate', function(KEYS, A)
       relink(k, id, {}, references)
       redis.call('HSET', k:atom(id), 'b', born(stored[1], redis.call('HINCRBY', k.space, 'moved', 1)),
                  unpack(reference_state(k, references)))
+      k:refresh_passages(id)
     end
   end
   return #A

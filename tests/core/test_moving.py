@@ -11,7 +11,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.archives import AtomLine, Line, Writer, read
+from core.archives import AtomLine, Line, SpaceLine, Writer, read
 from core.atoms import OWNER, Principal
 from core.embeddings import LocalEmbedder
 from core.errors import InvalidInput, NotFound
@@ -276,3 +276,75 @@ async def test_older_data_is_migrated_and_newer_refused(house: House) -> None:
         with pytest.raises(InvalidInput, match="Update Stoa"):
             async with open_house(house.settings, house.url):
                 pass
+
+
+async def test_subscriptions_with_a_filter_move_along(house: House, other: House) -> None:
+    space = await house.spaces.create("tasks")
+    await space.share("bot", "read")
+    await house.spaces.open("tasks", BOT).subscribe(3600, {"status": "done"})
+    for status in ("done", "open"):
+        await space.put(status, metadata={"status": status})
+    await imported(other, data := await exported(house, "tasks"))
+    assert await imported(other, data) == {"tasks"}
+    assert await exported(other, "tasks") == data
+    _, news = await other.notifications.news("tasks", BOT, 0)
+    assert [change.comment for change in news] == ["done"]
+
+
+def _hostile(line: Line, **changed: object) -> Line:
+    return line.model_copy(update=changed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"id": "../../.profile"},
+        {"id": "another#1"},
+        {"id": ""},
+        {"metadata": {"attachments": ["../../../etc/passwd 9 text/plain a.txt"]}},
+        {"metadata": {"attachments": [f"{'a' * 64} 9 text/plain ../../a.txt"]}},
+        {"metadata": {"attachments": [f"{'a' * 64} 9 text/plain .."]}},
+        {"metadata": {"due": {"when": "now"}}},
+        {"metadata": {"due": {"time": "now"}}},
+        {"references": {"of\x1f": ["x"]}},
+        {"more": {"sp": "text:another"}},
+        {"more": {"kv": "text:status=done"}},
+        {"more": {"cl": "base64:a"}},
+        {"version": 7},
+        {"history": []},
+    ],
+)
+async def test_an_atom_as_no_store_has_it_is_refused(house: House, changed: dict[str, object]) -> None:
+    await (await house.spaces.create("tasks")).put("one")
+    lines = list(read(io.BytesIO(await exported(house, "tasks"))))
+    file = io.BytesIO()
+    writer = Writer(file)
+    for line in lines:
+        writer.write(_hostile(line, **changed) if isinstance(line, AtomLine) else line)
+    writer.finish()
+    file.seek(0)
+    with pytest.raises(InvalidInput, match="Line 3 of the file"):
+        check(file)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"fields": {}},
+        {"fields": {"creator": "owner", "seq": "9"}},
+        {"grants": {"bot": [["owner", "all"]]}},
+        {"grants": {"bot": [["owner"]]}},
+        {"grants": {"bot": [["owner", 9]]}},
+    ],
+)
+async def test_a_space_as_no_store_has_it_is_refused(house: House, changed: dict[str, object]) -> None:
+    await (await house.spaces.create("tasks")).put("one")
+    lines = list(read(io.BytesIO(await exported(house, "tasks"))))
+    file = io.BytesIO()
+    writer = Writer(file)
+    for line in lines:
+        writer.write(_hostile(line, **changed) if isinstance(line, SpaceLine) else line)
+    writer.finish()
+    file.seek(0)
+    with pytest.raises(InvalidInput, match="Line 2 of the file"):
+        check(file)
