@@ -49,7 +49,7 @@ class Cluster:
         pause = WAITS[0]
         async with asyncio.timeout(PATIENCE):
             while True:
-                if not self._owners:
+                while not self._owners:  # another task may have found them outdated meanwhile
                     await self._look()
                 found = await self._once([commands[one] for one in left])
                 for one, answer in zip(left, found, strict=True):
@@ -67,7 +67,7 @@ class Cluster:
 
     async def find(self) -> Place:
         """The next of the primaries, round and round: where to listen to what is published anywhere."""
-        if not self._owners:
+        while not self._owners:
             await self._look()
         places = sorted(set(self._owners), key=str)
         return places[next(self._turn) % len(places)]
