@@ -31,7 +31,7 @@ class Questions:
     def answer(self, text: str) -> str:
         """The id of the choice that a typed line means, for the question that is asked; empty if it means none."""
         for message in self._open.values():
-            bare = [Choice(choice.id.rpartition(":")[2], choice.label) for choice in message.choices]
+            bare = [Choice(choice.id.partition(":")[2], choice.label) for choice in message.choices]
             chosen = pick(text, bare)
             return message.choices[bare.index(chosen)].id if chosen else ""
         return ""

@@ -201,13 +201,13 @@ def offered(atom: Atom) -> list[Choice]:
 
 
 def pick(text: str, choices: Sequence[Choice]) -> Choice | None:
-    """Which of the choices a person means by a number, a word or a label; a bare yes is the first, the narrowest."""
+    """Which of the choices a person means by id, label or number; a bare yes is the first, the narrowest."""
     said = " ".join(text.casefold().split()).rstrip(".!")
-    if said.isascii() and said.isdecimal():
-        return choices[int(said) - 1] if 0 < int(said[:4]) <= len(choices) else None
     for choice in choices:
         if said in (choice.id.casefold(), choice.label.casefold()):
             return choice
+    if said.isascii() and said.isdecimal():
+        return choices[int(said) - 1] if 0 < int(said[:4]) <= len(choices) else None
     approving = any(choice.id == NO.id for choice in choices)
     return choices[0] if approving and said in ("yes", "y", "ok", "okay") and choices[0].id != NO.id else None
 

@@ -141,3 +141,10 @@ def test_what_a_person_says_is_a_choice_only_if_it_is_nothing_else(said: str, me
 
 def test_yes_does_not_mean_the_first_choice_where_no_is_none() -> None:
     assert pick("yes", [Choice("1", "red"), Choice("2", "blue")]) is None
+
+
+def test_choices_that_are_numbers_are_meant_by_what_they_say() -> None:
+    counts = [Choice("2", "2"), Choice("3", "3"), Choice("12", "12")]
+    for said, meant in (("2", "2"), ("3", "3"), ("12", "12"), ("1", "2")):
+        chosen = pick(said, counts)
+        assert chosen and chosen.id == meant
