@@ -48,7 +48,8 @@ class Directory:
 
     async def among(self, addresses: Iterable[str]) -> set[str]:
         """Those of the addresses that are there, themselves or by their host."""
-        wanted = {address: {normal(address), host(address)} - {""} for address in addresses}
+        short = (address for address in addresses if len(address) <= LONGEST)
+        wanted = {address: {normal(address), host(address)} - {""} for address in short}
         spellings = sorted(set().union(*wanted.values()))
         found = await self._search({"address": spellings}) if spellings else []
         there = {normal(atom.content) for atom in found}

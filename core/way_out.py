@@ -13,7 +13,7 @@ from core.approvals import ALWAYS, NO, ONCE, SPACE, TASK, Approvals, Choice
 from core.atoms import Atom, Origin, Value
 from core.directory import Directory
 from core.egress import ANYWHERE, leads_to, unnamed
-from core.errors import NotFound, PermissionDenied
+from core.errors import InvalidInput, NotFound, PermissionDenied
 from core.filters import Filter
 from core.labels import Label
 from core.spaces import Actor, Spaces
@@ -23,6 +23,10 @@ from core.waits import Wait
 REMEMBER = Choice(ALWAYS.id, "Yes, always: put it into the directory")
 LONGEST_SHOWN = 2_000
 """Characters of one argument that the owner is shown."""
+LONGEST_PLACE = 300
+"""Characters of one target that the owner is shown and an approval is kept for."""
+MOST_PLACES = 50
+"""How many targets the owner is asked about at once."""
 SOURCES_SHOWN = 5
 
 
@@ -99,14 +103,19 @@ class WayOut:
         except NotFound:
             return False
         allowed = [atom.metadata.get("targets") for atom in found]
-        return any(isinstance(targets, list) and set(missing) <= set(targets) for targets in allowed)
+        return any(isinstance(targets, list) and set(map(_kept, missing)) <= set(targets) for targets in allowed)
 
     async def _ask(self, actor: Actor, label: Label, going: Going, missing: Sequence[str]) -> None:
-        where = ", ".join(missing)
+        if len(missing) > MOST_PLACES:
+            raise InvalidInput(
+                f"{going.tool} would reach {len(missing):,} places that the owner has to be asked about; call it for "
+                f"{MOST_PLACES} at a time."
+            )
+        where = ", ".join(map(_place, missing))
         sources = ", ".join(label.sources[-SOURCES_SHOWN:])
         details: dict[str, Value] = {
             "tool": going.tool,
-            "targets": list(missing),
+            "targets": [_kept(one) for one in missing],
             "call": going.digest(),
             "root": actor.cause.root,
             "sources": label.sources,
@@ -116,7 +125,7 @@ class WayOut:
             f"your directory, and {going.agent} has read text from outside ({sources}) that may be behind it.",
             asker=going.agent,
             wanted_for=going.task,
-            choices=(ONCE, TASK, NO) if ANYWHERE in missing else (ONCE, TASK, REMEMBER, NO),
+            choices=(ONCE, TASK, REMEMBER, NO) if all(map(_listable, missing)) else (ONCE, TASK, NO),
             about=[source for source in label.sources[-SOURCES_SHOWN:] if "/" in source],
             details=details,
             cause=actor.cause,
@@ -136,7 +145,24 @@ class WayOut:
                 await self._directory.add(address)
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, most: int = LONGEST_SHOWN) -> str:
     """An argument in quotes, as code writes it: nothing in it can pass for a word of ours."""
     text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}... ({len(text):,} characters)"
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+
+
+def _place(target: str) -> str:
+    """A target as the owner reads it."""
+    return target if target == ANYWHERE else _shown(target, LONGEST_PLACE)
+
+
+def _kept(target: str) -> str:
+    """A target as an approval names it: one that is too long by its beginning and its digest."""
+    if len(target) <= LONGEST_PLACE:
+        return target
+    return f"{target[:LONGEST_PLACE]}... {hashlib.blake2b(target.encode(), digest_size=16).hexdigest()}"
+
+
+def _listable(target: str) -> bool:
+    """Whether the directory could name it."""
+    return target != ANYWHERE and len(target) <= LONGEST_PLACE
