@@ -12,6 +12,8 @@ from core.spaces import Actor, Spaces
 
 LOOKS = 600.0
 """Seconds between two looks at whether a new day has begun."""
+DAYS = 40
+"""How long ago a day may have been on which something was parked: for so long Stoa may not have run."""
 log = logging.getLogger("stoa.governor")
 
 
@@ -35,12 +37,11 @@ class Governor:
         """Let go on what was parked on a day or in a month that is over."""
         while True:
             now = self.budgets.store.clock.now()
-            before = (
-                f"day:{now - timedelta(days=1):%Y-%m-%d}",
-                f"month:{now.replace(day=1) - timedelta(days=1):%Y-%m}",
-            )
+            past = [now - timedelta(days=days) for days in range(1, DAYS + 1)]
+            over = {f"day:{day:%Y-%m-%d}": None for day in past} | {f"month:{day:%Y-%m}": None for day in past}
+            over.pop(f"month:{now:%Y-%m}", None)
             try:
-                for account in before:
+                for account in over:
                     await self.budgets.release(account)
             except StoaError as error:
                 log.warning("%s", error)

@@ -93,12 +93,13 @@ class Turns:
         if program and not news.program:
             name = f"{agent.id}:wait/{program.id}"
             news = replace(news, turn=name, program=program.id, root=program.root, depth=program.depth - 1)
-        if not news.notices and not program:
-            return await lane.commit(news.cursors)
-        if "news" not in noted:
+        nothing = not news.notices and not program
+        if not nothing and "news" not in noted:
             await lane.note("news", news.written())
         if news.taken_up:
             await self.spaces.store.run("SREM", self.spaces.store.keys.parked(agent.id), *news.taken_up)
+        if nothing:
+            return await lane.commit(news.cursors)
         session = Session(self.spaces.store, agent.id, self.settings.session_characters)
         known = await session.ledger()
         seen = known | {notice.ref: notice.version for notice in news.notices if notice.version}
@@ -119,7 +120,7 @@ class Turns:
             label=label.written(),
             trace=trace(news, actor, purse, self.spaces.clock.now()).written(),
             more=news.more,
-            program=news.program,
+            program="" if turn.put_off else news.program,
         )
         self.compaction.consider(agent, news, turn.llm, [*past, *said])
         return more
@@ -168,6 +169,8 @@ class Turn:
         """`program` is one that waited; it goes on in this turn, which has no changes to tell of."""
         self.agent = agent
         self.actor = actor
+        self.put_off = False
+        """Whether the program that was to go on waits for a budget."""
         self._turns = turns
         self._lane = lane
         self._news = news
@@ -224,8 +227,12 @@ class Turn:
                 log.warning("%s: %s", self.agent.id, error)
                 prose = await self._unanswered(error, added)
             except BudgetSpent as spent:
+                self.put_off = self._program is not None and len(added) == 1
                 prose = await self._stopped(spent, begun=len(added) > 1)
                 added.append(Message("assistant", str(spent)))
+                if self.put_off:
+                    await self._turns.waits.put_off(self.agent.id, self._news.program)
+                    added.clear()
             if prose:
                 await self._say(prose)
             return added

@@ -3,8 +3,8 @@
 import asyncio
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Self
 
 from core.atoms import Atom, Metadata, Principal, Value
@@ -17,6 +17,8 @@ from core.values import decode, encode
 
 MOST = 100
 """How many programs of one agent may wait at once."""
+AGAIN = timedelta(hours=1)
+"""How long a program is put off that has what it waited for while no budget is left."""
 OPEN = "open"
 PAGE = 500
 COMPARE: Mapping[str, Callable[[float, float], bool]] = {
@@ -170,6 +172,14 @@ class Waits:
                 if not atom.deprecated and matches(atom.metadata, wait.metadata or {}):
                     return atom, seq
         return None, seq
+
+    async def put_off(self, agent: str, id: str) -> None:
+        """Let a program that can go on, and may not for want of budget, be tried again in `AGAIN`."""
+        key = self._spaces.store.keys.waits(agent)
+        for waiting in await self.of(agent):
+            if waiting.id == id:
+                later = (Wait(until=self._spaces.clock.now() + AGAIN),)
+                await self._spaces.store.run("HSET", key, id, replace(waiting, waits=later).written())
 
     async def forget(self, agent: str, id: str = "") -> int:
         """End a waiting program of an agent, or all of them; answers how many there were."""

@@ -445,3 +445,48 @@ async def test_asking_a_model_from_code_is_paid_for_as_well(house: House) -> Non
             await asyncio.sleep(0.01)
     spent, _ = await used(budgets(house), "agent:assistant")
     assert (spent.tokens, spent.dollars) == (60, 0.004)
+
+
+async def test_what_was_parked_is_taken_up_when_stoa_starts_after_some_days(house: House) -> None:
+    await seat(house)
+    await house.budgets.allow(f"day:{house.clock.now():%Y-%m-%d}", {"turns": 0})
+    llm = ScriptedLLM("Good morning.")
+    async with working(house, llm, lease=0.4):
+        await tell(house, "Wake me")
+        await said(house)
+    house.clock.move(days=3)  # type: ignore[attr-defined]
+    async with working(house, llm, lease=0.4):
+        answers = await said(house, 2)
+    assert answers[1].content == "Good morning."
+
+
+async def test_a_program_that_has_waited_is_kept_until_there_is_budget_for_it(house: House) -> None:
+    await seat(house)
+    day = f"day:{house.clock.now():%Y-%m-%d}"
+    program = "```python\ndish = 'lasagne'\nwait_until('in 1 hour')\nprint('Cook', dish)\n```"
+
+    def reply(messages: Sequence[Message]) -> str:
+        tail = messages[-1].text
+        return "Noted." if "waits" in tail else tail if "<output>" in tail else program
+
+    async with working(house, ScriptedLLM(reply), lease=0.4):
+        await tell(house, "Remind me")
+        await said(house)
+        await house.budgets.allow(day, {"turns": 1})
+        house.clock.move(hours=1)  # type: ignore[attr-defined]
+        while not await _stopped(house):
+            await asyncio.sleep(0.02)
+        await house.budgets.allow(day, {"turns": 9})
+        house.clock.move(hours=1)  # type: ignore[attr-defined]
+        answers = await said(house, 3)
+    assert "Cook lasagne" in answers[2].content
+
+
+async def test_a_parked_change_that_may_be_read_no_more_is_forgotten(house: House) -> None:
+    await seat(house)
+    await house.spaces.create("notes")
+    key = house.store.keys.parked("assistant")
+    await house.store.run("SADD", key, "notes/1#again")
+    async with working(house, ScriptedLLM(""), lease=0.4):
+        while await house.store.run("EXISTS", key):
+            await asyncio.sleep(0.02)
