@@ -13,7 +13,7 @@ from core.decisions import Decisions
 from core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from core.filters import Filter
 from core.permissions import Permission
-from core.requests import WIDTH, Request, frozen, lasting, one_of, quoted, scope_called, thawed
+from core.requests import WIDTH, Request, frozen, lasting, one_of, plain, quoted, scope_called, thawed
 from core.spaces import Actor, Space, Spaces, first_words
 from core.tools import acting
 from core.uses import Uses
@@ -80,6 +80,7 @@ class Asking:
                 details=asked.details(),
                 about=[asked.ref],
                 cause=me.cause,
+                label=me.label,
                 operation=f"request {id}",
             )
         return await self._opened(thawed(record), agent, operation)
@@ -92,6 +93,10 @@ class Asking:
         if WIDTH[given] > WIDTH[asked.scope]:
             raise InvalidInput(
                 f"scope: {asked.asker} asked for {asked.scope} and {given} is more; give no more than that"
+            )
+        if given == "until" and self.decisions.is_over(asked):
+            raise InvalidInput(
+                "scope: no time to come is named in the request; grant it for once or turn, or deny() it"
             )
         if lacking := await self._lacking(me.principal, asked):
             raise PermissionDenied(f"{lacking} {await self._way_up(me.principal, asked)}")
@@ -124,7 +129,7 @@ class Asking:
             atom = await self._approvals.ask(
                 f"{me.principal.id} asks you: {quoted(question)}",
                 asker=me.principal.id,
-                choices=[Choice(one.strip().casefold()[:40], one.strip()[:80]) for one in choices],
+                choices=[Choice(plain(one, 40).casefold(), plain(one, 80)) for one in choices],
                 details={"question": True},
                 cause=me.cause,
                 operation=acting().operation(),
@@ -194,7 +199,7 @@ class Asking:
     async def _opened(self, asked: Request, agent: Agent, operation: str) -> Atom:
         """The request's atom in its room, put there once; that of an agent of the owner's goes on to the owner."""
         me = acting().actor
-        atom = await self._spaces.open(asked.room, Actor(me.principal, me.cause, me.epoch)).put(
+        atom = await self._spaces.open(asked.room, Actor(me.principal, me.cause, me.epoch, label=me.label)).put(
             asked.content,
             comment=first_words(f"request: {asked.what} {lasting(asked.scope, asked.until)}"),
             metadata={**asked.details(), "kind": "request", "status": "open"},

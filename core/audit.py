@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from core.atoms import HOUSE, Atom, Cause, Value, id_from
 from core.errors import NotFound
+from core.labels import Label
 from core.permissions import Permission
 from core.spaces import Actor, Spaces, first_words
 
@@ -30,12 +31,13 @@ class Audit:
         details: Mapping[str, Value] | None = None,
         about: Sequence[str] = (),
         cause: Cause | None = None,
+        label: Label | None = None,
         operation: str = "",
     ) -> Atom:
         """Write down one event: a request, grant, use, refusal, approval or revocation. The same `operation` twice is
-        one atom, so who notes a decision first has made it."""
+        one atom, so who notes a decision first has made it. `label` is that of whoever's words are in it."""
         await self.prepare()
-        space = self._spaces.open(SPACE, Actor(HOUSE, cause or Cause()))
+        space = self._spaces.open(SPACE, Actor(HOUSE, cause or Cause(), label=label))
         metadata: dict[str, Value] = {
             "kind": event,
             "who": who,

@@ -47,6 +47,10 @@ class Decisions:
             operation=f"approval of {asked.id}",
         )
 
+    def is_over(self, asked: Request) -> bool:
+        """Whether the time until which something was asked for is past; also where none was named."""
+        return asked.until is None or asked.until <= self._spaces.clock.now()
+
     async def decide(self, asked: Request, by: Actor, outcome: str, scope: Scope, why: str = "") -> None:
         """Write the decision down; the first one counts. Raises `Conflict` where another was made before."""
         who = by.principal.id
@@ -59,6 +63,7 @@ class Decisions:
             details={**asked.details(), "why": why or asked.why, "scope": scope, "decision": outcome, "by": who},
             about=[asked.ref],
             cause=by.cause,
+            label=by.label,
             operation=f"decided {asked.id}",
         )
         found = (decision.metadata.get("decision"), decision.metadata.get("by"))
@@ -103,7 +108,7 @@ class Decisions:
         """Mark the request as decided, which wakes who asked, and who spawned it if that is not who decided."""
         if by.principal == HOUSE:
             await self._as_house(asked.room)
-        space = self._spaces.open(asked.room, Actor(by.principal, by.cause, by.epoch))
+        space = self._spaces.open(asked.room, Actor(by.principal, by.cause, by.epoch, label=by.label))
         said = f"{outcome}: {asked.what} {lasting(scope, asked.until)}" + (f", because {why}" if why else "")
         return await space.update(
             asked.id,
@@ -159,6 +164,8 @@ class Decisions:
         why = "the owner said no" if status == "no" else "the owner did not answer in time, which means no"
         if status == "yes" and asked.kind == "space" and asked.name not in await self._spaces.names():
             status, why = "no", f"there is no space {asked.name}"
+        if status == "yes" and scope == "until" and self.is_over(asked):
+            status, why = "no", "the time it was asked for was over when the owner answered"
         outcome = "granted" if status == "yes" else "denied"
         try:
             await self.decide(asked, owner, outcome, scope, "" if outcome == "granted" else why)

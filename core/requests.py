@@ -123,7 +123,12 @@ def scope_called(name: str) -> Scope:
 
 def quoted(text: str) -> str:
     """An agent's words as the owner reads them: on one line, in quotes that nothing inside can end, and short."""
-    return f"“{first_words(text.replace('“', '‘').replace('”', '’'), LONGEST_WHY)}”"
+    return f"“{plain(text.replace('“', '‘').replace('”', '’'), LONGEST_WHY)}”"
+
+
+def plain(text: str, most: int) -> str:
+    """The beginning of an agent's words on one line, without what would move or hide the words around them."""
+    return first_words("".join(one if one.isprintable() else " " for one in text), most)
 
 
 def lasting(scope: Scope, until: datetime | None) -> str:
