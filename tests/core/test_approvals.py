@@ -147,4 +147,5 @@ def test_choices_that_are_numbers_are_meant_by_what_they_say() -> None:
     counts = [Choice("2", "2"), Choice("3", "3"), Choice("12", "12")]
     for said, meant in (("2", "2"), ("3", "3"), ("12", "12"), ("1", "2")):
         chosen = pick(said, counts)
-        assert chosen and chosen.id == meant
+        assert chosen is not None
+        assert chosen.id == meant
