@@ -27,6 +27,7 @@ class Lane:
         self._wakes = 0
         self._lease = lease
         self._token = secrets.token_hex(8)
+        self._commits = 0
         keys = store.keys
         self._keys = (keys.lane(agent), keys.lease(agent))
         self._journal = keys.journal(agent)
@@ -120,7 +121,9 @@ class Lane:
         )
         packed = (pack(dict(cursors)), pack(list(messages)), pack(dict(ledger or {})), label)
         seen = -1 if more else self._wakes
-        kept = await self._call("stoa_commit", names, self._token, self._milliseconds, seen, *packed, program, trace)
+        self._commits += 1
+        told = (self._token, self._milliseconds, seen, *packed, program, trace, self._commits)
+        kept = await self._call("stoa_commit", names, *told)
         if kept == -1:
             raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.")
         if kept is not None:

@@ -48,10 +48,14 @@ redis.register_function('stoa_keep', function(KEYS, A)
 end)
 
 -- KEYS 3 journal, 4 cursors, 5 session, 6 ledger, 7 label, 8 waits, 9 programs, 10 traces. token lease-ms wakes cursors
--- messages ledger (msgpack) label (nothing: as it was) program trace: the turn is done, all of it at once; a program that
--- went on in it waits no more. Answers -1 when the lease is gone, the new count of wakes when it is above the given one
--- and the lane is kept, or nothing when the lane is free.
+-- messages ledger (msgpack) label (nothing: as it was) program trace number: the turn is done, all of it at once; a program
+-- that went on in it waits no more. Answers -1 when the lease is gone, the new count of wakes when it is above the given one
+-- and the lane is kept, or nothing when the lane is free. The same `number` of this token again changes nothing.
 redis.register_function('stoa_commit', function(KEYS, A)
+  local commit = A[1] .. '/' .. A[10]
+  if redis.call('HGET', KEYS[1], 'commit') == commit then
+    return redis.call('GET', KEYS[2]) == A[1] and tonumber(redis.call('HGET', KEYS[1], 'wakes') or '0')
+  end
   if redis.call('GET', KEYS[2]) ~= A[1] then return -1 end
   for space, seq in pairs(cmsgpack.unpack(A[4])) do
     if redis.call('HEXISTS', KEYS[4], space) == 1 then redis.call('HSET', KEYS[4], space, seq) end  -- else unsubscribed
@@ -70,6 +74,7 @@ redis.register_function('stoa_commit', function(KEYS, A)
     redis.call('LTRIM', KEYS[10], 0, 199)
   end
   redis.call('DEL', KEYS[3])
+  redis.call('HSET', KEYS[1], 'commit', commit)
   local wakes = tonumber(redis.call('HGET', KEYS[1], 'wakes') or '0')
   if wakes > tonumber(A[3]) then
     redis.call('PEXPIRE', KEYS[2], A[2])

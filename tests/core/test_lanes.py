@@ -1,6 +1,7 @@
 """One agent, one turn at a time, whoever runs it."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from core.atoms import Principal
 from core.errors import LeaseLost
 from core.house import House
 from core.lanes import Lane, next_in_queue, queue, wake
+from core.store import Argument, Store
 
 
 async def test_a_lane_has_one_holder_at_a_time(house: House) -> None:
@@ -130,3 +132,21 @@ async def test_causes_take_turns_however_many_agents_wait_for_one_of_them(house:
     await queue(house.store, "chat/2", "b1")
     order = [await next_in_queue(house.store) for _ in range(6)]
     assert order == ["a1", "b1", "a2", "a3", "a4", None]
+
+
+class SaidTwice(Store):
+    """A store whose connection is always lost before the answer, so that all is said a second time."""
+
+    async def run(self, *command: Argument) -> Any:
+        await super().run(*command)
+        return await super().run(*command)
+
+
+async def test_a_commit_that_is_said_twice_is_made_once(house: House) -> None:
+    lane = Lane(SaidTwice(house.store.link, house.store.keys, house.clock), "ann")
+    await lane.begin()
+    await wake(house.store, "ann")
+    assert await lane.commit({}, [b"one"])
+    assert not await lane.commit({}, [b"two"])
+    assert await house.store.run("LRANGE", house.store.keys.session("ann"), 0, -1) == [b"one", b"two"]
+    assert await wake(house.store, "ann") is not None
