@@ -7,7 +7,7 @@ import sys
 
 from core.atoms import Attachment
 from core.errors import InvalidInput, NotFound
-from core.files import Files
+from core.files import FileDamaged, Files
 
 PLAIN = ("text/plain", "text/markdown", "text/csv", "application/json")
 PARSED = ("text/html", "application/xhtml+xml", "application/pdf")
@@ -37,9 +37,9 @@ class Texts:
             return known
         try:
             text = await text_in(attachment.media_type, await self._files.get(attachment.sha256))
-        except NotFound as error:
+        except (NotFound, FileDamaged) as error:
             log.warning("%s: %s", attachment.name, error)
-            return ""  # it may be copied there yet
+            return ""  # it may be copied there yet, or brought back
         except InvalidInput as error:
             log.warning("%s: %s", attachment.name, error)
             text = ""

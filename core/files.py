@@ -16,6 +16,10 @@ RETRIES = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
 SCHEMES = ("s3://", "gs://", "az://", "https://")
 
 
+class FileDamaged(StoreUnavailable):
+    """The bytes that are kept are not those that were put."""
+
+
 class Files:
     """The files of one Stoa. Nothing is connected before the first is read or written."""
 
@@ -33,12 +37,13 @@ class Files:
         return digest
 
     async def get(self, digest: str) -> bytes:
-        """The bytes; raises `NotFound` where they are not kept, `StoreUnavailable` where they cannot be read."""
+        """The bytes; raises `NotFound` where they are not kept, `StoreUnavailable` where they cannot be read,
+        `FileDamaged` where they are others."""
         data = await self._read(digest)
         if data is None:
             raise NotFound(f"The file {digest[:12]} is not in {self.place}; it was moved away or never copied there.")
         if hashlib.sha256(data).hexdigest() != digest:
-            raise StoreUnavailable(f"The file {digest[:12]} in {self.place} is damaged; bring it back from a backup.")
+            raise FileDamaged(f"The file {digest[:12]} in {self.place} is damaged; bring it back from a backup.")
         return data
 
     async def has(self, digest: str) -> bool:

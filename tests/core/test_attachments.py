@@ -249,3 +249,11 @@ async def test_nothing_is_kept_for_one_who_may_only_read(house: House, space: Sp
     with pytest.raises(PermissionDenied, match="needs write"):
         await house.attachments.attach(house.spaces.open("notes", BOT), atom.id, "a.txt", b"much")
     assert not await house.attachments.files.has(hashlib.sha256(b"much").hexdigest())
+
+
+async def test_a_file_damaged_before_its_text_was_read_hinders_no_search(house: House, space: Space) -> None:
+    atom = await space.put("the plan")
+    changed = await house.attachments.attach(space, atom.id, "plan.txt", b"walrus")
+    digest = changed.attachments[0].sha256
+    (house.settings.home / "files" / digest[:2] / digest).write_bytes(b"rubbish")
+    assert [one.id for one in await space.search("plan")] == [atom.id]
