@@ -15,6 +15,8 @@ UNITS = (1, 1, 1, 1_000_000_000, 1_000)
 """How many of what the store counts make one of each field: it counts in whole numbers."""
 LIVES = {"root": 40 * 86_400, "agent": 0, "day": 40 * 86_400, "month": 400 * 86_400}
 """Seconds an account stays after it was last drawn from; an agent's stays as long as the agent."""
+MOST = 10**15
+"""The most a budget can name, as the store counts it: up to there its numbers are whole."""
 SEPARATOR = "\x1f"
 CHARACTERS_A_TOKEN = 3
 LONG_REPLY = 2_000
@@ -226,8 +228,9 @@ def asked(budget: Mapping[str, float]) -> list[int]:
     if not isinstance(budget, Mapping) or not budget.keys() <= set(FIELDS):
         raise InvalidInput(f"budget: name some of {', '.join(FIELDS)} and how much of each, as in {{'turns': 20}}")
     for field, most in budget.items():
-        if isinstance(most, bool) or not isinstance(most, int | float) or not 0 <= most < 1e6 * 1e6:
-            raise InvalidInput(f"budget: {most!r} {field} is no amount; give a number, 0 or more")
+        unit = UNITS[FIELDS.index(field)]
+        if isinstance(most, bool) or not isinstance(most, int | float) or not 0 <= most <= MOST / unit:
+            raise InvalidInput(f"budget: {most!r} {field} is no amount; give a number from 0 to {amount(MOST / unit)}")
     return [round(budget[field] * unit) if field in budget else -1 for field, unit in zip(FIELDS, UNITS, strict=True)]
 
 

@@ -1,6 +1,7 @@
 """`stoa agent tree` and `stoa agent end`: who spawned whom, what for, with which rights and at what price."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import typer
 
@@ -11,19 +12,32 @@ from core.atoms import OWNER
 from core.budgets import Account, amount
 from core.house import House
 from core.permissions import Permission
+from core.rights import Held, Kind
 
 Rights = Mapping[str, Permission]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An agent with what it may do at this moment and what it has spent."""
+
+    agent: Agent
+    rights: Rights
+    held: Held
+    account: Account
 
 
 async def show(as_json: bool) -> None:
     """The living agents, each under who spawned it."""
     async with opened() as house:
         agents = await house.agents.list()
-        rights = [await house.spaces.held(agent.principal) for agent in agents]
         accounts = await house.budgets.accounts([f"agent:{agent.id}" for agent in agents])
-    found = list(zip(agents, rights, accounts, strict=True))
+        found = [
+            Shown(agent, await house.spaces.held(agent.principal), await house.agents.held(agent), account)
+            for agent, account in zip(agents, accounts, strict=True)
+        ]
     if as_json:
-        print_json([_plain(*one) for one in found])
+        print_json([_plain(one) for one in found])
         return
     typer.echo(OWNER.id)
     _branch(OWNER.id, found, "")
@@ -36,32 +50,34 @@ async def end(id: str) -> None:
     typer.echo(f"Ended: {', '.join(ended)}." if ended else f"{id} has ended before.")
 
 
-def _branch(spawner: str, found: Sequence[tuple[Agent, Rights, Account]], indent: str) -> None:
-    children = [one for one in found if one[0].spawner == spawner]
-    for agent, rights, account in children:
-        last = agent is children[-1][0]
+def _branch(spawner: str, found: Sequence[Shown], indent: str) -> None:
+    children = [one for one in found if one.agent.spawner == spawner]
+    for one in children:
+        agent, last = one.agent, one is children[-1]
         typer.echo(f"{indent}{'└─' if last else '├─'} {agent.id}  {one_line(agent.task, 80) or 'a coordinator'}")
         under = f"{indent}{'   ' if last else '│  '}"
-        more = any(one[0].spawner == agent.id for one in found)
-        for line in _told(agent, rights, account):
+        more = any(other.agent.spawner == agent.id for other in found)
+        for line in _told(one):
             typer.echo(f"{under}{'│' if more else ' '}  {line}")
         _branch(agent.id, found, under)
 
 
-def _told(agent: Agent, rights: Rights, account: Account) -> list[str]:
-    lines = [f"may: {may(agent, rights)}"]
-    if account.limits:
-        lines.append(f"at most: {', '.join(f'{amount(most)} {field}' for field, most in account.limits.items())}")
-    lines.append(f"spent: {spent(account)}")
+def _told(one: Shown) -> list[str]:
+    lines = [f"may: {may(one.rights, one.held)}"]
+    if one.account.limits:
+        lines.append(f"at most: {', '.join(f'{amount(most)} {field}' for field, most in one.account.limits.items())}")
+    lines.append(f"spent: {spent(one.account)}")
     return lines
 
 
-def may(agent: Agent, rights: Rights) -> str:
-    """What an agent may do, on one line: its spaces with the permission, its tools, its secrets by name."""
+def may(rights: Rights, held: Held) -> str:
+    """What an agent may do at this moment, on one line: its spaces with the permission, its tools, secrets, models."""
     parts = [", ".join(f"{name} ({level})" for name, level in rights.items()) or "no spaces"]
-    parts += [
-        f"{kind} {', '.join(names)}" for kind, names in (("tools", agent.tools), ("secrets", agent.secrets)) if names
-    ]
+    kinds: tuple[Kind, ...] = ("tool", "secret", "model")
+    for kind in kinds:
+        names = held.names(kind)
+        names += [f"{name} (to pass on)" for name in held.names(kind, passing=True) if name not in names]
+        parts += [f"{kind}s {', '.join(names)}"] if names else []
     return "; ".join(parts)
 
 
@@ -72,15 +88,16 @@ def spent(account: Account) -> str:
     return f"{', '.join(f'{n:,} {word}' + 's' * (n != 1) for word, n in counts)}, ${used.dollars:.4f}"
 
 
-def _plain(agent: Agent, rights: Rights, account: Account) -> dict[str, object]:
+def _plain(one: Shown) -> dict[str, object]:
+    agent, account = one.agent, one.account
     return {
         "id": agent.id,
         "spawner": agent.spawner,
         "task": agent.task,
-        "model": agent.model,
-        "spaces": {name: str(level) for name, level in rights.items()},
-        "tools": list(agent.tools),
-        "secrets": list(agent.secrets),
+        "model": one.held.model(),
+        "spaces": {name: str(level) for name, level in one.rights.items()},
+        "tools": one.held.names("tool"),
+        "secrets": one.held.names("secret"),
         "limits": dict(account.limits),
         "turns": account.used.turns,
         "spawns": account.used.spawns,

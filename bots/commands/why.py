@@ -54,12 +54,12 @@ async def _lines(house: House, link: Link) -> list[str]:
     lines = []
     if link.agent:
         for agent in await above(house, link.agent):
-            rights = await house.spaces.held(agent.principal)
+            rights, held = await house.spaces.held(agent.principal), await house.agents.held(agent)
             ended = " (has ended)" if agent.status == "dead" else ""
             lines.append(
                 f"{agent.id}{ended}, spawned by {agent.spawner}: {one_line(agent.task, 80) or 'a coordinator'}"
             )
-            lines.append(f"   may: {may(agent, rights)}")
+            lines.append(f"   may: {may(rights, held)}")
     return lines
 
 

@@ -64,6 +64,10 @@ async def test_the_tree_names_what_for_with_which_rights_and_at_what_price(house
         "         at most: 3 turns",
         "         spent: 0 turns, 0 spawns, 0 tokens, $0.0000",
     ]
+    (owned,) = await house.agents.rights.all(["assistant"])
+    (given,) = [grant for grant in owned.grants if grant.kind == "tool"]
+    await house.agents.rights.take(given)
+    assert f"chat (write), {child.space} (grant)\n" in stoa(home, "agent", "tree")
     assert stoa(home, "agent", "end", child.id) == f"Ended: {child.id}.\n"
     assert [agent["id"] for agent in json.loads(stoa(home, "agent", "tree", "--json"))] == ["assistant"]
 

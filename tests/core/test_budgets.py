@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.atoms import Cause, Principal
 from core.budgets import Amounts, Budgets, Purse
-from core.errors import BudgetSpent, LeaseLost, PermissionDenied
+from core.errors import BudgetSpent, InvalidInput, LeaseLost, PermissionDenied
 from core.house import House, open_house
 from core.llm import Message, Usage
 from core.news import gather
@@ -490,3 +490,9 @@ async def test_a_parked_change_that_may_be_read_no_more_is_forgotten(house: Hous
     async with working(house, ScriptedLLM(""), lease=0.4):
         while await house.store.run("EXISTS", key):
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("much", [{"dollars": 1e11}, {"tokens": 1e300}, {"turns": float("inf")}])
+async def test_a_budget_beyond_all_counting_is_refused_in_words(house: House, much: dict[str, float]) -> None:
+    with pytest.raises(InvalidInput, match="give a number from 0 to"):
+        await house.budgets.allow("agent:ann", much)
