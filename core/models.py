@@ -11,6 +11,7 @@ from core.offline import OfflineLLM
 from core.providers import ATTEMPTS, Provider
 from core.secrets import Secrets
 from core.settings import Settings
+from core.vault import Vault
 
 COOL = 60.0
 """Seconds for which a model that failed is passed over."""
@@ -38,7 +39,7 @@ def connect(settings: Settings, embedder: Embedder) -> LLM:
         for name, url in zip(chosen, urls, strict=False)
     ]
     model = models[0] if len(models) == 1 else Fallbacks(models)
-    return Recorder(model, settings.record, Secrets()) if settings.record else model
+    return Recorder(model, settings.record, Secrets(vault=Vault(settings.home))) if settings.record else model
 
 
 def named(name: str, url: str = "", patience: float = 120, attempts: int = ATTEMPTS) -> LLM:
