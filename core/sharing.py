@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from core.atoms import OWNER
+from core.atoms import OWNER, new_id
 from core.checks import check_id, checked_moment
 from core.errors import InvalidInput
 from core.handles import Handle
@@ -97,7 +97,7 @@ class Shared(Handle):
         ends = 0 if until is None else milliseconds(checked_moment(until, "until"))
         if ends and ends <= self._store.now():
             raise InvalidInput(f"until {until} is past; give a time to come, or none for a standing grant")
-        call = self._call("", comment or f"shared {given} with {principal}")
+        call = self._call(new_id(), comment or f"shared {given} with {principal}")
         passable = self._store.reading("stoa_passable", self.id, self.holder.id)
         if given and await self._store.run(*passable) >= max(given, needed):  # where to look first, then the right
             await self._store.run("SADD", self._store.keys.held(principal), self.id)

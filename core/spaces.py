@@ -242,4 +242,4 @@ class Space(Shared, Revised, Linked):
     async def describe(self, description: str) -> None:
         """Say anew what convention holds here; needs grant."""
         check_content(description)
-        await self._store.mutate("stoa_describe", self.id, *self._call("", "described"), description)
+        await self._store.mutate("stoa_describe", self.id, *self._call(new_id(), "described"), description)

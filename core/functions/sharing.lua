@@ -14,11 +14,18 @@ redis.register_function('stoa_create', function(KEYS, A)
   return {1, announce(k, c, 'create', '', 0)}
 end)
 
+-- Whether this operation was done before. Said again after an answer that was lost, it may not undo what others have
+-- done since: describe anew, or take a right back.
+local function done_before(k, c)
+  return not redis.call('SET', k:operation(c.operation), 0, 'EX', REMEMBER, 'NX')
+end
+
 -- who ... comment | description
 redis.register_function('stoa_describe', function(KEYS, A)
   local k, c = keys(KEYS, A[5]), call(A)
   local refused = refusal(k, c.who, GRANT) or fenced(k, c.who, c.epoch)
   if refused then return refused end
+  if done_before(k, c) then return {1, 0} end
   redis.call('HSET', k.space, 'description', A[9], 'outside', c.outside and 1 or 0)
   return {1, announce(k, c, 'describe', '', 0)}
 end)
@@ -36,6 +43,7 @@ redis.register_function('stoa_share', function(KEYS, A)
   local principal, given, needed = A[9], tonumber(A[10]), tonumber(A[11])
   local refused = refusal(k, c.who, math.max(given, needed, READ), true) or fenced(k, c.who, c.epoch)
   if refused then return refused end
+  if done_before(k, c) then return {given, 0} end
   local id = A[14] or ''
   local fresh = {c.who, given, tonumber(A[12]), tonumber(A[13]), id}
   local all = given == 0 and reaches(k, c.who, GRANT, true, {})

@@ -1,6 +1,7 @@
 """Whatever is granted, passed on and taken back: nobody holds more than the chain of who gave it to them."""
 
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from core.atoms import OWNER, Principal, new_id
 from core.errors import InvalidInput, NotFound, PermissionDenied, StoaError
 from core.house import House
 from core.permissions import Permission
-from core.store import pack
+from core.store import Argument, Store, pack
 from core.testing import MovableClock
 
 ANN = Principal("ann")
@@ -157,3 +158,27 @@ async def test_grants_written_before_they_had_a_time_are_still_read(house: House
 def test_a_word_that_is_no_permission_is_refused(word: str) -> None:
     with pytest.raises(InvalidInput, match="use read, append, write or grant"):
         Permission.parse(word)
+
+
+class SaidTwice(Store):
+    """A store whose connection is lost before each answer, and where others act before all is said again."""
+
+    meanwhile: Callable[[], Awaitable[object]]
+
+    async def mutate(self, function: str, space: str, *arguments: Argument) -> tuple[int, list[bytes | None]]:
+        await super().mutate(function, space, *arguments)
+        await self.meanwhile()
+        return await super().mutate(function, space, *arguments)
+
+
+async def test_what_is_said_again_undoes_nothing_that_others_did_since(house: House) -> None:
+    space = await house.spaces.create("diary")
+    again = await house.spaces.create("diary")
+    again._store = store = SaidTwice(house.store.link, house.store.keys, house.clock)
+    store.meanwhile = lambda: space.revoke("ann")
+    await again.share("ann", "write")
+    assert await house.spaces.open("diary", ANN).permission() == Permission.NONE
+    store.meanwhile = lambda: space.describe("newer")
+    await again.describe("older")
+    assert await space.description() == "newer"
+    assert [change.operation for change in await space.changes(1)] == ["share", "revoke", "describe", "describe"]
