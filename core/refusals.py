@@ -58,6 +58,8 @@ def translated(error: Exception) -> StoaError:
             return InvalidInput(
                 f"The content would have {int(rest):,} bytes, one atom holds {LONGEST_CONTENT:,}; split it."
             )
+        case "TOOMUCH":
+            return InvalidInput(f"The atom would have {rest}, more than one holds; put another that refers to it.")
         case "FENCED":
             return LeaseLost(f"Another worker has taken over the turn of {rest}.")
         case "MISCONF":

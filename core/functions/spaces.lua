@@ -8,6 +8,7 @@
 local READ, APPEND, WRITE, GRANT = 1, 2, 3, 4
 local FIELDS = {'ver', 'c', 'm', 'f', 'by', 'o', 'ct', 't', 'sp', 'l'}
 local NUMBERS, REMEMBER, LONGEST = 16, '86400', 1048576
+local MOST_METADATA, MOST_REFERENCES = 260, 1000  -- four entries are the store's own: of a claim, and of files
 local TRUST = {owner = 3, agent = 2, outside = 1}
 
 -- The space's other keys, each spelled when it is first asked for.
@@ -278,6 +279,20 @@ local function end_claim(k, id, was, d)
   end
 end
 
+-- Refuses what would be too much for one atom, however it came together; each call by itself is bounded before.
+local function too_much(was, d)
+  local before = was.m ~= '' and cmsgpack.unpack(was.m) or {}
+  local after, links, count = {}, was.f ~= '' and cmsgpack.unpack(was.f) or {}, 0
+  for key in pairs(before) do after[key] = true end
+  for _, entry in ipairs(d.patch or {}) do after[entry[1]] = entry[2] and true or nil end
+  for _ in pairs(after) do count = count + 1 end
+  if count > MOST_METADATA then return redis.error_reply('TOOMUCH ' .. count .. ' metadata entries') end
+  count = 0
+  for name, ids in pairs(d.references or {}) do links[name] = ids end
+  for _, ids in pairs(links) do count = count + #ids end
+  if count > MOST_REFERENCES then return redis.error_reply('TOOMUCH ' .. count .. ' references') end
+end
+
 -- Mutations --------------------------------------------------------------------------------------------------------
 
 -- who origin epoch operation now root depth comment | id content vector metadata references
@@ -341,6 +356,10 @@ redis.register_function('stoa_update', function(KEYS, A)
   if A[18] ~= '' and TRUST[A[18]] < TRUST[c.origin] then d.origin = A[18] end
   if A[15] ~= '' then d.patch = cmsgpack.unpack(A[15]) end
   if string.find(flags, 'f', 1, true) then d.references, d.packed = cmsgpack.unpack(A[16]), A[16] end
+  if #was.m + #was.f + #A[15] + #A[16] > 4 * MOST_METADATA then  -- an entry or a reference takes four bytes at least
+    local much = too_much(was, d)
+    if much then return much end
+  end
   if string.find(flags, 'a', 1, true) then redis.call('SADD', k.unembedded, id) end
   if string.find(flags, 'd', 1, true) then d.deprecated = true end
   if string.find(flags, 'u', 1, true) then d.deprecated = false end

@@ -156,3 +156,16 @@ async def test_a_refused_share_leaves_no_trace(house: House) -> None:
     with pytest.raises(NotFound):
         await house.spaces.open("tasks", Principal("ann")).share("bob", "read")
     assert await house.store.run("EXISTS", house.store.keys.held("bob")) == 0
+
+
+async def test_changes_together_give_an_atom_no_more_than_one_may(house: House) -> None:
+    space = await house.spaces.create("much")
+    atom = await space.put("one", metadata={f"a{n}": "" for n in range(200)})
+    with pytest.raises(InvalidInput, match="400 metadata entries"):
+        await space.update(atom.id, comment="more", metadata={f"b{n}": "" for n in range(200)})
+    await space.update(atom.id, comment="others", metadata={f"a{n}": None for n in range(200)} | {"b": "yes"})
+    await space.update(atom.id, comment="links", references={"of": [f"x{n}" for n in range(900)]})
+    with pytest.raises(InvalidInput, match="1800 references"):
+        await space.update(atom.id, comment="more", references={"by": [f"x{n}" for n in range(900)]})
+    now = await space.get(atom.id)
+    assert (now.version, now.metadata, list(now.references)) == (3, {"b": "yes"}, ["of"])
