@@ -10,6 +10,7 @@ from core.errors import BudgetSpent, ModelUnavailable, StoaError
 from core.governor import Governor
 from core.llm import LLM, Message, whole
 from core.news import News
+from core.secrets import Secrets
 from core.sessions import EARLIER, read_message, turns_of, write_message
 from core.store import Store
 
@@ -38,10 +39,11 @@ class Compaction:
     the cursors.
     """
 
-    def __init__(self, store: Store, governor: Governor, most: int) -> None:
+    def __init__(self, store: Store, governor: Governor, secrets: Secrets, most: int) -> None:
         """A transcript of more than `most` characters is brought to half of that."""
         self._store = store
         self._governor = governor
+        self._secrets = secrets
         self._most = most
         self._long: asyncio.Queue[Long] = asyncio.Queue()
 
@@ -58,6 +60,8 @@ class Compaction:
                 await self.shorten(long)
             except StoaError as error:  # the next turn will find it too long again
                 log.warning("%s: %s", long.agent.id, error)
+            except Exception:
+                log.exception("%s: its transcript could not be made short", long.agent.id)
 
     async def shorten(self, long: Long) -> bool:
         """Put notes in the place of the older turns; False if there was nothing to do, or somebody else has done it."""
@@ -89,7 +93,7 @@ class Compaction:
         if long.llm.name == "offline":
             return ""
         text = "\n\n".join(f"[{message.role}]\n{message.text}" for turn in old for message in turn)
-        question = [Message("system", NOTES), Message("user", text)]
+        question = [Message("system", NOTES), Message("user", self._secrets.without(text))]
         news = replace(long.news, turn=f"{long.news.turn}.notes")
         purse = self._governor.purse(long.agent, news, 0)
         try:

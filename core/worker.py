@@ -74,7 +74,7 @@ class Worker:
         self._contexts = Contexts(house.spaces, house.embedder, house.settings.injected_tokens)
         self._waits = Waits(house.spaces)
         self._governor = Governor(house.budgets, house.spaces, house.agents)
-        self._compaction = Compaction(house.store, self._governor, house.settings.session_characters)
+        self._compaction = Compaction(house.store, self._governor, house.secrets, house.settings.session_characters)
         self._postponed = Postponed(house.store)
         self._models: dict[str, LLM] = {}
         self._dockets: dict[str, Docket] = {}

@@ -11,6 +11,7 @@ from core.llm import Message, Usage
 from core.sessions import EARLIER, Session, turns_of
 from core.settings import Settings, load
 from core.testing import ScriptedLLM
+from core.vault import Vault
 from tests.core.scenes import said, seat, tell, working
 
 
@@ -134,6 +135,37 @@ async def test_notes_are_paid_for(house: House) -> None:
         await shortened(house)
         spent = await house.store.run("HGETALL", house.store.keys.spending(f"{house.clock.now():%Y-%m-%d}"))
     assert any(b"900" in value or int(value) >= 900 for value in spent.values() if value.isdigit())
+
+
+async def test_no_secret_is_shown_to_who_writes_the_notes(house: House) -> None:
+    await seat(house)
+    Vault(house.settings.home).put("BANK", "hush-hush-42")
+    llm = Chatty()
+    async with working(house, llm):
+        await tell(house, "The code of the bank is hush-hush-42.")
+        await said(house)
+        await talk(house, 5, before=1)
+        await shortened(house)
+    assert "The code of the bank is [secret BANK]." in llm.asked_for_notes[0][1].text
+    assert not any("hush-hush-42" in message.text for asked in llm.seen for message in asked)
+
+
+async def test_a_worker_outlives_notes_that_fail_in_a_way_nobody_expected(house: House) -> None:
+    class Broken(Chatty):
+        async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str | Usage]:
+            if "You keep the notes" in messages[0].text:
+                self.asked_for_notes.append(list(messages))
+                raise RuntimeError("a fault of the library")
+            async for piece in super().reply(messages):
+                yield piece
+
+    await seat(house)
+    llm = Broken()
+    async with working(house, llm):
+        await talk(house, 6)
+        while not llm.asked_for_notes:
+            await asyncio.sleep(0.02)
+        await talk(house, 1, before=6)
 
 
 async def test_of_an_injected_space_as_much_is_shown_as_its_budget_holds(house: House) -> None:
