@@ -28,13 +28,18 @@ class Cards:
         await self._approvals.prepare()
         space = self._spaces.open(SPACE, OWNER)
         after = await space.newest()
+        asked = set[str]()
         with contextlib.suppress(NotFound):  # no search index yet: nothing was ever asked
             for atom in await self._approvals.waiting():
                 await self._show(atom)
+                asked.add(atom.id)
         async for change in space.follow(after):
             if change.atom:
                 atom = await space.get(change.atom)
-                await (self._show(atom) if atom.metadata.get("status") == "open" else self._settle(atom))
+                if atom.metadata.get("status") != "open":
+                    await self._settle(atom)
+                elif atom.id not in asked:  # asked after we began, so not shown yet
+                    await self._show(atom)
 
     async def answer(self, message: InboundMessage) -> bool:
         """Take a message as an answer: a pressed choice, or a word in reply to a card; False if it is neither.
