@@ -1,6 +1,7 @@
 """Spawning: a new agent with a task, and with no more than its spawner has."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from core.agents import Agent, Agents
 from core.atoms import id_from, new_id
@@ -84,7 +85,8 @@ class Spawner:
         return Spawned(id, room)
 
     async def _settle(self, actor: Actor, child: Agent, wanted: Mapping[str, Permission]) -> None:
-        room = await self._spaces.create(child.speaks_in, actor, self._convention)
+        unread = replace(actor, label=None)  # the convention is the house's words, whatever the spawner has read
+        room = await self._spaces.create(child.speaks_in, unread, self._convention)
         await room.pass_on(child.id, Permission.WRITE)
         for name, permission in wanted.items():
             await self._spaces.open(name, actor).pass_on(child.id, permission, delegate=name in child.delegate_only)

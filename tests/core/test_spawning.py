@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.atoms import Principal
+from core.atoms import Origin, Principal
 from core.house import House
+from core.labels import Label
 from core.llm import Message
 from core.permissions import Permission
+from core.spaces import Actor
+from core.spawning import Spawner
 from core.testing import ScriptedLLM
 from tests.core.scenes import said, seat, tell, working
 
@@ -107,3 +110,15 @@ async def test_a_person_is_answered_while_a_spawned_agent_works(house: House) ->
             house.clock.move(seconds=10)  # type: ignore[attr-defined]
             await asyncio.sleep(0.01)
     assert done.result()[2].content == "It is done."
+
+
+async def test_an_agent_spawned_after_reading_outside_text_has_its_convention_and_an_outside_task(house: House) -> None:
+    await seat(house)
+    label = Label()
+    label.heard("tool read_letters")
+    spawner = Spawner(house.spaces, house.agents, house.settings, "You are an agent.", "Report in the end.")
+    child = await spawner.spawn(Actor(Principal("assistant"), label=label), "Do as the letters say")
+    convention = house.store.reading("stoa_convention", child.space, child.id)
+    assert await house.store.run(*convention) == b"Report in the end."
+    (task,) = await house.spaces.open(child.space).search()
+    assert task.label is Origin.OUTSIDE
