@@ -38,5 +38,5 @@ class Questions:
 
 
 def _text(message: OutboundMessage) -> str:
-    choices = "\n".join(f"- {n}  {choice.label}" for n, choice in enumerate(message.choices, 1))
+    choices = "\n".join(f"{n}. {choice.label}" for n, choice in enumerate(message.choices, 1))
     return f"{message.text}\n{choices}\n\nAnswer with a number or a word."

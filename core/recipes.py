@@ -103,11 +103,11 @@ def meant(recipe: Recipe) -> tuple[str, ...]:
 
 
 async def nearest(recipes: Sequence[Recipe], text: str, embedder: Embedder, limit: int = 8) -> list[Example]:
-    """For each recipe the ask nearest to the text, the nearest recipes first; recipes with the same code once.
+    """For each recipe the ask nearest to the text, the nearest recipes first; recipes that teach the same once.
 
     Asks that say the same with other values (score above 1) are nearer than any that only mean alike.
     """
-    different = list({recipe.code: recipe for recipe in recipes}.values())
+    different = list({(recipe.code, recipe.asks): recipe for recipe in recipes}.values())
     found = await asyncio.to_thread(_recognised, different, text)  # some hundred patterns: not on the event loop
     found.sort(key=lambda example: -example.score)
     if found and found[0].score > WELL_SAID:  # meaning has nothing to add, and the first time costs seconds

@@ -98,7 +98,7 @@ def test_at_a_terminal_one_question_is_asked_after_the_other() -> None:
     choices = (Choice("a:once", "Yes, once"), Choice("a:no", "No"))
     assert questions.answer("1") == ""
     assert questions.ask("m1", OutboundMessage("hall", "First?", choices=choices)).startswith(
-        "First?\n- 1  Yes, once\n- 2  No"
+        "First?\n1. Yes, once\n2. No"
     )
     later = (Choice("b:once", "Yes, once"), Choice("b:no", "No"))
     assert questions.ask("m2", OutboundMessage("hall", "Second?", choices=later)) == ""

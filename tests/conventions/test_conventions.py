@@ -213,3 +213,4 @@ async def test_a_report_on_something_unknown_says_that_nothing_was_found(person:
     await person.says("add buy eggs to my tasks")
     await person.says("look into the submarine in the background")
     assert "nothing about the submarine" in await person.hears()
+    assert "no reminder waiting" in await person.says("cancel the reminder about the submarine")

@@ -107,6 +107,14 @@ async def test_the_same_words_with_other_values_are_nearest_then_what_means_alik
     assert alike[0].recipe.title == "List the tasks"
 
 
+async def test_recipes_for_different_asks_are_different_though_their_code_is_the_same(embedder: LocalEmbedder) -> None:
+    refusal = Recipe("Tell of a refusal", ("reminder refused: no",), "print(change.content)\n", "agent")
+    report = Recipe("Pass a report on", ("report: all done",), "print(change.content)\n", "agent")
+    for comment, title in [("reminder refused: there is none", refusal.title), ("report: it rains", report.title)]:
+        found = await nearest([refusal, report, refusal], comment, embedder)
+        assert [example.recipe.title for example in found] == [title]
+
+
 async def test_examples_are_turns_that_ask_and_are_answered_with_code(embedder: LocalEmbedder) -> None:
     recipes = [bind(r, "tasks") for r in parse(TASKS).recipes]
     changed = [

@@ -12,7 +12,7 @@ async def test_the_assistant_asks_for_what_it_may_not_read_and_goes_on_when_you_
     async with someone_at(tmp_path) as person:
         person.type("look for the door code in the space diary")
         await person.until("assistant asks to read the space “diary”", seconds=90)
-        await person.until("- 1  Yes, once")
+        await person.until("1. Yes, once")
         await person.until("Answer with a number or a word", seconds=90)
         await person.pull_the_plug()
     async with someone_at(tmp_path) as person:
