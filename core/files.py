@@ -1,5 +1,10 @@
-"""Files: bytes kept once each under their SHA-256, in the data directory or in an object store."""
+"""Files: bytes kept once each under their SHA-256, in the data directory or in an object store.
 
+The store is called from threads of ours, which the end of the event loop waits for. obstore's own asynchronous calls
+answer from threads that nobody waits for, and one that is still awake when Python ends aborts the process.
+"""
+
+import asyncio
 import hashlib
 from datetime import timedelta
 from pathlib import Path
@@ -51,7 +56,7 @@ class Files:
         import obstore
 
         try:
-            await obstore.head_async(self._store(), _path(digest))
+            await asyncio.to_thread(obstore.head, self._store(), _path(digest))
         except FileNotFoundError:
             return False
         except obstore.exceptions.BaseError as error:
@@ -71,7 +76,7 @@ class Files:
         import obstore
 
         try:
-            return bytes(await (await obstore.get_async(self._store(), _path(name))).bytes_async())
+            return await asyncio.to_thread(lambda: bytes(obstore.get(self._store(), _path(name)).bytes()))
         except FileNotFoundError:
             return None
         except obstore.exceptions.BaseError as error:
@@ -81,7 +86,7 @@ class Files:
         import obstore
 
         try:
-            await obstore.put_async(self._store(), _path(name), data)
+            await asyncio.to_thread(obstore.put, self._store(), _path(name), data)
         except (obstore.exceptions.BaseError, OSError) as error:
             raise self._unavailable(error) from None
 

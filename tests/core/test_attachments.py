@@ -3,10 +3,12 @@
 import asyncio
 import hashlib
 import io
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -257,3 +259,20 @@ async def test_a_file_damaged_before_its_text_was_read_hinders_no_search(house: 
     digest = changed.attachments[0].sha256
     (house.settings.home / "files" / digest[:2] / digest).write_bytes(b"rubbish")
     assert [one.id for one in await space.search("plan")] == [atom.id]
+
+
+def test_only_threads_that_the_end_waits_for_answer(tmp_path: Path) -> None:
+    answering = list[threading.Thread]()
+
+    class Loop(asyncio.SelectorEventLoop):
+        def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, **options: Any) -> asyncio.Handle:  # type: ignore[override]
+            answering.append(threading.current_thread())
+            return super().call_soon_threadsafe(callback, *args, **options)
+
+    async def work(files: Files) -> None:
+        assert await files.get(await files.put(b"stock")) == b"stock"
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(work(Files(tmp_path)))
+    assert answering
+    assert not [thread for thread in answering if thread.daemon]

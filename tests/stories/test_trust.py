@@ -32,7 +32,7 @@ async def test_an_agent_asks_its_spawner_which_asks_you_and_what_you_gave_can_be
     async with someone_at(tmp_path) as person:
         person.type("have an agent look for the door code in the space diary")
         await person.until("an agent of assistant, asks to read the space “diary”", seconds=90)
-        await person.until("- 2  Yes, for this task")
+        await person.until("2. Yes, for this task")
         await person.until("Answer with a number or a word", seconds=90)
         (waiting,) = json.loads(await stoa(tmp_path, "approval", "list", "--json"))
         assert waiting["choices"]["no"] == "No"
