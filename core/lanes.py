@@ -158,3 +158,21 @@ async def next_in_queue(store: Store) -> str | None:
     """The background agent whose turn it is, the causes taking turns; None when nobody waits."""
     agent = await store.run("FCALL", "stoa_next", 1, store.keys.queue())
     return None if agent is None else agent.decode()
+
+
+async def without_turn(store: Store, lost_after: float) -> list[str]:
+    """The living agents that have no turn under way, and none that was queued within the last `lost_after` seconds."""
+    keys = store.keys
+    agents = [id.decode() for id in await store.run("SMEMBERS", keys.agents())]
+    (seconds, micros), *found = await store.together(
+        ["TIME"],
+        *(["EXISTS", keys.lease(agent)] for agent in agents),
+        *(["HGET", keys.lane(agent), "queued"] for agent in agents),
+    )
+    long_ago = int(seconds) * 1000 + int(micros) // 1000 - lost_after * 1000
+    leases, queued = found[: len(agents)], found[len(agents) :]
+    return [
+        agent
+        for agent, lease, since in zip(agents, leases, queued, strict=True)
+        if not lease and float(since or "-inf") < long_ago
+    ]

@@ -94,10 +94,13 @@ async def _taken_up(spaces: Spaces, agent: Agent, parked: Sequence[str]) -> list
     return found
 
 
-async def behind(spaces: Spaces) -> list[str]:
-    """The agents that are to have a turn: for what lies behind their cursors, or because theirs was cut off."""
+async def behind(spaces: Spaces, among: Sequence[str] | None = None) -> list[str]:
+    """The agents that are to have a turn, of all or `among` these: for what lies behind their cursors, or because
+    theirs was cut off."""
     store, keys = spaces.store, spaces.store.keys
-    agents = [id.decode() for id in await store.run("SMEMBERS", keys.agents())]
+    if among is None:
+        among = [id.decode() for id in await store.run("SMEMBERS", keys.agents())]
+    agents = list(among)
     cursors = await store.together(*(["HGETALL", keys.cursors(agent)] for agent in agents))
     cursors_of = {
         agent: {space.decode(): int(seq) for space, seq in places.items()}

@@ -17,7 +17,7 @@ from core.contexts import Contexts
 from core.errors import LeaseLost, StoaError
 from core.governor import Governor
 from core.house import House
-from core.lanes import LEASE, Lane, next_in_queue, queue, wake
+from core.lanes import LEASE, Lane, next_in_queue, queue, wake, without_turn
 from core.llm import LLM
 from core.models import connect
 from core.news import behind
@@ -239,8 +239,8 @@ class Worker:
             try:
                 await self._house.spaces.give_back()
                 await self._postponed.take_up_due()
-                for agent in await behind(self._house.spaces):
-                    await self._wake(agent, lost_after=self._lease)
+                late = await behind(self._house.spaces, await without_turn(self._store, self._lease))
+                await asyncio.gather(*(self._wake(agent, lost_after=self._lease) for agent in late))
                 await self._tending.everywhere()
             except StoaError as error:
                 log.warning("%s", error)
