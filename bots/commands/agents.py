@@ -4,6 +4,7 @@ import typer
 
 from bots.commands.opening import opened, print_json, print_table, when
 from channels.rendering import one_line, visible
+from core.waits import Waits
 
 
 async def list_all(as_json: bool) -> None:
@@ -29,9 +30,10 @@ async def show(id: str, as_json: bool) -> None:
     async with opened() as house:
         agent = await house.agents.get(id)
         connected = {name: str(level) for name, level in (await house.spaces.held(agent.principal)).items()}
+        waiting = [(one.id, one.words(house.clock.now()), one.line) for one in await Waits(house.spaces).of(id)]
         zone, model = house.clock.zone, agent.model or house.settings.model
     if as_json:
-        print_json({**agent.model_dump(mode="json"), "spaces": connected})
+        print_json({**agent.model_dump(mode="json"), "spaces": connected, "waits": waiting})
         return
     print_table(
         [
@@ -44,6 +46,7 @@ async def show(id: str, as_json: bool) -> None:
             ("speaks in", agent.speaks_in or "no space of its own"),
             ("tools", ", ".join(agent.tools) or "none"),
             ("secrets", ", ".join(agent.secrets) or "none"),
+            *(("waits", f"{words}, in: {one_line(line, 60)}") for _, words, line in waiting),
         ]
     )
     typer.echo(f"\n{visible(agent.instructions).strip()}")

@@ -46,14 +46,14 @@ class Person:
         return rest
 
 
-def environment(home: Path) -> dict[str, str]:
-    """What a new user has: a data directory of their own and no settings."""
+def environment(home: Path, **settings: str) -> dict[str, str]:
+    """What a new user has: a data directory of their own, and no settings but those that are given."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("STOA_", "REDIS_"))}
-    return kept | {"STOA_HOME": str(home), "STOA_TIMEZONE": "Europe/Paris"}
+    return kept | {"STOA_HOME": str(home), "STOA_TIMEZONE": "Europe/Paris"} | settings
 
 
 @contextlib.asynccontextmanager
-async def someone_at(home: Path) -> AsyncIterator[Person]:
+async def someone_at(home: Path, **settings: str) -> AsyncIterator[Person]:
     """A person at a terminal with Stoa running; whatever happens, it is not left behind."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -61,7 +61,7 @@ async def someone_at(home: Path) -> AsyncIterator[Person]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env=environment(home),
+        env=environment(home, **settings),
     )
     try:
         yield Person(process)
