@@ -80,7 +80,7 @@ class Worker:
         self._dockets: dict[str, Docket] = {}
         self._running: set[asyncio.Task[Any]] = set()
         self._tending = Tending(house.spaces)
-        self._changed: asyncio.Queue[str] = asyncio.Queue()
+        self._changed: asyncio.Queue[tuple[str, bool]] = asyncio.Queue()
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then is taken up by the next worker."""
@@ -216,18 +216,18 @@ class Worker:
             for agent in change.subscribers:
                 with contextlib.suppress(StoaError):  # the reconciler finds what is missed here
                     await self._wake(agent)
-            self._changed.put_nowait(change.space)
+            self._changed.put_nowait((change.space, bool(change.subscribers)))
             if change.space in self._waits.watched:
                 self._waits.changed.set()
 
     async def _tend(self) -> None:
-        """Do what changes leave to be done in their spaces; the first time, learn the recipes, too."""
+        """Do what changes leave to be done in their spaces; when the first agent is woken, learn the recipes, too."""
         learned = False
         while True:
-            space = await self._changed.get()
+            space, woken = await self._changed.get()
             try:
                 await self._tending.space(space)
-                if not learned:
+                if woken and not learned:
                     await self._contexts.learn()
                     learned = True
             except StoaError as error:  # a search makes up for it
