@@ -1,22 +1,26 @@
 """What a channel is: something that listens to a platform, sends to it, and can reach one person on it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
 from channels.dialects import Dialect
 from core.approvals import Choice
 
+Kind = Literal["message", "edit", "deletion", "reaction", "home", "lost"]
+
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that came with a message; `read` fetches its bytes and may be asked once more if that failed."""
+    """A file that came with a message; a channel that has any reads it (`ReadsFiles`)."""
 
     name: str
     media_type: str
     size: int
     """In bytes, as the platform says."""
-    read: Callable[[], Awaitable[bytes]]
+    place: str
+    """Where the platform keeps it; never a place that holds a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +30,24 @@ class InboundMessage:
     conversation: str
     """The platform's name for a direct message, a room or a thread; answers go there."""
     sender: str
-    """The platform's id of who wrote."""
+    """The platform's id of who wrote, wide enough to be told from everybody else's on it."""
     text: str
+    """What was written; of a reaction the emoji; of a room that we are no longer in, why."""
     id: str
     """The platform's own, so that the same message told twice is taken once; an edit and a deletion name it, too."""
     name: str = ""
     """How the platform calls the sender."""
     room: str = ""
     """The name of the room that others read along in; empty where the sender is alone with us."""
+    parent: str = ""
+    """The conversation that this one is a thread of."""
     addressed: bool = True
-    """Whether it is meant for us: a direct message, a mention, or something said in a thread of ours."""
-    kind: Literal["message", "edit", "deletion"] = "message"
+    """Whether it names us: a direct message or a mention. What is said in a thread of ours the bridge knows itself."""
+    bot: bool = False
+    """Whether a program wrote it."""
+    kind: Kind = "message"
+    """`reaction`: `text` is an emoji that was put to the message `reply_to`. `home`: someone looks at our page there.
+    `lost`: nobody can be reached in this conversation any more, for the reason in `text`."""
     version: str = ""
     """For an edit, what tells it from another edit of the same message."""
     files: tuple[File, ...] = ()
@@ -44,6 +55,8 @@ class InboundMessage:
     """The id of the choice that was pressed, as the outbound message gave it."""
     reply_to: str = ""
     """What the platform calls the message that this one answers, if it says so."""
+    sent: datetime | None = None
+    """When it was written, where the platform tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +70,21 @@ class OutboundMessage:
     """The name of this very message, for a platform that can be asked whether it has taken it."""
     choices: tuple[Choice, ...] = ()
     """Answers to press, where the text is a question; a channel without buttons lets people type one."""
+    growing: bool = False
+    """Whether the text is the beginning of an answer that is still being written."""
+    to: str = ""
+    """The platform's id of whom it is for, where that is known."""
 
 
 class Channel(Protocol):
-    """An adapter to one platform."""
+    """An adapter to one account on a platform.
+
+    It is entered (`async with`) before it is used, which connects it, and left at the end. Entering, `listen` and the
+    calls raise `Unusable` when the account as a whole cannot be used until somebody mends it.
+    """
 
     name: str
+    """The account's name, such as `slack`."""
 
     @property
     def dialect(self) -> Dialect:
@@ -72,7 +94,8 @@ class Channel(Protocol):
     def listen(self) -> AsyncIterator[InboundMessage]:
         """Each message as it arrives, until the platform has no more to say.
 
-        A message counts as taken when the next one is asked for; one that was not is yielded again.
+        A message counts as taken when the next one is asked for, and only then is it acknowledged to the platform;
+        one that was not is yielded again. A connection that is lost is made anew in here.
         """
         ...
 
@@ -85,13 +108,16 @@ class Channel(Protocol):
         ...
 
     async def direct(self, person: str) -> str:
-        """The conversation in which this person is alone with us."""
+        """The conversation in which this person (the platform's id, as `sender` has it) is alone with us.
+
+        Raises `Undeliverable` where there is none.
+        """
         ...
 
 
 @runtime_checkable
 class ShowsDrafts(Protocol):
-    """A channel that can show an answer while it is being written."""
+    """A channel that can show that an answer is being written: a status, or the words themselves."""
 
     async def draft(self, conversation: str, agent: str, text: str | None) -> None:
         """Show the text so far: empty while nothing is written yet, None when the turn is over."""
@@ -116,6 +142,72 @@ class Edits(Protocol):
         ...
 
 
+@runtime_checkable
+class Grows(Edits, Protocol):
+    """A channel in which an answer can be seen growing: it is sent and edited with `growing`, at last without."""
+
+    pace: float
+    """The fewest seconds between two edits of one message that the platform bears."""
+
+    async def remove(self, conversation: str, id: str) -> None:
+        """Take a message of ours away; harmless where it is gone."""
+        ...
+
+
+@runtime_checkable
+class Reacts(Protocol):
+    """A channel whose messages can be answered with an emoji."""
+
+    async def react(self, conversation: str, id: str, emoji: str) -> None:
+        """Put the emoji to a message; our own never come back as inbound messages."""
+        ...
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A channel whose messages carry files."""
+
+    async def read(self, file: File) -> bytes:
+        """The bytes of an inbound file; raises `Undeliverable` saying why there are none."""
+        ...
+
+
+@runtime_checkable
+class SendsFiles(Protocol):
+    """A channel that can show files."""
+
+    async def send_file(self, conversation: str, name: str, media_type: str, data: bytes, key: str) -> str:
+        """Show a file and return what the platform calls it; raises as `send` does."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A channel whose platform can be asked what was said while nobody listened."""
+
+    def missed(self, conversation: str, after: str) -> AsyncIterator[InboundMessage]:
+        """What others said there after the message that is called `after`, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What a person sees at a glance: lines of Markdown under headings, and what waits for an answer of theirs."""
+
+    sections: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Heading and lines."""
+    questions: tuple[OutboundMessage, ...] = ()
+
+
+@runtime_checkable
+class ShowsHome(Protocol):
+    """A channel with a page of its own for each person."""
+
+    async def home(self, person: str, home: Home) -> None:
+        """Show the page to this person."""
+        ...
+
+
 class ChannelClosed(Exception):
     """Whoever read this channel has gone; there is nothing to mend."""
 
@@ -130,3 +222,7 @@ class Later(Exception):
 
 class Undeliverable(Exception):
     """The message cannot be shown there, now or later; the text says why, for the owner to read."""
+
+
+class Unusable(Exception):
+    """The account cannot be used, for anything, until somebody mends it; the text says what to do."""
