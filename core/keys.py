@@ -176,7 +176,16 @@ class Keys:
         """Sorted set: the 1,000 first causes that were last spent on, by when."""
         return f"{self.namespace}:roots:{{accounts}}"
 
+    # Of a channel's account, in its slot.
+    def channel_account(self, account: str) -> str:
+        """JSON: the account's record; until it is removed."""
+        return f"{self.namespace}:channel:{{{account}}}"
+
     # Registries, one key each; they live as long as the house.
+    def channel_accounts(self) -> str:
+        """Set: the names of the accounts on platforms."""
+        return f"{self.namespace}:channels"
+
     def spaces(self) -> str:
         """Set: the names of all spaces."""
         return f"{self.namespace}:spaces"

@@ -1,0 +1,91 @@
+"""Accounts: the bots that Stoa is on the platforms, each a record without secrets, and how a channel opens for one."""
+
+import re
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import cast
+
+from pydantic import BaseModel, ConfigDict
+
+from channels.contract import Channel
+from core.errors import InvalidInput, NotFound
+from core.records import Records, documents
+from core.secrets import Secrets
+from core.store import Store
+
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+LONGEST = 40
+PLATFORMS = {"slack": "channels.slack:Slack"}
+"""Platform -> what opens a channel to it; a package may add its own under the entry point `stoa.channels`."""
+
+
+class Account(BaseModel):
+    """One bot on one platform. Its tokens are secrets, named after it: SLACK_WORK_BOT_TOKEN is of `slack-work`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    platform: str
+    options: dict[str, str] = {}
+    """What differs from the platform's usual ways, such as its addresses."""
+    prompts: tuple[str, ...] = ()
+    """What a person may begin with, where the platform can suggest it."""
+
+    def secret(self, name: str) -> str:
+        """The name of a secret of this account's, such as `BOT_TOKEN`."""
+        return f"{self.id.replace('-', '_').upper()}_{name}"
+
+
+class Accounts:
+    """The registry of accounts."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._records = Records(store, Account, store.keys.channel_account)
+
+    async def all(self) -> list[Account]:
+        """Every account, in alphabetical order."""
+        ids = sorted(id.decode() for id in await self._store.run("SMEMBERS", self._store.keys.channel_accounts()))
+        found = await documents(self._store, [self._store.keys.channel_account(id) for id in ids])
+        return [Account.model_validate_json(record) for record in found if record]
+
+    async def get(self, id: str) -> Account:
+        """The account called `id`; raises `NotFound`."""
+        record = await self._records.get(id)
+        if record is None:
+            raise NotFound(f"There is no account {id!r}. `stoa account list` shows them, `stoa setup` adds one.")
+        return record
+
+    async def save(self, account: Account) -> None:
+        """Keep the account; raises `InvalidInput` for a name that cannot be one."""
+        if not NAME.fullmatch(account.id) or len(account.id) > LONGEST:
+            raise InvalidInput(
+                f"{account.id!r} cannot be an account's name; use 1 to {LONGEST} of a-z, 0-9 and dashes, such as "
+                "slack-work"
+            )
+        await self._records.save(account)
+        await self._store.run("SADD", self._store.keys.channel_accounts(), account.id)
+
+    async def remove(self, id: str) -> None:
+        """Forget the account; its conversations stay in their spaces."""
+        await self.get(id)
+        await self._store.run("SREM", self._store.keys.channel_accounts(), id)
+        await self._store.run("DEL", self._store.keys.channel_account(id))
+
+
+def open_channel(account: Account, secrets: Secrets) -> Channel:
+    """The channel of an account, not entered yet; raises `InvalidInput` for a platform that nobody knows."""
+    places = {point.name: point.value for point in entry_points(group="stoa.channels")} | PLATFORMS
+    if account.platform not in places:
+        known = ", ".join(sorted(places))
+        raise InvalidInput(f"There is no channel for {account.platform!r}; there is one for {known}.")
+    module, _, name = places[account.platform].partition(":")
+    try:
+        opens = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise InvalidInput(
+            f"The channel for {account.platform} needs the package {error.name}: install Stoa with its extra, "
+            f"stoa-assistant[{account.platform}]."
+        ) from None
+    return cast(Callable[[Account, Secrets], Channel], opens)(account, secrets)
