@@ -29,12 +29,10 @@ class Attachments:
         Raises `InvalidInput` for a file too large or a name that cannot be one.
         """
         name = checked_name(name)
-        check_size(name, len(data))
         await space.get(id)  # whoever may not read the atom learns nothing, and nothing is kept for them
         if (held := await space.permission()) < Permission.WRITE:
             raise PermissionDenied(f"This needs write, you hold {held}. Whoever holds grant there can give it.")
-        digest = await self.files.put(data)
-        added = Attachment(digest, name, checked_media_type(media_type) or media_type_of(name), len(data))
+        added = await self.keep(name, data, media_type=media_type)
         while True:
             atom = await space.get(id)
             kept = [one for one in atom.attachments if one.name != name]
@@ -44,6 +42,13 @@ class Attachments:
                 return await space.carry(id, [*kept, added], comment=comment or f"attached {name}")
             except Conflict:
                 continue  # two files at once: the second comes beside the first
+
+    async def keep(self, name: str, data: bytes, *, media_type: str = "") -> Attachment:
+        """Keep a file, for an atom that is to be put with it; raises `InvalidInput` as `attach` does."""
+        name = checked_name(name)
+        check_size(name, len(data))
+        kind = checked_media_type(media_type) or media_type_of(name)
+        return Attachment(await self.files.put(data), name, kind, len(data))
 
     async def detach(self, space: Space, id: str, name: str, *, comment: str = "") -> Atom:
         """Take a file from an atom; needs write. Its bytes stay, since older versions have it."""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from core.atoms import OWNER, Atom, Change, Principal, References, Value, id_from, new_id
+from core.atoms import ATTACHED, OWNER, Atom, Attachment, Change, Principal, References, Value, id_from, new_id
 from core.checks import SPACE, check_content, check_metadata, checked_references
 from core.claims import is_over
 from core.clock import Clock
@@ -142,10 +142,12 @@ class Space(Shared, Revised, Linked):
         metadata: Mapping[str, Value] | None = None,
         references: References | None = None,
         operation: str = "",
+        attachments: Sequence[Attachment] = (),
     ) -> Atom:
         """Add an atom; needs append. Without a comment its first words stand for one.
 
-        `operation` names this very act: the same one twice is one atom.
+        `operation` names this very act: the same one twice is one atom. What it carries as `attachments` has to be kept
+        already (`Attachments.keep`).
         """
         check_content(content)
         check_metadata(metadata or {})
@@ -153,8 +155,9 @@ class Space(Shared, Revised, Linked):
         moment = self._spaces.clock.now()
         id = id_from(f"{self.id}/{operation}") if operation else new_id()
         call = self._call(operation or id, comment or first_words(content), moment)
-        patch, targets = metadata_patch(metadata or {}), pack(wanted) if wanted else b""
-        vector = await self._vector(content)
+        carried = {ATTACHED: [str(one) for one in attachments]} if attachments else {}
+        patch, targets = metadata_patch({**(metadata or {}), **carried}), pack(wanted) if wanted else b""
+        vector = b"" if attachments else await self._vector(content)  # files are read and embedded by a worker
         _, done = await self._store.mutate("stoa_put", self.id, *call, id, content, vector, patch, targets)
         if done:
             return self._seen(id, done)
@@ -171,6 +174,7 @@ class Space(Shared, Revised, Linked):
             created=at,
             updated=at,
             outside=self.actor.outside,
+            attachments=tuple(attachments),
         )
 
     async def get(self, id: str) -> Atom:

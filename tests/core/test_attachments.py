@@ -66,6 +66,18 @@ async def test_a_file_is_attached_and_read_again(house: House, space: Space) -> 
         await house.attachments.read(space, atom.id, "other.md")
 
 
+async def test_an_atom_is_put_with_its_files_and_their_text_is_found(house: House, space: Space) -> None:
+    plan = await house.attachments.keep("plan.txt", b"we meet at the lighthouse")
+    atom = await space.put("see the plan", attachments=[plan], operation="once")
+    assert atom.attachments == (plan,)
+    assert await space.get(atom.id) == atom
+    assert [change.operation for change in await space.changes() if change.atom] == ["put"]
+    assert await house.attachments.read(space, atom.id, "plan.txt") == b"we meet at the lighthouse"
+    (found,) = await space.search("lighthouse")
+    assert found.passage
+    assert found.passage.file == "plan.txt"
+
+
 async def test_metadata_cannot_claim_a_file(house: House, space: Space) -> None:
     secret = await house.attachments.files.put(b"secret")
     with pytest.raises(InvalidInput, match="kept by the store"):
