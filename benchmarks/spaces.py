@@ -67,7 +67,7 @@ class Bare:
         if blocker:
             state = "blocked_by|status=pending"
             atom += ["rt", "blocked_by", "rs", state, "ra", state]
-            links = [["SADD", self.keys.referrers("bare", blocker), f"blocked_by{SEPARATOR}{id}"]]
+            links = [["ZADD", self.keys.referrers("bare", blocker), 0, f"blocked_by{SEPARATOR}{id}"]]
         entry = pack([1, now, "owner", "put", content, content, metadata_patch(STATUS), references])
         return [
             ["HSET", self.keys.atom("bare", id), *atom],

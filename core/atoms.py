@@ -162,6 +162,8 @@ class Link:
     target: str
     depth: int
     atom: Atom | None = None
+    more: bool = False
+    """On the last link answered: whether more were there than the limit let through."""
 
 
 @dataclass(frozen=True, slots=True)

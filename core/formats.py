@@ -6,7 +6,7 @@ from core.atoms import OWNER
 from core.errors import InvalidInput
 from core.store import Store
 
-FORMAT = 3
+FORMAT = 4
 """Counts the changes to what is kept that need a migration. Exports carry it, too."""
 LONG = 1_000
 """Characters above which a text is searched in pieces since format 2."""
@@ -54,6 +54,13 @@ async def _know_age_and_targets(store: Store) -> None:
         await store.settle(name, background=True)
 
 
+async def _order_referrers(store: Store) -> None:
+    """Keep who refers to an atom in an order, so that it can be read page by page."""
+    for name in sorted(one.decode() for one in await store.run("SMEMBERS", store.keys.spaces())):
+        async for put in _put(store, name):
+            await store.run("FCALL", "stoa_sort_referrers", 1, store.keys.space(name), *put)
+
+
 async def _put(store: Store, space: str) -> AsyncIterator[list[str]]:
     """The ids of all that was ever put into a space, some hundred at a time."""
     after = 0
@@ -63,5 +70,5 @@ async def _put(store: Store, space: str) -> AsyncIterator[list[str]]:
             yield put
 
 
-MIGRATIONS: dict[int, Migration] = {1: _search_long_texts_in_pieces, 2: _know_age_and_targets}
+MIGRATIONS: dict[int, Migration] = {1: _search_long_texts_in_pieces, 2: _know_age_and_targets, 3: _order_referrers}
 """For each format the way to the next."""

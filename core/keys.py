@@ -25,7 +25,7 @@ class Keys:
         return f"{self.namespace}:h:{{{space}}}:{atom}"
 
     def referrers(self, space: str, atom: str) -> str:
-        """Set: who in this space refers to the atom, as `name US id`."""
+        """Sorted set: who in this space refers to the atom, as `name US id`, in that order."""
         return f"{self.namespace}:r:{{{space}}}:{atom}"
 
     def projection(self, space: str, reference: str) -> str:

@@ -1,7 +1,12 @@
 """References: from an atom to those it refers to, or that refer to it, step by step and across spaces."""
 
+import base64
+import binascii
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+
+import msgpack
 
 from core.atoms import Atom, Link
 from core.checks import SPACE, check_name
@@ -13,12 +18,38 @@ from core.store import SEPARATOR, Argument, read_atom
 DEEPEST = 20
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How far an atom's referrers were read: the space and the member of its referrers that was the last."""
+
+    space: str = ""
+    member: str = ""
+
+    def cursor(self, target: str, name: str) -> str:
+        """The place as text, for those who refer to this target under this name."""
+        packed = msgpack.packb([target, name, self.space, self.member])
+        return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
 class Linked(Handle):
     """A handle as far as it follows references."""
 
-    async def referrers(self, id: str, name: str = "", limit: int = 200) -> list[Atom]:
-        """The atoms that refer to this one, in all spaces you may read; needs read. `name` bounds it to one kind."""
-        return [link.atom for link in await self.traverse(id, name, reverse=True, limit=limit) if link.atom]
+    async def referrers(self, id: str, name: str = "", limit: int = 200, after: str = "") -> list[Atom]:
+        """The atoms that refer to this one, in all spaces you may read; needs read. `name` bounds it to one kind.
+
+        To read on, give the last atom's .cursor as `after`; where that is empty, these were all.
+        """
+        start = (await self._start(id, name, limit)).ref
+        place = _read_place(after, start, name)
+        links = await self._leading_here([start], name, limit + 1, place)
+        atoms = await self._atoms(list(dict.fromkeys(source for source, _, _ in links[:limit])))
+        found = [atom for source, _, _ in links[:limit] if (atom := atoms[source])]
+        if len(links) > limit and found:
+            source, kind, _ = links[limit - 1]
+            space, last = _parted(source)
+            cursor = _Place(space, f"{kind}{SEPARATOR}{last}").cursor(start, name)
+            found[-1] = replace(found[-1], cursor=cursor)
+        return found
 
     async def traverse(
         self, id: str, name: str = "", depth: int = 1, *, reverse: bool = False, limit: int = 200
@@ -27,53 +58,73 @@ class Linked(Handle):
 
         `name` keeps to one kind of reference. With `reverse` they are followed from targets to those that refer to
         them. Each answer has .source, .name, .target (as `space/id`), .depth and .atom, the one at its far end; that
-        is None where there is none, or none that you may read. A circle is followed once.
+        is None where there is none, or none that you may read. A circle is followed once. Where the last answer's
+        .more is true, `limit` cut the rest off: follow on from the far ends, or read an atom's `referrers` on.
         """
         if not isinstance(depth, int) or isinstance(depth, bool) or not 1 <= depth <= DEEPEST:
             raise InvalidInput(f"depth is {depth!r}; follow references 1 to {DEEPEST} steps")
+        start = await self._start(id, name, limit)
+        known: dict[str, Atom | None] = {start.ref: start}
+        found: list[Link] = []
+        frontier = [start.ref]
+        for step in range(1, depth + 1):
+            room = limit - len(found)
+            if reverse:
+                links = sorted(await self._leading_here(frontier, name, room + 1))
+            else:
+                links = [one for one in _leading_away(frontier, known) if not name or one[1] == name]
+            ends = list(dict.fromkeys(link[0] if reverse else link[2] for link in links[:room]))
+            fresh = [end for end in ends if end not in known]
+            known |= await self._atoms(fresh)
+            for source, kind, target in links[:room]:
+                atom = known[source if reverse else target]
+                if atom or not reverse:
+                    found.append(Link(source, kind, target, step, atom))
+            if len(links) > room:
+                found[-1:] = [replace(last, more=True) for last in found[-1:]]
+                break
+            frontier = [end for end in fresh if known[end]]
+            if not frontier:
+                break
+        return found
+
+    async def _start(self, id: str, name: str, limit: int) -> Atom:
+        """The atom to begin at; raises `InvalidInput` or `NotFound` where one cannot begin."""
         if name:
             check_name(name, "a reference's name")
         check_limit(limit)
         start = f"{self.id}/{self._own(id)}"
-        known = await self._atoms([start])
-        if known[start] is None:
-            fields = await self._store.run(*self._store.reading("stoa_get", self.id, self.holder.id, self._own(id)))
-            self._seen(self._own(id), fields)  # raises, saying what is not there
-        found: list[Link] = []
-        frontier = [start]
-        for step in range(1, depth + 1):
-            step_links = await self._leading_here(frontier) if reverse else list(_leading_away(frontier, known))
-            links = [link for link in step_links if not name or link[1] == name][: limit - len(found)]
-            ends = list(dict.fromkeys(link[0] if reverse else link[2] for link in links))
-            fresh = [end for end in ends if end not in known]
-            known |= await self._atoms(fresh)
-            for source, kind, target in links:
-                atom = known[source if reverse else target]
-                if atom or not reverse:
-                    found.append(Link(source, kind, target, step, atom))
-            frontier = [end for end in fresh if known[end]]
-            if not frontier or len(found) >= limit:
-                break
-        return found
+        if atom := (await self._atoms([start]))[start]:
+            return atom
+        fields = await self._store.run(*self._asking("stoa_get", self.id, self._own(id)))
+        return self._seen(self._own(id), fields)  # raises, saying what is not there
 
-    async def _leading_here(self, targets: Sequence[str]) -> list[tuple[str, str, str]]:
-        """The references to these atoms from all spaces that the reader may read."""
-        found = []
+    async def _leading_here(
+        self, targets: Sequence[str], name: str, most: int, after: _Place | None = None
+    ) -> list[tuple[str, str, str]]:
+        """The references to these atoms from all spaces that the reader may read, at most so many of each space.
+
+        Those to one atom come in an order that stays: those of its own space first, then by space, name and id.
+        """
         asked = [(target, *_parted(target)) for target in targets]
-        answers = await self._answers([self._asking("stoa_referrers", space, id) for _, space, id in asked])
+        place = after or _Place()
+        found: list[tuple[str, str, str]] = []
         elsewhere: list[tuple[str, str]] = []
-        for (target, space, _), answer in zip(asked, answers, strict=True):
+
+        def asking(space: str, id: str, most: int) -> list[Argument]:
+            behind = place.member if place.space == space else ""
+            return self._asking("stoa_referrers", space, id, name, behind, most)
+
+        commands = [asking(space, id, most if place.space in ("", space) else 0) for _, space, id in asked]
+        for (target, space, _), answer in zip(asked, await self._answers(commands), strict=True):
             members, spaces = answer or ([], [])
-            found += [(space, member, target) for member in members]
-            elsewhere += [(target, other.decode()) for other in spaces if other]
-        answers = await self._answers([self._asking("stoa_referrers", space, target) for target, space in elsewhere])
-        for (target, space), answer in zip(elsewhere, answers, strict=True):
-            found += [(space, member, target) for member in (answer or ([], []))[0]]
-        links = []
-        for space, member, target in found:
-            kind, _, source = member.decode().partition(SEPARATOR)
-            links.append((f"{space}/{source}", kind, target))
-        return sorted(links)
+            found += [_link(space, member, target) for member in members]
+            others = sorted(other.decode() for other in spaces if other)
+            elsewhere += [(target, other) for other in others if place.space in ("", space) or other >= place.space]
+        commands = [asking(space, target, most) for target, space in elsewhere]
+        for (target, space), answer in zip(elsewhere, await self._answers(commands), strict=True):
+            found += [_link(space, member, target) for member in (answer or ([], []))[0]]
+        return found
 
     async def _atoms(self, references: Sequence[str]) -> dict[str, Atom | None]:
         """The atoms so named, in one round trip; None for those that are not there or may not be read."""
@@ -87,8 +138,8 @@ class Linked(Handle):
                 self.actor.saw(atom)
         return found
 
-    def _asking(self, function: str, space: str, id: str) -> list[Argument]:
-        return self._store.reading(function, space, self.holder.id, id)
+    def _asking(self, function: str, space: str, id: str, *more: Argument) -> list[Argument]:
+        return self._store.reading(function, space, self.holder.id, id, *more)
 
     async def _answers(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """The answers to reads, None where the reader may not read."""
@@ -109,6 +160,28 @@ def _leading_away(sources: Sequence[str], known: dict[str, Atom | None]) -> Iter
                     yield source, name, target if "/" in target else f"{atom.space}/{target}"
 
 
+def _link(space: str, member: bytes, target: str) -> tuple[str, str, str]:
+    kind, _, source = member.decode().partition(SEPARATOR)
+    return f"{space}/{source}", kind, target
+
+
 def _parted(reference: str) -> tuple[str, str]:
     space, _, id = reference.partition("/")
     return space, id
+
+
+def _read_place(cursor: str, target: str, name: str) -> _Place | None:
+    """The place that a cursor stands for; None for the beginning. Raises `InvalidInput` for what is none of these."""
+    if cursor == "":
+        return None
+    try:
+        found = msgpack.unpackb(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        asked, space, member = found[:2], found[2], found[3]
+    except (binascii.Error, ValueError, TypeError, LookupError, msgpack.UnpackException):
+        asked, space, member = [], "", ""
+    if asked != [target, name] or not isinstance(space, str) or not isinstance(member, str):
+        raise InvalidInput(
+            "after= is no place among those who refer to this atom; give the cursor of the last atom of the page "
+            "before, with the same name, or leave it out to begin anew"
+        )
+    return _Place(space, member)

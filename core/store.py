@@ -129,8 +129,8 @@ class Store:
                 ):
                     await self.run("FCALL", "stoa_unwatch", 1, here, id, there, registration)
             case b"~", reference:
-                cursor = b"0"
-                while (cursor := await self.run("FCALL", "stoa_refresh", 1, here, reference, cursor)) != b"0":
+                done = b""
+                while done := await self.run("FCALL", "stoa_refresh", 1, here, reference, done):
                     pass
         await self.run("FCALL", "stoa_done", 1, here, field, number)
 

@@ -55,9 +55,9 @@ working('stoa_project', function(k, A)
   return 1
 end)
 
--- reference cursor: refresh the next hundred or so of its referrers. Answers the next cursor, 0 at the end.
+-- reference after: refresh the next hundred of its referrers. Answers the last of them, nothing at the end.
 working('stoa_refresh', function(k, A)
-  local page = redis.call('SSCAN', k:referrers(A[1]), A[2], 'COUNT', 100)
-  refresh(k, page[2])
-  return page[1]
+  local page = referring(k, A[1], '', A[2], 100)
+  refresh(k, page)
+  return page[100] or ''
 end)

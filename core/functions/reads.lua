@@ -9,10 +9,10 @@ end
 
 reader('stoa_get', function(k, A) return redis.call('HMGET', k:atom(A[3]), unpack(FIELDS)) end)
 reader('stoa_history', function(k, A) return redis.call('LRANGE', k:history(A[3]), A[4], A[5]) end)
--- who now reference: what refers to it from this space, as 'name US id', about a thousand at most; and the other spaces that
--- have atoms which do.
+-- who now reference name after count: so many of those that refer to it from this space; and the other spaces that have
+-- atoms which do.
 reader('stoa_referrers', function(k, A)
-  return {redis.call('SSCAN', k:referrers(A[3]), 0, 'COUNT', 1000)[2], redis.call('HKEYS', k:watchers(A[3]))}
+  return {referring(k, A[3], A[4], A[5], A[6]), redis.call('HKEYS', k:watchers(A[3]))}
 end)
 reader('stoa_changes', function(k, A)
   return redis.call('XRANGE', k.log, '(' .. A[3] .. '-0', '+', 'COUNT', A[4])

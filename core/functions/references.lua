@@ -103,7 +103,7 @@ local function relink(k, id, before, after)
   end
   for _, link in pairs(come) do
     local inside, space = target(k, link[2])
-    if space ~= '' then redis.call('SADD', k:referrers(inside or link[2]), link[1] .. US .. id) end
+    if space ~= '' then redis.call('ZADD', k:referrers(inside or link[2]), 0, link[1] .. US .. id) end
     if not inside and space ~= '' and redis.call('HSETNX', k:projection(link[2]), 'ver', 0) == 1 then
       redis.call('HINCRBY', k.abroad, space, 1)
       errand(k, '+', link[2])
@@ -111,12 +111,20 @@ local function relink(k, id, before, after)
   end
   for _, link in pairs(gone) do
     local inside, space = target(k, link[2])
-    redis.call('SREM', k:referrers(inside or link[2]), link[1] .. US .. id)
+    redis.call('ZREM', k:referrers(inside or link[2]), link[1] .. US .. id)
     if not inside and space ~= '' and redis.call('EXISTS', k:referrers(link[2])) == 0 then
       redis.call('DEL', k:projection(link[2]))
       if redis.call('HINCRBY', k.abroad, space, -1) <= 0 then redis.call('HDEL', k.abroad, space) end
     end
   end
+end
+
+-- At most `count` of those that refer to an atom, as 'name US id' in that order, behind `after`; `name` bounds them to one kind.
+local function referring(k, reference, name, after, count)
+  local first, last = '-', '+'
+  if name ~= '' then first, last = '[' .. name .. US, '(' .. name .. ' ' end  -- a space is what follows US
+  if after ~= '' then first = '(' .. after end
+  return redis.call('ZRANGEBYLEX', k:referrers(reference), first, last, 'LIMIT', 0, count)
 end
 
 -- Compute anew the reference state of the atoms that these members of a referrers' set name.
@@ -140,9 +148,9 @@ end
 -- an errand for a worker.
 local function ripple(k, reference)
   local referrers = k:referrers(reference)
-  local count = redis.call('SCARD', referrers)
+  local count = redis.call('ZCARD', referrers)
   if count > AT_ONCE then errand(k, '~', reference)
-  elseif count > 0 then refresh(k, redis.call('SMEMBERS', referrers)) end
+  elseif count > 0 then refresh(k, redis.call('ZRANGE', referrers, 0, -1)) end
 end
 
 -- The tokens of the atom `id` of this space changed.

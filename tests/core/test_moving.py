@@ -265,9 +265,13 @@ async def test_older_data_is_migrated_and_newer_refused(house: House) -> None:
     store, keys = house.store, house.store.keys
     await house.spaces.embed_waiting(["old"])
     await store.run("DEL", keys.format())  # as data was before it had a number
+    referring = [(await space.put(of, references={"of": [short.ref]})).id for of in "ab"]
+    kept = keys.referrers("old", short.id)
+    members = await store.run("ZRANGE", kept, 0, -1)
+    await store.together(["DEL", kept], ["SADD", kept, *members])  # and before who refers to an atom had an order
     assert await migrate(store) == FORMAT - 1
+    assert sorted(one.id for one in await space.referrers(short.id)) == sorted(referring)
     assert await store.run("SMEMBERS", keys.unembedded("old")) == [long.id.encode()]
-    assert short.id
     assert await migrate(store) == 0
     await store.run("SET", keys.format(), FORMAT + 1)
     with pytest.raises(InvalidInput, match="newer Stoa"):

@@ -1,5 +1,7 @@
 """References are followed both ways, to a depth and across spaces, and show nothing that one may not read."""
 
+import asyncio
+
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
@@ -84,6 +86,59 @@ async def test_no_more_is_followed_than_was_asked_for(space: Space) -> None:
     for _ in range(5):
         await space.put("one more", references={"of": [hub.id]})
     assert len(await space.referrers(hub.id, limit=3)) == 3
+
+
+async def test_many_who_refer_to_an_atom_are_read_page_by_page_though_others_come_and_go(
+    house: House, space: Space
+) -> None:
+    hub = await space.put("hub")
+    abroad = [space, *[await house.spaces.create(name) for name in ("aside", "notes", "zoo")]]
+    made = [
+        atom.ref
+        for there in abroad
+        for atom in await asyncio.gather(*(there.put("", references={"of": [hub.ref]}) for _ in range(320)))
+    ]
+    await space.put("", references={"see": [hub.id]})
+    read, after = list[str](), ""
+    while page := await space.referrers(hub.id, "of", 500, after):
+        read += [atom.ref for atom in page]
+        await space.put("", references={"of": [hub.id]})
+        if not (after := page[-1].cursor):
+            break
+    assert len(read) == len(set(read))
+    assert set(made) <= set(read)
+    assert await space.referrers(hub.id, "see", 1000) == await space.referrers(hub.id, "see", 1)
+    with pytest.raises(InvalidInput, match="no place among those who refer"):
+        await space.referrers(hub.id, "see", 500, (await space.referrers(hub.id, "of", 5))[-1].cursor)
+    for odd in ("x", "é", "gA", "/" * 40):
+        with pytest.raises(InvalidInput, match="no place among those who refer"):
+            await space.referrers(hub.id, after=odd)
+
+
+async def test_a_page_shows_nothing_of_a_space_that_was_closed_to_the_reader_since_the_last(
+    house: House, space: Space
+) -> None:
+    hub, zoo = await space.put("hub"), await house.spaces.create("zoo")
+    for _ in range(3):
+        await zoo.put("secret", references={"of": [hub.ref]})
+    await space.share("ann", "read")
+    await zoo.share("ann", "read")
+    hers = house.spaces.open("plans", ANN)
+    (first,) = await hers.referrers(hub.id, limit=1)
+    await zoo.revoke("ann")
+    assert first.space == "zoo"
+    assert await hers.referrers(hub.id, after=first.cursor) == []
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_a_walk_says_whether_the_limit_cut_it_off(space: Space, reverse: bool) -> None:
+    end = await space.put("end")
+    mid = [await space.put("mid", references={"of": [end.id]}) for _ in range(3)]
+    top = await space.put("top", references={"of": [one.id for one in mid]})
+    start = (end if reverse else top).id
+    for depth, limit, more in ((2, 6, False), (2, 5, True), (2, 3, True), (1, 3, False), (1, 2, True), (9, 6, False)):
+        links = await space.traverse(start, depth=depth, reverse=reverse, limit=limit)
+        assert [link.more for link in links] == [False] * (len(links) - 1) + [more], (depth, limit)
 
 
 def walked(graph: Graph, start: tuple[str, str], depth: int, *, reverse: bool) -> set[tuple[str, str, int]]:
