@@ -179,7 +179,7 @@ class Finder:
             if within is not None:
                 _refuse(within, seen)
             if ended:
-                await self._store.together(*(self._store.giving_back(name) for name in ended))
+                await self._store.give_back(ended)
             elif isinstance(ranking, ByMeaning) and waiting:
                 await self.embed_waiting(waiting)
             elif seen == sight and (sight.complete or not sight.names):

@@ -10,6 +10,7 @@ import msgpack
 
 from core.atoms import Atom, Link
 from core.checks import SPACE, check_name
+from core.claims import is_over
 from core.errors import InvalidInput, NotFound
 from core.handles import Handle
 from core.search import check_limit
@@ -130,12 +131,18 @@ class Linked(Handle):
         """The atoms so named, in one round trip; None for those that are not there or may not be read."""
         asked = [(reference, *_parted(reference)) for reference in references]
         there = [one for one in asked if SPACE.fullmatch(one[1])]
-        answers = await self._answers([self._asking("stoa_get", space, id) for _, space, id in there])
+        commands = [self._asking("stoa_get", space, id) for _, space, id in there]
         found: dict[str, Atom | None] = dict.fromkeys(references)
-        for (reference, space, id), fields in zip(there, answers, strict=True):
-            atom = found[reference] = read_atom(space, id, fields) if fields else None
-            if atom:
-                self.actor.saw(atom)
+        for look in range(2):
+            for (reference, space, id), fields in zip(there, await self._answers(commands), strict=True):
+                found[reference] = read_atom(space, id, fields) if fields else None
+            atoms, now = [atom for atom in found.values() if atom], self._store.clock.now()
+            ended = {atom.space for atom in atoms if is_over(atom, now)}
+            if look or not ended:
+                break
+            await self._store.give_back(sorted(ended))
+        for atom in atoms:
+            self.actor.saw(atom)
         return found
 
     def _asking(self, function: str, space: str, id: str, *more: Argument) -> list[Argument]:

@@ -143,9 +143,19 @@ class Revised(Handle):
 
     async def _versions(self, id: str, first: int, last: int) -> list[Version]:
         """Entries of an atom's history, counted from 0, or from the newest (-1) back."""
-        entries = await self._store.run(*self._store.reading("stoa_history", self.id, self.holder.id, id, first, last))
-        if not entries:
+        found = await self._entries(id, first, last)
+        if not found:
             raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
+        return found
+
+    async def _entries(self, id: str, first: int, last: int) -> list[Version]:
+        """The same, nothing where there is no such atom; claims whose time is over are given back before."""
+        store, who = self._store, self.holder.id
+        reading = store.reading("stoa_history", self.id, who, id, first, last)
+        entries, (_, _, ended) = await store.together(reading, store.reading("stoa_level", self.id, who))
+        if ended:
+            await store.give_back([self.id])
+            entries = await store.run(*reading)
         return [read_version(entry) for entry in entries]
 
     async def _states(self, id: str, wanted: Sequence[int | None]) -> list[State]:
@@ -155,10 +165,9 @@ class Revised(Handle):
                 raise InvalidInput(f"{version!r} is no version; versions are numbers, as in atom.version")
         state, kept = State(), dict[int | None, State]()
         for first in itertools.count(0, PAGE):
-            read = self._store.reading("stoa_history", self.id, self.holder.id, id, first, first + PAGE - 1)
-            entries = await self._store.run(*read)
+            entries = await self._entries(id, first, first + PAGE - 1)
             for entry in entries:
-                state.take(read_version(entry))
+                state.take(entry)
                 if state.version in wanted:
                     kept[state.version] = state.copy()
             if len(entries) < PAGE:

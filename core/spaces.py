@@ -119,12 +119,12 @@ class Spaces:
     async def give_back(self, owner: Principal | None = None) -> None:
         """Give back what was claimed for a time that is over; or all that this owner, who is dead, has claimed."""
         if owner:
-            await self.store.together(*(self.store.giving_back(name, owner.id) for name in await self._known(owner)))
+            await self.store.give_back(await self._known(owner), owner.id)
             return
         names, now = await self._known(OWNER), self.store.now()
         counting: list[list[Argument]] = [["ZCOUNT", self.store.keys.claims(n), "-inf", now] for n in names]
         counts = await self.store.together(*counting)
-        await self.store.together(*(self.store.giving_back(n) for n, c in zip(names, counts, strict=True) if c))
+        await self.store.give_back([name for name, count in zip(names, counts, strict=True) if count])
 
 
 class Space(Shared, Revised, Linked):
@@ -183,7 +183,7 @@ class Space(Shared, Revised, Linked):
         reading = self._store.reading("stoa_get", self.id, self.holder.id, id)
         atom = self._seen(id, await self._store.run(*reading))
         if is_over(atom, self._spaces.clock.now()):
-            await self._store.run(*self._store.giving_back(self.id))
+            await self._store.give_back([self.id])
             atom = self._seen(id, await self._store.run(*reading))
         return atom
 

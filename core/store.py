@@ -27,6 +27,8 @@ from core.refusals import translated
 
 SEPARATOR = "\x1f"
 LONGEST_TAG = 200
+GIVEN_BACK = 500
+"""Claims of one space that are given back in one call."""
 LIBRARIES = {
     "spaces": ("references", "spaces", "passages", "claims", "sharing", "errands", "reads", "moving"),
     "lanes": ("lanes",),
@@ -91,9 +93,12 @@ class Store:
         """The command by which `reader` reads from a space."""
         return ["FCALL_RO", function, 1, self.keys.space(space), reader, self.now(), *arguments]
 
-    def giving_back(self, space: str, owner: str = "") -> list[Argument]:
-        """The command that gives back the claims in a space whose time is over, or all of an owner's."""
-        return ["FCALL", "stoa_give_back", 1, self.keys.space(space), self.now(), owner]
+    async def give_back(self, spaces: Sequence[str], owner: str = "") -> None:
+        """Give back the claims in these spaces whose time is over, or all of an owner's."""
+        while spaces:  # so many at a time hold up nobody else for long
+            asked: tuple[Argument, ...] = (self.now(), owner, GIVEN_BACK)
+            counts = await self.together(*(["FCALL", "stoa_give_back", 1, self.keys.space(n), *asked] for n in spaces))
+            spaces = [one for one, count in zip(spaces, counts, strict=True) if count >= GIVEN_BACK and not owner]
 
     async def mutate(self, function: str, space: str, *arguments: Argument) -> tuple[int, list[bytes | None]]:
         """Change a space: the change's number (0: this operation was done before) and the atom's fields, if told."""

@@ -54,11 +54,11 @@ redis.register_function('stoa_claim', function(KEYS, A)
   return {version, seq, redis.call('HMGET', k:atom(id), unpack(FIELDS)), k.errand}
 end)
 
--- now owner: give back the claims that have ended, or with an owner all of that owner's. Answers how many these were; it
--- looks at 500 at a time. Anybody may ask: it does only what time has decided already.
+-- now owner most: give back so many of the claims that have ended, or with an owner all of that owner's. Answers how many
+-- these were. Anybody may ask: it does only what time has decided already.
 redis.register_function('stoa_give_back', function(KEYS, A)
   local k, count = keys(KEYS, A[1]), 0
-  local ids = A[2] == '' and redis.call('ZRANGEBYSCORE', k.claims, '-inf', A[1], 'LIMIT', 0, 500)
+  local ids = A[2] == '' and redis.call('ZRANGEBYSCORE', k.claims, '-inf', A[1], 'LIMIT', 0, A[3])
               or redis.call('ZRANGE', k.claims, 0, -1)
   for _, id in ipairs(ids) do
     local claim = A[2] ~= '' and redis.call('HGET', k:atom(id), 'cl')

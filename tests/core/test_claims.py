@@ -195,3 +195,48 @@ async def test_restoring_a_claimed_version_leaves_no_claim_without_an_end(space:
     assert await pending(space) == [task.id]
     restored = await space.restore(task.id, 3)
     assert (restored.content, restored.metadata) == ("paint the whole fence", PENDING)
+
+
+async def test_whatever_way_one_looks_a_claim_that_has_ended_is_no_more(
+    house: House, space: Space, clock: MovableClock
+) -> None:
+    hers = house.spaces.open("tasks", ANN)
+    for number in range(4):
+        hub = await space.put("the garden")
+        task = await space.put("paint the fence", metadata=PENDING, references={"of": [hub.id]})
+        await space.update(hub.id, comment="refers", references={"has": [task.id]})
+        await hers.claim(task.id, lease=60)
+        assert {"claimed"} == {atom.metadata["status"] for atom in await space.referrers(hub.id)}
+        clock.move(seconds=60)
+        if number == 0:
+            assert [atom.metadata for atom in await space.referrers(hub.id)] == [PENDING]
+        elif number == 1:
+            links = await space.traverse(hub.id, "has", depth=2)
+            assert [link.atom.metadata for link in links if link.atom] == [PENDING]
+        elif number == 2:
+            assert (await space.history(task.id))[-1].comment == "free again: the claim of ann has ended"
+        else:
+            assert "status: pending" not in await space.compare(task.id, 1)
+        free = await space.update(task.id, comment="looked at", metadata={"seen": True}) if number < 2 else None
+        assert not free or free.version == 4
+
+
+async def test_a_lease_that_somebody_writes_by_hand_ends_nothing(space: Space, clock: MovableClock) -> None:
+    hub = await space.put("the garden")
+    await space.put("mine", metadata={"owner": "me", "lease": clock.now()}, references={"of": [hub.id]})
+    assert [atom.metadata["owner"] for atom in await space.referrers(hub.id)] == ["me"]
+
+
+async def test_hundreds_of_claims_that_end_at_once_are_all_given_back_to_whoever_looks(
+    house: House, space: Space, clock: MovableClock
+) -> None:
+    hers = house.spaces.open("tasks", ANN)
+    tasks = [await asyncio.gather(*(space.put("", metadata=PENDING) for _ in range(300))) for _ in range(2)]
+    for some in tasks:
+        await asyncio.gather(*(hers.claim(task.id, lease=60) for task in some))
+    clock.move(seconds=61)
+    assert (await space.get(tasks[-1][-1].id)).metadata == PENDING
+    for some in tasks:
+        await asyncio.gather(*(hers.claim(task.id, lease=60) for task in some))
+    clock.move(seconds=61)
+    assert len(await space.search(metadata=PENDING, limit=1000)) == 600
