@@ -7,7 +7,7 @@ from typing import Any
 
 from core.atoms import OWNER, Atom, Passage, Principal
 from core.embeddings import Embedder
-from core.errors import InvalidInput, NotFound, StoreUnavailable
+from core.errors import InvalidInput, ModelUnavailable, NotFound, StoreUnavailable
 from core.extraction import Texts
 from core.filters import NUMBERS, Filter, Query, States, Terrain, check_filter, restrict
 from core.indexing import Indexer
@@ -147,6 +147,13 @@ class Finder:
         """Make the vectors that are still missing in these spaces; answers how many."""
         return await self._indexer.waiting(names) if self._indexer else 0
 
+    async def _read_files(self, names: Sequence[str]) -> int:
+        """Have files found by their words that were attached just now; how many atoms carry them."""
+        try:
+            return await self._indexer.files(names) if self._indexer else 0
+        except ModelUnavailable:
+            return 0  # words are found without it
+
     async def _ranking(self, asked: Asked, page: Page | None) -> Ranking | None:
         """The order to answer in; None where nothing can be found by that query."""
         if not asked.text:
@@ -182,6 +189,9 @@ class Finder:
                 await self._store.give_back(ended)
             elif isinstance(ranking, ByMeaning) and waiting:
                 await self.embed_waiting(waiting)
+            elif isinstance(ranking, ByWords) and waiting and await self._read_files(waiting):
+                sight = seen
+                continue
             elif seen == sight and (sight.complete or not sight.names):
                 for answer in answers:
                     if isinstance(answer, Exception):

@@ -10,6 +10,8 @@ from core.store import Store, pack, read_metadata
 
 TOGETHER = 32
 """Atoms looked at in one round trip."""
+FEW = 1_000
+"""Atoms among which a search by words looks for files that wait."""
 MOST = 4_000
 """Passages of one atom; what comes after the first 3 MB of text is found by no search."""
 
@@ -30,12 +32,29 @@ class Indexer:
         for name in names:
             while ids := await self._store.run("SRANDMEMBER", keys.unembedded(name), TOGETHER):
                 known = [id.decode() for id in ids]
-                stored = await self._store.together(*(["HMGET", keys.atom(name, id), "ver", "c", "m"] for id in known))
-                for id, (version, content, metadata) in zip(known, stored, strict=True):
-                    await self._index(name, id, version or b"", (content or b"").decode(), metadata)
+                await self._index_all(name, known)
                 done += len(known)
                 progress(len(known))
         return done
+
+    async def files(self, names: Sequence[str]) -> int:
+        """Have the text of files found that were attached just now; answers how many atoms that were.
+
+        Where more atoms wait than a search can look through, as after an import, files wait with them.
+        """
+        done = 0
+        for name in names if self._texts else ():
+            ids = [id.decode() for id in await self._store.run("SRANDMEMBER", self._store.keys.unembedded(name), FEW)]
+            stored = await self._store.together(*(["HGET", self._store.keys.atom(name, id), "m"] for id in ids))
+            carrying = [id for id, metadata in zip(ids, stored, strict=True) if ATTACHED in read_metadata(metadata)]
+            await self._index_all(name, carrying)
+            done += len(carrying)
+        return done
+
+    async def _index_all(self, space: str, ids: Sequence[str]) -> None:
+        stored = await self._store.together(*(["HMGET", self._store.keys.atom(space, i), "ver", "c", "m"] for i in ids))
+        for id, (version, content, metadata) in zip(ids, stored, strict=True):
+            await self._index(space, id, version or b"", (content or b"").decode(), metadata)
 
     async def _index(self, space: str, id: str, version: bytes, content: str, metadata: bytes | None) -> None:
         pieces = passages(content)

@@ -1,12 +1,26 @@
 """Passages: long texts cut so that nothing is lost, and kept true to their atoms."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.atoms import Origin, Principal
-from core.house import House
+from core.embeddings import LocalEmbedder
+from core.errors import ModelUnavailable
+from core.house import House, open_house
 from core.passages import SIZE, passages
+from core.settings import Settings
+from core.testing import MovableClock
+
+
+class Unreachable(LocalEmbedder):
+    """An embedder whose provider does not answer."""
+
+    async def embed(self, texts: Sequence[str]) -> list[bytes]:
+        raise ModelUnavailable("nobody there")
+
 
 PAGES = [
     f"Page {number}. " + "The weather was fair and nothing else is known of that day. " * 40 for number in range(30)
@@ -92,6 +106,29 @@ async def test_a_file_s_text_is_found_with_its_atom_by_meaning_and_by_words(hous
         assert named.id == atom.id
     (again,) = await house.spaces.search(Principal("owner", Origin.OWNER), "bleed the radiator", limit=1)
     assert again.attachments[0].name == "manual.txt"
+
+
+async def test_a_file_is_found_by_words_as_soon_as_it_is_attached(house: House) -> None:
+    notes = await house.spaces.create("notes")
+    await notes.put("long. " * 300)  # waits for its vectors, too
+    atom = await notes.put("the manual")
+    await house.attachments.attach(notes, atom.id, "manual.txt", b"To bleed the radiator turn the valve.")
+    (found,) = await notes.search("radiator", by="words")
+    assert (found.id, found.passage and found.passage.file) == (atom.id, "manual.txt")
+    await house.attachments.attach(notes, atom.id, "manual.txt", b"Call the plumber.")
+    assert await notes.search("radiator", by="words") == []
+
+
+async def test_words_are_found_while_no_embedder_can_be_reached(
+    settings: Settings, redis_url: str, clock: MovableClock
+) -> None:
+    async with open_house(settings, redis_url, clock=clock, embedder=Unreachable()) as house:
+        notes = await house.spaces.create("notes")
+        atom = await notes.put("the manual of the boiler. " * 100)
+        await house.attachments.attach(notes, atom.id, "manual.txt", b"To bleed the radiator turn the valve.")
+        assert [one.id for one in await notes.search("boiler", by="words")] == [atom.id]
+        with pytest.raises(ModelUnavailable):
+            await notes.search("boiler")
 
 
 async def test_passages_leak_nothing(house: House) -> None:
