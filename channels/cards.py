@@ -2,12 +2,17 @@
 
 import contextlib
 import logging
+import re
 
-from channels.contract import Channel, ChannelClosed, Edits, InboundMessage, OutboundMessage
+from channels.choices import meant, seeds
+from channels.contract import Channel, ChannelClosed, Edits, InboundMessage, OutboundMessage, Reacts, Unusable
 from core.approvals import SPACE, Approvals, Choice, deadline, offered, pick
 from core.atoms import OWNER, Atom, Principal
-from core.errors import NotFound, StoaError
+from core.errors import Conflict, InvalidInput, NotFound, StoaError
 from core.spaces import Spaces
+
+COMMAND = re.compile(r"/?(approve|deny)\s+`?(\w{4,40})`?(?:\s+(.{1,80}))?", re.IGNORECASE)
+"""An answer in words, from any conversation of the owner's: `/approve k3v9w2m4q8zt always`."""
 
 log = logging.getLogger(__name__)
 
@@ -15,11 +20,10 @@ log = logging.getLogger(__name__)
 class Cards:
     """The questions of one conversation of the owner's. Each is shown once for as long as the channel keeps it."""
 
-    def __init__(self, spaces: Spaces, channel: Channel, conversation: str, person: Principal) -> None:
+    def __init__(self, spaces: Spaces, channel: Channel, conversation: str) -> None:
         self._spaces = spaces
         self._channel = channel
         self._conversation = conversation
-        self._person = person
         self._approvals = Approvals(spaces)
         self._key = spaces.store.keys.cards(f"channel:{channel.name}:{conversation}")
 
@@ -30,9 +34,12 @@ class Cards:
         after = await space.newest()
         asked = set[str]()
         with contextlib.suppress(NotFound):  # no search index yet: nothing was ever asked
-            for atom in await self._approvals.waiting():
+            waiting = await self._approvals.waiting()
+            asked = {atom.id for atom in waiting}
+            for atom in waiting:
                 await self._show(atom)
-                asked.add(atom.id)
+        for id in set(await self._shown()) - asked:  # decided while nobody looked
+            await self._settle(await space.get(id))
         async for change in space.follow(after):
             if change.atom:
                 atom = await space.get(change.atom)
@@ -41,41 +48,77 @@ class Cards:
                 elif atom.id not in asked:  # asked after we began, so not shown yet
                     await self._show(atom)
 
-    async def answer(self, message: InboundMessage) -> bool:
-        """Take a message as an answer: a pressed choice, or a word in reply to a card; False if it is neither.
+    async def answer(self, message: InboundMessage, by: Principal) -> bool:
+        """Take a message as an answer: a pressed choice, an emoji or a word to a card; False if it is none of these.
 
-        Raises what the person shall read where the answer does not count.
+        Only the very message that shows the question can be answered. Raises what the person shall read where the
+        answer does not count; pressing twice is harmless.
         """
-        if message.kind != "message":
-            return False
-        if message.choice:
+        if message.kind == "message" and message.choice:
             id, _, choice = message.choice.partition(":")
-            await self._approvals.answer(id, choice, self._person)
+            shown = await self._shown()
+            if message.reply_to and id in shown and shown[id] != message.reply_to:
+                raise InvalidInput("That is not the message in which this was asked; answer there.")
+            await self._answer(id, choice, by, quietly=True)
             return True
-        shown = await self._shown() if message.reply_to else {}
-        for id in (id for id, name in shown.items() if name == message.reply_to):
-            if chosen := pick(message.text, offered(await self._approvals.get(id))):
-                await self._approvals.answer(id, chosen.id, self._person)
-                return True
+        if message.kind == "message" and (command := COMMAND.fullmatch(message.text.strip())):
+            word, id, choice = command.groups()
+            await self._answer(await self._meant(id), choice or ("no" if word.lower() == "deny" else "yes"), by)
+            return True
+        if message.kind not in ("message", "reaction"):
+            return False
+        names = {message.reply_to, message.conversation} - {"", self._conversation}
+        for id, name in (await self._shown()).items() if names else ():
+            if name in names:
+                choices = offered(await self._approvals.get(id))
+                pressed = message.kind == "reaction"
+                if chosen := meant(message.text, choices) if pressed else pick(message.text, choices):
+                    await self._answer(id, chosen.id, by, quietly=pressed)
+                    return True
         return False
+
+    async def _answer(self, id: str, choice: str, by: Principal, quietly: bool = False) -> None:
+        """Answer a question; one that is decided already is marked so where it was only pressed again."""
+        try:
+            await self._approvals.answer(id, choice, by)
+        except Conflict:
+            if not quietly:
+                raise
+            await self._settle(await self._approvals.get(id))
+
+    async def _meant(self, beginning: str) -> str:
+        """The open question whose id begins like this, or the word itself."""
+        found = [atom.id for atom in await self._approvals.waiting() if atom.id.startswith(beginning.lower())]
+        return found[0] if len(found) == 1 else beginning
 
     async def _show(self, atom: Atom) -> None:
         """Show a question, unless the channel still shows it from before."""
         until = deadline(atom).astimezone(self._spaces.clock.zone)
         text = f"{atom.content}\n\nWithout an answer until {until:%A %d %B, %H:%M} it is a no."
         choices = tuple(Choice(f"{atom.id}:{choice.id}", choice.label) for choice in offered(atom))
+        if isinstance(self._channel, Reacts):
+            text += f" Press one, or write `/approve {atom.id}` or `/deny {atom.id}`."
         card = OutboundMessage(self._conversation, self._written(text), atom.id, choices)
         try:
             name = (await self._shown()).get(atom.id, "")
             if name and isinstance(self._channel, Edits) and await self._channel.edit(name, card):
                 return
             name = await self._channel.send(card)
-        except (ChannelClosed, StoaError):
+        except (ChannelClosed, Unusable, StoaError):
             raise
         except Exception as error:  # noqa: BLE001 - one delivery: the question stays open, `stoa approval list` shows it
             log.warning("%s did not take the question %s: %r", self._channel.name, atom.ref, error)
             return
         await self._spaces.store.run("HSET", self._key, atom.id, name)
+        if isinstance(self._channel, Reacts):
+            for emoji in seeds(offered(atom)):
+                try:
+                    await self._channel.react(self._conversation, name, emoji)
+                except (ChannelClosed, Unusable, StoaError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - the question is there, and can be answered in other ways
+                    log.info("%s did not put %s to a question: %r", self._channel.name, emoji, error)
+                    return
 
     async def _settle(self, atom: Atom) -> None:
         """Say on the card how the question was decided, and take its choices away."""
@@ -87,7 +130,7 @@ class Cards:
         try:
             if isinstance(self._channel, Edits):
                 await self._channel.edit(name, OutboundMessage(self._conversation, self._written(text)))
-        except (ChannelClosed, StoaError):
+        except (ChannelClosed, Unusable, StoaError):
             raise
         except Exception as error:  # noqa: BLE001 - one delivery: what was decided holds whether or not it is shown
             log.warning("%s did not mark the question %s: %r", self._channel.name, atom.ref, error)

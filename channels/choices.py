@@ -1,7 +1,28 @@
-"""Choices where there are no buttons: one question at a time, answered by its number or by a word."""
+"""Choices where there are no buttons: answered by a number, a word or an emoji."""
+
+from collections.abc import Sequence
 
 from channels.contract import OutboundMessage
-from core.approvals import Choice, pick
+from core.approvals import NO, Choice, pick
+
+YEA = ("✅", "👍", "✔", "👌")
+NAY = ("❌", "👎", "⛔", "🚫", "✖")
+KEYCAP = "\ufe0f\u20e3"
+
+
+def seeds(choices: Sequence[Choice]) -> list[str]:
+    """The emojis that are put to a question so that people need only press one."""
+    if any(choice.id == NO.id for choice in choices):
+        return [YEA[0], NAY[0]]
+    return [f"{number}{KEYCAP}" for number in range(1, len(choices) + 1)]
+
+
+def meant(emoji: str, choices: Sequence[Choice]) -> Choice | None:
+    """Which of the choices an emoji means: a yes is the first, the narrowest; a keycap is the one of that number."""
+    bare = emoji.replace("\ufe0f", "")
+    if bare.endswith("\u20e3"):
+        return pick(bare[:-1], choices)
+    return pick("yes" if bare in YEA else NO.id if bare in NAY else "", choices)
 
 
 class Questions:

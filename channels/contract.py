@@ -103,7 +103,7 @@ class Channel(Protocol):
         """Show the message and return what the platform calls it.
 
         Raises `ChannelClosed` when nobody reads any more, `Later` where the platform says how long to wait, and
-        `Undeliverable` where trying again would not help.
+        `Undeliverable` where trying again would not help. While the platform cannot be reached it is an `OSError`.
         """
         ...
 

@@ -2,15 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from channels.contract import Channel, ChannelClosed, Confirms, Later, OutboundMessage, Undeliverable
+from channels.contract import Channel, ChannelClosed, Confirms, Edits, Later, OutboundMessage, Undeliverable, Unusable
 from channels.outbox import UNKNOWN, Outbox
 
 PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0)
 """How many seconds lie between the attempts to deliver one message."""
+AWAY_PAUSE = 30.0
+"""Seconds between two attempts while a platform cannot be reached at all: that is waited for, however long."""
 LONGEST_WAIT = 300.0
 """The most seconds a platform is waited for when it asks to wait, in all, for one message."""
+
+Part = Callable[[str], Awaitable[str]]
+"""Shows a part of an answer under the name it is given, and answers what the platform calls it."""
 
 log = logging.getLogger(__name__)
 
@@ -26,41 +31,68 @@ class Delivery:
         self._outbox = outbox
         self._patience = patience
 
-    async def show(self, atom: str, text: str) -> None:
-        """Show the text of an atom, in as many messages as the platform needs; parts that were shown already are not
-        shown again. Raises `Undeliverable` saying why it could not be shown, and `ChannelClosed`."""
+    async def show(self, atom: str, text: str, begun: str = "", files: Sequence[Part] = ()) -> None:
+        """Show the text of an atom, in as many messages as the platform needs, then its files; parts that were shown
+        already are not shown again. `begun` is a message that shows the beginning of the text: it becomes the first.
+
+        Raises `Undeliverable` saying why it could not be shown, and `ChannelClosed`.
+        """
         done = await self._outbox.receipts(atom)
-        for number, part in enumerate(self.channel.dialect.messages(text)):
+        texts = self.channel.dialect.messages(text) if text.strip() else []
+        for number in range(len(texts) + len(files)):
             if number < len(done) and done[number] != UNKNOWN:
                 continue
-            message = OutboundMessage(self.conversation, part, key=f"{atom}:{number}")
+            key = f"{atom}:{number}"
+            receipt = None
+            if number >= len(texts):
+                part = files[number - len(texts)]
+                if number == len(done):
+                    await self._outbox.begin(atom)
+                await self._outbox.sent(atom, await self._tried(lambda: part(key)))  # noqa: B023 - called at once
+                continue
+            message = OutboundMessage(self.conversation, texts[number], key)
             if number == len(done):
                 await self._outbox.begin(atom)
-                receipt = None
-            else:  # begun before a crash
+            if number == 0 and begun:
+                receipt = await self._made_whole(begun, message)
+            elif number < len(done):  # begun before a crash
                 receipt = await self._find(message)
-            await self._outbox.sent(atom, receipt or await self._send(message))
+            await self._outbox.sent(atom, receipt or await self._tried(lambda: self.channel.send(message), message))  # noqa: B023
 
-    async def _send(self, message: OutboundMessage) -> str:
-        """Send one message, trying again for a while."""
+    async def _made_whole(self, id: str, message: OutboundMessage) -> str | None:
+        """The message that showed the beginning of the answer, now that it shows all of it."""
+
+        async def edit() -> str:
+            assert isinstance(self.channel, Edits)
+            return id if await self.channel.edit(id, message) else ""
+
+        try:
+            return await self._tried(edit) or None
+        except Undeliverable:
+            return None
+
+    async def _tried(self, send: Callable[[], Awaitable[str]], message: OutboundMessage | None = None) -> str:
+        """Send something, trying again for a while, and for as long as the platform is away."""
         waited = 0.0
         pauses = iter(self._patience)
         while True:
             try:
-                return await self.channel.send(message)
-            except (ChannelClosed, Undeliverable):
+                return await send()
+            except (ChannelClosed, Undeliverable, Unusable):
                 raise
             except Later as error:
                 pause: float | None = error.seconds if waited + error.seconds <= LONGEST_WAIT else None
                 waited += error.seconds
                 failure: Exception = error
+            except (OSError, TimeoutError) as error:
+                pause, failure = next(pauses, AWAY_PAUSE), error
             except Exception as error:  # noqa: BLE001 - one delivery: tried again, then told
                 pause, failure = next(pauses, None), error
             log.warning("%s did not take a message: %r", self.channel.name, failure)
             if pause is None:
                 raise Undeliverable(f"{type(failure).__name__}: {failure}") from failure
             await asyncio.sleep(pause)
-            if not isinstance(failure, Later) and (receipt := await self._find(message)):
+            if message and not isinstance(failure, Later) and (receipt := await self._find(message)):
                 return receipt
 
     async def _find(self, message: OutboundMessage) -> str | None:
@@ -69,6 +101,8 @@ class Delivery:
             return None
         try:
             return await self.channel.find(message)
+        except (ChannelClosed, Unusable):
+            raise
         except Exception as error:  # noqa: BLE001 - not known: then it is sent, twice perhaps
             log.warning("%s cannot say whether it took a message: %r", self.channel.name, error)
             return None

@@ -133,7 +133,29 @@ class Keys:
         """A topic, no key: what an agent is about to say in the space."""
         return f"{self.namespace}:draft:{{{space}}}"
 
-    # Of a channel's conversation, in its slot; each lives 30 days after its last change.
+    # Of a channel's conversation, in its slot; an outbox entry lives 30 days after its last change.
+    def binding(self, conversation: str) -> str:
+        """JSON: which space the conversation is."""
+        return f"{self.namespace}:binding:{{{conversation}}}"
+
+    def present(self, conversation: str) -> str:
+        """String: that somebody sits at this terminal; lives seconds after they have left."""
+        return f"{self.namespace}:present:{{{conversation}}}"
+
+    def growing(self, subscriber: str) -> str:
+        """Hash: agent -> the message in which its answer is being shown while it is written."""
+        return f"{self.namespace}:growing:{{{subscriber}}}"
+
+    # Of a chat space, in its slot.
+    def used(self, space: str) -> str:
+        """Sorted set: the direct messages that are bound to the space, by the millisecond they were last used."""
+        return f"{self.namespace}:used:{{{space}}}"
+
+    def route(self, space: str, atom: str) -> str:
+        """String: the conversation that shows an atom nobody there had asked for; lives 30 days."""
+        return f"{self.namespace}:route:{{{space}}}:{atom}"
+
+    # Again of a conversation.
     def outbox(self, subscriber: str, atom: str) -> str:
         """List: what the platform called each message that shows the atom; empty where that is not known."""
         return f"{self.namespace}:outbox:{{{subscriber}}}:{atom}"
@@ -181,7 +203,31 @@ class Keys:
         """JSON: the account's record; until it is removed."""
         return f"{self.namespace}:channel:{{{account}}}"
 
+    def bindings(self, account: str) -> str:
+        """Set: the ids of the account's bindings."""
+        return f"{self.namespace}:bindings:{{{account}}}"
+
+    def inbox(self, account: str) -> str:
+        """Stream: messages that are not dealt with yet; each goes when it is."""
+        return f"{self.namespace}:inbox:{{{account}}}"
+
+    def seen(self, account: str, message: str) -> str:
+        """String: that a message was told before; lives three days."""
+        return f"{self.namespace}:seen:{{{account}}}:{message}"
+
+    def newest(self, account: str) -> str:
+        """Hash: conversation -> what the platform calls the newest message we had of it."""
+        return f"{self.namespace}:newest:{{{account}}}"
+
+    def holder(self, account: str) -> str:
+        """String: the token of the process that serves the account; lives as long as the lease."""
+        return f"{self.namespace}:holder:{{{account}}}"
+
     # Registries, one key each; they live as long as the house.
+    def preferences(self) -> str:
+        """Hash: chat space -> the account on which its person wants to be told what they did not just ask for."""
+        return f"{self.namespace}:preferences"
+
     def channel_accounts(self) -> str:
         """Set: the names of the accounts on platforms."""
         return f"{self.namespace}:channels"

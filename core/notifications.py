@@ -29,6 +29,8 @@ class Draft:
 
     agent: str
     text: str | None
+    answers: tuple[str, ...] = ()
+    """Which atoms of the space the turn goes back to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ class Notifications:
 
     async def draft(self, space: str, draft: Draft) -> None:
         """Show who is looking at the space what an agent is about to say; kept nowhere."""
-        await self.store.run("PUBLISH", self.store.keys.draft(space), orjson.dumps([draft.agent, draft.text]))
+        message = orjson.dumps([draft.agent, draft.text, draft.answers])
+        await self.store.run("PUBLISH", self.store.keys.draft(space), message)
 
     async def drafts(self, space: str) -> AsyncIterator[Draft]:
         """What agents are about to say in the space, from now on."""
@@ -154,7 +157,8 @@ class Notifications:
 
         def hear(_: bytes, message: bytes | None) -> None:
             if message is not None:
-                messages.put_nowait(Draft(*orjson.loads(message)))
+                agent, text, answers = orjson.loads(message)
+                messages.put_nowait(Draft(agent, text, tuple(answers)))
 
         async with self._listening(self._ears, self.store.keys.draft(space).encode(), hear):
             while True:

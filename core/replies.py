@@ -23,8 +23,12 @@ DRAFT_EVERY = 0.1
 class Replies:
     """Asks models for one agent."""
 
-    def __init__(self, agent: Agent, notifications: Notifications, secrets: Secrets) -> None:
+    def __init__(
+        self, agent: Agent, notifications: Notifications, secrets: Secrets, answered: Sequence[str] = ()
+    ) -> None:
+        """`answered` are the atoms of the space the agent speaks in that its turn goes back to."""
         self._agent = agent
+        self._answered = tuple(answered)
         self._notifications = notifications
         self._secrets = secrets
 
@@ -72,4 +76,4 @@ class Replies:
 
     async def _draft(self, text: str | None) -> None:
         if self._agent.speaks_in:
-            await self._notifications.draft(self._agent.speaks_in, Draft(self._agent.id, text))
+            await self._notifications.draft(self._agent.speaks_in, Draft(self._agent.id, text, self._answered))

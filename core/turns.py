@@ -177,7 +177,7 @@ class Turn:
         self._noted = noted
         self._purse = purse
         self._program = program
-        self._replies = Replies(agent, turns.spaces.notifications, turns.secrets)
+        self._replies = Replies(agent, turns.spaces.notifications, turns.secrets, self._answered())
         self.llm = turns.models(agent.model)
         self._waiting: list[Waiting] = []
 

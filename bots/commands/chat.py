@@ -9,9 +9,12 @@ import typer
 
 from bots.commands.opening import redis, until_death
 from bots.instance import running
-from channels.bridge import Binding, Bridge, first
+from channels.bindings import bound
+from channels.bridge import Bridge, first
 from channels.pipe import Pipe
 from channels.rendering import clean, one_line, visible
+from channels.routing import FROM
+from channels.taking import Enclosures
 from channels.terminal import open_terminal
 from core.atoms import Atom
 from core.errors import InvalidInput, ModelUnavailable, StoreUnavailable
@@ -22,14 +25,16 @@ from core.spaces import Space, Spaces
 
 LAST_ANSWERS = 120.0
 """How many seconds the answers under way are given when piped input ends."""
+ONCE = "terminal/once"
+"""Where such a question was asked: no conversation but this command shows its answer."""
 
 
 async def talk() -> None:
     """Talk until the person leaves or the input ends."""
     settings = load()
     async with _joined(settings) as (house, server), open_terminal(settings.home) as terminal:
-        binding = Binding(await terminal.direct("owner"))
-        bridge = Bridge(_light(house), house.notifications, house.clock, terminal, binding)
+        binding = bound(terminal.name, await terminal.direct("owner"))
+        bridge = Bridge(_light(house), terminal, binding, Enclosures(house.attachments))
         wait = LAST_ANSWERS if isinstance(terminal, Pipe) else 0
         await first(bridge.serve(wait), until_death(server))
 
@@ -56,7 +61,7 @@ async def ask(text: str, patience: float) -> None:
 async def _answer(house: House, chat: Space, question: str) -> Atom:
     """Put the question into the chat and wait for what answers it: by its reference, or by what caused it."""
     before = int(await house.store.run("HGET", house.store.keys.space(chat.id), "seq") or 0)
-    asked = await chat.put(question, comment=one_line(question), metadata={"role": "user"})
+    asked = await chat.put(question, comment=one_line(question), metadata={"role": "user", FROM: ONCE})
     root = ""
     async for change in chat.follow(before):
         if change.atom == asked.id:

@@ -9,8 +9,10 @@ import typer
 from bots.commands.opening import redis, until_death
 from bots.commands.serving import keep_serving, logged, when_asked_to_end
 from bots.instance import alone
-from channels.bridge import Binding, Bridge, first
+from channels.bindings import bound
+from channels.bridge import Bridge, first
 from channels.pipe import Pipe
+from channels.taking import Enclosures
 from channels.terminal import Terminal, open_terminal
 from conventions.loading import instructions, text
 from core import __version__
@@ -46,8 +48,8 @@ async def _run(settings: Settings) -> None:
 
 async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal | Pipe) -> None:
     worker = Worker(house, instructions("agent"), text("direct-message"))
-    binding = Binding(await terminal.direct("owner"))
-    bridge = Bridge(house.spaces, house.notifications, house.clock, terminal, binding)
+    binding = bound(terminal.name, await terminal.direct("owner"))
+    bridge = Bridge(house.spaces, terminal, binding, Enclosures(house.attachments))
     wait = house.settings.linger if isinstance(terminal, Pipe) else 0
     await first(worker.run(), bridge.serve(wait, worker.idle), until_death(server))
 

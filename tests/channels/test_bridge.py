@@ -4,14 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from channels.bridge import Binding, Bridge
+from channels.bindings import bound
+from channels.bridge import Bridge
 from channels.contract import ChannelClosed
 from channels.loopback import Loopback
+from channels.taking import Enclosures
 from core.atoms import OWNER, Atom, Cause, Principal
+from core.attachments import Attachments
 from core.checks import LONGEST_CONTENT
+from core.files import Files
 from core.keys import Keys
 from core.notifications import Draft, Notifications
 from core.spaces import Actor, Spaces
@@ -29,14 +34,14 @@ class Hall:
     notifications: Notifications
     clock: MovableClock
     channel: Loopback
+    attachments: Attachments
 
     def bridge(self, channel: Loopback | None = None) -> Bridge:
         return Bridge(
             self.spaces,
-            self.notifications,
-            self.clock,
             channel or self.channel,
-            Binding("hall"),
+            bound("loopback", "hall"),
+            Enclosures(self.attachments),
             patience=(0, 0),
         )
 
@@ -58,7 +63,7 @@ class Hall:
 
 
 @pytest.fixture
-async def hall(redis_url: str, namespace: str) -> AsyncIterator[Hall]:
+async def hall(redis_url: str, namespace: str, tmp_path: Path) -> AsyncIterator[Hall]:
     clock = MovableClock(datetime.now(UTC))
     redis = client(redis_url)
     store = Store(redis, Keys(namespace), clock)
@@ -68,7 +73,7 @@ async def hall(redis_url: str, namespace: str) -> AsyncIterator[Hall]:
         spaces = Spaces(store, notifications, clock, None)
         chat = await spaces.create("chat")
         await chat.share("assistant", "write")
-        yield Hall(spaces, notifications, clock, Loopback())
+        yield Hall(spaces, notifications, clock, Loopback(), Attachments(Files(tmp_path)))
     await waiting.aclose()
     await redis.aclose()
 
@@ -78,7 +83,8 @@ async def test_a_message_becomes_an_atom_of_its_author(hall: Hall) -> None:
     await hall.channel.close()
     await hall.bridge().receive()
     (atom,) = await hall.asked()
-    assert (atom.content, atom.author, atom.metadata) == ("buy milk\nand bread", OWNER.id, {"role": "user"})
+    told = {"role": "user", "conversation": "loopback/hall"}
+    assert (atom.content, atom.author, atom.metadata) == ("buy milk\nand bread", OWNER.id, told)
     (entry,) = await hall.spaces.open("chat").history(atom.id)
     assert entry.comment == "buy milk and bread"
 
@@ -167,7 +173,7 @@ async def test_a_delivery_that_fails_is_tried_again(hall: Hall) -> None:
 
 
 async def test_an_answer_that_cannot_be_delivered_is_noted_and_the_next_one_is_shown(hall: Hall) -> None:
-    hall.channel.refusals.extend([OSError("no route")] * 3)
+    hall.channel.refusals.extend([RuntimeError("no route")] * 3)
     first = await hall.answer("one")
     await hall.answer("two")
     async with asyncio.TaskGroup() as tasks:
@@ -241,8 +247,10 @@ async def test_at_the_end_it_waits_until_nobody_works_any_more(hall: Hall) -> No
 async def test_drafts_reach_a_channel_that_can_show_them(hall: Hall) -> None:
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(hall.bridge().serve())
+        await hall.channel.say("hello")
+        (asked,) = await hall.asked()
         while not hall.channel.drafts:
-            await hall.notifications.draft("chat", Draft("assistant", "Let me"))
+            await hall.notifications.draft("chat", Draft("assistant", "Let me", (asked.id,)))
             await asyncio.sleep(0)
         serving.cancel()
     assert hall.channel.drafts[0] == "Let me"

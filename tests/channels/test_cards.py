@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from channels.bridge import Binding, Bridge
+from channels.bindings import bound
+from channels.bridge import Bridge
+from channels.cards import Cards
 from channels.choices import Questions
-from channels.contract import OutboundMessage
+from channels.contract import InboundMessage, OutboundMessage
 from channels.loopback import Loopback
+from channels.taking import Enclosures
 from core.approvals import Choice
-from core.atoms import Atom, Principal
+from core.atoms import OWNER, Atom, Principal
+from core.errors import PermissionDenied
 from core.house import House
 from tests.core.conftest import clock, embedder, house, settings
 
@@ -19,10 +23,9 @@ __all__ = ["clock", "embedder", "house", "settings"]
 
 
 @contextlib.asynccontextmanager
-async def served(house: House, channel: Loopback, person: Principal | None = None) -> AsyncIterator[None]:
+async def served(house: House, channel: Loopback) -> AsyncIterator[None]:
     await house.spaces.create("chat")
-    binding = Binding("hall", person=person) if person else Binding("hall")
-    bridge = Bridge(house.spaces, house.notifications, house.clock, channel, binding)
+    bridge = Bridge(house.spaces, channel, bound("loopback", "hall"), Enclosures(house.attachments))
     serving = asyncio.create_task(bridge.serve())
     try:
         async with asyncio.timeout(20):
@@ -58,13 +61,28 @@ async def test_a_question_is_shown_with_choices_and_marked_when_it_is_answered(h
     assert [change for change in await house.spaces.open("chat").changes() if change.operation == "put"] == []
 
 
-async def test_a_second_answer_is_told_that_it_is_too_late(house: House) -> None:
+async def test_a_second_press_changes_nothing_and_says_nothing(house: House) -> None:
     channel = Loopback()
     async with served(house, channel):
-        await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
         await channel.heard(1)
         for choice in channel.sent[0].choices[:2]:
             await channel.say("", choice=choice.id)
+        await channel.say("/nothing of that")
+        async for change in house.spaces.open("chat").follow():
+            if change.operation == "put":
+                break
+    assert len(channel.sent) == 1
+    assert (await house.approvals.outcome(question.id)).choice == "once"
+
+
+async def test_a_second_answer_in_words_is_told_that_it_is_too_late(house: House) -> None:
+    channel = Loopback()
+    async with served(house, channel):
+        question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        await channel.heard(1)
+        await channel.say(f"/approve {question.id}")
+        await channel.say(f"/deny {question.id}")
         assert "decided already: Yes, once" in (await channel.heard(2))[1]
 
 
@@ -81,16 +99,69 @@ async def test_open_questions_are_shown_again_where_the_channel_has_forgotten_th
         assert "asks for a key" in (await later.heard(1))[0]
 
 
-async def test_nobody_elses_conversation_is_asked_and_no_one_else_can_answer(house: House) -> None:
+async def test_only_the_owner_can_answer(house: House) -> None:
     question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
     channel = Loopback()
-    guest = Principal("guest")
-    chat = await house.spaces.create("chat")
-    await chat.share("guest", "write")
-    async with served(house, channel, guest):
-        await channel.say("", choice=f"{question.id}:once")
-        assert "only the owner can" in (await channel.heard(1))[0]
+    cards = Cards(house.spaces, channel, "hall")
+    for message in (
+        InboundMessage("hall", "guest", "", "1", choice=f"{question.id}:once"),
+        InboundMessage("hall", "guest", f"/approve {question.id}", "2"),
+    ):
+        with pytest.raises(PermissionDenied, match="only the owner can"):
+            await cards.answer(message, Principal("guest"))
     assert (await house.approvals.outcome(question.id)).status == "open"
+
+
+async def test_a_press_counts_only_on_the_message_that_asks(house: House) -> None:
+    channel = Loopback()
+    async with served(house, channel):
+        question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        await channel.heard(1)
+        await channel.say("", choice=channel.sent[0].choices[0].id, reply_to="99")
+        assert "not the message" in (await channel.heard(2))[1]
+    assert (await house.approvals.outcome(question.id)).status == "open"
+
+
+@pytest.mark.parametrize(
+    "emoji, choice", [("✅", "once"), ("👍", "once"), ("❌", "no"), ("3\ufe0f\u20e3", "always"), ("🎉", "")]
+)
+async def test_an_emoji_on_the_question_answers_it(house: House, emoji: str, choice: str) -> None:
+    question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+    channel = Loopback()
+    async with served(house, channel):
+        await channel.heard(1)
+    taken = await Cards(house.spaces, channel, "hall").answer(
+        InboundMessage("hall", "owner", emoji, "9", kind="reaction", reply_to="1"), OWNER
+    )
+    assert (taken, (await house.approvals.outcome(question.id)).choice) == (bool(choice), choice)
+
+
+async def test_emojis_to_press_are_put_to_a_question_where_they_can_be(house: House) -> None:
+    reactions: list[tuple[str, str]] = []
+
+    class Wall(Loopback):
+        async def react(self, conversation: str, id: str, emoji: str) -> None:
+            reactions.append((id, emoji))
+
+    channel = Wall()
+    async with served(house, channel):
+        question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        while len(reactions) < 2:
+            await asyncio.sleep(0.01)
+    assert reactions == [("1", "✅"), ("1", "❌")]
+    assert f"`/approve {question.id}`" in channel.sent[0].text
+
+
+async def test_a_question_decided_while_nobody_looked_is_marked_later(house: House) -> None:
+    channel = Loopback()
+    async with served(house, channel):
+        question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        await channel.heard(1)
+    await house.approvals.answer(question.id, "always", OWNER)
+    async with served(house, channel):
+        while not channel.edits:
+            await asyncio.sleep(0.01)
+    assert channel.edits[0][1].text.endswith("Answered: Yes, always.")
 
 
 def test_at_a_terminal_one_question_is_asked_after_the_other() -> None:

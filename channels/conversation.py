@@ -1,0 +1,295 @@
+"""A conversation joined to its chat space: what people write there becomes atoms, what agents answer is shown."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from channels.bindings import Binding
+from channels.cards import Cards
+from channels.contract import Channel, InboundMessage, OutboundMessage, SendsFiles, ShowsDrafts, Undeliverable
+from channels.delivery import PATIENCE, Delivery, Part
+from channels.growing import Growing
+from channels.outbox import Outbox
+from channels.rendering import clean, one_line
+from channels.routing import FROM, TO, Routing
+from channels.taking import Enclosures
+from core.atoms import HOUSE, OWNER, Atom, Attachment, Change, Principal, id_from
+from core.checks import LONGEST_CONTENT
+from core.errors import InvalidInput
+from core.notifications import Draft
+from core.permissions import Permission
+from core.spaces import Space, Spaces
+
+AWAY = timedelta(minutes=5)
+"""What is older than this when it is shown says when it was said."""
+MOST_LATE = 5
+"""How many such answers are shown one by one; of more only the beginnings are."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who says something in a conversation."""
+
+    principal: Principal = OWNER
+    name: str = ""
+    """How agents are told the speaker is called; empty where nobody else could be meant."""
+
+
+class Conversation:
+    """One conversation of a channel and its chat space.
+
+    Towards the space a message is taken once, whatever the platform repeats. Towards people every answer is shown at
+    least once and in order: the cursor moves after the send, so whoever comes late is shown what was missed.
+    """
+
+    def __init__(
+        self,
+        spaces: Spaces,
+        channel: Channel,
+        binding: Binding,
+        enclosures: Enclosures,
+        patience: Sequence[float] = PATIENCE,
+    ) -> None:
+        self.channel = channel
+        self.binding = binding
+        self.space = spaces.open(binding.space, OWNER)
+        self.cards = Cards(spaces, channel, binding.conversation)
+        self.open: dict[str, str] = {}
+        """Messages without an answer: atom -> the cause its answer will name."""
+        self.writing: set[str] = set()
+        """The agents that have a turn under way in the space."""
+        self.progress = asyncio.Condition()
+        self.routing = Routing(spaces, binding.space)
+        self._spaces = spaces
+        self._clock = spaces.clock
+        self._enclosures = enclosures
+        self._notifications = spaces.notifications
+        self._growing = Growing(spaces.store, channel, binding.conversation, binding.subscriber)
+        self._delivery = Delivery(channel, binding.conversation, Outbox(spaces.store, binding.subscriber), patience)
+        self._skipped = 0
+
+    async def take(self, message: InboundMessage, speaker: Speaker) -> None:
+        """Put what was written into the space, or change what was put; raises `InvalidInput` saying why it cannot."""
+        if message.kind == "edit":
+            await self._change(message, speaker)
+        elif message.kind == "deletion":
+            await self._withdraw(message, speaker)
+        elif message.kind == "message":
+            await self._put(message, speaker)
+
+    async def deliver(self) -> None:
+        """Show what agents say in the space: first what was missed, then each answer as it comes."""
+        after = await self._notifications.cursor(self.binding.subscriber, self.space.id)
+        async for change in self.space.follow(after or 0):
+            if change.operation == "put" and change.seq > self._skipped:
+                await self._look_at(change)
+            await self._notifications.advance(self.binding.subscriber, self.space.id, change.seq)
+
+    async def show_drafts(self) -> None:
+        """Let the channel show answers while they are being written, if it can."""
+        async for draft in self._notifications.drafts(self.space.id):
+            await self._show(draft)
+            async with self.progress:
+                (self.writing.discard if draft.text is None else self.writing.add)(draft.agent)
+                self.progress.notify_all()
+
+    async def show_cards(self) -> None:
+        """Put what only the owner may decide to them, in a conversation of theirs."""
+        if self.binding.asks:
+            await self.cards.run()
+        else:
+            await asyncio.Event().wait()
+
+    async def shown(self) -> bool:
+        """Whether everything in the space has been looked at."""
+        after = await self._notifications.cursor(self.binding.subscriber, self.space.id)
+        return after is not None and after >= await self.space.newest()
+
+    async def begin_here(self) -> None:
+        """Show nothing of what was said in the space before it was bound to this conversation."""
+        await self._notifications.advance(self.binding.subscriber, self.space.id, await self.space.newest())
+
+    # What people write ------------------------------------------------------------------------------------------------
+
+    async def _put(self, message: InboundMessage, speaker: Speaker) -> None:
+        if (size := len(message.text.encode(errors="replace"))) > LONGEST_CONTENT:
+            raise InvalidInput(
+                f"That message is too long for me ({size:,} bytes, {LONGEST_CONTENT:,} at most), so I have not taken "
+                "it. Please send it in parts."
+            )
+        operation = self._operation(message.id)
+        atom = id_from(f"{self.space.id}/{operation}")
+        self.open[atom] = ""
+        try:
+            enclosed = await self._enclosures.fetched(self.channel, message.files)
+            text = "\n\n".join(filter(None, (clean(message.text), *enclosed.texts)))
+            if not text.strip() and not enclosed.files:
+                raise InvalidInput(
+                    enclosed.trouble or "There is no readable text in that message, so I have not taken it."
+                )
+            text = text if text.strip() else f"Sent {', '.join(one.name for one in enclosed.files)}"
+            said = f"{speaker.name}: {text}" if speaker.name else text
+            addressed = {"addressed": message.addressed} if message.room else {}
+            await self._spaces.open(self.space.id, speaker.principal).put(
+                text,
+                comment=one_line(said),
+                metadata={
+                    "role": "user",
+                    FROM: self.binding.id,
+                    **({"from": one_line(speaker.name)} if speaker.name else {}),
+                    **addressed,
+                },
+                operation=operation,
+                attachments=enclosed.files,
+            )
+        except BaseException:
+            self.open.pop(atom, None)
+            raise
+        if self.binding.person:
+            await self.routing.used(f"{self.binding.account}/{self.binding.parent or self.binding.conversation}")
+        if enclosed.trouble:
+            await self.channel.send(OutboundMessage(self.binding.conversation, enclosed.trouble))
+
+    async def _change(self, message: InboundMessage, speaker: Speaker) -> None:
+        """Someone has edited what they wrote; only their own."""
+        space = self._spaces.open(self.space.id, speaker.principal)
+        atom = await space.find(self._operation(message.id))
+        text = clean(message.text)
+        if atom is None and message.addressed:  # it names us only now
+            await self._put(message, speaker)
+        elif atom is not None and atom.author == speaker.principal.id and text.strip() and text != atom.content:
+            said = f"{speaker.name}: {text}" if speaker.name else text
+            operation = f"{self._operation(message.id)}:{message.version}"
+            await space.update(atom.id, comment=one_line(f"edited: {said}"), content=text, operation=operation)
+
+    async def _withdraw(self, message: InboundMessage, speaker: Speaker) -> None:
+        """Someone has deleted what they wrote, or somebody else who may do that on the platform."""
+        atom = await self.space.find(self._operation(message.id))
+        if atom is not None and not atom.deprecated and atom.metadata.get("role") == "user":
+            self.open.pop(atom.id, None)
+            await self.space.deprecate(
+                atom.id, comment="deleted by its author", operation=f"{self._operation(message.id)}:deleted"
+            )
+
+    def _operation(self, message: str) -> str:
+        return f"{self.binding.subscriber}:{message}"
+
+    # What agents say --------------------------------------------------------------------------------------------------
+
+    async def _show(self, draft: Draft) -> None:
+        """Show that an answer to somebody here is being written, and the answer as it grows."""
+        mine = any(answered in self.open for answered in draft.answers)
+        if isinstance(self.channel, ShowsDrafts) and (mine or (draft.text is None and draft.agent in self.writing)):
+            try:
+                await self.channel.draft(self.binding.conversation, draft.agent, draft.text)
+            except (OSError, Undeliverable) as error:
+                log.info("%s did not show that somebody writes: %r", self.channel.name, error)
+        if draft.text and mine:
+            self._growing.show(draft.agent, draft.text)
+
+    async def _look_at(self, change: Change) -> None:
+        if change.atom in self.open:
+            self.open[change.atom] = change.cause.root or f"{change.space}/{change.seq}"
+            return
+        atom = await self.space.get(change.atom)
+        if atom.metadata.get("role") != "assistant":
+            return
+        if self.binding.id in await self.routing.places(change, atom, self.binding.id):
+            await self._deliver(atom, change)
+        answered = {reference.rpartition("/")[2] for reference in atom.references.get("reply_to", [])}
+        async with self.progress:
+            self.open = {
+                asked: root for asked, root in self.open.items() if asked not in answered and root != change.cause.root
+            }
+            self.progress.notify_all()
+
+    async def _deliver(self, atom: Atom, change: Change) -> None:
+        """Send one answer, trying again for a while; what nobody could be shown is told elsewhere."""
+        text = atom.content
+        if self._clock.now() - change.at > AWAY:
+            late = await self._late(change)
+            if len(late) > MOST_LATE:
+                await self._sum_up(late)
+                return
+            text = f"*(said {change.at.astimezone(self._clock.zone):%A %d %B at %H:%M})*\n{text}"
+        begun = await self._growing.begun(atom.author)
+        try:
+            await self._delivery.show(atom.ref, text, begun, [self._sending(one, atom) for one in atom.attachments])
+        except Undeliverable as error:
+            await self._tell_elsewhere(atom, text, str(error))
+        await self._growing.whole(atom.author)
+
+    def _sending(self, file: Attachment, atom: Atom) -> Part:
+        async def send(key: str) -> str:
+            if isinstance(self.channel, SendsFiles):
+                data = await self._enclosures.read(self.space, atom.id, file.name)
+                return await self.channel.send_file(self.binding.conversation, file.name, file.media_type, data, key)
+            said = f"[{file.name}, {file.size:,} bytes: `stoa space file get {atom.ref} {file.name}`]"
+            return await self.channel.send(OutboundMessage(self.binding.conversation, said, key))
+
+        return send
+
+    async def _late(self, change: Change) -> list[tuple[Change, Atom]]:
+        """The answers from this one on that are old by now and were to be shown here."""
+        found: list[tuple[Change, Atom]] = []
+        for later in await self.space.changes(change.seq - 1):
+            if later.operation != "put" or self._clock.now() - later.at <= AWAY:
+                continue
+            atom = await self.space.get(later.atom)
+            if atom.metadata.get("role") == "assistant" and self.binding.id in await self.routing.places(
+                later, atom, self.binding.id
+            ):
+                found.append((later, atom))
+        return found
+
+    async def _sum_up(self, late: Sequence[tuple[Change, Atom]]) -> None:
+        """Show the beginnings of many old answers in one message."""
+        lines = [
+            f"- {change.at.astimezone(self._clock.zone):%A at %H:%M}: {one_line(atom.content, 120)}"
+            for change, atom in late[-20:]
+        ]
+        text = f"While nothing could be shown here I said {len(late)} things. The newest of them:\n\n" + "\n".join(
+            lines
+        )
+        last = late[-1]
+        try:
+            await self._delivery.show(f"{last[1].ref} and before", text)
+        except Undeliverable as error:
+            await self._tell_elsewhere(last[1], text, str(error))
+        self._skipped = last[0].seq
+
+    async def _tell_elsewhere(self, atom: Atom, text: str, reason: str) -> None:
+        """Say it in the next place where the person can be reached; note it where there is none."""
+        space = await self._as_house()
+        tried = atom.metadata.get("tried")
+        been = [*(tried if isinstance(tried, list) else []), self.binding.id]
+        places = await self.routing.reachable(without=been) if self.binding.person else []
+        operation = f"undelivered:{self.binding.subscriber}:{atom.id}"
+        if places:
+            await space.put(
+                f"*(it could not be shown in {self.channel.name}: {reason})*\n{text}",
+                comment=one_line(text),
+                metadata={"role": "assistant", TO: places[0], "tried": been},
+                references={"about": [atom.ref]},
+                operation=operation,
+                attachments=atom.attachments,
+            )
+        else:
+            await space.put(
+                f"This answer could not be shown in {self.channel.name}: {reason}",
+                comment=f"an answer could not be shown in {self.channel.name}",
+                metadata={"role": "note"},
+                references={"about": [atom.ref]},
+                operation=operation,
+            )
+
+    async def _as_house(self) -> Space:
+        """The space as Stoa itself writes in it."""
+        space = self._spaces.open(self.space.id, HOUSE)
+        if await space.permission() < Permission.APPEND:
+            await self.space.share(HOUSE.id, Permission.APPEND, comment="Stoa tells what could not be shown")
+        return space

@@ -1,0 +1,72 @@
+"""The inbox of an account: what people wrote, written down once, before the platform is told that we have it."""
+
+import dataclasses
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from channels.contract import File, InboundMessage
+from core.store import Store
+
+REMEMBERED = 3 * 86_400
+"""Seconds for which a message that is told again is known again."""
+KEEP = """if not redis.call('SET', KEYS[1], 1, 'NX', 'EX', ARGV[1]) then return false end
+return redis.call('XADD', KEYS[2], '*', 'm', ARGV[2])"""
+PAGE = 500
+
+
+class Inbox:
+    """The messages of one account that are not dealt with yet, in the order they came."""
+
+    def __init__(self, store: Store, account: str) -> None:
+        self._store = store
+        self._account = account
+        self._key = store.keys.inbox(account)
+
+    async def keep(self, message: InboundMessage) -> str:
+        """Write the message down; answers its place, or nothing where it was told before."""
+        seen = self._store.keys.seen(self._account, f"{message.kind} {message.version} {message.id}")
+        place = await self._store.run("EVAL", KEEP, 2, seen, self._key, REMEMBERED, written(message))
+        return place.decode() if place else ""
+
+    async def play(self, message: InboundMessage) -> str:
+        """Write a message down that was told before and is to be taken now."""
+        return str((await self._store.run("XADD", self._key, "*", "m", written(message))).decode())
+
+    async def done(self, place: str) -> None:
+        """The message at this place is dealt with."""
+        await self._store.run("XDEL", self._key, place)
+
+    async def waiting(self) -> list[tuple[str, InboundMessage]]:
+        """What is written down and not dealt with, oldest first, each with its place."""
+        found: list[tuple[str, InboundMessage]] = []
+        start = "-"
+        while entries := await self._store.run("XRANGE", self._key, start, "+", "COUNT", PAGE):
+            found += [(place.decode(), read(fields[1])) for place, fields in entries]
+            start = f"({found[-1][0]}"
+        return found
+
+    async def newest(self, conversation: str, message: str = "") -> str:
+        """What the platform calls the newest message we had of a conversation; `message` takes its place."""
+        key = self._store.keys.newest(self._account)
+        if message:
+            await self._store.run("HSET", key, conversation, message)
+            return message
+        found = await self._store.run("HGET", key, conversation)
+        return found.decode() if found else ""
+
+
+def written(message: InboundMessage) -> bytes:
+    """A message as JSON."""
+    return orjson.dumps({name: value for name, value in dataclasses.asdict(message).items() if value})
+
+
+def read(data: bytes) -> InboundMessage:
+    """The message that `written` wrote."""
+    known: dict[str, Any] = orjson.loads(data)
+    blank = {"conversation": "", "sender": "", "text": "", "id": "", "addressed": False}
+    files = tuple(File(**file) for file in known.pop("files", ()))
+    sent = known.pop("sent", None)
+    moment = datetime.fromisoformat(sent) if sent else None
+    return InboundMessage(**{**blank, **known}, files=files, sent=moment)

@@ -1,0 +1,81 @@
+"""Leases: of the processes that could do something, one does it, and another goes on soon after that one dies."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+
+from core.errors import LeaseLost, StoreUnavailable
+from core.store import Store
+
+RENEW = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0"
+RELEASE = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
+SECONDS = 4.0
+"""How long a lease outlives the last word of its holder."""
+
+
+class Lease:
+    """The right of one process to serve an account."""
+
+    def __init__(self, store: Store, account: str, seconds: float = SECONDS) -> None:
+        self._store = store
+        self._account = account
+        self._key = store.keys.holder(account)
+        self._seconds = seconds
+        self._token = secrets.token_hex(8)
+        self._until = 0.0
+
+    def check(self) -> None:
+        """Raises `LeaseLost` where the lease may be another's by now, as after a process stood still for long."""
+        if time.monotonic() >= self._until:
+            raise LeaseLost(f"Another process may serve {self._account} by now.")
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Wait until the lease is free, and keep it in here; ends with `LeaseLost` when it is gone."""
+        while not await self._take():  # noqa: ASYNC110 - the holder is in another process
+            await asyncio.sleep(self._seconds / 8)
+        task = asyncio.current_task()
+        assert task is not None
+        lost = False
+
+        async def renew() -> None:
+            nonlocal lost
+            while True:
+                await asyncio.sleep(self._seconds / 4)
+                with contextlib.suppress(StoreUnavailable):  # Redis is away: the lease outlives a short absence
+                    began = time.monotonic()
+                    if await self._store.run("EVAL", RENEW, 1, self._key, self._token, self._milliseconds):
+                        self._until = began + self._seconds
+                        continue
+                    lost = True
+                if lost or time.monotonic() >= self._until:
+                    lost = True
+                    task.cancel()
+                    return
+
+        renewing = asyncio.create_task(renew(), name=f"lease of {self._account}")
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not lost:
+                raise
+            task.uncancel()
+            raise LeaseLost(f"Another process serves {self._account} now.") from None
+        finally:
+            renewing.cancel()
+            await asyncio.wait([renewing])
+            self._until = 0.0
+            with contextlib.suppress(StoreUnavailable):  # then the lease ends by itself
+                await self._store.run("EVAL", RELEASE, 1, self._key, self._token)
+
+    async def _take(self) -> bool:
+        began = time.monotonic()
+        taken = await self._store.run("SET", self._key, self._token, "NX", "PX", self._milliseconds)
+        self._until = began + self._seconds if taken else 0.0
+        return bool(taken)
+
+    @property
+    def _milliseconds(self) -> int:
+        return round(self._seconds * 1000)

@@ -1,0 +1,93 @@
+"""Routing: which of the conversations bound to a chat space shows what is said there.
+
+An answer goes where it was asked for. What nobody has just asked for, such as a reminder, goes to the person: on the
+account they prefer, else where they last wrote.
+"""
+
+from collections.abc import Sequence
+
+from core.atoms import OWNER, Atom, Change
+from core.errors import NotFound
+from core.spaces import Spaces
+
+TO, FROM = "to", "conversation"
+"""The metadata in which an atom says where it is to be shown, and where it was written."""
+PRESENT = 15
+"""Seconds for which somebody at a terminal counts as present after they were last seen to be."""
+REMEMBERED = 30 * 86_400
+"""Seconds for which it is remembered where something was shown."""
+DECIDE = "return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'GET', 'EX', ARGV[2]) or ARGV[1]"
+
+
+class Routing:
+    """Where what is said in one chat space is shown."""
+
+    def __init__(self, spaces: Spaces, space: str) -> None:
+        self._spaces = spaces
+        self._store = spaces.store
+        self._space = spaces.open(space, OWNER)
+
+    async def used(self, conversation: str) -> None:
+        """The person has just written in this conversation."""
+        await self._store.run("ZADD", self._store.keys.used(self._space.id), self._store.now(), conversation)
+
+    async def unused(self, conversation: str) -> None:
+        """The person cannot be reached in this conversation any more."""
+        await self._store.run("ZREM", self._store.keys.used(self._space.id), conversation)
+
+    async def present(self, conversation: str) -> None:
+        """Somebody sits at this terminal, which is no account on a platform, and so can be reached there."""
+        await self._store.run("SET", self._store.keys.present(conversation), 1, "EX", PRESENT)
+
+    async def gone(self, conversation: str) -> None:
+        """Nobody sits there any more."""
+        await self._store.run("DEL", self._store.keys.present(conversation))
+
+    async def places(self, change: Change, atom: Atom, here: str) -> list[str]:
+        """The conversations in which this atom is shown; the same whoever asks, `here` being one that can show it."""
+        if to := atom.metadata.get(TO):
+            return [str(to)]
+        if asked := await self._asked(change, atom):
+            return asked
+        key = self._store.keys.route(self._space.id, atom.id)
+        known = await self._store.run("GET", key)
+        if known is None:
+            found = next(iter(await self.reachable()), here)
+            known = await self._store.run("EVAL", DECIDE, 1, key, found, REMEMBERED)
+        return [known.decode()]
+
+    async def reachable(self, without: Sequence[str] = ()) -> list[str]:
+        """Where the person can be reached, the best place first."""
+        keys = self._store.keys
+        used = await self._store.run("ZREVRANGE", keys.used(self._space.id), 0, -1)
+        names = [name.decode() for name in used if name.decode() not in without]
+        if not names:
+            return []
+        accounts = {name.decode() for name in await self._store.run("SMEMBERS", keys.channel_accounts())}
+        preferred = await self._store.run("HGET", keys.preferences(), self._space.id)
+        there = await self._store.together(*(["EXISTS", keys.present(name)] for name in names))
+        able = [name for name, here in zip(names, there, strict=True) if here or _account(name) in accounts]
+        wanted = preferred.decode() if preferred else ""
+        return sorted(able, key=lambda name: _account(name) != wanted)
+
+    async def _asked(self, change: Change, atom: Atom) -> list[str]:
+        """Where that was written which the atom answers, if that is what the chain of causes began with."""
+        space, _, seq = change.cause.root.rpartition("/")
+        if space and space != self._space.id:
+            return []
+        refs = [ref.rpartition("/")[2] for ref in atom.references.get("reply_to", [])]
+        if space and not refs:
+            began = await self._space.changes(int(seq) - 1, 1)
+            refs = [one.atom for one in began if one.atom]
+        found: dict[str, None] = {}
+        for ref in refs:
+            try:
+                written = (await self._space.get(ref)).metadata.get(FROM)
+            except NotFound:
+                continue
+            found |= {str(written): None} if written else {}
+        return list(found)
+
+
+def _account(conversation: str) -> str:
+    return conversation.partition("/")[0]
