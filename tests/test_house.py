@@ -42,12 +42,11 @@ FROM_THE_GROUND_UP = """
 LAYERS = FROM_THE_GROUND_UP.split()
 
 # What the channels share; every other file there is one platform, which no other channel may import.
-SHARED_BY_CHANNELS = set(
-    """
-    accounts admission bindings bridge cards choices contract conversation delivery dialects growing inbox leases outbox
-    pipe reception rendering routing serving taking
-    """.split()
-)
+SHARED_BY_CHANNELS = {
+    *("accounts", "admission", "bindings", "bridge", "cards", "choices", "contract", "conversation", "delivery"),
+    *("dialects", "growing", "inbox", "leases", "outbox", "pipe", "reception", "rendering", "routing", "serving"),
+    *("taking",),
+}
 
 # Where things are kept or announced.
 MAY_IMPORT_REDIS = {
