@@ -22,7 +22,7 @@ ANYWHERE = frozenset(["COMMAND", "ECHO", "INFO", "PING", "PUBLISH", "TIME"])
 """Commands that every node carries out alike."""
 EVERYWHERE = frozenset(["FUNCTION", "FT._LIST", "FT.CREATE", "FT.DROPINDEX", "FT.INFO", "FT.SEARCH", "KEYS"])
 """Commands for all primaries at once."""
-FUNCTIONS = frozenset(["FCALL", "FCALL_RO", "EVAL"])
+FUNCTIONS = frozenset(["FCALL", "FCALL_RO", "EVAL", "EVAL_RO"])
 NOT_NOW = ("MOVED", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "LOADING")
 
 

@@ -223,6 +223,53 @@ class Keys:
         """String: the token of the process that serves the account; lives as long as the lease."""
         return f"{self.namespace}:holder:{{{account}}}"
 
+    # People, in one slot; they live until they are forgotten.
+    def identities(self) -> str:
+        """Hash: account and sender, as `account/sender` -> the id of the person who writes from there."""
+        return f"{self.namespace}:identities:{{people}}"
+
+    def people(self) -> str:
+        """Set: the ids of all people."""
+        return f"{self.namespace}:people:{{people}}"
+
+    def person(self, person: str) -> str:
+        """JSON: the person's record."""
+        return f"{self.namespace}:person:{{people}}:{person}"
+
+    def people_ever(self) -> str:
+        """Set: every id a person ever had, so that none is given twice; lives as long as the house."""
+        return f"{self.namespace}:people-ever:{{people}}"
+
+    def codes(self) -> str:
+        """Hash: digest of a code that links an account -> to whom, until when; who has used it; lives two hours."""
+        return f"{self.namespace}:codes"
+
+    def tries(self, sender: str) -> str:
+        """Hash: message -> when it tried a code, and until when no more are looked at; lives two hours."""
+        return f"{self.namespace}:tries:{sender}"
+
+    # Who knocks, until the owner has decided and what they wrote is played.
+    def knocks(self) -> str:
+        """Hash: knock -> the account and the kind that it counts for."""
+        return f"{self.namespace}:knocks"
+
+    def knock(self, knock: str) -> str:
+        """JSON: the knock's record."""
+        return f"{self.namespace}:knock:{{{knock}}}"
+
+    def kept(self, knock: str) -> str:
+        """List: the messages that came with the knock, each as JSON."""
+        return f"{self.namespace}:kept:{{{knock}}}"
+
+    # Rooms of platforms, until they are forgotten.
+    def rooms(self) -> str:
+        """Set: the ids of all rooms, as `account/conversation`."""
+        return f"{self.namespace}:rooms"
+
+    def room(self, room: str) -> str:
+        """JSON: the room's record."""
+        return f"{self.namespace}:room:{room}"
+
     # Registries, one key each; they live as long as the house.
     def preferences(self) -> str:
         """Hash: chat space -> the account on which its person wants to be told what they did not just ask for."""

@@ -22,7 +22,7 @@ WAITS = (0.01, 0.5)
 """Seconds between two attempts to connect: at first, and at most."""
 
 READS = frozenset(
-    ["FCALL_RO", "GET", "HGET", "HMGET", "HGETALL", "LRANGE", "SMEMBERS", "XRANGE", "FT.SEARCH", "EXISTS"]
+    ["FCALL_RO", "EVAL_RO", "GET", "HGET", "HMGET", "HGETALL", "LRANGE", "SMEMBERS", "XRANGE", "FT.SEARCH", "EXISTS"]
 )
 """Commands after which no replica needs to be waited for."""
 MOVED_AWAY = (b"LOADING", b"READONLY", b"MASTERDOWN", b"CLUSTERDOWN", b"TRYAGAIN")

@@ -72,6 +72,10 @@ class Spaces:
         levels = await self.store.together(*(self.store.reading("stoa_passable", n, principal.id) for n in names))
         return {name: Permission(level) for name, level in zip(names, levels, strict=True) if level}
 
+    async def held_ever(self, principal: Principal) -> list[str]:
+        """The spaces in which this principal was ever given something, also what has ended since."""
+        return await self._known(principal)
+
     async def _known(self, principal: Principal) -> list[str]:
         """Where to look for what this principal holds."""
         keys = self.store.keys

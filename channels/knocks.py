@@ -1,0 +1,136 @@
+"""Knocks: strangers and rooms that wait for the owner to decide, and what they wrote meanwhile, kept as it was."""
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from channels.contract import InboundMessage
+from core.atoms import id_from
+from core.records import Records, documents
+from core.store import Store
+
+Kind = Literal["person", "room"]
+
+MOST_WAITING = 3
+"""How many of a kind may wait on one account; one more is told nothing and not kept."""
+MOST_KEPT = 20
+MOST_BYTES = 100_000
+"""How many messages are kept of one who waits, and how large they may be together, as JSON."""
+BEGIN = """if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 1 end
+local count = 0
+for _, waiting in ipairs(redis.call('HVALS', KEYS[1])) do
+  if waiting == ARGV[2] then count = count + 1 end
+end
+if count >= tonumber(ARGV[3]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1"""
+KEEP = """local size = #ARGV[1]
+for _, kept in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+  if kept == ARGV[1] then return 1 end
+  size = size + #kept
+end
+if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[2]) or size > tonumber(ARGV[3]) then return 0 end
+redis.call('RPUSH', KEYS[1], ARGV[1])
+return 1"""
+MESSAGES = TypeAdapter(InboundMessage)
+
+
+class Knock(BaseModel):
+    """Somebody nobody knows, or a room we never were in, about whom the owner is asked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    kind: Kind = "person"
+    account: str = ""
+    sender: str = ""
+    name: str = ""
+    """How the platform calls the sender."""
+    conversation: str = ""
+    """Where it was; of a room its own, also for a thread in it."""
+    room: str = ""
+    """The room's name; empty in a direct message."""
+    text: str = ""
+    """What they wrote first, or its beginning."""
+    first: str = ""
+    """The platform's id of that message."""
+    code: str = ""
+    """What they were told, so that the owner can tell them by it. It opens nothing by itself: the owner has to say it,
+    which is why it is kept as it is."""
+    code_until: datetime = datetime.fromtimestamp(0, UTC)
+    status: Literal["waiting", "admitted"] = "waiting"
+    asked: datetime = datetime.fromtimestamp(0, UTC)
+    until: datetime = datetime.fromtimestamp(0, UTC)
+    """When no answer has become a no."""
+
+
+class Knocks:
+    """Those who wait."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._records = Records(store, Knock, store.keys.knock)
+
+    async def begin(self, knock: Knock) -> Knock | None:
+        """The knock, as it was begun first; None where too many wait already."""
+        for _ in range(2):
+            counted = f"{knock.account} {knock.kind}"
+            call = ("EVAL", BEGIN, 1, self._store.keys.knocks(), knock.id, counted, MOST_WAITING)
+            if await self._store.run(*call):
+                if known := await self._records.get(knock.id):
+                    if known.until > self._store.clock.now() or known.status == "admitted":
+                        return known
+                    await self._store.run("DEL", self._store.keys.kept(knock.id))
+                await self._records.save(knock)
+                await self._store.run("HSETNX", self._store.keys.knocks(), knock.id, counted)
+                return knock
+            await self.drop_late()
+        return None
+
+    async def find(self, id: str) -> Knock | None:
+        """The knock called `id`, if there is one."""
+        return await self._records.get(id)
+
+    async def all(self) -> list[Knock]:
+        """Everybody who waits for the owner, or for what they wrote to be played; the oldest first."""
+        ids = [id.decode() for id in await self._store.run("HKEYS", self._store.keys.knocks())]
+        found = await documents(self._store, [self._store.keys.knock(id) for id in ids])
+        return sorted((Knock.model_validate_json(one) for one in found if one), key=lambda knock: knock.asked)
+
+    async def admit(self, knock: Knock) -> Knock:
+        """The owner said yes: it waits only to be played."""
+        admitted = knock.model_copy(update={"status": "admitted"})
+        await self._records.save(admitted)
+        await self._store.run("HSET", self._store.keys.knocks(), knock.id, "admitted")
+        return admitted
+
+    async def keep(self, knock: Knock, message: InboundMessage) -> bool:
+        """Keep a message with the knock, once; False if there is no room for it."""
+        text = MESSAGES.dump_json(message)
+        key = self._store.keys.kept(knock.id)
+        return bool(await self._store.run("EVAL", KEEP, 1, key, text, MOST_KEPT, MOST_BYTES))
+
+    async def kept(self, knock: Knock) -> tuple[InboundMessage, ...]:
+        """What was kept, the oldest first."""
+        texts = await self._store.run("LRANGE", self._store.keys.kept(knock.id), 0, -1)
+        return tuple(MESSAGES.validate_json(text) for text in texts)
+
+    async def drop(self, id: str) -> None:
+        """Forget a knock and what came with it."""
+        await self._store.run("DEL", self._store.keys.kept(id))
+        await self._store.run("DEL", self._store.keys.knock(id))
+        await self._store.run("HDEL", self._store.keys.knocks(), id)
+
+    async def drop_late(self) -> None:
+        """Forget those whose time is over without an answer."""
+        now = self._store.clock.now()
+        for id in await self._store.run("HKEYS", self._store.keys.knocks()):
+            knock = await self._records.get(id.decode())
+            if knock is None or (knock.status == "waiting" and knock.until <= now):
+                await self.drop(id.decode())
+
+
+def knock_id(kind: Kind, place: str) -> str:
+    """The name of a knock: the same sender, or the same room, is one."""
+    return id_from(f"{kind} {place}")
