@@ -7,12 +7,12 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import astuple
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
 from core.errors import InvalidInput, ModelUnavailable
-from core.llm import LLM, Message, Usage
+from core.llm import LLM, Message, Picture, Usage, sees
 from core.providers import without_keys
 from core.secrets import Secrets
 
@@ -49,7 +49,7 @@ class Recorder:
 
     def _write(self, messages: Sequence[Message], reply: str, usage: Usage, failed: str) -> None:
         entry = {
-            "messages": [[message.role, self._clean(message.text), message.example] for message in messages],
+            "messages": [self._entry(message) for message in messages],
             "reply": self._clean(reply),
             "usage": astuple(usage),
             "failed": self._clean(failed),
@@ -57,6 +57,15 @@ class Recorder:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with open(self._file, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(orjson.dumps(entry) + b"\n")
+
+    def _entry(self, message: Message) -> list[object]:
+        """A message as it is written down; of pictures only what they were, not what is to be seen."""
+        pictures = [[one.label, one.media_type, one.sha256] for one in message.pictures]
+        entry = [message.role, self._clean(message.text), message.example]
+        return [*entry, pictures] if pictures else entry
+
+    async def sees(self) -> bool:
+        return await sees(self._model)
 
     def _clean(self, text: str) -> str:
         return without_keys(self._secrets.redacted(text))
@@ -70,9 +79,15 @@ class Replay:
     def __init__(self, entries: Sequence[dict[str, object]], source: str = "the recording") -> None:
         self._source = source
         self._answers: dict[str, deque[dict[str, object]]] = defaultdict(deque)
+        self._pictures = False
         for entry in entries:
-            told = [Message(role, text, example) for role, text, example in entry["messages"]]  # type: ignore[attr-defined]
+            told = [_message(*message) for message in entry["messages"]]  # type: ignore[attr-defined]
+            self._pictures |= any(message.pictures for message in told)
             self._answers[_question(told)].append(entry)
+
+    async def sees(self) -> bool:
+        """Whether any model that was recorded was shown pictures."""
+        return self._pictures
 
     @classmethod
     def read(cls, file: str) -> Self:
@@ -96,6 +111,15 @@ class Replay:
 
 
 def _question(messages: Sequence[Message]) -> str:
-    """What a conversation is known by: who is asked and what was last said, without what differs from run to run."""
+    """What a conversation is known by: who is asked and what was last said and shown, without what differs from run
+    to run."""
     ends = [messages[0].text, messages[-1].text] if messages else []
-    return hashlib.blake2b("\0".join(PASSING.sub("~", text) for text in ends).encode(), digest_size=16).hexdigest()
+    shown = [one.sha256 for message in messages for one in message.pictures]
+    known = [*(PASSING.sub("~", text) for text in ends), *shown]
+    return hashlib.blake2b("\0".join(known).encode(), digest_size=16).hexdigest()
+
+
+def _message(role: Any, text: str, example: bool, pictures: Sequence[Sequence[str]] = ()) -> Message:
+    """A message as it was written down."""
+    shown = tuple(Picture(label, media_type, b"", sha256) for label, media_type, sha256 in pictures)
+    return Message(role, text, example, shown)

@@ -11,6 +11,7 @@ from core.errors import InvalidInput
 from core.frames import Framed, render_change
 from core.llm import Message
 from core.permissions import Permission
+from core.pictures import NOTHING, Shown, named
 from core.recipes import Convention, bind, examples, meant, parse, usable
 from core.spaces import Actor, Spaces, first_words
 from core.tools import Tool
@@ -117,9 +118,11 @@ class Contexts:
             for recipe in convention.recipes:
                 await self._embedder.embed(meant(recipe))
 
-    def tail(self, now: str, notices: Sequence[Notice]) -> Message:
-        """What changed, each change in a frame of its own, under the line that tells the time."""
-        return Message("user", "\n\n".join([now, *(render_change(framed) for framed in _all_framed(notices))]))
+    def tail(self, now: str, notices: Sequence[Notice], shown: Shown = NOTHING) -> Message:
+        """What changed, each change in a frame of its own, under the line that tells the time; with it the pictures
+        that are `shown`."""
+        frames = [render_change(framed) for framed in _all_framed(notices, shown)]
+        return Message("user", "\n\n".join([now, *frames]), pictures=shown.pictures)
 
     async def _conventions(self, agent: Agent, connected: Mapping[str, Permission]) -> dict[str, Convention]:
         """What holds in each connected space; what came from outside, even by way of an agent, is no convention."""
@@ -137,15 +140,16 @@ class Contexts:
         return self._parsed[text]
 
 
-def _all_framed(notices: Sequence[Notice]) -> list[Framed]:
-    return [_framed(n, notice) for n, notice in enumerate(notices)]
+def _all_framed(notices: Sequence[Notice], shown: Shown = NOTHING) -> list[Framed]:
+    return [_framed(n, notice, shown) for n, notice in enumerate(notices)]
 
 
-def _framed(n: int, notice: Notice) -> Framed:
+def _framed(n: int, notice: Notice, shown: Shown = NOTHING) -> Framed:
     content = notice.content
     if len(content) > LONGEST_CONTENT:
         rest = len(content) - LONGEST_CONTENT
         content = f"{content[:LONGEST_CONTENT]}\n[{rest:,} more characters; changes[{n}].content has all of it]"
+    files = "; ".join(named(file, shown.said.get((n, file.name), "")) for file in notice.attachments)
     return Framed(
-        n, notice.space, notice.author, notice.origin.value, notice.id, notice.operation, notice.comment, content
+        n, notice.space, notice.author, notice.origin.value, notice.id, notice.operation, notice.comment, content, files
     )

@@ -7,7 +7,10 @@ from zoneinfo import ZoneInfo
 
 ATTRIBUTES = ("space", "author", "origin", "atom", "operation", "comment")
 CHANGE = re.compile(
-    r'<change n="(\d+)" ' + " ".join(rf'{name}="([^"]*)"' for name in ATTRIBUTES) + r">\n(.*?)\n</change>", re.DOTALL
+    r'<change n="(\d+)" '
+    + " ".join(rf'{name}="([^"]*)"' for name in ATTRIBUTES)
+    + r"(?: files=\"([^\"]*)\")?>\n(.*?)\n</change>",
+    re.DOTALL,
 )
 OUTPUT = re.compile(r"<output>\n(.*?)\n</output>(?:\n<error>\n(.*?)\n</error>)?", re.DOTALL)
 NOW = re.compile(r"^Now: (\S+) \(\w+, ([^)\s]+)\)$", re.MULTILINE)
@@ -27,11 +30,14 @@ class Framed:
     operation: str
     comment: str
     content: str
+    files: str = ""
+    """The files that the atom carries: of each its name, media type and size."""
 
 
 def render_change(framed: Framed) -> str:
     """The frame of one change."""
     attributes = " ".join(f'{name}="{_quoted(getattr(framed, name))}"' for name in ATTRIBUTES)
+    attributes += f' files="{_quoted(framed.files)}"' if framed.files else ""
     return f'<change n="{framed.n}" {attributes}>\n{_neutral(framed.content)}\n</change>'
 
 
@@ -39,8 +45,10 @@ def parse_changes(text: str) -> list[Framed]:
     """Every change framed in `text`, exactly as it was put in."""
     found = []
     for match in CHANGE.finditer(text):
-        n, space, author, origin, atom, operation, comment = map(_unquoted, match.groups()[:-1])
-        found.append(Framed(int(n), space, author, origin, atom, operation, comment, _literal(match.groups()[-1])))
+        *told, files, content = match.groups()
+        n, space, author, origin, atom, operation, comment = map(_unquoted, told)
+        carried = _unquoted(files or "")
+        found.append(Framed(int(n), space, author, origin, atom, operation, comment, _literal(content), carried))
     return found
 
 

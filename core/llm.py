@@ -1,17 +1,31 @@
 """Asking a model: the one contract that every model meets."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image as a model is shown it. Its label says which one it is."""
+
+    label: str
+    media_type: str
+    data: bytes = field(repr=False)
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of what a model reads. `example` marks a turn made from a recipe, which never happened."""
+    """One turn of what a model reads. `example` marks a turn made from a recipe, which never happened.
+
+    Pictures are for models that see; the others read the text only.
+    """
 
     role: Literal["system", "user", "assistant"]
     text: str
     example: bool = False
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +48,20 @@ class LLM(Protocol):
     def reply(self, messages: Sequence[Message]) -> AsyncIterator[str | Usage]:
         """Stream the reply's text in pieces and, at most once and last, what it took; raises `ModelUnavailable`."""
         ...
+
+
+@runtime_checkable
+class Sees(Protocol):
+    """A model that can be asked whether it sees pictures; others see none."""
+
+    async def sees(self) -> bool:
+        """Whether pictures are of use to it."""
+        ...
+
+
+async def sees(llm: LLM) -> bool:
+    """Whether a model sees pictures."""
+    return isinstance(llm, Sees) and await llm.sees()
 
 
 async def whole(llm: LLM, messages: Sequence[Message]) -> tuple[str, Usage]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from core.cassettes import Recorder, Replay
 from core.embeddings import Embedder
 from core.errors import InvalidInput, ModelUnavailable
-from core.llm import LLM, Message, Usage
+from core.llm import LLM, Message, Usage, sees
 from core.offline import OfflineLLM
 from core.providers import ATTEMPTS, Provider
 from core.secrets import Secrets
@@ -35,19 +35,19 @@ def connect(settings: Settings, embedder: Embedder) -> LLM:
     urls = [settings.model_url, *[""] * len(chosen)]
     attempts = ATTEMPTS if len(chosen) == 1 else 2
     models: list[LLM] = [
-        OfflineLLM(embedder) if name == "offline" else named(name, url, attempts=attempts)
+        OfflineLLM(embedder) if name == "offline" else named(name, url, attempts=attempts, sees=settings.model_sees)
         for name, url in zip(chosen, urls, strict=False)
     ]
     model = models[0] if len(models) == 1 else Fallbacks(models)
     return Recorder(model, settings.record, Secrets(vault=Vault(settings.home))) if settings.record else model
 
 
-def named(name: str, url: str = "", patience: float = 120, attempts: int = ATTEMPTS) -> LLM:
+def named(name: str, url: str = "", patience: float = 120, attempts: int = ATTEMPTS, sees: bool | None = None) -> LLM:
     """One model other than the built-in one; raises `InvalidInput` for a recording that cannot be read."""
     if name.startswith(REPLAY):
         return Replay.read(name.removeprefix(REPLAY))
     name, at, own = name.partition("@http")
-    return Provider(name, f"http{own}" if at else url, patience, attempts=attempts)
+    return Provider(name, f"http{own}" if at else url, patience, attempts=attempts, sees=sees)
 
 
 class Fallbacks:
@@ -83,6 +83,10 @@ class Fallbacks:
             failures[0].kind,
             min(error.retry_after for error in failures),
         )
+
+    async def sees(self) -> bool:
+        """Whether any of them does; those that do not are told that there was a picture."""
+        return any([await sees(model) for model in self._models])
 
     def _order(self) -> list[int]:
         """The models in the order in which to ask them: those that are to rest come last."""

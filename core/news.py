@@ -14,6 +14,8 @@ from core.values import Notice, decode, encode
 MOST_CHANGES = 50
 MOST_CHARACTERS = 40_000
 """What one turn is told at most; the next turn is told the rest."""
+NAMED = 100
+"""Characters that it takes to tell of a file, beside its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
         for change in changes:
             if change.atom and change.author != agent.id:
                 notice = await _notice(spaces, agent, change)
-                room -= len(notice.content)
+                room -= len(notice.content) + sum(len(file.name) + NAMED for file in notice.attachments)
                 if told and (room < 0 or len(told) == MOST_CHANGES):
                     break
                 told.append(change)
@@ -153,4 +155,5 @@ async def _notice(spaces: Spaces, agent: Agent, change: Change) -> Notice:
         references=atom.references,
         version=atom.version,
         outside=change.outside or atom.outside,
+        attachments=atom.attachments,
     )

@@ -1,6 +1,7 @@
 """Providers: any model that litellm can reach, streamed, with patience and errors that say what to do."""
 
 import asyncio
+import base64
 import logging
 import os
 import re
@@ -12,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from core.errors import ModelUnavailable
-from core.llm import Message, Usage
+from core.llm import Message, Picture, Usage
 
 ATTEMPTS = 4
 LONGEST_RETRY = 30.0
@@ -21,6 +22,9 @@ OLLAMA = "ollama/"
 OLLAMA_URL = "http://localhost:11434"
 REMEMBERING = frozenset({"anthropic", "bedrock", "bedrock_converse", "vertex_ai-anthropic_models"})
 """The providers that keep what was read before only where they are told to."""
+PICTURES_REFUSED = (400, 413, 415, 422)
+"""Answers that may be about a picture in the request."""
+UNSEEN = "[The images are not shown to you: you see none, or one of them is damaged.]"
 CONNECTING = "set STOA_MODEL to provider/name and the provider's key in its variable, or STOA_MODEL=offline"
 KEY_LIKE = re.compile(r"(?i)(?:bearer\s+\S+|\b(?:sk|pk|key|gsk|xai|AIza)[-_][\w*.-]{6,}|\bAIza[\w-]{10,})")
 
@@ -29,8 +33,15 @@ class Provider:
     """Any model that litellm can reach, streamed, with a few patient attempts and errors that say what to do."""
 
     def __init__(
-        self, name: str, url: str = "", patience: float = 120, pause: float = 1, attempts: int = ATTEMPTS
+        self,
+        name: str,
+        url: str = "",
+        patience: float = 120,
+        pause: float = 1,
+        attempts: int = ATTEMPTS,
+        sees: bool | None = None,
     ) -> None:
+        """`sees` says whether the model sees pictures; None is for litellm to know."""
         self.name = name
         self.url = url or (_ollama() if name.startswith(OLLAMA) else "")
         self.attempts = attempts
@@ -38,13 +49,16 @@ class Provider:
         """How many seconds the model may be silent, before its first word and between two."""
         self.pause = pause
         """How many seconds to wait before the second attempt; doubled before each further one."""
+        self._sees = sees
 
     async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str | Usage]:
         litellm = await asyncio.to_thread(import_litellm)
         import openai  # what litellm's errors derive from; here it is loaded already
 
         options = self._options(litellm)
-        turns = _turns(messages, marked=_provider(litellm, options["model"]) in REMEMBERING)
+        marked = _provider(litellm, options["model"]) in REMEMBERING
+        seeing = any(message.pictures for message in messages) and await self.sees()
+        turns = _turns(messages, marked=marked, seeing=seeing)
         for attempt in range(1, self.attempts + 1):
             begun, usage = False, None
             try:
@@ -63,10 +77,22 @@ class Provider:
                 finally:
                     await stream.aclose()
             except (openai.OpenAIError, TimeoutError) as error:
+                refused = getattr(error, "status_code", None) in PICTURES_REFUSED
+                if seeing and refused and not begun and attempt < self.attempts:
+                    seeing, turns = False, _turns(messages, marked=marked)  # a damaged picture shall silence nobody;
+                    continue  # whatever else was wrong is refused once more
                 wanted = _retry_after(error)
                 if begun or attempt >= min(self.attempts, _attempts(error)) or wanted > LONGEST_RETRY:
                     raise ModelUnavailable(self._sentence(error), _kind(error), wanted, begun=begun) from None
             await asyncio.sleep(max(wanted, self.pause * 2 ** (attempt - 1)))
+
+    async def sees(self) -> bool:
+        """Whether the model sees pictures."""
+        if self._sees is None:
+            litellm = await asyncio.to_thread(import_litellm)
+            known = not self.name.startswith(OLLAMA)  # to know of those, litellm would ask Ollama and block us
+            self._sees = known and bool(litellm.supports_vision(self.name))
+        return self._sees
 
     async def _next(self, stream: Any) -> Any | None:
         """The next piece of the answer, None at the end."""
@@ -148,14 +174,30 @@ def without_keys(text: str) -> str:
     return KEY_LIKE.sub("...", text)
 
 
-def _turns(messages: Sequence[Message], *, marked: bool) -> list[dict[str, Any]]:
-    """The messages as a provider takes them; `marked` where what is read again should be kept: head, past, and all."""
-    turns: list[dict[str, Any]] = [{"role": message.role, "content": message.text} for message in messages]
+def _turns(messages: Sequence[Message], *, marked: bool, seeing: bool = False) -> list[dict[str, Any]]:
+    """The messages as a provider takes them; `marked` where what is read again should be kept: head, past, and all.
+
+    Only a model that is `seeing` gets the pictures; any other is told that it does not.
+    """
+    texts = [f"{one.text}\n\n{UNSEEN}" if one.pictures and not seeing else one.text for one in messages]
+    turns: list[dict[str, Any]] = [
+        {"role": one.role, "content": text} for one, text in zip(messages, texts, strict=True)
+    ]
     if marked and turns:
         examples = next((n for n, message in enumerate(messages) if message.example), len(turns))
         for n in {0, max(0, examples - 1), len(turns) - 1}:
-            turns[n]["content"] = [{"type": "text", "text": messages[n].text, "cache_control": {"type": "ephemeral"}}]
+            turns[n]["content"] = [{"type": "text", "text": texts[n], "cache_control": {"type": "ephemeral"}}]
+    for turn, message in zip(turns, messages, strict=True):
+        if message.pictures and seeing:
+            said = [{"type": "text", "text": message.text}] if isinstance(turn["content"], str) else turn["content"]
+            turn["content"] = [part for picture in message.pictures for part in _shown(picture)] + said
     return turns
+
+
+def _shown(picture: Picture) -> list[dict[str, Any]]:
+    """A picture as a provider takes it, under its label."""
+    url = f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}"
+    return [{"type": "text", "text": picture.label}, {"type": "image_url", "image_url": {"url": url}}]
 
 
 def _provider(litellm: ModuleType, name: str) -> str:

@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     with commas between, where each is asked when those before it do not answer; or `replay:` and a recorded file."""
     model_url: str = ""
     """The address of an OpenAI-compatible server, where the first model's provider's own is not meant."""
+    model_sees: bool | None = None
+    """Whether the models see images, where litellm does not know it, as of a server of one's own."""
     record: Path | None = None
     """A file to which everything that models are asked and answer is added, without secrets, to be played again."""
     redis_url: str = Field("", validation_alias="REDIS_URL")

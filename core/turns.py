@@ -20,6 +20,7 @@ from core.governor import Governor
 from core.lanes import Lane
 from core.llm import LLM, Message, Usage
 from core.news import News, gather
+from core.pictures import NOTHING, Pictures, Shown
 from core.postponed import Postponed
 from core.programs import Program, Programs
 from core.replies import Replies
@@ -56,6 +57,7 @@ class Turns:
     spaces: Spaces
     agents: Agents
     contexts: Contexts
+    pictures: Pictures
     spawner: Spawner
     governor: Governor
     endings: Endings
@@ -208,7 +210,7 @@ class Turn:
                 self._turns.waits,
                 dict(self._news.cursors),
             )
-            added = [self._tail()]
+            added = [self._tail(await self._turns.pictures.shown(self.llm, self.actor, self._news.notices))]
             try:
                 await self._purse.begin()
                 before = await self._turns.contexts.before(
@@ -268,12 +270,12 @@ class Turn:
         await self._say(prose)
         return [self._tail(), Message("assistant", prose)]
 
-    def _tail(self) -> Message:
+    def _tail(self, shown: Shown = NOTHING) -> Message:
         now = self._news.now.astimezone(self._turns.spaces.clock.zone)
         others = [waiting for waiting in self._waiting if waiting.id != self._news.program]
         above = [render_now(now), remembered(others, now)]
         above += [f"A program of yours, {self._news.program}, goes on." for _ in range(bool(self._news.program))]
-        return self._turns.contexts.tail("\n\n".join(filter(None, above)), self._news.notices)
+        return self._turns.contexts.tail("\n\n".join(filter(None, above)), self._news.notices, shown)
 
     def _code(self, capabilities: Capabilities) -> Steps:
         turns = self._turns

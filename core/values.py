@@ -1,5 +1,6 @@
 """What agents' code is given, as values that can be written down and read back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,8 @@ class Notice:
     version: int = 0
     outside: bool = False
     """Whether text from outside had a hand in the atom or in this change of it."""
+    attachments: Sequence[Attachment] = ()
+    """The files that the atom carries."""
 
     @property
     def ref(self) -> str:

@@ -21,6 +21,7 @@ from core.lanes import LEASE, Lane, next_in_queue, queue, wake, without_turn
 from core.llm import LLM
 from core.models import connect
 from core.news import behind
+from core.pictures import Pictures
 from core.postponed import Postponed
 from core.programs import Programs
 from core.refusals import in_our_words
@@ -129,6 +130,7 @@ class Worker:
             spaces=house.spaces,
             agents=house.agents,
             contexts=self._contexts,
+            pictures=Pictures(house.spaces, house.attachments.files),
             governor=self._governor,
             endings=house.endings,
             asking=self._asking,

@@ -30,7 +30,7 @@ FROM_THE_GROUND_UP = """
     places notifications
     subscriptions labels handles sharing revising references spaces attachments tending deadlines approvals
     llm providers remote_embeddings embedders
-    budgets spending frames templates recipes offline cassettes models
+    budgets spending pictures frames templates recipes offline cassettes models
     crossing dialect guests explanations runs sandbox waits tools
     targets egress directory way_out
     rights agents audit uses requests decisions asking grants news traces endings spawning capabilities sessions

@@ -34,7 +34,7 @@ PIECES = [
     "é",
 ]
 nasty = st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=15).map("".join))
-framed = st.builds(Framed, st.integers(0, 99), nasty, nasty, nasty, nasty, nasty, nasty, nasty)
+framed = st.builds(Framed, st.integers(0, 99), nasty, nasty, nasty, nasty, nasty, nasty, nasty, nasty)
 
 
 @given(st.lists(framed, max_size=4))
@@ -67,6 +67,13 @@ def test_a_frame_reads_well() -> None:
         '<change n="0" space="chat" author="owner" origin="owner" atom="k3" operation="put" comment="wrote">\n'
         "buy <b>milk</b> & eggs\n</change>"
     )
+
+
+def test_a_frame_names_the_files_that_came_with_the_change() -> None:
+    shown = render_change(
+        Framed(0, "chat", "owner", "owner", "k3", "put", "wrote", "look", "map.png (image/png, 2 kB)")
+    )
+    assert ' comment="wrote" files="map.png (image/png, 2 kB)">\nlook\n</change>' in shown
 
 
 def test_the_time_line_tells_the_moment_and_the_zone() -> None:
