@@ -17,6 +17,9 @@ TOGETHER = 32
 """Atoms embedded anew in one round."""
 LOOK = 10.0
 """Seconds between two looks at which embedder is used."""
+GRACE = 30.0
+"""Seconds after which no process uses an embedder any more that another has taken the place of."""
+RETIRED = "retired:"
 
 log = logging.getLogger("stoa.embedders")
 
@@ -96,6 +99,9 @@ class Embedders:
         assert self._choice
         store, before = self._store, self._choice
         embedder = self._cached(await self._learned(*self._wanted))
+        for past, id, _ in await self._retired():
+            if id == embedder.id:  # its index would be taken for the new one
+                await self._forget(past, id)
         field = f"v{int(before.field[1:] or 0) + 1}"
         await create_index(store, embedder.id, embedder.dimensions, field=field)
         done: dict[str, int] = {}
@@ -104,13 +110,19 @@ class Embedders:
         while not await is_whole(store, index_name(store, embedder.id)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         self._choice = Choice(*self._wanted, embedder.id, embedder.dimensions, field)
-        await self._keep(self._choice)
+        await self._keep(self._choice, before)
         self.current.become(embedder, field)
         await self._renew_all(done, embedder, field, progress)  # what came in between
-        for name in done:
-            await self._clear(name, before.field, field)
-        if index_name(store, before.id).encode() in await store.run("FT._LIST"):
-            await store.run("FT.DROPINDEX", index_name(store, before.id))
+
+    async def tidy(self) -> None:
+        """Let the vectors go of embedders that no process uses any more.
+
+        Until then processes that have not noticed the change search by them, and put them to what is new: such atoms
+        have no vector of the embedder in use, and wait for it from here on.
+        """
+        for field, id, since in await self._retired():
+            if self._store.now() - since >= GRACE * 1000:
+                await self._forget(field, id)
 
     async def run(self) -> None:
         """Keep to the embedder that the settings want, or that another process has changed to, until cancelled."""
@@ -123,6 +135,7 @@ class Embedders:
                 stored = await self._store.run("HGET", self._store.keys.embedder(), "id")
                 if stored is not None and stored.decode() != self._choice.id:
                     await self.open()
+                await self.tidy()
             except StoaError as error:
                 log.warning("%s", error)
             await asyncio.sleep(LOOK)
@@ -180,9 +193,29 @@ class Embedders:
             commands: list[Sequence[Argument]] = [["FCALL", "stoa_forget_vectors", 1, key, id, old, new] for id in some]
             await self._store.together(*commands)
 
-    async def _keep(self, choice: Choice) -> None:
-        told = ("name", choice.name, "url", choice.url, "id", choice.id, "field", choice.field)
+    async def _keep(self, choice: Choice, before: Choice | None = None) -> None:
+        told = ["name", choice.name, "url", choice.url, "id", choice.id, "field", choice.field]
+        told += [f"{RETIRED}{before.field}", f"{self._store.now()} {before.id}"] if before else []
         await self._store.run("HSET", self._store.keys.embedder(), *told, "dimensions", choice.dimensions)
+
+    async def _retired(self) -> list[tuple[str, str, int]]:
+        """The embedders whose vectors are still there: field, id, and since when another is in use (ms)."""
+        found = []
+        for name, told in (await self._store.run("HGETALL", self._store.keys.embedder())).items():
+            if name.decode().startswith(RETIRED):
+                since, _, id = told.decode().partition(" ")
+                found.append((name.decode().removeprefix(RETIRED), id, int(since)))
+        return found
+
+    async def _forget(self, field: str, id: str) -> None:
+        """Take away the vectors of a retired embedder and its index."""
+        assert self._choice
+        store = self._store
+        for name in await store.run("SMEMBERS", store.keys.spaces()):
+            await self._clear(name.decode(), field, self._choice.field)
+        if index_name(store, id).encode() in await store.run("FT._LIST"):
+            await store.run("FT.DROPINDEX", index_name(store, id))
+        await store.run("HDEL", store.keys.embedder(), f"{RETIRED}{field}")
 
     async def _learned(self, name: str, url: str) -> Embedder:
         embedder = self._made(name, url, 0)

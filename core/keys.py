@@ -301,7 +301,7 @@ class Keys:
 
     # Of the house.
     def embedder(self) -> str:
-        """Hash: which embedder the vectors are of, and in which field of the atoms they are."""
+        """Hash: which embedder the vectors are of, in which field of the atoms they are, and which others still are."""
         return f"{self.namespace}:embedder"
 
     def format(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from core.embedders import GRACE
 from core.embeddings import LocalEmbedder
 from core.errors import ModelUnavailable
 from core.house import House, open_house
@@ -171,6 +172,8 @@ async def test_a_changed_embedder_takes_over_when_everything_is_embedded_and_sea
             fake.gate.set()
             await renewing
             assert sum(done) >= 5
+            clock.move(seconds=GRACE)
+            await house.embedders.tidy()
             await searched_anew(house, long.id)
         async with open_house(wanted, redis_url, clock=clock) as house:
             assert not house.embedders.outdated
@@ -195,6 +198,49 @@ async def searched_anew(house: House, long: str) -> None:
     (found,) = await house.spaces.open("young").search("zebra")
     assert await house.store.run("HKEYS", house.store.keys.atom("notes", long)) != []
     assert b"v" not in await house.store.run("HKEYS", house.store.keys.atom("notes", long))
+
+
+async def test_who_does_not_know_yet_of_a_changed_embedder_goes_on_and_what_it_puts_is_embedded_anew(
+    settings: Settings, redis_url: str, clock: MovableClock
+) -> None:
+    async with fake_embeddings() as fake, open_house(settings, redis_url, clock=clock) as late:
+        theirs = await late.spaces.create("notes")
+        await theirs.put("a stray cat came by")
+        wanted = small(settings, embedder=NAME, embedder_url=fake.url)
+        async with open_house(wanted, redis_url, clock=clock) as house:
+            await house.embedders.renew()
+            await house.embedders.tidy()
+            await theirs.put("put late: zebra")
+            await theirs.put("put late and long. " * 100)
+            (found,) = await theirs.search("kitten", limit=1)  # by the old vectors still
+            assert found.content == "a stray cat came by"
+            clock.move(seconds=GRACE)
+            await house.embedders.tidy()
+            found_anew = await house.spaces.open("notes").search("put late")
+            assert [atom.content[:12] for atom in found_anew if "late" in atom.content] == [
+                "put late and",
+                "put late: ze",
+            ]
+            assert await house.store.run("HKEYS", house.store.keys.embedder()) == [
+                *(b"name", b"url", b"id", b"field", b"dimensions")
+            ]
+
+
+async def test_one_may_change_back_to_an_embedder_whose_vectors_are_still_there(
+    settings: Settings, redis_url: str, clock: MovableClock
+) -> None:
+    async with fake_embeddings() as fake:
+        wanted = small(settings, embedder=NAME, embedder_url=fake.url)
+        async with open_house(settings, redis_url, clock=clock) as house:
+            await (await house.spaces.create("notes")).put("a stray cat came by")
+        for asked in (wanted, settings, wanted, settings):
+            async with open_house(asked, redis_url, clock=clock) as house:
+                await house.embedders.renew()
+                await house.spaces.open("notes").put("a lazy dog")
+                assert len(await house.spaces.open("notes").search("stray cat", by="meaning", limit=20)) > 1
+        async with open_house(settings, redis_url, clock=clock) as house:
+            (found,) = await house.spaces.open("notes").search("kitten", limit=1)
+            assert found.content == "a stray cat came by"
 
 
 async def test_a_change_cut_off_is_begun_again(
