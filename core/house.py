@@ -24,6 +24,7 @@ from core.settings import Settings
 from core.spaces import Spaces
 from core.store import Store, client, waiting_client
 from core.timers import Timers
+from core.transcribing import Transcriber
 from core.vault import Vault
 
 
@@ -48,6 +49,8 @@ class House:
     attachments: Attachments
     texts: Texts
     embedders: Embedders
+    transcriber: Transcriber | None
+    """Writes down what is said in recordings; None where the settings name none."""
 
 
 @contextlib.asynccontextmanager
@@ -101,4 +104,5 @@ async def open_house(
             Attachments(files),
             texts,
             embedders,
+            Transcriber(settings.transcriber, settings.transcriber_url) if settings.transcriber else None,
         )

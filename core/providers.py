@@ -158,9 +158,9 @@ class Provider:
                     f"The provider of {self.name!r} answers that there are too many requests, or that the account is "
                     "used up; wait a little, check the account, or choose another model with STOA_MODEL."
                 )
-            case 500 | 502 | 503 | 504 | 529 if not _unreachable(error):
+            case 500 | 502 | 503 | 504 | 529 if not unreachable(error):
                 return f"The provider of {self.name!r} has an error of its own ({status}); try again later."
-        if _unreachable(error):
+        if unreachable(error):
             where = self.url or "the provider"
             return f"The model {self.name!r} cannot be reached at {where}; check the network and STOA_MODEL_URL."
         return f"The provider of {self.name!r} refused the request: {_reason(error)}"
@@ -232,7 +232,7 @@ def _kind(error: Exception) -> str:
     status = getattr(error, "status_code", None)
     if isinstance(error, TimeoutError) or status == 408:
         return "silent"
-    if _unreachable(error):
+    if unreachable(error):
         return "unreachable"
     kinds = {401: "key", 402: "unpaid", 403: "key", 404: "unknown", 429: "busy"}
     return kinds.get(status or 0, "broken" if status and status >= 500 else "refused")
@@ -245,7 +245,7 @@ def _attempts(error: Exception) -> int:
     return ATTEMPTS if getattr(error, "status_code", None) in (408, 429, 500, 502, 503, 504, 529) else 1
 
 
-def _unreachable(error: BaseException | None) -> bool:
+def unreachable(error: BaseException | None) -> bool:
     """Whether no answer came because nobody was there: litellm tells it apart only in what the error came from."""
     while error is not None:
         if isinstance(error, OSError) and not isinstance(error, TimeoutError):

@@ -32,6 +32,11 @@ class Settings(BaseSettings):
     """`local`, or any embedding model litellm knows, such as `openai/text-embedding-3-small`."""
     embedder_url: str = ""
     """The address of an OpenAI-compatible server for it, where the provider's own is not meant."""
+    transcriber: str = ""
+    """What writes down what is said in voice notes: any transcription model litellm knows, such as `openai/whisper-1`;
+    empty means that nobody does."""
+    transcriber_url: str = ""
+    """The address of an OpenAI-compatible server for it, where the provider's own is not meant."""
     files: str = ""
     """Where attached files are kept: an object store such as `s3://bucket/stoa`; empty means the data directory."""
     timezone: str = ""

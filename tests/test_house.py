@@ -29,7 +29,7 @@ FROM_THE_GROUND_UP = """
     filters search shares pages rankings reasons wordpiece embeddings indexing finding
     places notifications
     subscriptions labels handles sharing revising references spaces attachments tending deadlines approvals
-    llm providers remote_embeddings embedders
+    llm providers remote_embeddings embedders transcribing
     budgets spending pictures frames templates recipes offline cassettes models
     crossing dialect guests explanations runs sandbox waits tools
     targets egress directory way_out
