@@ -14,6 +14,8 @@ from core.formats import FORMAT
 
 Json = str | int | float | bool | list[str] | dict[str, str]
 """A metadata value as the store keeps it; a time is {"time": ISO text}."""
+LONGEST_LINE = 512 * 1024 * 1024
+"""Bytes of a line; Redis takes no more in one piece. Only an atom with a very long history comes near."""
 PART = 768 * 1024
 """Bytes of an attachment that one line carries."""
 
@@ -151,14 +153,21 @@ _LINE: TypeAdapter[Line] = TypeAdapter(Line)
 class Writer:
     """Writes the lines of an export, and its end."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, longest: int = LONGEST_LINE) -> None:
         self._file = file
+        self._longest = longest
         self._hash = hashlib.sha256()
         self.counts: Counter[str] = Counter()
 
     def write(self, line: Line) -> None:
-        """Write one line."""
+        """Write one line; raises `InvalidInput` for an atom whose history no import could take."""
         data = orjson.dumps(line.model_dump(mode="json")) + b"\n"
+        if len(data) > self._longest:
+            what = f"The atom {line.space}/{line.id}" if isinstance(line, AtomLine) else f"A line of kind {line.kind}"
+            raise InvalidInput(
+                f"{what} has {len(data):,} bytes with all of its history, and an export takes {self._longest:,}. Set "
+                "STOA_CONTENTS_KEPT=20, change the atom once so that its oldest contents go, and export again."
+            )
         self._file.write(data)
         self._hash.update(data)
         self.counts[line.kind] += 1
@@ -170,7 +179,7 @@ class Writer:
         self._file.flush()
 
 
-def read(file: BinaryIO) -> Iterator[Line]:
+def read(file: BinaryIO, longest: int = LONGEST_LINE) -> Iterator[Line]:
     """The lines of an export, checked against its end; raises `InvalidInput` where the file is not whole.
 
     What it has yielded until then may be damaged: read all of it once before anything is believed.
@@ -178,7 +187,12 @@ def read(file: BinaryIO) -> Iterator[Line]:
     digest = hashlib.sha256()
     counts: Counter[str] = Counter()
     number = 0
-    for number, data in enumerate(file, 1):
+    for number, data in enumerate(iter(lambda: file.readline(longest + 1), b""), 1):
+        if len(data) > longest:
+            raise InvalidInput(
+                f"Line {number} of the file has more than {longest:,} bytes, which no line of an export has. "
+                "Check that it is an export of Stoa, uncompressed."
+            )
         line = _parsed(number, data)
         if isinstance(line, End):
             if line.sha256 != digest.hexdigest() or line.counts != counts:

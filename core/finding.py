@@ -107,7 +107,7 @@ class Finder:
         self._embedder = embedder
         self._indexer = Indexer(store, embedder, texts) if embedder else None
         self._sights: dict[tuple[object, ...], Sight] = {}
-        self._whole: set[tuple[bytes, str]] = set()
+        self._whole: set[tuple[frozenset[bytes], str]] = set()
         self._shares = Shares()
 
     async def find(self, reader: Principal, within: Sequence[str] | None, asked: Asked) -> list[Atom]:
@@ -221,20 +221,21 @@ class Finder:
         Either has to be whole in this run of the server; the one over all is waited for.
         """
         ((name, view), *others) = sight.readable.items()
+        runs = frozenset(view.run for view in sight.readable.values())  # one for each node that holds any of them
         own = index_name(self._store, embedder, name)
-        if not others and view.own == own and await self._is_whole(view.run, own):
+        if not others and view.own == own and await self._is_whole(runs, own):
             return own
         index = index_name(self._store, embedder)
         for _ in range(WAITS):
-            if await self._is_whole(view.run, index):
+            if await self._is_whole(runs, index):
                 return index
             await asyncio.sleep(PAUSE)
         raise StoreUnavailable("The search index is still being built; try again in a minute.")
 
-    async def _is_whole(self, run: bytes, index: str) -> bool:
-        if (run, index) not in self._whole and await is_whole(self._store, index):
-            self._whole.add((run, index))
-        return (run, index) in self._whole
+    async def _is_whole(self, runs: frozenset[bytes], index: str) -> bool:
+        if (runs, index) not in self._whole and await is_whole(self._store, index):
+            self._whole.add((runs, index))
+        return (runs, index) in self._whole
 
     def _remember(self, place: tuple[object, ...], sight: Sight) -> None:
         if len(self._sights) >= REMEMBERED:

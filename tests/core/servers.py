@@ -65,7 +65,7 @@ class Server:
             os.kill(self.process.pid, how)
             await self.process.wait()
 
-    async def ask(self, *command: str | int, password: str = "") -> object:
+    async def ask(self, *command: str | int | bytes, password: str = "") -> object:
         """One command on a connection of its own."""
         wire = await connect(self.place, Address(Kind.SERVER, (self.place,), password=password))
         try:

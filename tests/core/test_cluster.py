@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -223,3 +224,31 @@ async def test_one_node_that_is_known_is_enough_to_find_the_others(nodes: list[S
 def text(found: object) -> str:
     assert isinstance(found, bytes)
     return found.decode()
+
+
+async def test_after_any_node_began_anew_a_search_asks_first_whether_its_index_is_whole(
+    house: House, nodes: list[Server]
+) -> None:
+    for number in range(12):
+        await (await house.spaces.create(f"room-{number}")).put("paint the kitchen")
+    owner = Principal("owner")
+
+    async def looks() -> int:
+        """How often anybody asked a node about an index."""
+        told = [await node.ask("INFO", "commandstats") for node in nodes]
+        found = [
+            re.search(rb"cmdstat_FT.INFO:calls=(\d+)", one, re.IGNORECASE) for one in told if isinstance(one, bytes)
+        ]
+        return sum(int(one[1]) for one in found if one)
+
+    await house.spaces.search(owner, "kitchen")
+    before = await looks()
+    await house.spaces.search(owner, "kitchen")
+    assert await looks() == before
+    for node in nodes:
+        libraries = await node.ask("FUNCTION", "DUMP")
+        assert isinstance(libraries, bytes)
+        await node.ask("FUNCTION", "RESTORE", libraries, "FLUSH")  # as after a restart, they have a new memory
+        await house.spaces.search(owner, "kitchen")
+        assert await looks() > before
+        before = await looks()

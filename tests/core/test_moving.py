@@ -352,3 +352,17 @@ async def test_a_space_as_no_store_has_it_is_refused(house: House, changed: dict
     file.seek(0)
     with pytest.raises(InvalidInput, match="Line 2 of the file"):
         check(file)
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory() -> None:
+    with open("/dev/zero", "rb") as endless, pytest.raises(InvalidInput, match=r"Line 1 .* more than 1,000,000 bytes"):
+        list(read(endless, 1_000_000))
+
+
+async def test_an_atom_that_no_import_could_take_is_named_when_it_is_exported(house: House) -> None:
+    space = await house.spaces.create("tasks")
+    atom = await space.put("much " * 300)
+    lines = [one async for one in export(house.store, house.attachments.files, ["tasks"], False, datetime.now(UTC))]
+    writer = Writer(io.BytesIO(), 1_000)
+    with pytest.raises(InvalidInput, match=rf"{atom.ref} has .* STOA_CONTENTS_KEPT"):
+        writer.write(next(line for line in lines if isinstance(line, AtomLine)))
