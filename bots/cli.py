@@ -94,6 +94,23 @@ def worker() -> None:
     work()
 
 
+@app.command()
+def serve() -> None:
+    """Serve the accounts that `stoa setup` has added, and take the agents' turns, until asked to end.
+
+    What `stoa run` does, without a conversation here: for a machine that is always on. Run it as often as you like over
+    one Redis: each account is served by one process, and by another within seconds when that one dies.
+
+    \b
+    Examples:
+      stoa serve
+      REDIS_URL=redis://redis.home:6379 stoa serve
+    """
+    from bots.commands.serve import serve
+
+    serve()
+
+
 @agent.command("list")
 def agent_list(json: Json = False) -> None:
     """List the agents: what each is for, and who spawned it."""

@@ -21,8 +21,6 @@ class Binding(BaseModel):
     """Whose direct message it is; empty for a room or a thread that others read along in."""
     parent: str = ""
     """The conversation that this one is a thread of."""
-    lost: str = ""
-    """Why nobody can be reached there any more; empty while somebody can."""
 
     @property
     def asks(self) -> bool:

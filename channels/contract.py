@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, runtime_checkable
+from types import TracebackType
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from channels.dialects import Dialect
 from core.approvals import Choice
 
-Kind = Literal["message", "edit", "deletion", "reaction", "home", "lost"]
+Kind = Literal["message", "edit", "deletion", "reaction", "home", "lost", "back"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class InboundMessage:
     """Whether a program wrote it."""
     kind: Kind = "message"
     """`reaction`: `text` is an emoji that was put to the message `reply_to`. `home`: someone looks at our page there.
-    `lost`: nobody can be reached in this conversation any more, for the reason in `text`."""
+    `lost`: nobody can be reached in this conversation any more, for the reason in `text`. `back`: the platform was out
+    of reach for so long that it may have forgotten to tell us something."""
     version: str = ""
     """For an edit, what tells it from another edit of the same message."""
     files: tuple[File, ...] = ()
@@ -85,6 +87,12 @@ class Channel(Protocol):
 
     name: str
     """The account's name, such as `slack`."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
     @property
     def dialect(self) -> Dialect:

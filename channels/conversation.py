@@ -13,14 +13,13 @@ from channels.delivery import PATIENCE, Delivery, Part
 from channels.growing import Growing
 from channels.outbox import Outbox
 from channels.rendering import clean, one_line
-from channels.routing import FROM, TO, Routing
+from channels.routing import FROM, TO, Routing, as_house, tell_owner
 from channels.taking import Enclosures
-from core.atoms import HOUSE, OWNER, Atom, Attachment, Change, Principal, id_from
+from core.atoms import OWNER, Atom, Attachment, Change, Principal, id_from
 from core.checks import LONGEST_CONTENT
 from core.errors import InvalidInput
 from core.notifications import Draft
-from core.permissions import Permission
-from core.spaces import Space, Spaces
+from core.spaces import Spaces
 
 AWAY = timedelta(minutes=5)
 """What is older than this when it is shown says when it was said."""
@@ -57,13 +56,13 @@ class Conversation:
         self.channel = channel
         self.binding = binding
         self.space = spaces.open(binding.space, OWNER)
-        self.cards = Cards(spaces, channel, binding.conversation)
+        self.cards = Cards(spaces, channel, binding.parent or binding.conversation)
         self.open: dict[str, str] = {}
         """Messages without an answer: atom -> the cause its answer will name."""
         self.writing: set[str] = set()
         """The agents that have a turn under way in the space."""
         self.progress = asyncio.Condition()
-        self.routing = Routing(spaces, binding.space)
+        self.routing = Routing(spaces, binding.space, binding.person)
         self._spaces = spaces
         self._clock = spaces.clock
         self._enclosures = enclosures
@@ -264,7 +263,7 @@ class Conversation:
 
     async def _tell_elsewhere(self, atom: Atom, text: str, reason: str) -> None:
         """Say it in the next place where the person can be reached; note it where there is none."""
-        space = await self._as_house()
+        space = await as_house(self._spaces, self.space.id)
         tried = atom.metadata.get("tried")
         been = [*(tried if isinstance(tried, list) else []), self.binding.id]
         places = await self.routing.reachable(without=been) if self.binding.person else []
@@ -286,10 +285,6 @@ class Conversation:
                 references={"about": [atom.ref]},
                 operation=operation,
             )
-
-    async def _as_house(self) -> Space:
-        """The space as Stoa itself writes in it."""
-        space = self._spaces.open(self.space.id, HOUSE)
-        if await space.permission() < Permission.APPEND:
-            await self.space.share(HOUSE.id, Permission.APPEND, comment="Stoa tells what could not be shown")
-        return space
+            if self.binding.person != OWNER.id:
+                said = f"I could not answer in {self.binding.space} ({self.channel.name}): {reason}"
+                await tell_owner(self._spaces, said, f"{operation}:owner")

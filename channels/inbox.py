@@ -12,6 +12,7 @@ from core.store import Store
 REMEMBERED = 3 * 86_400
 """Seconds for which a message that is told again is known again."""
 KEEP = """if not redis.call('SET', KEYS[1], 1, 'NX', 'EX', ARGV[1]) then return false end
+if ARGV[4] ~= '' then redis.call('HSET', KEYS[3], ARGV[3], ARGV[4]) end
 return redis.call('XADD', KEYS[2], '*', 'm', ARGV[2])"""
 PAGE = 500
 
@@ -27,7 +28,10 @@ class Inbox:
     async def keep(self, message: InboundMessage) -> str:
         """Write the message down; answers its place, or nothing where it was told before."""
         seen = self._store.keys.seen(self._account, f"{message.kind} {message.version} {message.id}")
-        place = await self._store.run("EVAL", KEEP, 2, seen, self._key, REMEMBERED, written(message))
+        keys = (seen, self._key, self._store.keys.newest(self._account))
+        newest = message.id if message.kind == "message" else ""
+        data = written(message)
+        place = await self._store.run("EVAL", KEEP, 3, *keys, REMEMBERED, data, message.conversation, newest)
         return place.decode() if place else ""
 
     async def play(self, message: InboundMessage) -> str:
@@ -47,13 +51,9 @@ class Inbox:
             start = f"({found[-1][0]}"
         return found
 
-    async def newest(self, conversation: str, message: str = "") -> str:
-        """What the platform calls the newest message we had of a conversation; `message` takes its place."""
-        key = self._store.keys.newest(self._account)
-        if message:
-            await self._store.run("HSET", key, conversation, message)
-            return message
-        found = await self._store.run("HGET", key, conversation)
+    async def newest(self, conversation: str) -> str:
+        """What the platform calls the message of a conversation that was written down last; empty for none."""
+        found = await self._store.run("HGET", self._store.keys.newest(self._account), conversation)
         return found.decode() if found else ""
 
 

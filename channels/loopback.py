@@ -3,6 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
 
 from channels.contract import ChannelClosed, InboundMessage, OutboundMessage
 from channels.dialects import Dialect, Markdown
@@ -27,6 +29,14 @@ class Loopback:
         self._count = 0
         self._open = True
         self._news = asyncio.Condition()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
 
     async def say(
         self, text: str, *, sender: str = "owner", id: str = "", choice: str = "", reply_to: str = ""

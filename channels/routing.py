@@ -6,9 +6,11 @@ account they prefer, else where they last wrote.
 
 from collections.abc import Sequence
 
-from core.atoms import OWNER, Atom, Change
+from channels.persons import Persons
+from core.atoms import HOUSE, OWNER, Atom, Change
 from core.errors import NotFound
-from core.spaces import Spaces
+from core.permissions import Permission
+from core.spaces import Space, Spaces, first_words
 
 TO, FROM = "to", "conversation"
 """The metadata in which an atom says where it is to be shown, and where it was written."""
@@ -22,10 +24,12 @@ DECIDE = "return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'GET', 'EX', ARGV[2])
 class Routing:
     """Where what is said in one chat space is shown."""
 
-    def __init__(self, spaces: Spaces, space: str) -> None:
-        self._spaces = spaces
+    def __init__(self, spaces: Spaces, space: str, person: str = OWNER.id) -> None:
+        """`person` is whose direct messages are bound to the space; nobody's for a room."""
         self._store = spaces.store
         self._space = spaces.open(space, OWNER)
+        self._person = person
+        self._persons = Persons(spaces.store)
 
     async def used(self, conversation: str) -> None:
         """The person has just written in this conversation."""
@@ -64,11 +68,16 @@ class Routing:
         if not names:
             return []
         accounts = {name.decode() for name in await self._store.run("SMEMBERS", keys.channel_accounts())}
-        preferred = await self._store.run("HGET", keys.preferences(), self._space.id)
+        preferred = await self._preferred()
         there = await self._store.together(*(["EXISTS", keys.present(name)] for name in names))
         able = [name for name, here in zip(names, there, strict=True) if here or _account(name) in accounts]
-        wanted = preferred.decode() if preferred else ""
-        return sorted(able, key=lambda name: _account(name) != wanted)
+        return sorted(able, key=lambda name: _account(name) != preferred)
+
+    async def _preferred(self) -> str:
+        try:
+            return (await self._persons.get(self._person)).preferred
+        except NotFound:  # the owner, before they have linked anything
+            return ""
 
     async def _asked(self, change: Change, atom: Atom) -> list[str]:
         """Where that was written which the atom answers, if that is what the chain of causes began with."""
@@ -87,6 +96,22 @@ class Routing:
                 continue
             found |= {str(written): None} if written else {}
         return list(found)
+
+
+async def as_house(spaces: Spaces, name: str) -> Space:
+    """A chat space as Stoa itself writes in it, which no agent can pass itself off as."""
+    space = spaces.open(name, HOUSE)
+    if await space.permission() < Permission.APPEND:
+        await spaces.open(name).share(HOUSE.id, Permission.APPEND, comment="Stoa tells what could not be shown")
+    return space
+
+
+async def tell_owner(spaces: Spaces, text: str, operation: str, without: Sequence[str] = ()) -> None:
+    """Say something about Stoa itself to the owner, once, where they can be reached, `without` these places."""
+    space = await as_house(spaces, "chat")
+    places = await Routing(spaces, "chat").reachable(without)
+    to = {TO: places[0]} if places and without else {}
+    await space.put(text, comment=first_words(text), metadata={"role": "assistant", **to}, operation=operation)
 
 
 def _account(conversation: str) -> str:

@@ -271,10 +271,6 @@ class Keys:
         return f"{self.namespace}:room:{room}"
 
     # Registries, one key each; they live as long as the house.
-    def preferences(self) -> str:
-        """Hash: chat space -> the account on which its person wants to be told what they did not just ask for."""
-        return f"{self.namespace}:preferences"
-
     def channel_accounts(self) -> str:
         """Set: the names of the accounts on platforms."""
         return f"{self.namespace}:channels"

@@ -6,6 +6,7 @@ import signal
 
 import typer
 
+from bots.accounts import serving
 from bots.commands.opening import redis, until_death
 from bots.commands.serving import keep_serving, logged, when_asked_to_end
 from bots.instance import alone
@@ -51,7 +52,7 @@ async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal 
     binding = bound(terminal.name, await terminal.direct("owner"))
     bridge = Bridge(house.spaces, terminal, binding, Enclosures(house.attachments))
     wait = house.settings.linger if isinstance(terminal, Pipe) else 0
-    await first(worker.run(), bridge.serve(wait, worker.idle), until_death(server))
+    await first(worker.run(), bridge.serve(wait, worker.idle), serving(house).run(), until_death(server))
 
 
 def _welcome(settings: Settings) -> str:

@@ -1,0 +1,59 @@
+"""`stoa serve`: the accounts on platforms and the agents' turns, without a conversation here, until asked to end."""
+
+import asyncio
+import contextlib
+import signal
+
+import typer
+
+from bots.accounts import serving
+from bots.commands.opening import redis, until_death
+from bots.commands.serving import keep_serving, logged, when_asked_to_end
+from bots.commands.worker import DRAIN
+from channels.accounts import Accounts
+from channels.bridge import first
+from conventions.loading import instructions, text
+from core.house import House
+from core.redis_server import EmbeddedRedis
+from core.settings import Settings, load
+from core.worker import Worker
+
+
+def serve() -> None:
+    """Serve until asked to end; then finish what is under way, or leave it to the next."""
+    settings = load()
+    with logged(settings.home / "serve.log"), contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(_run(settings))
+    typer.echo("Stoa has ended.")
+
+
+async def _run(settings: Settings) -> None:
+    asked, task = asyncio.Event(), asyncio.current_task()
+    assert task
+
+    def end() -> None:
+        """Once is a request, twice an order."""
+        (task.cancel if asked.is_set() else asked.set)()
+
+    when_asked_to_end(end, signal.SIGINT)
+    async with redis(settings) as (url, server):
+        await keep_serving(settings, url, server, _tell, lambda house: _serve(house, server, asked))
+
+
+async def _serve(house: House, server: EmbeddedRedis | None, asked: asyncio.Event) -> None:
+    worker = Worker(house, instructions("agent"), text("direct-message"))
+    accounts = serving(house)
+
+    async def drained() -> None:
+        await asked.wait()
+        typer.echo("Finishing what is under way; asked again, I end at once.")
+        await worker.drain(DRAIN)
+        await accounts.drain(DRAIN)
+
+    names = [account.id for account in await Accounts(house.store).all()]
+    typer.echo(f"Serving {', '.join(names) or 'no account yet: `stoa setup` adds one'}; Ctrl-C ends it.")
+    await first(worker.run(), accounts.run(), drained(), until_death(server))
+
+
+async def _tell(trouble: str) -> None:
+    typer.echo(trouble, err=True)

@@ -1,0 +1,128 @@
+"""Admission: who may speak where, and which chat space is meant. Whoever is not known gets nothing but a word."""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from channels.bindings import Binding, Bindings, bound
+from channels.contract import InboundMessage
+from channels.conversation import Speaker
+from channels.people import People, Person, Room
+from core.atoms import OWNER, Origin, Principal
+from core.permissions import Permission
+from core.spaces import Spaces
+
+LONGEST_NAME = 30
+
+Seat = Callable[[Binding, str], Awaitable[None]]
+"""Gives a conversation that is not the owner's its space and its agent; the second is the space of the room that a
+thread belongs to, if it belongs to one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message belongs, and who says it."""
+
+    binding: Binding
+    speaker: Speaker
+    ours: bool = True
+    """Whether it is meant for us."""
+
+
+class Admission:
+    """Who may speak in the conversations of one account."""
+
+    def __init__(self, spaces: Spaces, account: str, people: People, bindings: Bindings, seat: Seat) -> None:
+        self.bound: dict[str, Binding] = {}
+        """The conversations of the account that are bound to a space, by name."""
+        self._spaces = spaces
+        self._account = account
+        self._people = people
+        self._bindings = bindings
+        self._seat = seat
+        self._speaks: set[tuple[str, str]] = set()
+
+    async def load(self) -> None:
+        """Learn which conversations are bound already."""
+        self.bound = {binding.conversation: binding for binding in await self._bindings.of(self._account)}
+
+    async def admit(self, message: InboundMessage) -> Place | str:
+        """Where the message belongs; or what is to be said instead of taking it, perhaps nothing."""
+        if message.bot:  # two programs that answer each other would never end
+            return ""
+        person = await self._people.find(self._account, message.sender)
+        if person and person.status == "blocked":
+            return ""
+        if message.room:
+            return await self._in_room(message, person)
+        said = await self._people.redeem(self._account, message)
+        if said is not None:
+            if linked := await self._people.find(self._account, message.sender):
+                await self._direct(message, linked)  # what the owner is asked is shown there from now on
+            return said
+        if person is None:
+            return await self._people.knock(self._account, message) if message.kind == "message" else ""
+        name = "" if person.principal == OWNER else person.name
+        return await self._placed(await self._direct(message, person), Speaker(person.principal, name))
+
+    async def _in_room(self, message: InboundMessage, person: Person | None) -> Place | str:
+        top = message.parent or message.conversation
+        room = await self._people.room(self._account, top)
+        known = self.bound.get(message.conversation)
+        asked = message.kind == "message" and message.addressed
+        if room is None or (room.status == "allowed" and room.speakers == "known" and person is None):
+            return await self._people.knock(self._account, message) if asked else ""
+        ours = message.addressed or bool(known and message.parent)
+        if room.status == "blocked" or not (ours or room.listen == "all" or (known and message.kind != "message")):
+            return ""
+        stranger = Principal(f"{self._account}/{message.sender}", Origin.OUTSIDE)
+        speaker = Speaker(person.principal if person else stranger, person.name if person else message.name)
+        return await self._placed(known or await self._room(message, room), speaker, ours)
+
+    async def _placed(self, binding: Binding, speaker: Speaker, ours: bool = True) -> Place:
+        """The place, where the speaker may write from now on."""
+        wanted = (binding.space, speaker.principal.id)
+        if speaker.principal != OWNER and wanted not in self._speaks:
+            space = self._spaces.open(binding.space, speaker.principal)
+            if await space.permission() < Permission.WRITE:
+                await self._spaces.open(binding.space).share(speaker.principal.id, Permission.WRITE)
+            self._speaks.add(wanted)
+        return Place(binding, speaker, ours)
+
+    async def _direct(self, message: InboundMessage, person: Person) -> Binding:
+        """The binding of somebody's direct message; all of one person's are one space."""
+        if known := self.bound.get(message.conversation):
+            return known
+        space = "chat" if person.principal == OWNER else f"chat-{person.id}"
+        return await self._bind(bound(self._account, message.conversation, space, person.id, message.parent), "")
+
+    async def _room(self, message: InboundMessage, room: Room) -> Binding:
+        """The binding of a room or of a thread in it; a thread's agent may read what was said in the room."""
+        top = message.parent or message.conversation
+        name = _space(self._account, room.name or message.room, top)
+        if message.parent:
+            if message.parent not in self.bound:
+                await self._bind(bound(self._account, message.parent, name, ""), "")
+            thread = f"{name}-{_short(message.conversation)}"
+            return await self._bind(bound(self._account, message.conversation, thread, "", message.parent), name)
+        return await self._bind(bound(self._account, message.conversation, name, ""), "")
+
+    async def _bind(self, binding: Binding, room: str) -> Binding:
+        if binding.space != "chat":
+            await self._seat(binding, room)
+        space = self._spaces.open(binding.space)  # what was said in it before is not shown here
+        await self._spaces.notifications.advance(binding.subscriber, binding.space, await space.newest())
+        await self._bindings.save(binding)
+        self.bound[binding.conversation] = binding
+        return binding
+
+
+def _space(account: str, name: str, conversation: str) -> str:
+    """What the space of a room is called: told from others of that name by its end."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME].strip("-")
+    return "-".join(filter(None, (account[:12].strip("-"), plain, _short(f"{account}/{conversation}"))))
+
+
+def _short(name: str) -> str:
+    return hashlib.blake2b(name.encode(), digest_size=3).hexdigest()

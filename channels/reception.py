@@ -1,0 +1,244 @@
+"""The reception of an account: what people write there is journalled, admitted, and taken in order, each conversation
+beside the others; and what agents say in the spaces of these conversations is shown."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from channels.admission import Admission, Seat
+from channels.bindings import Bindings
+from channels.contract import (
+    Channel,
+    ChannelClosed,
+    Home,
+    InboundMessage,
+    OutboundMessage,
+    Remembers,
+    ShowsHome,
+    Undeliverable,
+    Unusable,
+)
+from channels.conversation import Conversation, Speaker
+from channels.delivery import PATIENCE
+from channels.inbox import Inbox
+from channels.leases import Lease
+from channels.people import People
+from channels.routing import tell_owner
+from channels.taking import Enclosures
+from core.atoms import OWNER
+from core.errors import StoaError, StoreUnavailable
+from core.spaces import Spaces
+
+LOOK = 0.5
+"""Seconds between two looks for messages that somebody else has put into the inbox, such as those of one let in."""
+SOON = 0.05
+"""Seconds between two looks whether everything is taken and shown."""
+AGAIN = 5.0
+"""Seconds until a conversation is served again that could not be."""
+FAILED = "Something went wrong while I took this message; it is in the log. Please say it again in another way."
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every reception is made of."""
+
+    spaces: Spaces
+    people: People
+    bindings: Bindings
+    enclosures: Enclosures
+    seat: Seat
+    home: Callable[[], Awaitable[Home]]
+    """What the owner sees at a glance."""
+
+
+class Reception:
+    """One account's reception, for as long as this process holds its lease."""
+
+    def __init__(self, parts: Parts, channel: Channel, lease: Lease, patience: Sequence[float] = PATIENCE) -> None:
+        self.channel = channel
+        self.inbox = Inbox(parts.spaces.store, channel.name)
+        self._parts = parts
+        self._lease = lease
+        self._patience = patience
+        self._admission = Admission(parts.spaces, channel.name, parts.people, parts.bindings, parts.seat)
+        self._conversations: dict[str, Conversation] = {}
+        self._lanes: dict[str, asyncio.Queue[tuple[str, InboundMessage]]] = {}
+        self._known = set[str]()
+        self._group: asyncio.TaskGroup | None = None
+        self._draining = False
+        self._busy: dict[str, int] = defaultdict(int)
+
+    async def serve(self) -> None:
+        """Take and show messages until the platform has no more to say; raises `Unusable` where it must be mended."""
+        await self._admission.load()
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for name in list(self._admission.bound):
+                    self._conversation(name)
+                work = [group.create_task(self._look(), name=f"inbox of {self.channel.name}")]
+                await self._take_missed(list(self._conversations))
+                try:
+                    await self._receive()
+                finally:
+                    for task in work:
+                        task.cancel()
+                await self._until_idle()
+                raise ChannelClosed(f"{self.channel.name} has no more to say")
+        except* ChannelClosed as closed:
+            log.info("%s", closed.exceptions[0])
+        finally:
+            self._group = None
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more messages, and finish those under way, for so many seconds at most; the others are kept."""
+        self._draining = True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._until_idle()
+        except TimeoutError:
+            log.info("%s: %d messages are left to the next who serves it", self.channel.name, sum(self._busy.values()))
+
+    async def _until_idle(self) -> None:
+        while self._lanes or not all([await one.shown() for one in self._conversations.values()]):  # noqa: ASYNC110
+            await asyncio.sleep(SOON)
+
+    async def _receive(self) -> None:
+        async for message in self.channel.listen():
+            self._lease.check()
+            if self._draining:
+                await asyncio.Event().wait()  # not taken, so the platform tells it to the next who listens
+            if message.kind == "back":
+                await self._take_missed(list(self._conversations))
+                continue
+            if place := await self.inbox.keep(message):
+                self._hand(place, message)
+
+    async def _look(self) -> None:
+        """Take what lies in the inbox since before, and what others put there."""
+        while True:
+            for place, message in await self.inbox.waiting():
+                self._hand(place, message)
+            await asyncio.sleep(LOOK)
+
+    async def _take_missed(self, conversations: Sequence[str]) -> None:
+        """Take what was said while nobody listened, where the platform can tell."""
+        if not isinstance(self.channel, Remembers):
+            return
+        for conversation in conversations:
+            after = await self.inbox.newest(conversation)
+            if not after:
+                continue
+            try:
+                async for message in self.channel.missed(conversation, after):
+                    if place := await self.inbox.keep(message):
+                        self._hand(place, message)
+            except (Undeliverable, OSError) as error:
+                log.info("%s cannot say what was missed in %s: %s", self.channel.name, conversation, error)
+
+    def _hand(self, place: str, message: InboundMessage) -> None:
+        """Put a message into the lane of its conversation; each is handed over once."""
+        if place in self._known or self._group is None:
+            return
+        self._known.add(place)
+        self._busy[message.conversation] += 1
+        if message.conversation not in self._lanes:
+            lane = self._lanes[message.conversation] = asyncio.Queue[tuple[str, InboundMessage]]()
+            self._group.create_task(self._run(message.conversation, lane), name=f"lane {message.conversation}")
+        self._lanes[message.conversation].put_nowait((place, message))
+
+    async def _run(self, name: str, lane: asyncio.Queue[tuple[str, InboundMessage]]) -> None:
+        """Take the messages of one conversation, one after the other, until there are none."""
+        while not lane.empty():
+            place, message = lane.get_nowait()
+            await self._deal_with(message)
+            await self.inbox.done(place)
+            self._known.discard(place)
+            self._busy[name] -= 1
+        del self._lanes[name], self._busy[name]
+
+    async def _deal_with(self, message: InboundMessage) -> None:
+        """One message; one of the edges that may catch broadly, so that one cannot keep the others from being taken."""
+        try:
+            if message.kind == "lost":
+                await self._lose(message)
+            elif said := await self._take(message):
+                await self._say(message.conversation, said)
+        except (StoreUnavailable, ChannelClosed, Unusable):
+            raise
+        except StoaError as error:
+            await self._say(message.conversation, str(error))
+        except Exception:
+            log.exception("%s: a message could not be taken", self.channel.name)
+            await self._say(message.conversation, FAILED)
+
+    async def _take(self, message: InboundMessage) -> str:
+        """Take a message; what is to be said about it, perhaps nothing."""
+        place = await self._admission.admit(message)
+        if isinstance(place, str):
+            return place
+        if message.kind == "home":
+            await self._show_home(message, place.speaker)
+            return ""
+        conversation = self._conversation(place.binding.conversation)
+        if place.speaker.principal == OWNER and await conversation.cards.answer(message, OWNER):
+            if message.choice:
+                await self._show_home(message, place.speaker)
+            return ""
+        if message.kind != "reaction" and not message.choice:
+            await conversation.take(replace(message, addressed=place.ours), place.speaker)
+        return ""
+
+    async def _show_home(self, message: InboundMessage, speaker: Speaker) -> None:
+        """Show a person their page; what the house holds is for the owner's eyes only."""
+        if isinstance(self.channel, ShowsHome):
+            page = await self._parts.home() if speaker.principal == OWNER else Home()
+            try:
+                await self.channel.home(message.sender, page)
+            except (Undeliverable, OSError) as error:
+                log.info("%s did not show a page: %s", self.channel.name, error)
+
+    async def _lose(self, message: InboundMessage) -> None:
+        """Nobody can be reached in a conversation any more: the owner is told, the others go on."""
+        conversation = self._conversations.pop(message.conversation, None)
+        binding = self._admission.bound.pop(message.conversation, None)
+        if conversation is None or binding is None:
+            return
+        await self._parts.bindings.remove(binding)
+        await conversation.routing.unused(binding.id)
+        where = f"#{message.room}" if message.room else "a direct message"
+        said = f"I can say nothing in {where} on {self.channel.name} any more: {message.text}"
+        await tell_owner(self._parts.spaces, said, f"lost:{binding.id}:{message.id}")
+
+    async def _say(self, conversation: str, text: str) -> None:
+        try:
+            for part in self.channel.dialect.messages(text):
+                await self.channel.send(OutboundMessage(conversation, part))
+        except (Undeliverable, OSError) as error:
+            log.warning("%s did not take a word of ours: %r", self.channel.name, error)
+
+    def _conversation(self, name: str) -> Conversation:
+        """The conversation of a binding, served from now on."""
+        if name not in self._conversations:
+            parts, binding = self._parts, self._admission.bound[name]
+            made = Conversation(parts.spaces, self.channel, binding, parts.enclosures, self._patience)
+            self._conversations[name] = made
+            assert self._group is not None
+            for work in (made.deliver, made.show_drafts, made.show_cards):
+                self._group.create_task(self._kept_up(name, made, work), name=f"{work.__name__} {binding.id}")
+        return self._conversations[name]
+
+    async def _kept_up(self, name: str, made: Conversation, work: Callable[[], Awaitable[None]]) -> None:
+        """Do one part of a conversation's work, again if it fails: one broken conversation leaves the others alone."""
+        while self._conversations.get(name) is made:
+            try:
+                await work()
+            except (StoreUnavailable, ChannelClosed, Unusable):
+                raise
+            except Exception:
+                log.exception("%s could not be served, trying again", made.binding.id)
+            await asyncio.sleep(AGAIN)
