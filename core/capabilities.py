@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from core.agents import Agent
 from core.asking import Asking
 from core.atoms import Atom
+from core.attachments import Attachments
 from core.budgets import Purse
 from core.clock import Clock
 from core.endings import Endings
 from core.errors import InvalidInput, NotFound, PermissionDenied, StoaError, ToolFailed
+from core.filed import Filed
 from core.filters import Filter
 from core.llm import LLM, Message, whole
 from core.permissions import Permission
@@ -33,12 +35,24 @@ LONGEST_PAUSE = 10.0
 LONGEST_WAIT = 10 * 366 * 86_400.0
 
 METHODS: dict[Permission, tuple[str, ...]] = {
-    Permission.READ: ("get", "search", "history", "compare", "referrers", "traverse", "subscribe", "unsubscribe"),
+    Permission.READ: (
+        "get",
+        "search",
+        "history",
+        "compare",
+        "referrers",
+        "traverse",
+        "read",
+        "subscribe",
+        "unsubscribe",
+    ),
     Permission.APPEND: ("put",),
     Permission.WRITE: ("update", "deprecate", "claim", "restore"),
     Permission.GRANT: ("share", "revoke", "describe"),
 }
 
+FILED = frozenset({"put", "read"})
+"""The methods that have to do with files; all others are a space's own."""
 PAST = frozenset({"history", "compare"})
 """The methods that answer with what an atom once said."""
 
@@ -70,6 +84,7 @@ class Capabilities:
     uses: Uses
     asking: Asking
     waits: Waits
+    attachments: Attachments
     heard: dict[str, int] = field(default_factory=dict)
     """For each space, the last change that the agent was told of, by the turn or by `wait_for`."""
 
@@ -119,7 +134,7 @@ class Capabilities:
 
     async def _answered(self, call: Call, operation: str, waited: Wait | None) -> object:
         own = {} if call.target else self._everyones
-        function: Tool = own.get(call.name) or (getattr(Space, call.name) if call.target else self.tools[call.name])
+        function: Tool = own.get(call.name) or (_method(call.name) if call.target else self.tools[call.name])
         try:
             if call.target:
                 return await self._space(call, operation)
@@ -264,7 +279,7 @@ class Capabilities:
         space = self.spaces.open(call.target, self.actor)
         if call.name not in self.objects.get(call.target, ()):
             raise PermissionDenied(f"{call.name}() is not among what you may do in {call.target!r}")
-        method = getattr(space, call.name)
+        method = getattr(Filed(space, self.attachments) if call.name in FILED else space, call.name)
         kwargs = dict(call.kwargs)
         if call.name in ("put", "update", "deprecate", "claim", "restore"):
             kwargs["operation"] = operation
@@ -304,10 +319,16 @@ def describe(connected: Mapping[str, Permission], functions: Mapping[str, Tool])
         lines.append(f"- {names}: you hold {held} ({', '.join(sorted(methods(held)))})")
     lines += ["", "Their methods:"]
     most = max(connected.values(), default=Permission.NONE)
-    lines += [_signature(name, getattr(Space, name)) for name in sorted(methods(most))]
+    lines += [_signature(name, _method(name)) for name in sorted(methods(most))]
     lines += ["", "Functions:"]
     lines += [_signature(name, function) for name, function in functions.items()]
     return "\n".join(lines)
+
+
+def _method(name: str) -> Tool:
+    """What a space is called with by this name, as it is written."""
+    method: Tool = getattr(Filed if name in FILED else Space, name)
+    return method
 
 
 def _signature(name: str, function: Tool) -> str:

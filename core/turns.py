@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass, replace
 from core.agents import Agent, Agents
 from core.asking import Asking
 from core.atoms import Cause, Origin
+from core.attachments import Attachments
 from core.budgets import Purse
 from core.capabilities import Capabilities
 from core.compaction import Compaction
@@ -71,6 +72,7 @@ class Turns:
     postponed: Postponed
     programs: Programs
     asking: Asking
+    attachments: Attachments
     people: Sandbox
     """Where the code of agents runs that people talk to; theirs alone, so that it is never full."""
     background: Sandbox
@@ -208,6 +210,7 @@ class Turn:
                 self._uses,
                 self._turns.asking,
                 self._turns.waits,
+                self._turns.attachments,
                 dict(self._news.cursors),
             )
             added = [self._tail(await self._turns.pictures.shown(self.llm, self.actor, self._news.notices))]

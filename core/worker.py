@@ -134,6 +134,7 @@ class Worker:
             governor=self._governor,
             endings=house.endings,
             asking=self._asking,
+            attachments=house.attachments,
             spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),
             settings=house.settings,
             models=self._model,

@@ -33,7 +33,7 @@ FROM_THE_GROUND_UP = """
     budgets spending pictures frames templates recipes offline cassettes models
     crossing dialect guests explanations runs sandbox waits tools
     targets egress directory way_out
-    rights agents audit uses requests decisions asking grants news traces endings spawning capabilities sessions
+    rights agents audit uses requests decisions asking grants news traces endings spawning filed capabilities sessions
     contexts lanes governor compaction timers postponed programs replies steps turns chains
     house
     worker

@@ -77,6 +77,16 @@ async def test_a_task_is_free_once_what_it_waits_for_is_done(person: Person) -> 
     assert await person.says("what is free to work on?") == "Free to work on:\n- fix the roof"
 
 
+async def test_tasks_are_sent_as_a_file(person: Person) -> None:
+    await person.says('add call "Ana" to my tasks')
+    assert await person.says("send me my tasks as a file") == "Here is a file with your 1 open task."
+    answer, *_ = await person.finds("chat", role="assistant")
+    (file,) = answer.attachments
+    assert file.name == "tasks.csv"
+    data = await person.house.attachments.files.get(file.sha256)
+    assert data.decode() == '"task","status","priority"\n"call ""Ana""","pending",""\n'
+
+
 async def test_notes_are_kept_found_and_thrown_away(person: Person) -> None:
     assert await person.says("show my notes") == "You have no notes yet."
     assert await person.says("note that the door code is 4711.") == "Noted: the door code is 4711"
