@@ -1,5 +1,6 @@
 """Knocks: strangers and rooms that wait for the owner to decide, and what they wrote meanwhile, kept as it was."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -25,13 +26,18 @@ end
 if count >= tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1"""
-KEEP = """local size = #ARGV[1]
+KEEP = """if redis.call('EXISTS', KEYS[2]) == 0 then return -1 end
+local size = #ARGV[1]
 for _, kept in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
   if kept == ARGV[1] then return 1 end
   size = size + #kept
 end
 if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[2]) or size > tonumber(ARGV[3]) then return 0 end
 redis.call('RPUSH', KEYS[1], ARGV[1])
+return 1"""
+FINISH = """for i = 1, #ARGV do redis.call('LREM', KEYS[1], 1, ARGV[i]) end
+if redis.call('LLEN', KEYS[1]) > 0 then return 0 end
+redis.call('DEL', KEYS[2])
 return 1"""
 MESSAGES = TypeAdapter(InboundMessage)
 
@@ -105,21 +111,28 @@ class Knocks:
         await self._store.run("HSET", self._store.keys.knocks(), knock.id, "admitted")
         return admitted
 
-    async def keep(self, knock: Knock, message: InboundMessage) -> bool:
-        """Keep a message with the knock, once; False if there is no room for it."""
-        text = MESSAGES.dump_json(message)
-        key = self._store.keys.kept(knock.id)
-        return bool(await self._store.run("EVAL", KEEP, 1, key, text, MOST_KEPT, MOST_BYTES))
+    async def keep(self, knock: Knock, message: InboundMessage) -> bool | None:
+        """Keep a message with the knock, once; False if there is no room for it, None if the knock is over."""
+        call = (*self._keys(knock.id), MESSAGES.dump_json(message), MOST_KEPT, MOST_BYTES)
+        kept = int(await self._store.run("EVAL", KEEP, 2, *call))
+        return None if kept < 0 else bool(kept)
 
     async def kept(self, knock: Knock) -> tuple[InboundMessage, ...]:
         """What was kept, the oldest first."""
         texts = await self._store.run("LRANGE", self._store.keys.kept(knock.id), 0, -1)
         return tuple(MESSAGES.validate_json(text) for text in texts)
 
+    async def finish(self, id: str, messages: Sequence[InboundMessage]) -> bool:
+        """Forget these messages, and with the last one the knock; False if others came meanwhile."""
+        texts = [MESSAGES.dump_json(message) for message in messages]
+        if not await self._store.run("EVAL", FINISH, 2, *self._keys(id), *texts):
+            return False
+        await self._store.run("HDEL", self._store.keys.knocks(), id)
+        return True
+
     async def drop(self, id: str) -> None:
         """Forget a knock and what came with it."""
-        await self._store.run("DEL", self._store.keys.kept(id))
-        await self._store.run("DEL", self._store.keys.knock(id))
+        await self._store.run("DEL", *self._keys(id))
         await self._store.run("HDEL", self._store.keys.knocks(), id)
 
     async def drop_late(self) -> None:
@@ -129,6 +142,9 @@ class Knocks:
             knock = await self._records.get(id.decode())
             if knock is None or (knock.status == "waiting" and knock.until <= now):
                 await self.drop(id.decode())
+
+    def _keys(self, id: str) -> tuple[str, str]:
+        return self._store.keys.kept(id), self._store.keys.knock(id)
 
 
 def knock_id(kind: Kind, place: str) -> str:

@@ -26,15 +26,19 @@ TELLS = "They were told the code {code}: who says it to you is who wrote this."
 SHOWN = 1_500
 
 
-def told(knock: Knock) -> str:
+def told(knock: Knock, kept: bool) -> str:
     """What a stranger, or a room, is told once; a code only where nobody else reads it."""
+    then = (
+        "I have kept what you wrote, and answer it as soon as they agree."
+        if kept
+        else "What you wrote is too long for me to keep, so please send it again once they agree."
+    )
     if knock.room:
         what = "whether I may talk in this room" if knock.kind == "room" else "whether I may talk to you"
-        return f"Hello! I have asked my owner {what}, and kept what you wrote; I answer as soon as they agree."
+        return f"Hello! I have asked my owner {what}. {then}"
     return (
-        "Hello! I only talk to people whom my owner has let in, so I have kept your message and asked them. As soon as "
-        f"they agree I answer it.\n\nIf you know them, tell them this code, by which they know it is you: "
-        f"**{knock.code}** (it holds for one hour)."
+        f"Hello! I only talk to people whom my owner has let in, so I have asked them about you. {then}\n\n"
+        f"If you know them, tell them this code, so that they know it is you: **{knock.code}** (it holds for one hour)."
     )
 
 

@@ -46,7 +46,7 @@ SHARED_BY_CHANNELS = {
     *("accounts", "admission", "bindings", "bridge", "cards", "choices", "contract", "conversation", "delivery"),
     *("dialects", "growing", "inbox", "leases", "outbox", "pipe", "reception", "rendering", "routing", "serving"),
     *("taking",),
-    *("people", "persons", "pairing", "knocks", "wording", "groups", "rooms"),
+    *("people", "persons", "pairing", "knocks", "wording", "groups", "rooms", "strangers"),
 }
 
 # Where things are kept or announced.

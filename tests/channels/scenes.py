@@ -66,12 +66,13 @@ async def next_admitted(people: People) -> Admitted:
 
 
 async def up_to_now(house: House, people: People) -> list[Admitted]:
-    """All that is let in until everything decided so far is dealt with."""
+    """All that is let in, and played, until everything decided so far is dealt with."""
     found: list[Admitted] = []
 
     async def read() -> None:
         async for admitted in people.decisions():
             found.append(admitted)
+            await people.played(admitted)
 
     await house.approvals.prepare()
     newest = await house.spaces.open("approvals").newest()
