@@ -41,7 +41,8 @@ FROM_THE_GROUND_UP = """
 """
 LAYERS = FROM_THE_GROUND_UP.split()
 
-# What the channels share; every other file there is one platform, which no other channel may import.
+# What the channels share; every other file there is one platform, which no other channel may import. A platform of
+# several files has them named after it: slack, slack_api.
 SHARED_BY_CHANNELS = {
     *("accounts", "admission", "bindings", "bridge", "cards", "choices", "contract", "conversation", "delivery"),
     *("dialects", "growing", "inbox", "leases", "outbox", "pipe", "reception", "rendering", "routing", "serving"),
@@ -116,7 +117,8 @@ def test_no_channel_imports_another_platform() -> None:
         for file, module in imports()
         if file.startswith("channels/")
         and module.startswith("channels.")
-        and part(module) not in {part(file), *SHARED_BY_CHANNELS}
+        and part(module) not in SHARED_BY_CHANNELS
+        and part(module).split("_")[0] != part(file).split("_")[0]
     ]
     assert not wrong, "\n".join(wrong)
 

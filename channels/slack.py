@@ -1,0 +1,346 @@
+"""Slack as a channel: direct messages, rooms and threads, over Socket Mode or signed HTTP."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackApiError
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from channels.accounts import Account
+from channels.contract import File, Home, InboundMessage, Later, OutboundMessage, Undeliverable, Unusable
+from channels.dialects import Dialect, Mrkdwn
+from channels.slack_api import ESSENTIAL, Refused, WebAPI, broken, lacking
+from channels.slack_blocks import blocks, page
+from channels.slack_events import Reader, name_of, place
+from channels.slack_files import Files
+from channels.slack_intake import Intake
+from channels.slack_socket import PAUSES, Listener, Payload, Socket
+from channels.slack_streams import Streams
+from channels.slack_text import emoji_name
+from core.errors import NotFound
+from core.secrets import Secrets
+
+BASE = "https://slack.com/api/"
+EVENT = "stoa_message"
+"""The type of the metadata that names our messages."""
+LOOK_BACK = 86_400.0
+"""Seconds within which a message is looked for that may have been sent before a crash."""
+PAGE, PAGES = 200, 10
+"""Messages that are asked for at once, and how many times."""
+COMMAND = 2.5
+"""Seconds in which a slash command has to be acknowledged."""
+PROMPTS = 4
+THINKING = "is thinking…"
+
+log = logging.getLogger(__name__)
+
+
+class Slack:
+    """One bot in one workspace. Its secrets are BOT_TOKEN, and APP_TOKEN for Socket Mode or SIGNING_SECRET for HTTP.
+
+    Options: `mode` (`socket` or `http`), `listen` (host:port, for HTTP), `api_url` (the base of the Web API).
+    A conversation is `D1`, `C1`, or with a thread `C1:<ts>`; a sender is `T1:U1`; a message `C1:<ts>`.
+    """
+
+    dialect: Dialect = Mrkdwn()
+    pace = 1.0
+
+    def __init__(self, account: Account, secrets: Secrets) -> None:
+        self.name = account.id
+        self.notes: tuple[str, ...] = ()
+        """What the owner should know of an account that works, but not all of it."""
+        self._account = account
+        self._secrets = secrets
+        self._base = account.options.get("api_url", BASE)
+        self._intake = Intake()
+        self._thinking: set[str] = set()
+
+    def _secret(self, name: str) -> str:
+        try:
+            return self._secrets.value(self._account.secret(name))
+        except NotFound as error:
+            raise Unusable(f"{self.name} cannot be connected to Slack. {error}") from None
+
+    # Connecting -------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> "Slack":
+        token = self._secret("BOT_TOKEN")
+        self._session = aiohttp.ClientSession()
+        try:
+            self.api = WebAPI(self.name, self._client(token))
+            await self._introduce()
+        except BaseException:
+            await self._session.close()
+            raise
+        self._files = Files(self.api, self._session, token, self._base)
+        self._streams = Streams(self.api, self._team)
+        return self
+
+    def _client(self, token: str | None) -> AsyncWebClient:
+        # Only a refusal for haste is tried again: after a connection that broke, a message may have been taken.
+        patient = [AsyncRateLimitErrorRetryHandler(max_retry_count=1)]
+        return AsyncWebClient(token=token, base_url=self._base, session=self._session, retry_handlers=list(patient))
+
+    async def _introduce(self) -> None:
+        """Learn who we are, however long the network takes; raises `Unusable`."""
+        attempt = 0
+        while True:
+            try:
+                answer, missing = await self.api.scopes()
+                break
+            except (aiohttp.ClientError, OSError, TimeoutError, SlackApiError, Later) as error:
+                log.warning("%s cannot reach Slack: %s", self.name, type(error).__name__)
+                attempt += 1
+                await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
+        self._team, self._user = str(answer["team_id"]), str(answer["user_id"])
+        self.reader = Reader(self.api, self._team, self._user, str(answer.get("bot_id") or ""))
+        if ESSENTIAL & set(missing):
+            raise Unusable(lacking(self.name, ",".join(missing)))
+        self.notes = tuple(lacking(self.name, scope) for scope in missing)
+        for note in self.notes:
+            log.warning("%s", note)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._intake.close()
+        await self._session.close()
+
+    # What people write ------------------------------------------------------------------------------------------------
+
+    async def listen(self) -> AsyncIterator[InboundMessage]:
+        """Each message; the connection for it is held while this runs, so that a process that only writes has none."""
+        connection = asyncio.ensure_future(self._connected())
+        try:
+            async for message in self._intake.messages():
+                yield message
+        finally:
+            connection.cancel()
+            await asyncio.gather(connection, return_exceptions=True)
+
+    async def _connected(self) -> None:
+        try:
+            app = self._app()
+            if self._account.options.get("mode", "socket") == "http":
+                await Listener(self._account.options.get("listen", ""), self._over_http(app)).run()
+            else:
+                await Socket(self.api, self._session, self._secret("APP_TOKEN"), self._over_socket(app)).run()
+        except Exception as error:  # noqa: BLE001 - whoever listens is told, and opens the channel again
+            self._intake.fail(error)
+
+    def _app(self) -> AsyncApp:
+        over_http = self._account.options.get("mode", "socket") == "http"
+
+        async def authorize() -> AuthorizeResult:
+            return AuthorizeResult(enterprise_id=None, team_id=self._team, bot_user_id=self._user)
+
+        app = AsyncApp(
+            name="stoa",
+            client=self._client(None),
+            authorize=authorize,
+            signing_secret=self._secret("SIGNING_SECRET") if over_http else "unused",
+            ssl_check_enabled=False,  # it would answer unsigned requests
+            ignoring_self_events_enabled=False,
+        )
+        app.middleware(self._take)
+        return app
+
+    async def _take(self, body: Payload) -> BoltResponse:
+        """Take in whatever Slack tells, and only then acknowledge it: also what nobody waits for, or it comes again."""
+        event = body.get("event") or {}
+        match event.get("type"):
+            case "tokens_revoked" | "app_uninstalled":
+                self._intake.fail(
+                    broken(self.name, "token_revoked" if event["type"] == "tokens_revoked" else "app_uninstalled")
+                )
+            case "assistant_thread_started":
+                thread = event["assistant_thread"]
+                await self._suggest(thread["channel_id"], thread["thread_ts"])
+            case "app_home_opened" if event.get("tab") == "messages":
+                await self._suggest(event["channel"], "")
+        offered = self._intake.offer(name_of(body), self.reader.read(body))
+        if "command" not in body:
+            await offered
+            return BoltResponse(status=200, body="")
+        return BoltResponse(status=200, body=await self._commanded(body, offered))
+
+    async def _commanded(self, body: Payload, offered: Awaitable[None]) -> Any:
+        """What only the person sees who typed a slash command."""
+        try:
+            async with asyncio.timeout(COMMAND):
+                await offered
+        except TimeoutError:
+            return {
+                "response_type": "ephemeral",
+                "text": "I am slow just now; you get your answer in our direct messages.",
+            }
+        if body.get("channel_name") == "directmessage" and body.get("channel_id") == self.api.known(body["user_id"]):
+            return ""
+        return {"response_type": "ephemeral", "text": "I answer in our direct messages."}
+
+    def _over_socket(self, app: AsyncApp) -> Any:
+        async def dispatch(payload: Payload, headers: dict[str, str]) -> tuple[bool, Any]:
+            request = AsyncBoltRequest(mode="socket_mode", body=payload, headers=dict(headers))
+            answer = await app.async_dispatch(request)
+            return answer.status == 200, payload_of(answer)
+
+        return dispatch
+
+    def _over_http(self, app: AsyncApp) -> Any:
+        async def dispatch(request: web.Request) -> web.Response:
+            return await to_aiohttp_response(await app.async_dispatch(await to_bolt_request(request)))
+
+        return dispatch
+
+    async def missed(self, conversation: str, after: str) -> AsyncIterator[InboundMessage]:
+        """What others wrote there after the message `after`, oldest first."""
+        channel, thread = place(conversation)
+        found = [one async for one in self._history(channel, thread, place(after)[1])]
+        for event in sorted(found, key=lambda one: float(one["ts"])):
+            if thread and event["ts"] == thread:
+                continue
+            message = await self.reader.written({**event, "channel": channel})
+            if message:
+                yield message
+
+    async def _history(self, channel: str, thread: str, oldest: str) -> AsyncIterator[dict[str, Any]]:
+        client, cursor = self.api.client, None
+        asked: dict[str, Any] = {"channel": channel, "oldest": oldest, "limit": PAGE, "include_all_metadata": True}
+        for _ in range(PAGES):
+            if thread:
+                call = client.conversations_replies(ts=thread, cursor=cursor, **asked)
+            else:
+                call = client.conversations_history(cursor=cursor, **asked)
+            answer = await self.api.ask(call)
+            for event in answer["messages"]:
+                yield event
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return
+
+    # What we write ----------------------------------------------------------------------------------------------------
+
+    async def send(self, message: OutboundMessage) -> str:
+        if message.growing and (id := await self._streams.start(message)):
+            self._thinking.discard(message.conversation)
+            return id
+        channel, thread = place(message.conversation)
+        named = {"event_type": EVENT, "event_payload": {"key": message.key}} if message.key else None
+        posted = await self.api.ask(
+            self.api.client.chat_postMessage(
+                channel=channel,
+                text=message.text,
+                thread_ts=thread or None,
+                blocks=blocks(message) or None,
+                metadata=named,
+                unfurl_links=False,  # Slack would fetch whatever address stands in the text
+                unfurl_media=False,
+            )
+        )
+        self._thinking.discard(message.conversation)
+        return f"{posted['channel']}:{posted['ts']}"
+
+    async def direct(self, person: str) -> str:
+        return await self.api.direct(person.rpartition(":")[2])
+
+    async def find(self, message: OutboundMessage) -> str | None:
+        """Found by the key in its metadata, among what was written there within a day."""
+        channel, thread = place(message.conversation)
+        if not message.key:
+            return None
+        async for event in self._history(channel, thread, f"{time.time() - LOOK_BACK:.6f}"):
+            said = (event.get("metadata") or {}).get("event_payload") or {}
+            if said.get("key") == message.key and event.get("user") == self._user:
+                return f"{channel}:{event['ts']}"
+        return None
+
+    async def edit(self, id: str, message: OutboundMessage) -> bool:
+        if message.growing and await self._streams.grow(id, message.text):
+            return True
+        if not message.growing and not message.choices and await self._streams.finish(id, message.text):
+            return True
+        channel, ts = place(id)
+        for attempt in (1, 2):
+            shown: dict[str, Any] = {"text": message.text, "blocks": blocks(message)}
+            try:
+                await self.api.ask(self.api.client.chat_update(channel=channel, ts=ts, **shown))
+            except SlackApiError as error:
+                if attempt == 2 or error.response.get("error") != "streaming_state_conflict":
+                    raise
+                await self._streams.stop(id)  # begun by a process that is gone
+            except Refused as error:
+                if error.error in ("message_not_found", "cant_update_message", "edit_window_closed"):
+                    return False
+                raise
+            else:
+                return True
+        return False
+
+    async def remove(self, conversation: str, id: str) -> None:
+        await self._streams.leave(id)
+        channel, ts = place(id)
+        with suppress(Refused):
+            await self.api.ask(self.api.client.chat_delete(channel=channel, ts=ts))
+
+    async def react(self, conversation: str, id: str, emoji: str) -> None:
+        name, (channel, ts) = emoji_name(emoji), place(id)
+        if not name:
+            raise Undeliverable(f"Slack's name of {emoji} is not known here.")
+        try:
+            await self.api.ask(self.api.client.reactions_add(channel=channel, timestamp=ts, name=name))
+        except SlackApiError as error:
+            if error.response.get("error") != "already_reacted":
+                raise
+
+    async def draft(self, conversation: str, agent: str, text: str | None) -> None:
+        """A status under the thread; a message of ours takes it away. Only threads can show one."""
+        channel, thread = place(conversation)
+        thinking = text is not None
+        if not thread or thinking == (conversation in self._thinking):
+            return
+        (self._thinking.add if thinking else self._thinking.discard)(conversation)
+        status = self.api.client.assistant_threads_setStatus
+        await self._decorate(status(channel_id=channel, thread_ts=thread, status=THINKING if thinking else ""))
+
+    async def _suggest(self, channel: str, thread: str) -> None:
+        if prompts := [{"title": prompt[:75], "message": prompt} for prompt in self._account.prompts[:PROMPTS]]:
+            # Where a thread is given in the newer agent view, the call fails without a word.
+            asked: dict[str, Any] = {"channel_id": channel, "prompts": prompts}
+            asked |= {"thread_ts": thread} if thread else {}
+            await self._decorate(self.api.client.api_call("assistant.threads.setSuggestedPrompts", json=asked))
+
+    async def _decorate(self, call: Awaitable[AsyncSlackResponse]) -> None:
+        """Do what nobody would miss, and let it fail."""
+        try:
+            await self.api.ask(call)
+        except (SlackApiError, Undeliverable, Unusable, Later, aiohttp.ClientError, TimeoutError) as error:
+            log.info("%s goes without a decoration: %s", self.name, type(error).__name__)
+
+    async def read(self, file: File) -> bytes:
+        return await self._files.read(file)
+
+    async def send_file(self, conversation: str, name: str, media_type: str, data: bytes, key: str) -> str:
+        return await self._files.send(conversation, name, data)
+
+    async def home(self, person: str, home: Home) -> None:
+        user = person.rpartition(":")[2]
+        await self.api.ask(self.api.client.views_publish(user_id=user, view=page(home)))
+
+
+def payload_of(answer: BoltResponse) -> Any:
+    """What an acknowledgement says, as JSON."""
+    return json.loads(answer.body) if answer.body and answer.body.startswith("{") else None

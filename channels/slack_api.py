@@ -1,0 +1,209 @@
+"""Slack's Web API: its errors in our words, who and what is called how, and which rights an account needs."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from channels.contract import Later, Undeliverable, Unusable
+
+SCOPES = {
+    "app_mentions:read": "hear when somebody mentions it",
+    "assistant:write": "suggest what to ask and show that it is thinking",
+    "channels:history": "hear the rooms it is in",
+    "channels:read": "know how rooms are called",
+    "chat:write": "write",
+    "commands": "take /stoa",
+    "files:read": "read the files it is sent",
+    "files:write": "send files",
+    "groups:history": "hear the private rooms it is in",
+    "groups:read": "know how private rooms are called",
+    "im:history": "hear direct messages",
+    "im:read": "see its direct messages",
+    "im:write": "begin a direct message, such as a reminder",
+    "mpim:history": "hear group messages it is in",
+    "mpim:read": "know who is in a group message",
+    "reactions:read": "take a reaction as an answer",
+    "reactions:write": "react",
+    "users:read": "know how people are called",
+}
+"""What the app asks for when it is installed (deploy/slack-app.yaml), and what it cannot do without it."""
+ESSENTIAL = {"chat:write", "im:history"}
+REINSTALL = (
+    "add it at https://api.slack.com/apps under OAuth & Permissions, or create the app from deploy/slack-app.yaml, and "
+    "install the app again"
+)
+
+BROKEN = {
+    "invalid_auth": "Slack does not know its token",
+    "not_authed": "it has no token",
+    "token_revoked": "its token was revoked",
+    "token_expired": "its token has expired",
+    "account_inactive": "its bot was removed from the workspace",
+    "not_allowed_token_type": "its token is of the wrong kind; the bot's begins with xoxb-, the app's with xapp-",
+    "app_uninstalled": "the app was removed from the workspace",
+    "org_login_required": "the workspace has moved into an organisation",
+    "team_access_not_granted": "the app was not admitted to the workspace",
+    "link_disabled": "Socket Mode is switched off for the app",
+    "no_permission": "its app token lacks the scope connections:write",
+}
+"""Slack's error -> why the whole account cannot be used."""
+REFUSED = {
+    "channel_not_found": "Slack has no such conversation, or does not show it to the bot",
+    "is_archived": "the room is archived",
+    "not_in_channel": "the bot is not in that room (any more); invite it with /invite",
+    "user_not_found": "Slack knows no such person",
+    "users_not_found": "Slack knows no such person",
+    "user_disabled": "that person has left the workspace",
+    "user_not_visible": "that person is not to be seen by the bot",
+    "cannot_dm_bot": "bots cannot write to each other",
+    "thread_not_found": "the message that the thread hangs on was deleted",
+    "cannot_reply_to_message": "that message cannot be answered in a thread",
+    "message_not_found": "that message was deleted",
+    "cant_update_message": "that message is not the bot's",
+    "cant_delete_message": "that message is not the bot's",
+    "edit_window_closed": "that message is too old to be changed",
+    "msg_too_long": "the message is too long for Slack",
+    "msg_blocks_too_long": "the message is too long for Slack",
+    "no_text": "the message is empty",
+    "invalid_blocks": "Slack does not take the message as it is built",
+    "restricted_action": "an admin does not let the bot write there",
+    "restricted_action_read_only_channel": "only some may write in that room",
+    "restricted_action_thread_only_channel": "that room takes answers in threads only",
+    "restricted_action_non_threadable_channel": "that room takes no threads",
+    "messages_tab_disabled": "the app takes no direct messages; switch its messages tab on",
+    "file_not_found": "the file was deleted",
+    "file_deleted": "the file was deleted",
+    "invalid_name": "Slack has no such emoji",
+    "too_many_reactions": "the message has too many reactions",
+}
+"""Slack's error -> why this cannot be done, now or later."""
+
+log = logging.getLogger(__name__)
+
+
+def error_of(error: SlackApiError) -> str:
+    """Slack's own word for what went wrong."""
+    return str(error.response.get("error") or "") if isinstance(error.response, AsyncSlackResponse) else ""
+
+
+def broken(account: str, error: str) -> Unusable:
+    """The error that an account cannot be used any more, for the owner."""
+    why = BROKEN.get(error, error)
+    return Unusable(f"Slack does not let {account} in: {why}. Put that right with `stoa setup {account}`.")
+
+
+def lacking(account: str, scope: str) -> str:
+    """The sentence that a right is missing."""
+    what = "; ".join(SCOPES[one] for one in scope.split(",") if one in SCOPES) or "do that"
+    return f"{account} lacks the scope {scope} and so cannot {what}: {REINSTALL}."
+
+
+class WebAPI:
+    """The calls of one account."""
+
+    def __init__(self, account: str, client: AsyncWebClient) -> None:
+        self.account = account
+        self.client = client
+        self._names: dict[str, str] = {}
+        self._direct: dict[str, str] = {}
+
+    async def ask(self, call: Awaitable[AsyncSlackResponse]) -> dict[str, Any]:
+        """What Slack answers to a call; raises as a channel does, or `SlackApiError` for what only the caller knows."""
+        try:
+            answer = await call
+        except SlackApiError as error:
+            raise self._ours(error) from None
+        return answer.data if isinstance(answer.data, dict) else {}
+
+    def _ours(self, error: SlackApiError) -> Exception:
+        name = error_of(error)
+        if isinstance(error.response, AsyncSlackResponse) and error.response.status_code == 429:
+            headers = {key.lower(): value for key, value in error.response.headers.items()}
+            return Later(float(headers.get("retry-after", 1)))
+        if name == "missing_scope":
+            scope = str(error.response.get("needed") or "")
+            kind = Unusable if ESSENTIAL & set(scope.split(",")) else Undeliverable
+            return kind(lacking(self.account, scope))
+        if name in BROKEN:
+            return broken(self.account, name)
+        if name in REFUSED:
+            return Refused(name)
+        return error
+
+    async def scopes(self) -> tuple[dict[str, Any], list[str]]:
+        """Who we are there, and the scopes that we lack; raises `Unusable`."""
+        try:
+            answer = await self.client.auth_test()
+        except SlackApiError as error:
+            raise self._ours(error) from None
+        headers = {key.lower(): value for key, value in answer.headers.items()}
+        held = headers.get("x-oauth-scopes")
+        known = {one.strip() for one in held.split(",")} if held is not None else set(SCOPES)
+        return dict(answer.data), sorted(set(SCOPES) - known)  # type: ignore[arg-type]
+
+    async def person(self, user: str) -> str:
+        """How a user is called; the id where Slack does not tell."""
+        return await self._named(user, self._person)
+
+    async def room(self, channel: str) -> str:
+        """How a room is called; the id where Slack does not tell, nothing for a direct message."""
+        return "" if channel.startswith("D") else await self._named(channel, self._room)
+
+    async def _named(self, id: str, ask: Callable[[str], Awaitable[str]]) -> str:
+        if id not in self._names:
+            try:
+                name = await ask(id)
+            except (SlackApiError, Later, OSError, TimeoutError) as error:
+                log.info("Slack does not tell how %s is called: %r", id, error)
+                return id
+            except Undeliverable:
+                name = id
+            if len(self._names) > 10_000:
+                self._names.clear()
+            self._names[id] = name
+        return self._names[id]
+
+    async def _person(self, user: str) -> str:
+        if user.startswith("B"):
+            return str((await self.ask(self.client.bots_info(bot=user)))["bot"].get("name") or user)
+        found = (await self.ask(self.client.users_info(user=user)))["user"]
+        profile = found.get("profile") or {}
+        return str(profile.get("display_name") or profile.get("real_name") or found.get("name") or user)
+
+    async def _room(self, channel: str) -> str:
+        found = (await self.ask(self.client.conversations_info(channel=channel)))["channel"]
+        name = str(found.get("name") or channel)
+        if found.get("is_mpim"):
+            return ", ".join(name.removeprefix("mpdm-").rpartition("-")[0].split("--")) or name
+        return name
+
+    def forget(self, id: str) -> None:
+        """Ask anew how this is called, when it is next needed."""
+        self._names.pop(id, None)
+
+    async def direct(self, user: str) -> str:
+        """The direct message with a user; raises `Undeliverable` where there is none."""
+        if user not in self._direct:
+            opened = await self.ask(self.client.conversations_open(users=user))
+            self._direct[user] = str(opened["channel"]["id"])
+        return self._direct[user]
+
+    def known(self, user: str) -> str:
+        """The direct message with a user, if it was opened already."""
+        return self._direct.get(user, "")
+
+    def met(self, user: str, channel: str) -> None:
+        """Remember the direct message with a user."""
+        self._direct[user] = channel
+
+
+class Refused(Undeliverable):
+    """What Slack does not do, by its own word for why."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(f"Slack refuses it: {REFUSED[error]} ({error}).")
+        self.error = error
