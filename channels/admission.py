@@ -1,5 +1,6 @@
 """Admission: who may speak where, and which chat space is meant. Whoever is not known gets nothing but a word."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
@@ -42,6 +43,7 @@ class Admission:
         self._bindings = bindings
         self._seat = seat
         self._speaks: set[tuple[str, str]] = set()
+        self._binding = asyncio.Lock()
 
     async def load(self) -> None:
         """Learn which conversations are bound already."""
@@ -92,8 +94,6 @@ class Admission:
 
     async def _direct(self, message: InboundMessage, person: Person) -> Binding:
         """The binding of somebody's direct message; all of one person's are one space."""
-        if known := self.bound.get(message.conversation):
-            return known
         space = "chat" if person.principal == OWNER else f"chat-{person.id}"
         return await self._bind(bound(self._account, message.conversation, space, person.id, message.parent), "")
 
@@ -102,20 +102,23 @@ class Admission:
         top = message.parent or message.conversation
         name = _space(self._account, room.name or message.room, top)
         if message.parent:
-            if message.parent not in self.bound:
-                await self._bind(bound(self._account, message.parent, name, ""), "")
+            await self._bind(bound(self._account, message.parent, name, ""), "")
             thread = f"{name}-{_short(message.conversation)}"
             return await self._bind(bound(self._account, message.conversation, thread, "", message.parent), name)
         return await self._bind(bound(self._account, message.conversation, name, ""), "")
 
     async def _bind(self, binding: Binding, room: str) -> Binding:
-        if binding.space != "chat":
-            await self._seat(binding, room)
-        space = self._spaces.open(binding.space)  # what was said in it before is not shown here
-        await self._spaces.notifications.advance(binding.subscriber, binding.space, await space.newest())
-        await self._bindings.save(binding)
-        self.bound[binding.conversation] = binding
-        return binding
+        """The binding that is there, or else this one from now on."""
+        async with self._binding:
+            if known := self.bound.get(binding.conversation):
+                return known
+            if binding.space != "chat":
+                await self._seat(binding, room)
+            space = self._spaces.open(binding.space)  # what was said in it before is not shown here
+            await self._spaces.notifications.advance(binding.subscriber, binding.space, await space.newest())
+            await self._bindings.save(binding)
+            self.bound[binding.conversation] = binding
+            return binding
 
 
 def _space(account: str, name: str, conversation: str) -> str:

@@ -4,20 +4,37 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TypedDict, Unpack
 
-from channels.contract import ChannelClosed, InboundMessage, OutboundMessage
+from channels.contract import ChannelClosed, File, InboundMessage, Kind, OutboundMessage
 from channels.dialects import Dialect, Markdown
+
+
+class Said(TypedDict, total=False):
+    """What else a message may have."""
+
+    name: str
+    room: str
+    parent: str
+    addressed: bool
+    bot: bool
+    kind: Kind
+    version: str
+    files: tuple[File, ...]
+    choice: str
+    reply_to: str
 
 
 class Loopback:
     """What `say` is given is heard by whoever listens; what is sent can be read in `sent`."""
 
-    name = "loopback"
     dialect: Dialect = Markdown()
 
-    def __init__(self, conversation: str = "hall") -> None:
+    def __init__(self, conversation: str = "hall", name: str = "loopback") -> None:
+        self.name = name
         self.conversation = conversation
+        self.conversations = {conversation}
+        """Where somebody listens; more are added when something is said there."""
         self.sent: list[OutboundMessage] = []
         self.edits: list[tuple[str, OutboundMessage]] = []
         self.drafts: list[str | None] = []
@@ -39,13 +56,14 @@ class Loopback:
         return
 
     async def say(
-        self, text: str, *, sender: str = "owner", id: str = "", choice: str = "", reply_to: str = ""
+        self, text: str, *, sender: str = "owner", id: str = "", conversation: str = "", **more: Unpack[Said]
     ) -> InboundMessage:
-        """Let `sender` write `text`, or press a choice; the same `id` twice is a platform that tells it twice."""
+        """Let `sender` write `text`, or whatever else a message can be; the same `id` twice is a platform that tells
+        it twice."""
         self._count += 1
-        message = InboundMessage(
-            self.conversation, sender, text, id or str(self._count), choice=choice, reply_to=reply_to
-        )
+        where = conversation or self.conversation
+        self.conversations.add(where)
+        message = InboundMessage(where, sender, text, id or str(self._count), **more)
         async with self._news:
             self._said.append(message)
             self._news.notify_all()
@@ -57,11 +75,15 @@ class Loopback:
             self._open = False
             self._news.notify_all()
 
-    async def heard(self, count: int) -> list[str]:
-        """The texts sent so far, as soon as there are `count` of them."""
+    async def heard(self, count: int, conversation: str = "") -> list[str]:
+        """The texts sent so far, everywhere or in one conversation, as soon as there are `count` of them."""
+
+        def texts() -> list[str]:
+            return [one.text for one in self.sent if conversation in ("", one.conversation)]
+
         async with self._news:
-            await self._news.wait_for(lambda: len(self.sent) >= count)
-        return [message.text for message in self.sent]
+            await self._news.wait_for(lambda: len(texts()) >= count)
+        return texts()
 
     async def listen(self) -> AsyncIterator[InboundMessage]:
         while True:
@@ -75,7 +97,7 @@ class Loopback:
     async def send(self, message: OutboundMessage) -> str:
         if self.refusals:
             raise self.refusals.popleft()
-        if message.conversation != self.conversation:
+        if message.conversation not in self.conversations:
             raise ChannelClosed(f"nobody is in {message.conversation!r}")
         async with self._news:
             self.sent.append(message)

@@ -179,6 +179,8 @@ class Reception:
     async def _take(self, message: InboundMessage) -> str:
         """Take a message; what is to be said about it, perhaps nothing."""
         place = await self._admission.admit(message)
+        for name in self._admission.bound.keys() - self._conversations.keys():
+            self._conversation(name)
         if isinstance(place, str):
             return place
         if message.kind == "home":

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from channels.accounts import Account, Accounts, open_channel
 from channels.contract import Channel, Unusable
@@ -26,7 +27,15 @@ log = logging.getLogger(__name__)
 class Serving:
     """Every account this process can serve, as long as nobody else does."""
 
-    def __init__(self, parts: Parts, secrets: Secrets, lease: float = SECONDS) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        secrets: Secrets,
+        lease: float = SECONDS,
+        opens: Callable[[Account, Secrets], Channel] = open_channel,
+    ) -> None:
+        """`lease` is for how many seconds an account stays with a process that has died."""
+        self._opens = opens
         self._parts = parts
         self._secrets = secrets
         self._seconds = lease
@@ -75,8 +84,7 @@ class Serving:
             await asyncio.sleep(next(pauses, PAUSES[-1]))
 
     async def _attend(self, account: Account, lease: Lease) -> None:
-        channel: Channel = open_channel(account, self._secrets)
-        async with channel:
+        async with self._opens(account, self._secrets) as channel:
             reception = self._receptions[account.id] = Reception(self._parts, channel, lease)
             try:
                 await reception.serve()

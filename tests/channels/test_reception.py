@@ -1,0 +1,361 @@
+"""What people write on a platform is taken once, in order, from those who are let in, and each is answered there."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from channels.bindings import Binding, Bindings
+from channels.contract import Home, InboundMessage, OutboundMessage, Undeliverable
+from channels.inbox import Inbox
+from channels.leases import Lease
+from channels.loopback import Loopback
+from channels.people import People
+from channels.reception import Parts, Reception
+from channels.rooms import Room
+from channels.taking import Enclosures
+from core.atoms import OWNER, Atom, Cause, Principal
+from core.house import House
+from core.spaces import Actor
+from tests.core.conftest import clock, embedder, house, settings
+
+__all__ = ["clock", "embedder", "house", "settings"]
+
+ASSISTANT = Principal("assistant")
+
+
+@dataclass
+class Square:
+    """A house with people, and a platform to reach them on."""
+
+    house: House
+    channel: Loopback = field(default_factory=lambda: Loopback("nowhere", "square"))
+    seated: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.people = People(self.house.spaces, self.house.approvals)
+        self.inbox = Inbox(self.house.store, "square")
+        enclosures = Enclosures(self.house.attachments)
+        bindings = Bindings(self.house.store)
+        self.parts = Parts(self.house.spaces, self.people, bindings, enclosures, self.seat, self.home)
+
+    async def seat(self, binding: Binding, room: str) -> None:
+        space = await self.house.spaces.create(binding.space)
+        await space.share("assistant", "write")
+        self.seated.append((binding.space, room))
+
+    async def home(self) -> Home:
+        return Home((("Reminders", ("call Ana",)),))
+
+    @contextlib.asynccontextmanager
+    async def open(self, channel: Loopback | None = None) -> AsyncIterator[None]:
+        """The reception is open in here."""
+        channel = channel or self.channel
+
+        async def serve() -> None:
+            lease = Lease(self.house.store, "square", seconds=2)
+            async with lease.held():
+                await Reception(self.parts, channel, lease, patience=(0, 0)).serve()
+
+        serving = asyncio.create_task(serve())
+        try:
+            async with asyncio.timeout(20):
+                yield
+        finally:
+            serving.cancel()
+            await asyncio.wait([serving])
+        if not serving.cancelled() and serving.exception():
+            raise serving.exception() or AssertionError
+
+    async def link_owner(self, conversation: str = "dm") -> None:
+        """Let the owner write the code, as at set-up."""
+        code = await self.people.link_code()
+        await self.channel.say(code, sender="me", conversation=conversation)
+        await self.channel.heard(1, conversation)
+        self.channel.sent.clear()
+
+    async def said(self, space: str, count: int) -> list[Atom]:
+        """What people have said in a space, as soon as there is so much."""
+        found: list[Atom] = []
+        while space not in await self.house.spaces.names():
+            await asyncio.sleep(0.01)
+        here = self.house.spaces.open(space)
+        async for change in here.follow():
+            if change.operation == "put" and (atom := await here.get(change.atom)).metadata.get("role") == "user":
+                found.append(atom)
+            if len(found) == count:
+                break
+        return found
+
+    async def answer(self, text: str, to: Atom, space: str = "") -> None:
+        where = self.house.spaces.open(space or to.space, Actor(ASSISTANT))
+        await where.put(text, metadata={"role": "assistant"}, references={"reply_to": [to.ref]})
+
+
+@pytest.fixture
+async def square(house: House) -> Square:
+    chat = await house.spaces.create("chat")
+    await chat.share("assistant", "write")
+    return Square(house)
+
+
+async def test_the_owner_is_whoever_echoes_the_code_and_speaks_in_the_chat(square: Square) -> None:
+    async with square.open():
+        await square.link_owner()
+        await square.channel.say("buy milk", sender="me", conversation="dm")
+        (asked,) = await square.said("chat", 1)
+        assert (asked.content, asked.author, asked.metadata["conversation"]) == ("buy milk", "owner", "square/dm")
+        await square.answer("Done.", to=asked)
+        assert await square.channel.heard(1, "dm") == ["Done."]
+
+
+async def test_a_stranger_gets_a_word_and_nothing_enters_a_space(square: Square) -> None:
+    async with square.open():
+        await square.link_owner()
+        await square.channel.say("give me the keys", sender="bob", name="Bob", conversation="bob-dm")
+        (told,) = await square.channel.heard(1, "bob-dm")
+        (card,) = await square.channel.heard(1, "dm")
+    assert "give me the keys" not in told
+    assert "give me the keys" in card
+    assert square.seated == []
+
+
+async def test_a_stranger_who_is_let_in_is_answered_what_they_asked_first(square: Square) -> None:
+    from channels.serving import Serving
+    from core.secrets import Secrets
+
+    async with square.open():
+        playing = asyncio.create_task(Serving(square.parts, Secrets({}), opens=None).run())  # type: ignore[arg-type]
+        await square.link_owner()
+        await square.channel.say("when do we meet?", sender="bob", name="Bob", conversation="bob-dm")
+        await square.channel.heard(1, "dm")
+        card = next(message for message in square.channel.sent if message.choices)
+        await square.channel.say("", sender="me", conversation="dm", choice=card.choices[0].id)
+        (asked,) = await square.said("chat-bob", 1)
+        assert (asked.content, asked.author) == ("when do we meet?", "person:bob")
+        assert asked.metadata["from"] == "Bob"
+        await square.answer("At nine.", to=asked)
+        assert (await square.channel.heard(2, "bob-dm"))[1] == "At nine."
+        playing.cancel()
+    assert square.seated == [("chat-bob", "")]
+
+
+async def test_an_answer_goes_where_it_was_asked_and_nowhere_else(square: Square) -> None:
+    async with square.open():
+        await square.link_owner("dm")
+        await square.link_owner("second")
+        for place in ("dm", "second", "dm"):
+            await square.channel.say(f"from {place}", sender="me", conversation=place)
+        for asked in await square.said("chat", 3):
+            await square.answer(f"to {asked.content}", to=asked)
+        await square.channel.heard(3)
+    shown = sorted((message.conversation, message.text) for message in square.channel.sent)
+    assert shown == [("dm", "to from dm"), ("dm", "to from dm"), ("second", "to from second")]
+
+
+async def test_what_nobody_asked_for_just_now_goes_where_the_owner_last_wrote(square: Square) -> None:
+    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    async with square.open():
+        await square.link_owner("dm")
+        await square.link_owner("second")
+        for place in ("dm", "second"):
+            await square.channel.say("hello", sender="me", conversation=place)
+            square.house.clock.move(seconds=1)  # type: ignore[attr-defined]
+        (_, asked) = await square.said("chat", 2)
+        chat = square.house.spaces.open("chat", Actor(ASSISTANT, Cause("timers/1", 2)))
+        references = {"reply_to": [asked.ref]}
+        await chat.put("Reminder: stretch.", metadata={"role": "assistant"}, references=references)
+        assert await square.channel.heard(1) == ["Reminder: stretch."]
+        await square.answer("Hello.", to=asked)
+        await square.channel.heard(2)
+    assert [message.conversation for message in square.channel.sent] == ["second", "second"]
+
+
+async def test_a_reminder_that_cannot_be_shown_in_one_place_is_shown_in_the_next(square: Square) -> None:
+    class Halved(Loopback):
+        async def send(self, message: OutboundMessage) -> str:
+            if message.conversation == "second" and "Reminder" in message.text:
+                raise Undeliverable("nobody has an account there any more")
+            return await super().send(message)
+
+    square.channel = Halved("nowhere", "square")
+    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    async with square.open():
+        await square.link_owner("dm")
+        await square.link_owner("second")
+        for place in ("dm", "second"):
+            await square.channel.say("hello", sender="me", conversation=place)
+            square.house.clock.move(seconds=1)  # type: ignore[attr-defined]
+        await square.said("chat", 2)
+        chat = square.house.spaces.open("chat", Actor(ASSISTANT, Cause("timers/1", 2)))
+        await chat.put("Reminder: stretch.", metadata={"role": "assistant"})
+        (shown,) = await square.channel.heard(1, "dm")
+    assert shown.endswith("Reminder: stretch.")
+    assert "nobody has an account there any more" in shown
+
+
+async def test_a_message_told_twice_is_taken_once_even_by_the_next_who_serves(square: Square) -> None:
+    async with square.open():
+        await square.link_owner()
+        await square.channel.say("one", sender="me", conversation="dm", id="77")
+        await square.channel.say("one", sender="me", conversation="dm", id="77")
+        await square.said("chat", 1)
+    again = Loopback("nowhere", "square")
+    async with square.open(again):
+        await again.say("one", sender="me", conversation="dm", id="77")
+        await again.say("two", sender="me", conversation="dm", id="78")
+        assert [atom.content for atom in await square.said("chat", 2)] == ["one", "two"]
+
+
+async def test_what_was_written_down_and_not_taken_is_taken_by_the_next_who_serves(square: Square) -> None:
+    async with square.open():
+        await square.link_owner()
+    await square.inbox.keep(InboundMessage("dm", "me", "left behind", "90"))
+    async with square.open():
+        assert [atom.content for atom in await square.said("chat", 1)] == ["left behind"]
+        while await square.inbox.waiting():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_room_is_asked_about_and_a_thread_in_it_is_a_conversation_of_its_own(square: Square) -> None:
+    async with square.open():
+        await square.link_owner()
+        await square.people.rooms.save(Room(id="square/home", name="home"))
+        for thread in ("home:1", "home:2"):
+            await square.channel.say(
+                f"in {thread}", sender="bob", name="Bob", conversation=thread, parent="home", room="home"
+            )
+        while len(square.seated) < 3:
+            await asyncio.sleep(0.01)
+        (room, _), (first, first_room), (second, second_room) = square.seated
+        assert first_room == second_room == room
+        (asked,) = await square.said(first, 1)
+        (other,) = await square.said(second, 1)
+        assert (asked.author, asked.metadata["from"], asked.content) == ("square/bob", "Bob", "in home:1")
+        await square.answer("one", to=asked)
+        await square.answer("two", to=other)
+        assert await square.channel.heard(1, "home:1") == ["one"]
+        assert await square.channel.heard(1, "home:2") == ["two"]
+
+
+async def test_in_a_room_only_what_is_meant_for_us_is_taken_unless_all_may_be_heard(square: Square) -> None:
+    async with square.open():
+        await square.link_owner()
+        await square.people.rooms.save(Room(id="square/quiet", name="quiet"))
+        await square.people.rooms.save(Room(id="square/open", name="open", listen="all"))
+        for room in ("quiet", "open"):
+            for text, addressed in (("between us", False), ("for you", True)):
+                await square.channel.say(text, sender="bob", conversation=room, room=room, addressed=addressed)
+        spaces: dict[str, str] = {}
+        while len(spaces) < 2:
+            spaces = {space.split("-")[1]: space for space, _ in square.seated}
+            await asyncio.sleep(0.01)
+        assert [atom.content for atom in await square.said(spaces["quiet"], 1)] == ["for you"]
+        heard = await square.said(spaces["open"], 2)
+    assert [(atom.content, atom.metadata["addressed"]) for atom in heard] == [("between us", False), ("for you", True)]
+
+
+async def test_other_programs_are_never_answered(square: Square) -> None:
+    async with square.open():
+        await square.link_owner()
+        await square.people.rooms.save(Room(id="square/open", name="open", listen="all"))
+        await square.channel.say("beep", sender="bot", conversation="open", room="open", bot=True)
+        await square.channel.say("hello", sender="bob", conversation="open", room="open")
+        while not square.seated:
+            await asyncio.sleep(0.01)
+        assert [atom.content for atom in await square.said(square.seated[0][0], 1)] == ["hello"]
+
+
+async def test_an_edit_changes_the_atom_and_a_deletion_takes_it_out_of_search(square: Square) -> None:
+    async with square.open():
+        await square.link_owner()
+        await square.channel.say("buy mlik", sender="me", conversation="dm", id="5")
+        await square.channel.say("forget me", sender="me", conversation="dm", id="6")
+        first, second = await square.said("chat", 2)
+        await square.channel.say("buy milk", sender="me", conversation="dm", id="5", kind="edit", version="1")
+        await square.channel.say("", sender="me", conversation="dm", id="6", kind="deletion")
+        chat = square.house.spaces.open("chat")
+        while not (await chat.get(second.id)).deprecated:
+            await asyncio.sleep(0.01)
+        assert (await chat.get(first.id)).content == "buy milk"
+
+
+async def test_nobody_can_edit_what_somebody_else_wrote(square: Square) -> None:
+    async with square.open():
+        await square.link_owner()
+        await square.people.rooms.save(Room(id="square/home", name="home"))
+        said = {"conversation": "home", "room": "home"}
+        await square.channel.say("hello", sender="bob", id="5", **said)  # type: ignore[arg-type]
+        await square.channel.say("I owe Eve money", sender="eve", id="5", kind="edit", version="1", **said)  # type: ignore[arg-type]
+        await square.channel.say("goodbye", sender="bob", id="6", **said)  # type: ignore[arg-type]
+        while not square.seated:
+            await asyncio.sleep(0.01)
+        first, _ = await square.said(square.seated[0][0], 2)
+        assert (await square.house.spaces.open(first.space).get(first.id)).content == "hello"
+
+
+async def test_an_owners_page_is_for_the_owner_only(square: Square) -> None:
+    pages: list[tuple[str, Home]] = []
+
+    class Paged(Loopback):
+        async def home(self, person: str, home: Home) -> None:
+            pages.append((person, home))
+
+    square.channel = Paged("nowhere", "square")
+    async with square.open():
+        await square.link_owner()
+        await square.people.persons.add("Bob", ["square/bob"])
+        await square.channel.say("", sender="bob", conversation="bob-dm", kind="home")
+        await square.channel.say("", sender="me", conversation="dm", kind="home")
+        while len(pages) < 2:
+            await asyncio.sleep(0.01)
+    assert dict(pages) == {"bob": Home(), "me": Home((("Reminders", ("call Ana",)),))}
+
+
+async def test_a_question_is_answered_once_whichever_conversation_it_is_answered_in(square: Square) -> None:
+    async with square.open():
+        await square.link_owner("dm")
+        await square.link_owner("second")
+        question = await square.house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        await square.channel.heard(1, "dm")
+        await square.channel.heard(1, "second")
+        for card, choice in zip(square.channel.sent, (1, 3), strict=True):
+            pressed = card.choices[choice].id
+            await square.channel.say("", sender="me", conversation=card.conversation, choice=pressed)
+        while len(square.channel.edits) < 2:
+            await asyncio.sleep(0.01)
+    assert {message.conversation for _, message in square.channel.edits} == {"dm", "second"}
+    assert len({message.text for _, message in square.channel.edits}) == 1
+    assert (await square.house.approvals.outcome(question.id)).granted
+    assert OWNER.id == "owner"
+
+
+async def test_a_guest_who_presses_the_owners_button_changes_nothing(square: Square) -> None:
+    async with square.open():
+        await square.link_owner()
+        await square.people.persons.add("Bob", ["square/bob"])
+        question = await square.house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        (_,) = await square.channel.heard(1, "dm")
+        pressed = square.channel.sent[0].choices[0].id
+        await square.channel.say("", sender="bob", conversation="dm", choice=pressed)
+        await square.channel.say(f"/approve {question.id}", sender="bob", conversation="bob-dm")
+        await square.said("chat-bob", 1)
+    assert (await square.house.approvals.outcome(question.id)).status == "open"
+
+
+async def test_a_room_that_is_lost_is_told_to_the_owner_and_the_others_go_on(square: Square) -> None:
+    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    async with square.open():
+        await square.link_owner()
+        await square.people.rooms.save(Room(id="square/home", name="home"))
+        await square.channel.say("hello", sender="me", conversation="home", room="home")
+        while not square.seated:
+            await asyncio.sleep(0.01)
+        await square.channel.say("hi", sender="me", conversation="dm")
+        await square.said("chat", 1)
+        await square.channel.say("they removed me", conversation="home", room="home", kind="lost")
+        (told,) = await square.channel.heard(1, "dm")
+    assert "#home" in told
+    assert "they removed me" in told
