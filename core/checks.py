@@ -20,6 +20,8 @@ MOST_REFERENCES = 1_000
 MOST_METADATA = 256
 MOST_MEMBERS = 1_000
 LONGEST_VALUE = 4_000
+LARGEST_METADATA = 65_536
+"""Bytes that the keys of one atom's metadata and their values, as JSON, may have together; its files do not count."""
 
 
 def check_content(content: str) -> None:
@@ -137,6 +139,22 @@ def check_metadata(metadata: Mapping[str, Value | None]) -> None:
         check_text(f"metadata {key!r}", *(member for member in members if isinstance(member, str)))
         if any(isinstance(member, str) and len(member) > LONGEST_VALUE for member in members):
             raise InvalidInput(f"metadata {key!r} is longer than 4,000 characters; put it into the content")
+
+
+def check_metadata_size(sizes: Mapping[str, int]) -> None:
+    """Raises `InvalidInput` for metadata whose entries, of so many bytes each, are too large together."""
+    counted = {key: size for key, size in sizes.items() if key != ATTACHED}
+    if (total := sum(counted.values())) > LARGEST_METADATA:
+        largest = max(counted, key=counted.__getitem__)
+        raise too_large_metadata(total, counted[largest], largest)
+
+
+def too_large_metadata(total: int, size: int, largest: str) -> InvalidInput:
+    """What is said of metadata of so many bytes in all, of which the key `largest` has `size`."""
+    return InvalidInput(
+        f"the atom's metadata would have {total:,} bytes in all, {LARGEST_METADATA:,} are the most; the largest is "
+        f"{largest!r} with {size:,}: put that into the content"
+    )
 
 
 def _short(value: object) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from redis import exceptions as redis_errors
 
-from core.checks import LONGEST_CONTENT
+from core.checks import LONGEST_CONTENT, too_large_metadata
 from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionDenied, StoaError, StoreUnavailable
 from core.link import PATIENCE, LinkLost
 from core.permissions import Permission
@@ -60,6 +60,9 @@ def translated(error: Exception) -> StoaError:
             )
         case "TOOMUCH":
             return InvalidInput(f"The atom would have {rest}, more than one holds; put another that refers to it.")
+        case "TOOBIG":
+            total, size, largest = rest.split(" ", 2)
+            return too_large_metadata(int(total), int(size), largest)
         case "FENCED":
             return LeaseLost(f"Another worker has taken over the turn of {rest}.")
         case "MISCONF":

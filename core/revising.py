@@ -9,7 +9,7 @@ from core.claims import claim_patch
 from core.errors import Conflict, InvalidInput, NotFound
 from core.handles import Handle
 from core.search import check_limit
-from core.store import Argument, json_of, metadata_patch, milliseconds, pack, read_version
+from core.store import Argument, bounded_patch, json_of, metadata_patch, milliseconds, pack, read_version
 from core.versions import State, changed, compare
 
 PAGE = 100
@@ -51,7 +51,7 @@ class Revised(Handle):
         flags += "f" if references is not None else ""
         vector = await self._vector(content) if content is not None else b""
         call = self._call(operation or new_id(), comment)
-        return await self._revise(call, id, flags, new, old, vector, metadata_patch(metadata or {}), targets)
+        return await self._revise(call, id, flags, new, old, vector, bounded_patch(metadata or {}), targets)
 
     async def carry(self, id: str, attachments: Sequence[Attachment], *, comment: str) -> Atom:
         """Let an atom carry exactly these files, which have to be kept already; needs write."""
@@ -82,7 +82,7 @@ class Revised(Handle):
         id = self._own(id)
         call = self._call(operation or new_id(), comment or f"claimed by {self.holder}")
         patch, until = claim_patch(self.holder, self._store.clock.now(), lease, metadata or {})
-        claim = (id, milliseconds(until), metadata_patch(patch), json_of(self.holder.id))
+        claim = (id, milliseconds(until), bounded_patch(patch), json_of(self.holder.id))
         _, fields = await self._store.mutate("stoa_claim", self.id, *call, *claim)
         return self._seen(id, fields)
 

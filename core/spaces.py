@@ -19,7 +19,7 @@ from core.permissions import Permission
 from core.references import Linked
 from core.revising import Revised
 from core.sharing import Shared
-from core.store import Argument, Store, metadata_patch, pack
+from core.store import Argument, Store, bounded_patch, pack
 
 
 class Spaces:
@@ -160,7 +160,7 @@ class Space(Shared, Revised, Linked):
         id = id_from(f"{self.id}/{operation}") if operation else new_id()
         call = self._call(operation or id, comment or first_words(content), moment)
         carried = {ATTACHED: [str(one) for one in attachments]} if attachments else {}
-        patch, targets = metadata_patch({**(metadata or {}), **carried}), pack(wanted) if wanted else b""
+        patch, targets = bounded_patch({**(metadata or {}), **carried}), pack(wanted) if wanted else b""
         vector = b"" if attachments else await self._vector(content)  # files are read and embedded by a worker
         _, done = await self._store.mutate("stoa_put", self.id, *call, id, content, vector, patch, targets)
         if done:

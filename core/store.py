@@ -17,6 +17,7 @@ from redis.asyncio.connection import Connection, UnixDomainSocketConnection, par
 
 from core.addresses import Kind, Place, parse
 from core.atoms import ATTACHED, Atom, Cause, Change, Origin, Value, Version, read_attachment
+from core.checks import LARGEST_METADATA, check_metadata_size
 from core.clock import Clock
 from core.cluster import Cluster
 from core.errors import StoreUnavailable
@@ -241,6 +242,15 @@ def metadata_patch(metadata: Mapping[str, Value | None]) -> bytes:
         number = as_number(value)
         entries.append([key, json_of(value), token(key, value), repr(number) if number is not None else False])
     return pack(entries)
+
+
+def bounded_patch(metadata: Mapping[str, Value | None]) -> bytes:
+    """Metadata as the Function library takes it; raises `InvalidInput` for what is too much for one atom by itself."""
+    patch = metadata_patch(metadata)
+    if len(patch) > LARGEST_METADATA:  # it holds each entry at least once
+        given = {key: value for key, value in metadata.items() if value is not None}
+        check_metadata_size({key: len(key.encode()) + len(json_of(value)) for key, value in given.items()})
+    return patch
 
 
 def json_of(value: Value) -> bytes:

@@ -8,6 +8,7 @@
 local READ, APPEND, WRITE, GRANT = 1, 2, 3, 4
 local FIELDS = {'ver', 'c', 'm', 'f', 'by', 'o', 'ct', 't', 'sp', 'l'}
 local NUMBERS, REMEMBER, LONGEST = 16, '86400', 1048576
+local LARGEST_METADATA, ATTACHED = 65536, 'attachments'
 local MOST_METADATA, MOST_REFERENCES = 260, 1000  -- four entries are the store's own: of a claim, and of files
 local TRUST = {owner = 3, agent = 2, outside = 1}
 
@@ -279,14 +280,31 @@ local function end_claim(k, id, was, d)
   end
 end
 
--- Refuses what would be too much for one atom, however it came together; each call by itself is bounded before.
+-- How many bytes an atom's metadata has, as its keys and their values are kept, and its largest entry. Which files the
+-- atom carries is not counted: how many these are is bounded by itself.
+local function bytes_of(metadata)
+  local total, size, largest = 0, 0, ''
+  for key, json in pairs(metadata) do
+    local taken = key ~= ATTACHED and #key + #json or 0
+    total = total + taken
+    if taken > size or (taken == size and key < largest) then size, largest = taken, key end
+  end
+  return total, size, largest
+end
+
+-- Refuses what would be too much for one atom, however it came together; each call by itself is bounded before. One that
+-- has too much from the time before there was a bound may have less and less.
 local function too_much(was, d)
   local before = was.m ~= '' and cmsgpack.unpack(was.m) or {}
   local after, links, count = {}, was.f ~= '' and cmsgpack.unpack(was.f) or {}, 0
-  for key in pairs(before) do after[key] = true end
-  for _, entry in ipairs(d.patch or {}) do after[entry[1]] = entry[2] and true or nil end
+  for key, json in pairs(before) do after[key] = json end
+  for _, entry in ipairs(d.patch or {}) do after[entry[1]] = entry[2] or nil end
   for _ in pairs(after) do count = count + 1 end
   if count > MOST_METADATA then return redis.error_reply('TOOMUCH ' .. count .. ' metadata entries') end
+  local total, size, largest = bytes_of(after)
+  if total > LARGEST_METADATA and total > bytes_of(before) then
+    return redis.error_reply('TOOBIG ' .. total .. ' ' .. size .. ' ' .. largest)
+  end
   count = 0
   for name, ids in pairs(d.references or {}) do links[name] = ids end
   for _, ids in pairs(links) do count = count + #ids end

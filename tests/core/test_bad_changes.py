@@ -4,14 +4,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.atoms import Atom, Principal, new_id
+from core.checks import LARGEST_METADATA
 from core.errors import Conflict, InvalidInput, NotFound, StoaError
 from core.house import House
 from core.spaces import Space
+from core.store import pack
 
 Written = list[object]
 READ: dict[str, tuple[str | int, ...]] = {
@@ -169,3 +172,63 @@ async def test_changes_together_give_an_atom_no_more_than_one_may(house: House) 
         await space.update(atom.id, comment="more", references={"by": [f"x{n}" for n in range(900)]})
     now = await space.get(atom.id)
     assert (now.version, now.metadata, list(now.references)) == (3, {"b": "yes"}, ["of"])
+
+
+sized = st.dictionaries(
+    st.sampled_from(["a", "b", "c", "größe"]),
+    st.none()
+    | st.integers(0, 9)
+    | st.builds(lambda text, count: text * count, st.sampled_from(["x", "é", '"', "\n"]), st.integers(0, 4_000))
+    | st.builds(lambda text, count: [text * 4_000] * count, st.sampled_from(["x", "€"]), st.integers(0, 17)),
+)
+
+
+def kept(metadata: dict[str, Any]) -> int:
+    """The bytes that metadata take, as they are kept."""
+    return sum(len(key.encode()) + len(orjson.dumps(value)) for key, value in metadata.items())
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(sized, min_size=1, max_size=4))
+async def test_metadata_never_come_to_more_than_their_bound(house: House, changes: list[dict[str, Any]]) -> None:
+    space = await house.spaces.create("sized")
+    atom = await space.put("x")
+    now: dict[str, Any] = {}
+    for change in changes:
+        wanted = {key: value for key, value in (now | change).items() if value is not None}
+        given = {key: value for key, value in change.items() if value is not None}
+        if max(kept(wanted), kept(given)) > LARGEST_METADATA:
+            with pytest.raises(InvalidInput, match="65,536 are the most; the largest is"):
+                await space.update(atom.id, comment="more", metadata=change)
+        else:
+            await space.update(atom.id, comment="more", metadata=change)
+            now = wanted
+        assert (await space.get(atom.id)).metadata == now
+
+
+async def test_too_large_metadata_are_refused_with_their_size_and_the_largest_of_them(house: House) -> None:
+    space = await house.spaces.create("sized")
+    large, small = ["x" * 3_997] * 16, ["y" * 100] * 20
+    with pytest.raises(InvalidInput, match=r"would have 68,0\d\d bytes in all, .* largest is 'log' with 64,0\d\d: put"):
+        await space.put("x", metadata={"log": large, "tail": "z" * 4_000})
+    atom = await space.put("x", metadata={"log": large, "status": "pending"})
+    said = r"would have 66,\d\d\d bytes in all, .* largest is 'log' with 64,0\d\d"
+    with pytest.raises(InvalidInput, match=said):
+        await space.update(atom.id, comment="more", metadata={"list": small})
+    with pytest.raises(InvalidInput, match=said):
+        await space.claim(atom.id, metadata={"list": small})
+    assert (await space.get(atom.id)).version == 1
+    await house.attachments.attach(space, atom.id, "a" * 190 + ".txt", b"files have a bound of their own")
+    assert "log" in (await space.claim(atom.id)).metadata
+    await space.update(atom.id, comment="instead", metadata={"log": None, "list": small})
+
+
+async def test_metadata_from_before_the_bound_may_shrink(house: House) -> None:
+    space = await house.spaces.create("sized")
+    atom = await space.put("x", metadata={"status": "old"})
+    old = {f"k{n}": orjson.dumps("x" * 4_000) for n in range(20)}
+    await house.store.run("HSET", house.store.keys.atom("sized", atom.id), "m", pack(old))
+    with pytest.raises(InvalidInput, match="80,0"):
+        await space.update(atom.id, comment="more", metadata={"more": 1})
+    await space.update(atom.id, comment="less", metadata={"k0": None})
+    assert len((await space.update(atom.id, comment="the text only", content="y")).metadata) == 19
