@@ -114,6 +114,10 @@ class AgentLine(_Line):
     ledger: dict[str, int]
     label: str = ""
     """What its session has read, as `core.labels` keeps it."""
+    rights: dict[Annotated[str, Field(pattern=r"^[gut]:.")], str] = {}
+    """What it was given, and which single uses and turns that was for, as `core.rights` keeps it."""
+    account: dict[Annotated[str, Field(pattern=r"^[ul][1-5]$")], Annotated[int, Field(ge=0)]] = {}
+    """What it has spent (`u1` to `u5`) and may spend in all (`l1` to `l5`), as the store counts it."""
 
 
 class CursorsLine(_Line):

@@ -35,6 +35,9 @@ LOGGED = ("op", "id", "ver", "by", "o", "c", "t", "r", "d")
 COUNTED = re.compile(r"seq|numbers|moving|moved|errand|own|[neq]:.*", re.DOTALL)
 """Fields of a space that are not taken along: what counts its changes and turns, or serves its index."""
 
+ACCOUNTED = re.compile(r"[ul][1-5]")
+"""Fields of an agent's account that are taken along; what a running turn holds reserved stays with the turn."""
+
 
 async def size(store: Store, names: Sequence[str]) -> int:
     """How many changes these spaces have seen: how long an export takes, roughly."""
@@ -210,16 +213,24 @@ async def _agents(store: Store) -> AsyncIterator[Line]:
     keys = store.keys
     for id in await _names(store, keys.agent):
         (record,) = await documents(store, [keys.agent(id)])
-        session, ledger, label = await store.together(
-            ["LRANGE", keys.session(id), 0, -1], ["HGETALL", keys.ledger(id)], ["GET", keys.label(id)]
+        session, ledger, label, rights, account = await store.together(
+            ["LRANGE", keys.session(id), 0, -1],
+            ["HGETALL", keys.ledger(id)],
+            ["GET", keys.label(id)],
+            ["HGETALL", keys.rights(id)],
+            ["HGETALL", keys.account(f"agent:{id}")],
         )
         if record is not None:
+            known = orjson.loads(record)
+            alive = known.get("status") == "alive"  # the account of one that has ended is about to go
             yield AgentLine(
                 id=id,
-                record=orjson.loads(record),
+                record=known,
                 session=[message.decode() for message in session],
                 ledger={atom.decode(): int(version) for atom, version in sorted(ledger.items())},
                 label=(label or b"").decode(),
+                rights={name: given.decode() for name, given in _named(rights)},
+                account={name: int(amount) for name, amount in _named(account) if alive and ACCOUNTED.fullmatch(name)},
             )
     for subscriber in await _names(store, keys.cursors):
         places = await store.run("HGETALL", keys.cursors(subscriber))

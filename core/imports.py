@@ -36,6 +36,7 @@ from core.errors import InvalidInput
 from core.exports import COUNTED, TOGETHER, change_line, is_told
 from core.files import LARGEST, Files
 from core.records import documents
+from core.rights import Grant
 from core.store import Argument, Store, metadata_patch, pack
 
 Progress = Callable[[int], None]
@@ -85,6 +86,7 @@ def check(file: BinaryIO) -> Contents:
                 check_id(line.id)
                 if line.record.get("id") != line.id:
                     raise InvalidInput(f"the record of the agent {line.id!r} is another's")
+                _check_rights(line)
                 contents.agents[line.id] = line.record
         except InvalidInput as error:
             raise InvalidInput(f"Line {number} of the file is not what it must be: {error}.") from None
@@ -121,6 +123,15 @@ def _check_atom(atom: AtomLine) -> None:
         raise InvalidInput(f"{atom.id!r} brings fields that the store makes itself: {', '.join(taken)}")
     for value in atom.more.values():
         _unkept(value)
+
+
+def _check_rights(agent: AgentLine) -> None:
+    for name, given in agent.rights.items():
+        try:
+            if name.startswith("g:") and Grant.read(given.encode()).to != agent.id:
+                raise InvalidInput(f"a grant of the agent {agent.id!r} is another's")
+        except (ValueError, TypeError, LookupError, AttributeError):
+            raise InvalidInput(f"what the agent {agent.id!r} was given cannot be read") from None
 
 
 def _check_metadata(metadata: Mapping[str, Json | None]) -> None:
@@ -304,6 +315,10 @@ async def _restore_agent(store: Store, agent: AgentLine) -> None:
     commands += [["RPUSH", keys.session(agent.id), *agent.session]] if agent.session else []
     commands += [["HSET", keys.ledger(agent.id), *ledger]] if ledger else []
     commands += [["SET", keys.label(agent.id), agent.label]] if agent.label else []
+    rights = [part for pair in agent.rights.items() for part in pair]
+    commands += [["HSET", keys.rights(agent.id), *rights]] if rights else []
+    spent = [part for pair in agent.account.items() for part in pair]
+    commands += [["HSET", keys.account(f"agent:{agent.id}"), *spent]] if spent else []
     await store.together(*commands)
     await store.run("JSON.SET", keys.agent(agent.id), "$", orjson.dumps(agent.record))
     if agent.record.get("status") == "alive":

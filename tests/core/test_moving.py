@@ -21,6 +21,7 @@ from core.house import House, open_house
 from core.imports import already_there, check, restore
 from core.labels import Label
 from core.permissions import Permission
+from core.rights import Grant
 from core.settings import Settings
 from core.spaces import Actor
 from core.testing import MovableClock
@@ -366,3 +367,39 @@ async def test_an_atom_that_no_import_could_take_is_named_when_it_is_exported(ho
     writer = Writer(io.BytesIO(), 1_000)
     with pytest.raises(InvalidInput, match=rf"{atom.ref} has .* STOA_CONTENTS_KEPT"):
         writer.write(next(line for line in lines if isinstance(line, AtomLine)))
+
+
+async def test_an_agent_s_budget_and_what_it_spent_of_it_move_along(house: House, other: House) -> None:
+    await seat(house)
+    await house.budgets.allow("agent:assistant", {"turns": 20, "dollars": 0.5})
+    purse = house.budgets.purse("assistant", [], "chat/1", "turn-1", datetime.now(UTC), 1)
+    await purse.begin()
+    data = await exported(house)
+    await imported(other, data)
+    (before,) = await house.budgets.accounts(["agent:assistant"])
+    assert (before.limits["turns"], before.used.turns) == (20, 1)
+    assert await other.budgets.accounts(["agent:assistant"]) == [before]
+    assert await exported(other) == data
+    lines = data.replace(b'"u1":1', b'"u1":-1')
+    with pytest.raises(InvalidInput, match=r"account\.u1"):
+        await imported(other, lines)
+
+
+async def test_what_an_agent_was_given_moves_along_and_what_was_used_up_stays_so(house: House, other: House) -> None:
+    agent = await seat(house)
+    rights, theirs = house.agents.rights, other.agents.rights
+    await rights.give(Grant("standing", agent.id, "tool", "web_fetch"))
+    once = await rights.give(Grant("once", agent.id, "secret", "mail", scope="once"))
+    assert await rights.use(once, "posted")
+    data = await exported(house)
+    await imported(other, data)
+    held = await theirs.held(agent.id)
+    assert held.names("tool") == (await rights.held(agent.id)).names("tool")
+    assert "web_fetch" in held.names("tool")
+    assert held.names("secret") == []
+    assert await exported(other) == data
+    lines, end = data.rsplit(b"\n", 2)[:2]
+    for damaged in (b'"to\\":\\"bob', b'"to\\":7,\\"x'):
+        odd = lines.replace(b'"to\\":\\"assistant', damaged)
+        with pytest.raises(InvalidInput, match="agent 'assistant'"):
+            await imported(other, odd + b"\n" + end)
