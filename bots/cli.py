@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bots.cli_costs import budget, cost
+from bots.cli_people import account, people, room, setup
 from bots.cli_spaces import space
 from bots.cli_trust import approval, directory, grant, secret
 from bots.options import Json, group
@@ -30,6 +31,9 @@ app.add_typer(approval, name="approval")
 app.add_typer(grant, name="grant")
 app.add_typer(budget, name="budget")
 app.add_typer(secret, name="secret")
+app.add_typer(people, name="people")
+app.add_typer(room, name="room")
+app.add_typer(account, name="account")
 
 
 @app.callback()
@@ -226,3 +230,4 @@ def why(
 
 
 app.command("cost")(cost)
+app.command("setup")(setup)

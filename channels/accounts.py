@@ -1,10 +1,10 @@
 """Accounts: the bots that Stoa is on the platforms, each a record without secrets, and how a channel opens for one."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import cast
+from typing import NamedTuple, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,6 +18,26 @@ NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 40
 PLATFORMS = {"slack": "channels.slack:Slack"}
 """Platform -> what opens a channel to it; a package may add its own under the entry point `stoa.channels`."""
+
+
+class Token(NamedTuple):
+    """A secret that a platform needs to let a bot in, as whoever sets it up is asked for it."""
+
+    name: str
+    """Such as `BOT_TOKEN`; the secret's own name has the account's before it."""
+    label: str
+    """What it is called on the platform, and how it can be told from others there."""
+
+
+class Platform(Protocol):
+    """What opens the channel of an account: a class that says what it needs."""
+
+    @staticmethod
+    def tokens(options: Mapping[str, str]) -> Sequence[Token]:
+        """The secrets that an account with these options needs."""
+        ...
+
+    def __call__(self, account: "Account", secrets: Secrets) -> Channel: ...
 
 
 class Account(BaseModel):
@@ -59,13 +79,17 @@ class Accounts:
 
     async def save(self, account: Account) -> None:
         """Keep the account; raises `InvalidInput` for a name that cannot be one."""
+        self.check(account)
+        await self._records.save(account)
+        await self._store.run("SADD", self._store.keys.channel_accounts(), account.id)
+
+    def check(self, account: Account) -> None:
+        """Raises `InvalidInput` for a name that cannot be one."""
         if not NAME.fullmatch(account.id) or len(account.id) > LONGEST:
             raise InvalidInput(
                 f"{account.id!r} cannot be an account's name; use 1 to {LONGEST} of a-z, 0-9 and dashes, such as "
                 "slack-work"
             )
-        await self._records.save(account)
-        await self._store.run("SADD", self._store.keys.channel_accounts(), account.id)
 
     async def remove(self, id: str) -> None:
         """Forget the account; its conversations stay in their spaces."""
@@ -76,16 +100,25 @@ class Accounts:
 
 def open_channel(account: Account, secrets: Secrets) -> Channel:
     """The channel of an account, not entered yet; raises `InvalidInput` for a platform that nobody knows."""
-    places = {point.name: point.value for point in entry_points(group="stoa.channels")} | PLATFORMS
-    if account.platform not in places:
+    return platform(account.platform)(account, secrets)
+
+
+def platforms() -> dict[str, str]:
+    """Every platform there is a channel for, and where it is; what comes with Stoa cannot be replaced."""
+    return {point.name: point.value for point in entry_points(group="stoa.channels")} | PLATFORMS
+
+
+def platform(name: str) -> Platform:
+    """What opens the channels of a platform; raises `InvalidInput` where nobody knows it, or a package is missing."""
+    places = platforms()
+    if name not in places:
         known = ", ".join(sorted(places))
-        raise InvalidInput(f"There is no channel for {account.platform!r}; there is one for {known}.")
-    module, _, name = places[account.platform].partition(":")
+        raise InvalidInput(f"There is no channel for {name!r}; there is one for {known}.")
+    module, _, opens = places[name].partition(":")
     try:
-        opens = getattr(import_module(module), name)
+        return cast(Platform, getattr(import_module(module), opens))
     except ModuleNotFoundError as error:
         raise InvalidInput(
-            f"The channel for {account.platform} needs the package {error.name}: install Stoa with its extra, "
-            f"stoa-assistant[{account.platform}]."
+            f"The channel for {name} needs the package {error.name}: install Stoa with its extra, "
+            f"stoa-assistant[{name}]."
         ) from None
-    return cast(Callable[[Account, Secrets], Channel], opens)(account, secrets)

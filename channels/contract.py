@@ -216,6 +216,14 @@ class ShowsHome(Protocol):
         ...
 
 
+@runtime_checkable
+class Warns(Protocol):
+    """A channel that can say, once it is entered, what will not work although the account as a whole does."""
+
+    notes: tuple[str, ...]
+    """Whole sentences for the owner, each with how to mend it."""
+
+
 class ChannelClosed(Exception):
     """Whoever read this channel has gone; there is nothing to mend."""
 

@@ -10,6 +10,8 @@ from bots.commands.arguments import atom_of, metadata_of, moment_of, references_
 from bots.commands.editing import Draft, both, difference
 from bots.commands.opening import opened, print_json, when
 from bots.commands.spaces import known
+from channels.groups import Groups, group_of
+from channels.persons import Persons
 from core.atoms import Atom
 from core.errors import Conflict, InvalidInput
 from core.permissions import Permission
@@ -56,6 +58,8 @@ async def share(name: str, principal: str, permission: str, until: str | None, d
         end = moment_of(until, house.clock.zone) if until else None
         space = await known(house, name)
         await space.share(principal, level, until=end, delegate=delegate, comment=comment)
+        if group := group_of(principal):
+            await Groups(house.spaces, Persons(house.store)).settle(group)
         last = f", until {when(end, house.clock.zone)}" if end else ""
     typer.echo(f"{principal} may {'pass on' if delegate else 'use'} {level} on {name} now{last}.")
 

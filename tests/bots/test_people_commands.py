@@ -1,0 +1,238 @@
+"""People, rooms and accounts from the command line, and connecting to a platform."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pexpect
+import pytest
+
+from bots.commands.opening import redis
+from channels.accounts import Account, Accounts
+from channels.people import Room
+from core.house import House, open_house
+from core.settings import load
+from core.vault import Vault
+from tests.channels.pigeon import installed
+from tests.channels.scenes import people_of, written
+
+RING, SEAL = "ring-of-the-grey-one", "seal-of-wax-and-more"
+Found = TypeVar("Found")
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    known = {"PATH": os.environ["PATH"], "STOA_HOME": str(home), "STOA_TIMEZONE": "Europe/Paris"}
+    paths = [str(home.parent / "packages"), os.environ.get("PYTHONPATH", "")]
+    if not (home.parent / "packages").exists():
+        installed(home.parent / "packages")
+    return known | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | more
+
+
+def stoa(home: Path, *words: str, typed: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    """What `stoa` answers to these words, with this on its standard input."""
+    return subprocess.run(
+        [sys.executable, "-m", "bots", *words],
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(home, **more),
+    )
+
+
+def meanwhile(home: Path, act: Callable[[House], Awaitable[Found]]) -> Found:
+    """What happens on the platforms, with the same data."""
+
+    async def done() -> Found:
+        settings = load(home=home, timezone="Europe/Paris")
+        async with redis(settings) as (url, _), open_house(settings, url) as house:
+            return await act(house)
+
+    return asyncio.run(done())
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+def code_in(text: str) -> str:
+    return next(word for word in text.replace("*", "").split() if len(word) == 9 and word[4] == "-" and word.isupper())
+
+
+def test_who_knocks_is_listed_let_in_linked_and_forgotten(home: Path) -> None:
+    assert "Nobody is known yet" in stoa(home, "people", "list").stdout
+
+    async def knock(house: House) -> str:
+        await people_of(house).knock("slack", written("Hi!\x1b[31m Is \u202eit me?"))
+        return await people_of(house).knock("mail", written("From home", "ana@example.com"))
+
+    told = meanwhile(home, knock)
+    listed = stoa(home, "people", "list").stdout
+    assert "Ana (slack/T1:U7) in a direct message, code " in listed
+    assert "    Hi![31m Is it me?" in listed
+    waiting = json.loads(stoa(home, "people", "list", "--json").stdout)["waiting"]
+    assert [(one["sender"], one["kind"]) for one in waiting] == [("T1:U7", "person"), ("ana@example.com", "person")]
+    assert stoa(home, "people", "allow", waiting[0]["id"], "--name", "Ana López").stdout == "ana-lopez is let in.\n"
+    assert stoa(home, "people", "allow", code_in(told), "--as", "ana-lopez").stdout == "ana-lopez is let in.\n"
+    assert stoa(home, "people", "list").stdout.split() == [
+        "ana-lopez",
+        "Ana",
+        "López",
+        "slack/T1:U7,",
+        "mail/ana@example.com",
+    ]
+    assert stoa(home, "approval", "list").stdout == "Nothing waits for you.\n"
+    assert "told such things on mail" in stoa(home, "people", "prefer", "ana-lopez", "mail").stdout
+    assert stoa(home, "people", "forget", "mail/ana@example.com").stdout == (
+        "mail/ana@example.com is not ana-lopez's account any more.\n"
+    )
+    assert "is forgotten" in stoa(home, "people", "forget", "ana-lopez").stdout
+    refused = stoa(home, "people", "allow", "nobody")
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "stoa: There is no person 'nobody'. `stoa people list` shows them.\n",
+    )
+
+
+def test_a_code_links_the_owner_and_the_owner_cannot_be_blocked(home: Path) -> None:
+    code = code_in(stoa(home, "people", "link").stdout)
+
+    async def say(house: House) -> str | None:
+        return await people_of(house).redeem("slack", written(code, "T1:U1", name="Olga"))
+
+    assert "linked now" in str(meanwhile(home, say))
+    assert stoa(home, "people", "list").stdout.split() == ["owner", "Olga", "slack/T1:U1"]
+    refused = stoa(home, "people", "block", "slack/T1:U1")
+    assert refused.stderr.startswith("stoa: The owner cannot be blocked.")
+
+
+def test_groups_hold_what_is_shared_with_them(home: Path) -> None:
+    meanwhile(home, lambda house: people_of(house).persons.add("Ana", ["slack/T1:U7"]))
+    stoa(home, "space", "create", "recipes")
+    assert "group:family" in stoa(home, "people", "group", "add", "family", "ana").stdout
+    assert stoa(home, "people", "group", "list").stdout.split() == ["family", "ana"]
+    assert "may use write" in stoa(home, "space", "share", "recipes", "group:family", "write").stdout
+
+    async def held(house: House) -> list[str]:
+        return await house.spaces.names((await people_of(house).get("ana")).principal)
+
+    assert meanwhile(home, held) == ["recipes"]
+    stoa(home, "people", "group", "remove", "family", "ana")
+    assert meanwhile(home, held) == []
+
+
+def test_a_room_is_set_blocked_and_forgotten_by_its_name(home: Path) -> None:
+    meanwhile(home, lambda house: people_of(house).rooms.save(Room(id="slack/C9", name="garden")))
+    assert stoa(home, "room", "set", "#garden", "--listen", "all", "--speakers", "known").stdout == (
+        "garden: listens to everything, answers known people only.\n"
+    )
+    assert json.loads(stoa(home, "room", "list", "--json").stdout)[0]["listen"] == "all"
+    assert (
+        "--listen is mentions or all, not 'sometimes'"
+        in stoa(home, "room", "set", "garden", "--listen", "sometimes").stderr
+    )
+    assert "garden is blocked" in stoa(home, "room", "block", "garden").stdout
+    assert stoa(home, "room", "list").stdout.split() == ["slack/C9", "garden", "blocked"]
+    assert "garden is forgotten" in stoa(home, "room", "forget", "slack/C9").stdout
+    assert "There is no room 'garden'" in stoa(home, "room", "set", "garden").stderr
+    assert "slack/C8 is blocked" in stoa(home, "room", "block", "slack/C8").stdout
+
+
+def test_setup_tries_the_tokens_keeps_them_encrypted_and_says_how_to_be_known(home: Path) -> None:
+    done = stoa(home, "setup", "pigeon", "--option", "loft=high", typed=f"{RING}\n")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("pigeon works, and its tokens are kept, encrypted")
+    assert "But: The loft has no ladder; put one there." in done.stdout
+    assert "Now start Stoa: `stoa run`" in done.stdout
+    code = code_in(done.stdout)
+    assert RING.encode() not in b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
+    assert Vault(home).read() == {"PIGEON_RING": RING}
+    assert stoa(home, "account", "list").stdout.split() == ["pigeon", "pigeon", "loft=high"]
+
+    async def say(house: House) -> str | None:
+        return await people_of(house).redeem("pigeon", written(code, "grey", name="Olga"))
+
+    assert "linked now" in str(meanwhile(home, say))
+    again = stoa(home, "setup", "pigeon", "--option", "mode=sealed", PIGEON_SEAL=SEAL)
+    assert again.returncode == 0, again.stderr
+    assert "code" not in again.stdout
+    assert Vault(home).read() == {"PIGEON_RING": RING, "PIGEON_SEAL": SEAL}
+    assert json.loads(stoa(home, "account", "list", "--json").stdout)[0]["options"] == {
+        "loft": "high",
+        "mode": "sealed",
+    }
+    assert "its tokens with it" in stoa(home, "account", "remove", "pigeon").stdout
+    assert Vault(home).names() == []
+    assert "There are no accounts yet" in stoa(home, "account", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "said"),
+    [
+        (
+            ["pigeon"],
+            "another-ring\n",
+            "The ring is another pigeon's; take the one that begins with ring-. Nothing was",
+        ),
+        (
+            ["pigeon"],
+            "",
+            "The ring of the pigeon is missing. Type it when it is asked for, pipe it in as a line, or set",
+        ),
+        (["pigeon"], "ring\n", "cannot be kept out of logs"),
+        (
+            ["pigeon", "--option", "mode=sealed"],
+            f"{RING}\nbroken-one\n",
+            "The seal is broken; have a new one made. Nothing",
+        ),
+        (["grey"], "", "'grey' does not say which platform it is on; name it with --platform, such as pigeon"),
+        (["grey", "--platform", "owl"], "", "There is no channel for 'owl'"),
+        (["Pigeon", "--platform", "pigeon"], f"{RING}\n", "'Pigeon' cannot be an account's name"),
+        (["pigeon", "--option", "loft"], "", "should be NAME=VALUE"),
+        (["pigeon", "--option", f"bot_token={RING}"], "", "bot_token is no option: tokens are asked for"),
+    ],
+)
+def test_what_does_not_work_is_told_and_nothing_is_kept(home: Path, words: list[str], typed: str, said: str) -> None:
+    refused = stoa(home, "setup", *words, typed=typed)
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert Vault(home).names() == []
+    assert "There are no accounts yet" in stoa(home, "account", "list").stdout
+
+
+def test_a_second_account_on_a_platform_has_secrets_of_its_own(home: Path) -> None:
+    stoa(home, "setup", "pigeon", typed=f"{RING}\n")
+    done = stoa(home, "setup", "pigeon-work", PIGEON_WORK_RING="ring-of-the-office")
+    assert done.stdout.startswith("pigeon-work works")
+    assert Vault(home).read() == {"PIGEON_RING": RING, "PIGEON_WORK_RING": "ring-of-the-office"}
+
+
+def test_a_token_is_typed_without_being_shown_and_enter_keeps_the_one_there_is(home: Path) -> None:
+    for typed in (RING, ""):
+        person = pexpect.spawn(sys.executable, ["-m", "bots", "setup", "pigeon"], env=environment(home), timeout=60)
+        person.expect("The ring of the pigeon")
+        person.expect(":")
+        person.sendline(typed)
+        person.expect(pexpect.EOF)
+        assert RING.encode() not in person.before
+        assert b"pigeon works" in person.before
+        person.close()
+    assert Vault(home).read() == {"PIGEON_RING": RING}
+
+
+def test_an_account_is_kept_as_it_was_when_a_new_token_does_not_work(home: Path) -> None:
+    stoa(home, "setup", "pigeon", "--option", "loft=high", typed=f"{RING}\n")
+    refused = stoa(home, "setup", "pigeon", "--option", "loft=", typed="another-ring\n")
+    assert "Nothing was kept" in refused.stderr
+    assert Vault(home).read() == {"PIGEON_RING": RING}
+
+    async def accounts(house: House) -> list[Account]:
+        return await Accounts(house.store).all()
+
+    assert meanwhile(home, accounts) == [Account(id="pigeon", platform="pigeon", options={"loft": "high"})]
