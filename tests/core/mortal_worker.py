@@ -17,7 +17,7 @@ from core.worker import Worker
 
 LEASE = 1.0
 PLAN = """```python
-plan = chat.put("the plan", comment="planned")
+plan = chat.put("the plan", comment="planned", files={"plan.txt": "do it"})
 tasks.put("do it", references={"of": [plan.ref]})
 ```"""
 CHECK = """```python

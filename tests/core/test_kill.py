@@ -61,6 +61,8 @@ async def test_a_worker_killed_at_any_point_of_a_turn_loses_and_doubles_nothing(
         assert puts == ["Plan it", "planned", "All done."]
         (answer,) = [a for a in await chat.search() if a.content == "All done."]
         assert answer.references == {"reply_to": [asked.id]}
+        (plan,) = [a for a in await chat.search() if a.content == "the plan"]
+        assert [(plan.version, one.name) for one in plan.attachments] == [(1, "plan.txt")]
         assert [(a.content, a.version) for a in await tasks.search()] == [("do it!", 2)]
         times = await house.store.run("HGETALL", f"{namespace}:spaces:asked")
         assert set(times) == {b"step 0", b"step 1", b"step 2"}
