@@ -2,7 +2,7 @@
 
 import asyncio
 
-from core.errors import InvalidInput, ModelUnavailable
+from core.errors import ModelUnavailable
 from core.providers import import_litellm, unreachable
 
 LARGEST = 25_000_000
@@ -42,12 +42,13 @@ class Transcriber:
     async def text(self, data: bytes, name: str, media_type: str) -> str:
         """What is said in a recording; empty where nothing is.
 
-        Raises `InvalidInput` for one that is too large, `ModelUnavailable` where no model can be had.
+        Raises `ModelUnavailable` where no model can be had, or none for such a recording.
         """
         if len(data) > LARGEST:
-            raise InvalidInput(
+            raise ModelUnavailable(
                 f"{name!r} has {len(data):,} bytes, a recording that is to be written down may have {LARGEST:,}; "
-                "send it in parts."
+                "send it in parts.",
+                "refused",
             )
         litellm = await asyncio.to_thread(import_litellm)
         import openai  # what litellm's errors derive from; here it is loaded already
@@ -95,11 +96,6 @@ class Transcriber:
         if isinstance(error, TimeoutError) or status == 408:
             return f"{name} said nothing for {self._patience:g} seconds{where}; try again later."
         return f"{name} cannot be reached{where}; check the network, STOA_TRANSCRIBER and STOA_TRANSCRIBER_URL."
-
-
-def is_recording(media_type: str) -> bool:
-    """Whether a file of this kind is one that somebody may speak in."""
-    return media_type.partition(";")[0].strip().lower() in ENDINGS
 
 
 def _called(name: str, media_type: str) -> str:
