@@ -16,7 +16,7 @@ def serving(house: House) -> Serving:
         house.spaces,
         People(house.spaces, house.approvals),
         Bindings(house.store),
-        Enclosures(house.attachments),
+        Enclosures(house.attachments, house.transcriber.text if house.transcriber else None),
         seats(house),
         glance(house),
     )

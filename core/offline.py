@@ -76,18 +76,18 @@ class OfflineLLM:
 
     async def _respond(self, framed: Framed, examples: Sequence[Shown], now: datetime) -> tuple[str, str]:
         """The code for one change, or the words to answer it with, or neither."""
-        if framed.origin == Origin.OUTSIDE or framed.operation == "deprecate":
-            return "", ""
         speaker, text = asked(framed)
+        if framed.operation == "deprecate" or (speaker == "guest" and all(one.speaker != speaker for one in examples)):
+            return "", ""  # text from outside is only answered where a convention says how
         if len(text) > LONGEST:
             prose = f"That is more than the {LONGEST:,} characters I can follow without a real model. It is kept."
-            return "", prose if speaker == "owner" else ""
+            return "", "" if speaker == "agent" else prose
         known = [example for example in examples if example.speaker == speaker]
         found = _recognised(known, text, now)
-        if speaker == "owner":
+        if speaker != "agent":
             found = await self._alike(known, text, now, found)
         if found is None:
-            return "", _unknown(known) if speaker == "owner" else ""
+            return "", "" if speaker == "agent" else _unknown(known)
         example, match = found
         if match.problem:
             return "", f"I could not do that: {_sentence(match.problem)}"
@@ -133,7 +133,7 @@ def _examples(messages: Sequence[Message]) -> list[Shown]:
         code = re.search(r"```python\n(.*?)```", answer.text, re.DOTALL)
         if framed and code:
             speaker, _ = asked(framed[0])
-            shown.append(Shown(speaker, framed[0].content if speaker == "owner" else framed[0].comment, code[1]))
+            shown.append(Shown(speaker, framed[0].comment if speaker == "agent" else framed[0].content, code[1]))
     return shown
 
 

@@ -17,15 +17,19 @@ from core.frames import Framed, render_change
 from core.llm import Message
 from core.templates import recognise, slots
 
-REQUESTS = "Recipes"
-COMMENTS = "Recipes for what agents write"
+Speaker = Literal["owner", "agent", "guest"]
+
+SECTIONS: dict[str, tuple[Speaker, ...]] = {
+    "Recipes": ("owner",),
+    "Recipes for what agents write": ("agent",),
+    "Recipes for everybody": ("owner", "guest"),
+}
+"""The sections of a convention that hold recipes, and whose words ask for them."""
 WELL_SAID = 1.5
 """From this score on the words of a request leave little doubt which recipe is meant."""
 MEANT = {True: 3, False: 12}
 """How many asks stand for the meaning of a recipe with or without slots; further ones are there for their wording."""
 ALWAYS = frozenset({"spaces", "changes", "change", "me"} | {name for name in dir(builtins) if not name.startswith("_")})
-
-Speaker = Literal["owner", "agent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Recipe:
     asks: tuple[str, ...]
     code: str
     speaker: Speaker = "owner"
-    """Whose words the asks are: a person's message, or the comment on an agent's change."""
+    """Whose words the asks are: the owner's or another person's message, or the comment on an agent's change."""
     space: str = ""
     """The space it is bound to; empty while `space` in the code still stands for any."""
 
@@ -69,9 +73,9 @@ def parse(markdown: str) -> Convention:
     recipes: list[Recipe] = []
     for section in re.split(r"^(?=## )", markdown[name.end() :], flags=re.MULTILINE):
         title, _, body = section.removeprefix("## ").partition("\n")
-        if section.startswith("## ") and title.strip() in (REQUESTS, COMMENTS):
-            speaker: Speaker = "owner" if title.strip() == REQUESTS else "agent"
-            recipes += [_recipe(text, speaker) for text in re.split(r"^### ", body, flags=re.MULTILINE)[1:]]
+        if section.startswith("## ") and title.strip() in SECTIONS:
+            texts = re.split(r"^### ", body, flags=re.MULTILINE)[1:]
+            recipes += [_recipe(text, speaker) for speaker in SECTIONS[title.strip()] for text in texts]
         else:
             description.append(section.strip())
     return Convention(name[1].strip(), "\n\n".join(filter(None, description)), tuple(recipes))
@@ -140,8 +144,8 @@ async def examples(
 
 def asked(framed: Framed) -> tuple[Speaker, str]:
     """Whose words ask for something in a change, and the words: a person's message, or an agent's comment."""
-    if framed.origin == Origin.OWNER:
-        return "owner", framed.content
+    if framed.origin != Origin.AGENT:
+        return "owner" if framed.origin == Origin.OWNER else "guest", framed.content
     kind, colon, _ = framed.comment.partition(": ")
     return "agent", f"task: {framed.content}" if colon and kind == "task" else framed.comment
 
@@ -149,9 +153,10 @@ def asked(framed: Framed) -> tuple[Speaker, str]:
 def as_messages(example: Example, space: str) -> list[Message]:
     """The example as a turn that never happened: what somebody said, a person in `space`, and the code that does it."""
     speaker = example.recipe.speaker
-    space = space if speaker == "owner" else example.recipe.space
-    content = example.ask if speaker == "owner" else example.ask.partition(": ")[2]
-    framed = Framed(0, space, speaker, speaker, "example", "put", example.ask, content)
+    space = example.recipe.space if speaker == "agent" else space
+    content = example.ask.partition(": ")[2] if speaker == "agent" else example.ask
+    origin = Origin.OUTSIDE if speaker == "guest" else speaker
+    framed = Framed(0, space, speaker, origin, "example", "put", example.ask, content)
     return [
         Message("user", render_change(framed), example=True),
         Message("assistant", f"```python\n{example.code.rstrip()}\n```", example=True),

@@ -115,7 +115,7 @@ def recognise(ask: str, code: str, text: str, speaker: str, now: datetime = LONG
 
     An agent's comment without slots is of the ask's kind when it has the same words up to the colon, but for times.
     """
-    if speaker == "owner" or template(ask, code).slots:
+    if speaker != "agent" or template(ask, code).slots:
         return match(template(ask, code), text, now)
     kind, colon, _ = ask.partition(": ")
     words = r"\S+".join(map(re.escape, re.split(r"\d{4}-\d\d-\d\dT\S+", kind)))

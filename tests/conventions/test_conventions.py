@@ -7,7 +7,7 @@ import pytest
 from conventions.loading import instructions, load, names, text
 from core.errors import NotFound
 from core.recipes import Recipe
-from core.templates import recognise, slots
+from core.templates import acts, recognise, slots
 from tests.conventions.conftest import Person
 
 OWN = ["chat", "coordinator-bus", "direct-message", "scratchpad", "task-list", "timers"]
@@ -22,7 +22,14 @@ def test_the_conventions_are_found_by_name() -> None:
         text("nothing")
 
 
-@pytest.mark.parametrize("name", ["assistant", "scheduler", "agent"])
+@pytest.mark.parametrize("name", ["guest", "room"])
+def test_in_a_conversation_with_others_every_recipe_is_for_everybody_and_does_nothing_but_answer(name: str) -> None:
+    recipes = load(name).recipes
+    assert {recipe.speaker for recipe in recipes} == {"owner", "guest"}
+    assert not any(acts(recipe.code) or "spaces" in recipe.code for recipe in recipes)
+
+
+@pytest.mark.parametrize("name", ["assistant", "scheduler", "agent", "host"])
 def test_each_of_our_agents_has_instructions(name: str) -> None:
     assert len(instructions(name)) > 500
 

@@ -131,7 +131,18 @@ async def test_examples_are_turns_that_ask_and_are_answered_with_code(embedder: 
     assert turns[1].text.startswith('```python\nwhat = "buy milk"\nspaces["tasks"].put(')
 
 
-def test_a_task_is_asked_for_in_full_and_outside_text_is_no_request() -> None:
+async def test_what_guests_say_is_answered_by_recipes_for_everybody_only(embedder: LocalEmbedder) -> None:
+    greeting = "## Recipes for everybody\n\n### Greet\n> hello\n```python\nprint('Hello!')\n```\n"
+    recipes = [*parse(TASKS).recipes, *parse(f"# Room\n{greeting}").recipes]
+    for text in ("hello", "add buy milk to my tasks"):
+        said = Framed(0, "hall", "bob", "outside", "a1", "put", f"Bob: {text}", text)
+        shown, code = await examples([bind(recipe, "hall") for recipe in recipes], [said], embedder)
+        (framed,) = parse_changes(shown.text)
+        assert (framed.space, framed.origin, framed.content) == ("hall", "outside", "hello")
+        assert "Hello!" in code.text
+
+
+def test_a_task_is_asked_for_in_full_and_outside_text_is_a_guest_s() -> None:
     long = "x" * 400
     assert asked(Framed(0, "dm", "boss", "agent", "a", "put", "task: xx…", long)) == ("agent", f"task: {long}")
-    assert asked(Framed(0, "chat", "stranger", "outside", "a", "put", "hi", "remind me"))[0] == "agent"
+    assert asked(Framed(0, "chat", "stranger", "outside", "a", "put", "hi", "remind me")) == ("guest", "remind me")
