@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from shlex import quote
 
 from channels.bindings import Binding
 from channels.cards import Cards
@@ -227,7 +228,7 @@ class Conversation:
             if isinstance(self.channel, SendsFiles):
                 data = await self._enclosures.read(self.space, atom.id, file.name)
                 return await self.channel.send_file(self.binding.conversation, file.name, file.media_type, data, key)
-            said = f"[{file.name}, {file.size:,} bytes: `stoa space file get {atom.ref} {file.name}`]"
+            said = f"[{file.name}, {file.size:,} bytes: `stoa space save {atom.ref} {quote(file.name)}`]"
             return await self.channel.send(OutboundMessage(self.binding.conversation, said, key))
 
         return send
