@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -20,7 +20,7 @@ from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetry
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from channels.accounts import Account
+from channels.accounts import Account, Token
 from channels.contract import File, Home, InboundMessage, Later, OutboundMessage, Undeliverable, Unusable
 from channels.dialects import Dialect, Mrkdwn
 from channels.slack_api import ESSENTIAL, Refused, WebAPI, broken, lacking
@@ -68,6 +68,14 @@ class Slack:
         self._base = account.options.get("api_url", BASE)
         self._intake = Intake()
         self._thinking: set[str] = set()
+
+    @staticmethod
+    def tokens(options: Mapping[str, str]) -> tuple[Token, ...]:
+        """What `stoa setup` asks for."""
+        bot = Token("BOT_TOKEN", "Bot token (xoxb-..., on the app's page OAuth & Permissions)")
+        if options.get("mode", "socket") == "http":
+            return bot, Token("SIGNING_SECRET", "Signing secret (on the app's page Basic Information)")
+        return bot, Token("APP_TOKEN", "App-level token (xapp-..., on the app's page Basic Information)")
 
     def _secret(self, name: str) -> str:
         try:

@@ -84,6 +84,11 @@ class Records(Generic[Kept]):
                 class Meta:
                     database = _Through(self._store)
 
+                def __init__(self, **fields: Any) -> None:
+                    super(JsonModel, self).__init__(
+                        **fields
+                    )  # JsonModel's asks the server something, and awaits nothing
+
                 @classmethod
                 def make_key(cls, part: str) -> str:
                     return key(part)

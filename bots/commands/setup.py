@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import typer
 
 from bots.commands.opening import opened
+from bots.commands.serving import logged
 from bots.instance import running
 from channels.accounts import Account, Accounts, Token, open_channel, platform, platforms
 from channels.contract import Unusable, Warns
@@ -16,6 +17,7 @@ from core.atoms import OWNER
 from core.errors import InvalidInput, NotFound
 from core.house import House
 from core.secrets import PREFIX, Secrets, check_value
+from core.settings import load
 from core.vault import Vault
 
 CONNECTING = 30.0
@@ -26,7 +28,8 @@ LISTENING = 3.0
 
 def setup(name: str, on: str, options: Sequence[str]) -> None:
     """Connect an account, or change what is known of one."""
-    asyncio.run(_setup(name, on, _pairs(options)))
+    with logged(load().home / "stoa.log"):
+        asyncio.run(_setup(name, on, _pairs(options)))
 
 
 async def _setup(name: str, on: str, options: Mapping[str, str]) -> None:
