@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -15,7 +16,6 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
-from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -23,7 +23,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from channels.accounts import Account, Token
 from channels.contract import File, Home, InboundMessage, Later, OutboundMessage, Undeliverable, Unusable
 from channels.dialects import Dialect, Mrkdwn
-from channels.slack_api import ESSENTIAL, Refused, WebAPI, broken, lacking
+from channels.slack_api import ESSENTIAL, Refused, WebAPI, lacking
 from channels.slack_blocks import blocks, page
 from channels.slack_events import Reader, name_of, place
 from channels.slack_files import Files
@@ -58,6 +58,8 @@ class Slack:
 
     dialect: Dialect = Mrkdwn()
     pace = 1.0
+    absence = 60.0
+    """Seconds without a connection after which Slack may have given up telling us something."""
 
     def __init__(self, account: Account, secrets: Secrets) -> None:
         self.name = account.id
@@ -110,7 +112,7 @@ class Slack:
             try:
                 answer, missing = await self.api.scopes()
                 break
-            except (aiohttp.ClientError, OSError, TimeoutError, SlackApiError, Later) as error:
+            except (OSError, Later, Refused) as error:
                 log.warning("%s cannot reach Slack: %s", self.name, type(error).__name__)
                 attempt += 1
                 await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
@@ -123,7 +125,7 @@ class Slack:
             log.warning("%s", note)
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._intake.close()
         await self._session.close()
@@ -135,6 +137,8 @@ class Slack:
         connection = asyncio.ensure_future(self._connected())
         try:
             async for message in self._intake.messages():
+                if message.kind == "message":
+                    self._streams.heard(message.conversation, message.sender)
                 yield message
         finally:
             connection.cancel()
@@ -144,11 +148,18 @@ class Slack:
         try:
             app = self._app()
             if self._account.options.get("mode", "socket") == "http":
-                await Listener(self._account.options.get("listen", ""), self._over_http(app)).run()
+                listen, secret = self._account.options.get("listen", ""), self._secret("SIGNING_SECRET")
+                await Listener(listen, secret, self._over_http(app)).run()
             else:
-                await Socket(self.api, self._session, self._secret("APP_TOKEN"), self._over_socket(app)).run()
+                await Socket(
+                    self.api, self._session, self._secret("APP_TOKEN"), self._over_socket(app), self._back
+                ).run()
         except Exception as error:  # noqa: BLE001 - whoever listens is told, and opens the channel again
             self._intake.fail(error)
+
+    def _back(self, seconds: float) -> None:
+        if seconds >= self.absence:
+            self._intake.add(InboundMessage("", "", "", f"back:{time.time()}", kind="back"))
 
     def _app(self) -> AsyncApp:
         over_http = self._account.options.get("mode", "socket") == "http"
@@ -172,9 +183,7 @@ class Slack:
         event = body.get("event") or {}
         match event.get("type"):
             case "tokens_revoked" | "app_uninstalled":
-                self._intake.fail(
-                    broken(self.name, "token_revoked" if event["type"] == "tokens_revoked" else "app_uninstalled")
-                )
+                await self._check()
             case "assistant_thread_started":
                 thread = event["assistant_thread"]
                 await self._suggest(thread["channel_id"], thread["thread_ts"])
@@ -185,6 +194,15 @@ class Slack:
             await offered
             return BoltResponse(status=200, body="")
         return BoltResponse(status=200, body=await self._commanded(body, offered))
+
+    async def _check(self) -> None:
+        """Ask whether we are still let in; that we were not may be old news, told again."""
+        try:
+            await self.api.scopes()
+        except Unusable as error:
+            self._intake.fail(error)
+        except (OSError, Later, Refused) as error:
+            log.info("%s cannot ask whether its token is good: %s", self.name, error)
 
     async def _commanded(self, body: Payload, offered: Awaitable[None]) -> Any:
         """What only the person sees who typed a slash command."""
@@ -230,10 +248,10 @@ class Slack:
         asked: dict[str, Any] = {"channel": channel, "oldest": oldest, "limit": PAGE, "include_all_metadata": True}
         for _ in range(PAGES):
             if thread:
-                call = client.conversations_replies(ts=thread, cursor=cursor, **asked)
+                messages = partial(client.conversations_replies, ts=thread, cursor=cursor, **asked)
             else:
-                call = client.conversations_history(cursor=cursor, **asked)
-            answer = await self.api.ask(call)
+                messages = partial(client.conversations_history, cursor=cursor, **asked)
+            answer = await self.api.patiently(messages)
             for event in answer["messages"]:
                 yield event
             cursor = (answer.get("response_metadata") or {}).get("next_cursor")
@@ -286,14 +304,12 @@ class Slack:
             shown: dict[str, Any] = {"text": message.text, "blocks": blocks(message)}
             try:
                 await self.api.ask(self.api.client.chat_update(channel=channel, ts=ts, **shown))
-            except SlackApiError as error:
-                if attempt == 2 or error.response.get("error") != "streaming_state_conflict":
-                    raise
-                await self._streams.stop(id)  # begun by a process that is gone
             except Refused as error:
                 if error.error in ("message_not_found", "cant_update_message", "edit_window_closed"):
                     return False
-                raise
+                if attempt == 2 or error.error != "streaming_state_conflict":
+                    raise
+                await self._streams.stop(id)  # begun by a process that is gone
             else:
                 return True
         return False
@@ -302,16 +318,16 @@ class Slack:
         await self._streams.leave(id)
         channel, ts = place(id)
         with suppress(Refused):
-            await self.api.ask(self.api.client.chat_delete(channel=channel, ts=ts))
+            await self.api.patiently(lambda: self.api.client.chat_delete(channel=channel, ts=ts))
 
     async def react(self, conversation: str, id: str, emoji: str) -> None:
         name, (channel, ts) = emoji_name(emoji), place(id)
         if not name:
             raise Undeliverable(f"Slack's name of {emoji} is not known here.")
         try:
-            await self.api.ask(self.api.client.reactions_add(channel=channel, timestamp=ts, name=name))
-        except SlackApiError as error:
-            if error.response.get("error") != "already_reacted":
+            await self.api.patiently(lambda: self.api.client.reactions_add(channel=channel, timestamp=ts, name=name))
+        except Refused as error:
+            if error.error != "already_reacted":
                 raise
 
     async def draft(self, conversation: str, agent: str, text: str | None) -> None:
@@ -335,7 +351,7 @@ class Slack:
         """Do what nobody would miss, and let it fail."""
         try:
             await self.api.ask(call)
-        except (SlackApiError, Undeliverable, Unusable, Later, aiohttp.ClientError, TimeoutError) as error:
+        except (Undeliverable, Unusable, Later, OSError) as error:
             log.info("%s goes without a decoration: %s", self.name, type(error).__name__)
 
     async def read(self, file: File) -> bytes:
@@ -346,7 +362,7 @@ class Slack:
 
     async def home(self, person: str, home: Home) -> None:
         user = person.rpartition(":")[2]
-        await self.api.ask(self.api.client.views_publish(user_id=user, view=page(home)))
+        await self.api.patiently(lambda: self.api.client.views_publish(user_id=user, view=page(home)))
 
 
 def payload_of(answer: BoltResponse) -> Any:

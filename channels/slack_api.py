@@ -1,9 +1,11 @@
 """Slack's Web API: its errors in our words, who and what is called how, and which rights an account needs."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -81,13 +83,10 @@ REFUSED = {
     "too_many_reactions": "the message has too many reactions",
 }
 """Slack's error -> why this cannot be done, now or later."""
+TROUBLED = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+"""What is Slack's own trouble, and passes."""
 
 log = logging.getLogger(__name__)
-
-
-def error_of(error: SlackApiError) -> str:
-    """Slack's own word for what went wrong."""
-    return str(error.response.get("error") or "") if isinstance(error.response, AsyncSlackResponse) else ""
 
 
 def broken(account: str, error: str) -> Unusable:
@@ -112,36 +111,48 @@ class WebAPI:
         self._direct: dict[str, str] = {}
 
     async def ask(self, call: Awaitable[AsyncSlackResponse]) -> dict[str, Any]:
-        """What Slack answers to a call; raises as a channel does, or `SlackApiError` for what only the caller knows."""
-        try:
-            answer = await call
-        except SlackApiError as error:
-            raise self._ours(error) from None
+        """What Slack answers to a call.
+
+        Raises `Unusable`, `Later`, `Refused` for whatever else Slack says no to, and `ConnectionError` where it cannot
+        be reached or is in trouble itself.
+        """
+        answer = await self._asked(call)
         return answer.data if isinstance(answer.data, dict) else {}
 
-    def _ours(self, error: SlackApiError) -> Exception:
-        name = error_of(error)
-        if isinstance(error.response, AsyncSlackResponse) and error.response.status_code == 429:
-            headers = {key.lower(): value for key, value in error.response.headers.items()}
-            return Later(float(headers.get("retry-after", 1)))
-        if name == "missing_scope":
-            scope = str(error.response.get("needed") or "")
-            kind = Unusable if ESSENTIAL & set(scope.split(",")) else Undeliverable
-            return kind(lacking(self.account, scope))
-        if name in BROKEN:
-            return broken(self.account, name)
-        if name in REFUSED:
-            return Refused(name)
-        return error
+    async def patiently(self, call: Callable[[], Awaitable[AsyncSlackResponse]]) -> dict[str, Any]:
+        """What Slack answers, waiting for as long as it asks to; for calls of which nobody keeps an account."""
+        while True:
+            try:
+                return await self.ask(call())
+            except Later as error:
+                await asyncio.sleep(error.seconds)
+
+    async def _asked(self, call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
+        try:
+            return await call
+        except SlackApiError as error:
+            raise self._ours(error.response) from None
+        except aiohttp.ClientError as error:
+            raise ConnectionError(f"Slack cannot be reached: {type(error).__name__}") from None
+
+    def _ours(self, response: Any) -> Exception:
+        error = str(response.get("error") or "") if isinstance(response, AsyncSlackResponse) else ""
+        status = response.status_code if isinstance(response, AsyncSlackResponse) else 0
+        if status == 429:
+            return Later(float(_headers(response).get("retry-after", 1)))
+        if error == "missing_scope":
+            scope = str(response.get("needed") or "")
+            return (Unusable if ESSENTIAL & set(scope.split(",")) else Undeliverable)(lacking(self.account, scope))
+        if error in BROKEN:
+            return broken(self.account, error)
+        if error in TROUBLED or not error or status >= 500:
+            return ConnectionError(f"Slack is in trouble: {error or status}")
+        return Refused(error)
 
     async def scopes(self) -> tuple[dict[str, Any], list[str]]:
         """Who we are there, and the scopes that we lack; raises `Unusable`."""
-        try:
-            answer = await self.client.auth_test()
-        except SlackApiError as error:
-            raise self._ours(error) from None
-        headers = {key.lower(): value for key, value in answer.headers.items()}
-        held = headers.get("x-oauth-scopes")
+        answer = await self._asked(self.client.auth_test())
+        held = _headers(answer).get("x-oauth-scopes")
         known = {one.strip() for one in held.split(",")} if held is not None else set(SCOPES)
         return dict(answer.data), sorted(set(SCOPES) - known)  # type: ignore[arg-type]
 
@@ -157,7 +168,7 @@ class WebAPI:
         if id not in self._names:
             try:
                 name = await ask(id)
-            except (SlackApiError, Later, OSError, TimeoutError) as error:
+            except (Later, OSError) as error:
                 log.info("Slack does not tell how %s is called: %r", id, error)
                 return id
             except Undeliverable:
@@ -188,7 +199,7 @@ class WebAPI:
     async def direct(self, user: str) -> str:
         """The direct message with a user; raises `Undeliverable` where there is none."""
         if user not in self._direct:
-            opened = await self.ask(self.client.conversations_open(users=user))
+            opened = await self.patiently(lambda: self.client.conversations_open(users=user))
             self._direct[user] = str(opened["channel"]["id"])
         return self._direct[user]
 
@@ -205,5 +216,10 @@ class Refused(Undeliverable):
     """What Slack does not do, by its own word for why."""
 
     def __init__(self, error: str) -> None:
-        super().__init__(f"Slack refuses it: {REFUSED[error]} ({error}).")
+        why = f"{REFUSED[error]} ({error})" if error in REFUSED else error
+        super().__init__(f"Slack refuses it: {why}.")
         self.error = error
+
+
+def _headers(answer: AsyncSlackResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in answer.headers.items()}

@@ -7,26 +7,25 @@ from channels.contract import Home, OutboundMessage
 from channels.dialects import Mrkdwn
 from core.approvals import Choice
 
-SECTION, BUTTON, VALUE, ROW, NAME, HEADER = 3_000, 75, 2_000, 25, 255, 150
-"""What Slack takes at most: letters in a section, on a button and behind it, buttons in a row, letters in a block's id
-and in a heading."""
+SECTION, BUTTON, VALUE, ROW, HEADER = 3_000, 75, 2_000, 25, 150
+"""What Slack takes at most: letters in a section, on a button and behind it, buttons in a row, letters in a heading."""
 MOST = 100
 """Blocks on a page."""
 Block = dict[str, Any]
 
 
-def blocks(message: OutboundMessage, name: str = "") -> list[Block]:
+def blocks(message: OutboundMessage) -> list[Block]:
     """The text, cut where it is too long, and a button for each choice; nothing for a text without choices."""
     if not message.choices:
         return []
-    return [*_sections(message.text), *_rows(message.choices, name)]
+    return [*_sections(message.text), *_rows(message.choices)]
 
 
 def page(home: Home) -> dict[str, Any]:
     """The app's home: what waits for an answer first."""
     shown: list[Block] = []
-    for number, question in enumerate(home.questions):
-        shown += [*blocks(question, question.key or str(number)), {"type": "divider"}]
+    for question in home.questions:
+        shown += [*blocks(question), {"type": "divider"}]
     for heading, lines in home.sections:
         shown.append({"type": "header", "text": {"type": "plain_text", "text": heading[:HEADER] or "…"}})
         shown += _sections("\n\n".join(Mrkdwn().messages("\n".join(lines)))) if lines else _sections("–")
@@ -51,7 +50,7 @@ def _parts(text: str) -> Iterator[str]:
         yield text
 
 
-def _rows(choices: Sequence[Choice], name: str) -> Iterator[Block]:
+def _rows(choices: Sequence[Choice]) -> Iterator[Block]:
     for start in range(0, len(choices), ROW):
         buttons = [
             {
@@ -62,4 +61,4 @@ def _rows(choices: Sequence[Choice], name: str) -> Iterator[Block]:
             }
             for number, choice in enumerate(choices[start : start + ROW], start)
         ]
-        yield {"type": "actions", "elements": buttons, **({"block_id": name[:NAME]} if name and not start else {})}
+        yield {"type": "actions", "elements": buttons}

@@ -205,7 +205,7 @@ class Reader:
             return None
         message, choice, room, parent = payload.get("message"), str(action.get("value") or ""), "", ""
         if message is None:
-            conversation, asked = await self._api.direct(user), str(action.get("block_id") or "")
+            conversation, asked = await self._api.direct(user), ""
         else:
             channel, thread = payload["channel"]["id"], message.get("thread_ts") or ""
             thread = "" if thread == message["ts"] else thread
@@ -215,7 +215,7 @@ class Reader:
             conversation=conversation,
             sender=self._sender(user),
             text=str((action.get("text") or {}).get("text") or choice),
-            id=f"{asked}:{user}:{action.get('action_ts', '')}",
+            id=f"{asked or conversation}:{choice}:{user}:{action.get('action_ts', '')}",
             name=await self._api.person(user),
             room=room,
             parent=parent,

@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import re
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -15,14 +16,17 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from slack_sdk.signature import SignatureVerifier
 
-from channels.contract import Later, Unusable
+from channels.contract import Later, Undeliverable, Unusable
 from channels.slack_api import WebAPI, broken
 
 BEAT = 1.0
 """Seconds between two pings; a socket that does not answer one within half of that is dead."""
 PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds before each attempt to connect, the last of them from then on."""
+STEADY = 5.0
+"""Seconds after which a connection counts as a good one, after which the next is made at once."""
 PATIENCE = 10.0
 """Seconds until an attempt to connect is given up."""
 LARGEST = 16_000_000
@@ -40,12 +44,17 @@ log = logging.getLogger(__name__)
 class Socket:
     """Socket Mode: one socket, made anew whenever it breaks."""
 
-    def __init__(self, api: WebAPI, session: aiohttp.ClientSession, token: str, dispatch: Dispatch) -> None:
+    def __init__(
+        self, api: WebAPI, session: aiohttp.ClientSession, token: str, dispatch: Dispatch, back: Callable[[float], None]
+    ) -> None:
+        """`back` is told for how many seconds nothing was heard, when a connection that was lost is made anew."""
         self._api = api
         self._session = session
         self._token = token
         self._dispatch = dispatch
+        self._back = back
         self._attempt = 0
+        self._lost = 0.0
 
     async def run(self) -> None:
         """Stay connected; raises `Unusable` when Slack does not let us in any more."""
@@ -56,15 +65,23 @@ class Socket:
                 async with asyncio.timeout(PATIENCE):
                     url = await self._url()
                     socket = await self._session.ws_connect(url, heartbeat=BEAT, max_msg_size=LARGEST)
-                async with socket:
-                    await self._serve(socket)
+                began = time.monotonic()
+                try:
+                    async with socket:
+                        await self._serve(socket)
+                finally:
+                    self._lost = time.monotonic()
+                    self._attempt = 0 if self._lost - began > STEADY else self._attempt
             except Later as error:
                 await asyncio.sleep(error.seconds)
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
                 log.warning("%s is not connected to Slack: %s", self._api.account, type(error).__name__)
 
     async def _url(self) -> str:
-        answer = await self._api.ask(self._api.client.apps_connections_open(app_token=self._token))
+        try:
+            answer = await self._api.ask(self._api.client.apps_connections_open(app_token=self._token))
+        except Undeliverable as error:
+            raise Unusable(f"{self._api.account} cannot be connected to Slack with its app token. {error}") from None
         return str(answer["url"])
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -76,8 +93,9 @@ class Socket:
                     continue
                 frame = json.loads(message.data)
                 if frame.get("type") == "hello":
-                    self._attempt = 0
                     log.info("%s is connected to Slack", self._api.account)
+                    if self._lost:
+                        self._back(time.monotonic() - self._lost)
                 elif frame.get("type") == "disconnect":
                     if frame.get("reason") == "link_disabled":
                         raise broken(self._api.account, "link_disabled")
@@ -105,13 +123,14 @@ class Socket:
 class Listener:
     """Signed HTTP: a server of our own for the app's request URL."""
 
-    def __init__(self, listen: str, dispatch: Callable[[web.Request], Awaitable[web.Response]]) -> None:
+    def __init__(self, listen: str, secret: str, dispatch: Callable[[web.Request], Awaitable[web.Response]]) -> None:
         host, _, port = listen.rpartition(":")
         if not host or not port.isdecimal():
             raise Unusable(
                 f"The option `listen` is {listen!r}; say where to listen as host:port, such as 0.0.0.0:3000."
             )
         self._host, self._port = host, int(port)
+        self._verifier = SignatureVerifier(secret)
         self._dispatch = dispatch
         self._seen: OrderedDict[str, None] = OrderedDict()
 
@@ -130,11 +149,11 @@ class Listener:
             await runner.cleanup()
 
     async def _post(self, request: web.Request) -> web.Response:
-        """Refuse what is not signed as Slack signs, or comes a second time; the signature itself Bolt checks."""
+        """Refuse what is not signed as Slack signs, or comes a second time, before anything else reads it."""
         stamp = request.headers.get("X-Slack-Request-Timestamp", "")
         signature = request.headers.get("X-Slack-Signature", "")
         shaped = re.fullmatch(r"[0-9]{1,12}", stamp) and re.fullmatch(r"v0=[0-9a-f]{64}", signature)
-        if not shaped or signature in self._seen:
+        if not shaped or signature in self._seen or not self._signed(await request.read(), stamp, signature):
             return web.Response(status=401)
         answer = await self._dispatch(request)
         if answer.status == 200:
@@ -142,3 +161,9 @@ class Listener:
             if len(self._seen) > WINDOW:
                 self._seen.popitem(last=False)
         return answer
+
+    def _signed(self, body: bytes, stamp: str, signature: str) -> bool:
+        try:
+            return self._verifier.is_valid(body, stamp, signature)
+        except UnicodeDecodeError:  # Slack sends text
+            return False

@@ -2,21 +2,25 @@
 
 import logging
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from slack_sdk.errors import SlackApiError
-
 from channels.contract import OutboundMessage, Undeliverable
-from channels.slack_api import WebAPI
+from channels.slack_api import Refused, WebAPI
 from channels.slack_events import place
 
+REMEMBERED = 5_000
+"""Of how many conversations it is known who wrote there last."""
 LONGEST = 12_000
 """The most letters that one append may hold."""
 _FENCE_END = re.compile(r"\n```\s*$")
 _LINK = re.compile(r"<([^<>|\n]+)\|([^<>\n]+)>")
 _MARKUP = re.compile(r"[*_~`<>&\[\]#|\\]|^\s*(?:[-+>•]|\d+[.)])", re.MULTILINE)
+
+NEVER = {"unknown_method", "method_deprecated", "feature_not_enabled", "not_allowed"}
+"""What says that this workspace has no streams at all."""
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +40,19 @@ class Streams:
         self._team = team
         self._open: dict[str, Stream] = {}
         self._able = True
+        self._wrote: OrderedDict[str, str] = OrderedDict()
+
+    def heard(self, conversation: str, person: str) -> None:
+        """Remember who wrote in a conversation last: a stream is written for somebody."""
+        self._wrote[conversation] = person
+        self._wrote.move_to_end(conversation)
+        if len(self._wrote) > REMEMBERED:
+            self._wrote.popitem(last=False)
 
     async def start(self, message: OutboundMessage) -> str | None:
         """Begin to stream an answer; None where it has to grow by edits."""
         channel, thread = place(message.conversation)
-        _, _, person = message.to.rpartition(":")
+        person = (message.to or self._wrote.get(message.conversation, "")).rpartition(":")[2]
         if not thread or not self._able or not (person or channel.startswith("D")):
             return None
         text = settled(message.text)
@@ -97,12 +109,8 @@ class Streams:
         """What Slack answers, or None where it does not stream (any more)."""
         try:
             return await self._api.ask(call())
-        except SlackApiError as error:
-            name = str(error.response.get("error"))
-            self._able = self._able and name not in ("unknown_method", "method_deprecated", "not_allowed")
-            log.info("%s cannot stream: %s", self._api.account, name)
-            return None
         except Undeliverable as error:
+            self._able = self._able and not (isinstance(error, Refused) and error.error in NEVER)
             log.info("%s cannot stream: %s", self._api.account, error)
             return None
 
@@ -115,8 +123,8 @@ def settled(text: str) -> str:
     text = _FENCE_END.sub("", text)
     head, newline, last = text.rpartition("\n")
     if text.count("```") % 2:
-        return markdown(head + newline) + last
-    return markdown(head + newline + last[: _open_mark(last)])
+        return (markdown(head + newline) + last).rstrip()
+    return markdown(head + newline + last[: _open_mark(last)]).rstrip()
 
 
 def _open_mark(line: str) -> int:

@@ -1,12 +1,15 @@
 """What the tests of Slack share: the stand-in, and a channel on it whose messages are kept as they come."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from channels.contract import InboundMessage
 from channels.slack import Slack
 from tests.rigs.slack.rig import Rig
+
+log = logging.getLogger(__name__)
 
 
 class Heard:
@@ -23,8 +26,9 @@ class Heard:
             async for message in slack.listen():
                 self.messages.append(message)
                 await self._tell()
-        except Exception as error:  # noqa: BLE001 - kept for the test to look at
+        except Exception as error:
             self.failure = error
+            log.warning("the channel broke", exc_info=error)
             await self._tell()
 
     async def _tell(self) -> None:
@@ -43,15 +47,21 @@ class Heard:
 
 
 @asynccontextmanager
+async def hearing(slack: Slack) -> AsyncIterator[Heard]:
+    """What the channel hears while the block lasts."""
+    heard = Heard()
+    task = asyncio.ensure_future(heard.take(slack))
+    try:
+        yield heard
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
 async def listening(rig: Rig, **options: str) -> AsyncIterator[tuple[Slack, Heard]]:
     """A channel that is connected, and what it hears."""
-    async with Slack(rig.account(**options), rig.secrets()) as slack:
-        heard = Heard()
-        task = asyncio.ensure_future(heard.take(slack))
-        try:
-            if options.get("mode") != "http":
-                await rig.connected()
-            yield slack, heard
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    async with Slack(rig.account(**options), rig.secrets()) as slack, hearing(slack) as heard:
+        if options.get("mode") != "http":
+            await rig.connected()
+        yield slack, heard

@@ -122,6 +122,8 @@ class StandIn:
         return self.facts
 
     async def do_reset(self) -> Json:
+        for task in self._tasks:
+            task.cancel()
         self.deliveries.reset()
         self.elsewhere.clear()
         await self.workspace.reset()

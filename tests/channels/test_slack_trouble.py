@@ -1,0 +1,293 @@
+"""Slack: dropped sockets, repeated events, haste, and what somebody has to mend."""
+
+import asyncio
+import time
+
+import pytest
+
+from channels.contract import Later, OutboundMessage, Undeliverable, Unusable
+from channels.slack import Slack
+from core.secrets import Secrets
+from tests.channels.slack_app import hearing, listening
+from tests.rigs.slack.rig import Rig
+
+
+async def test_a_message_is_acknowledged_when_it_is_taken_and_not_before(rig: Rig) -> None:
+    async with Slack(rig.account(), rig.secrets()) as slack:
+        await rig.settle(patience=0.2)
+        listening = slack.listen()
+        first = asyncio.ensure_future(anext(listening))
+        await rig.connected()
+        dm = await rig.dm("alice")
+        await rig.say("alice", dm, "hello")
+        assert (await first).text == "hello"
+
+        async def told_again() -> bool:
+            return len((await rig.look())["log"]) > 1
+
+        await rig.until(told_again)
+        assert not any(one["acknowledged"] for one in (await rig.look())["log"] if one["type"] == "message")
+        second = asyncio.ensure_future(anext(listening))
+
+        async def acknowledged() -> bool:
+            return any(one["acknowledged"] for one in (await rig.look())["log"] if one["type"] == "message")
+
+        await rig.until(acknowledged)
+        assert not second.done()  # told again and again, taken once
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+
+
+async def test_what_was_not_taken_comes_again_to_the_next_who_listens(rig: Rig) -> None:
+    dm = await rig.dm("alice")
+    async with Slack(rig.account(), rig.secrets()) as slack:
+        listening = slack.listen()
+        first = asyncio.ensure_future(anext(listening))
+        await rig.connected()
+        await rig.say("alice", dm, "hello")
+        await first
+    async with Slack(rig.account(), rig.secrets()) as slack, hearing(slack) as heard:
+        assert (await heard.next()).text == "hello"
+
+
+async def test_everything_is_acknowledged_also_what_nobody_waits_for(rig: Rig) -> None:
+    async with listening(rig):
+        await rig.event(type="team_join", user={"id": "U9"})
+        await rig.event(type="message", subtype="channel_topic", channel="C9", ts="1.000001", text="x")
+        await rig.event(type="message", subtype="message_changed", channel="C9")  # not as Slack tells it
+        await rig.event(type="something_new")
+
+        async def told() -> bool:
+            log = (await rig.look())["log"]
+            return len(log) == 4 and all(one["acknowledged"] and one["attempt"] == 0 for one in log)
+
+        await rig.until(told)
+
+
+async def test_an_event_that_is_told_twice_is_heard_once(rig: Rig) -> None:
+    async with listening(rig) as (_, heard):
+        await rig.settle(duplicates=1.0)
+        dm = await rig.dm("alice")
+        for number in range(5):
+            await rig.say("alice", dm, f"number {number}")
+        await rig.again(3)
+        await heard.next(5)
+        await rig.say("alice", dm, "last")
+        await heard.next(6)
+    assert [message.text for message in heard.messages] == [*(f"number {number}" for number in range(5)), "last"]
+
+
+async def test_a_dropped_socket_is_noticed_within_two_seconds(rig: Rig) -> None:
+    async with listening(rig) as (_, heard):
+        dm = await rig.dm("alice")
+        assert await rig.drop() == 1
+        began = time.monotonic()
+        await rig.connected()
+        assert time.monotonic() - began < 2
+        await rig.say("alice", dm, "still there?")
+        assert (await heard.next()).text == "still there?"
+
+
+async def test_a_socket_that_has_gone_silent_is_noticed_within_two_seconds(rig: Rig) -> None:
+    async with listening(rig) as (_, heard):
+        dm = await rig.dm("alice")
+        await rig.settle(frozen=True)
+        began = time.monotonic()
+
+        async def gone() -> bool:
+            return bool((await rig.look())["sockets"] == 0)
+
+        await rig.until(gone)
+        assert time.monotonic() - began < 2.5
+        await rig.settle(frozen=False)
+        await rig.say("alice", dm, "still there?")
+        assert (await heard.next()).text == "still there?"
+
+
+async def test_slack_may_close_the_socket_as_it_does_every_few_hours(rig: Rig) -> None:
+    async with listening(rig) as (_, heard):
+        dm = await rig.dm("alice")
+        for number in range(3):
+            await rig.disconnect("refresh_requested")
+            await rig.say("alice", dm, f"number {number}")
+        await heard.next(3)
+    assert [message.text for message in heard.messages] == ["number 0", "number 1", "number 2"]
+
+
+async def test_what_was_missed_can_be_asked_for_after_a_long_absence(rig: Rig) -> None:
+    async with listening(rig) as (slack, heard):
+        slack.absence = 0
+        dm = await rig.dm("alice")
+        ts = await rig.say("alice", dm, "first")
+        first = await heard.next()
+        await rig.drop()
+        assert (await heard.next(2)).kind == "back"
+        await slack.send(OutboundMessage(dm, "ours"))
+        for number in range(3):
+            await rig.say("alice", dm, f"number {number}")
+        await rig.say("alice", dm, "in a thread", thread=ts)
+        found = [message async for message in slack.missed(dm, first.id)]
+        assert [message.text for message in found] == ["number 0", "number 1", "number 2"]
+        await heard.until(lambda: len(heard.messages) == 6)
+        assert [message for message in heard.messages if message.text == "number 1"] == [found[1]]
+        assert [one.text async for one in slack.missed(f"{dm}:{ts}", first.id)] == ["in a thread"]
+
+
+async def test_a_rate_limit_is_waited_for_and_a_second_one_is_told(rig: Rig) -> None:
+    async with listening(rig) as (slack, _):
+        dm = await rig.dm("alice")
+        await rig.fault("chat.postMessage", after=0)
+        await slack.send(OutboundMessage(dm, "hello"))
+        await rig.fault("chat.postMessage", times=2, after=0)
+        with pytest.raises(Later):
+            await slack.send(OutboundMessage(dm, "hello again"))
+        await rig.fault("reactions.add", times=3, after=0)
+        await slack.react(dm, await slack.send(OutboundMessage(dm, "hello")), "👍")
+        assert await rig.texts(dm) == ["hello", "hello"]
+
+
+async def test_trouble_on_slacks_side_is_trouble_of_the_network(rig: Rig) -> None:
+    async with listening(rig) as (slack, _):
+        dm = await rig.dm("alice")
+        await rig.fault("chat.postMessage", "internal_error")
+        with pytest.raises(OSError, match="internal_error"):
+            await slack.send(OutboundMessage(dm, "hello"))
+
+
+@pytest.mark.parametrize("error", ["token_revoked", "account_inactive", "invalid_auth", "not_allowed_token_type"])
+async def test_a_token_that_is_no_good_is_told_to_the_owner(rig: Rig, error: str) -> None:
+    async with listening(rig) as (slack, heard):
+        dm = await rig.dm("alice")
+        await rig.revoke(error)
+        with pytest.raises(Unusable, match="stoa setup slack"):
+            await slack.send(OutboundMessage(dm, "hello"))
+        await heard.until(lambda: heard.failure is not None)
+    assert isinstance(heard.failure, Unusable)
+    with pytest.raises(Unusable, match="stoa setup slack"):
+        async with Slack(rig.account(), rig.secrets()):
+            pass
+
+
+async def test_an_app_token_that_is_no_good_is_told_to_the_owner(rig: Rig) -> None:
+    given = {**rig.environment(), "STOA_SECRET_SLACK_APP_TOKEN": rig.bot_token}
+    async with Slack(rig.account(), Secrets(given)) as slack, hearing(slack) as heard:
+        await heard.until(lambda: heard.failure is not None)
+    assert isinstance(heard.failure, Unusable)
+    assert "xapp-" in str(heard.failure)
+
+
+async def test_a_missing_token_is_told_by_its_name(rig: Rig) -> None:
+    with pytest.raises(Unusable, match="SLACK_BOT_TOKEN"):
+        async with Slack(rig.account(), Secrets({})):
+            pass
+
+
+async def test_missing_scopes_are_told_and_only_the_essential_ones_keep_an_account_from_working(rig: Rig) -> None:
+    await rig.lack("reactions:write", "users:read", "files:write")
+    async with listening(rig) as (slack, heard):
+        assert [scope for scope in ("reactions:write", "users:read", "files:write") if scope in str(slack.notes)]
+        assert len(slack.notes) == 3
+        dm = await rig.dm("alice")
+        await rig.say("alice", dm, "hello")
+        message = await heard.next()
+        assert message.name == rig.users["alice"]
+        with pytest.raises(Undeliverable, match="reactions:write"):
+            await slack.react(dm, message.id, "👍")
+        with pytest.raises(Undeliverable, match="files:write"):
+            await slack.send_file(dm, "a.txt", "text/plain", b"a", "k")
+        await rig.lack("chat:write")
+        with pytest.raises(Unusable, match=r"chat:write.*OAuth & Permissions"):
+            await slack.send(OutboundMessage(dm, "hello"))
+    with pytest.raises(Unusable, match="chat:write"):
+        async with Slack(rig.account(), rig.secrets()):
+            pass
+
+
+async def test_a_room_that_threw_us_out_is_told_and_the_others_go_on(rig: Rig) -> None:
+    room, other = await rig.room("garden"), await rig.room("kitchen")
+    async with listening(rig) as (slack, heard):
+        await rig.kick(room)
+        lost = await heard.next()
+        assert (lost.kind, lost.conversation, lost.room) == ("lost", room, "garden")
+        assert lost.text == "I was removed from the room"
+        with pytest.raises(Undeliverable, match="invite"):
+            await slack.send(OutboundMessage(room, "hello"))
+        await slack.send(OutboundMessage(other, "hello"))
+        await rig.archive(other)
+        assert (await heard.next(2)).text == "the room was archived"
+        with pytest.raises(Undeliverable, match="archived"):
+            await slack.send(OutboundMessage(other, "hello"))
+
+
+async def test_that_somebody_else_leaves_a_room_is_nothing_to_us(rig: Rig) -> None:
+    room = await rig.room("garden")
+    async with listening(rig) as (_, heard):
+        await rig.event(type="member_left_channel", user=rig.users["bob"], channel=room)
+        await rig.say("alice", room, "bye")
+        assert (await heard.next()).text == "bye"
+
+
+async def test_a_deleted_thread_and_a_person_who_left_cannot_be_written_to(rig: Rig) -> None:
+    room = await rig.room("garden")
+    async with listening(rig) as (slack, heard):
+        ts = await rig.say("bob", room, f"{rig.mention} hello")
+        thread = (await heard.next()).conversation
+        await rig.delete("bob", room, ts)
+        with pytest.raises(Undeliverable, match="thread hangs on was deleted"):
+            await slack.send(OutboundMessage(thread, "hello"))
+        with pytest.raises(Undeliverable, match="thread hangs on was deleted"):
+            await slack.send(OutboundMessage(thread, "hello", growing=True))
+        assert await slack.direct(rig.sender("bob")) == await rig.dm("bob")
+        await rig.leave("carol")
+        with pytest.raises(Undeliverable, match="left the workspace"):
+            await slack.direct(rig.sender("carol"))
+        with pytest.raises(Undeliverable, match="no such person"):
+            await slack.direct("T1:U404")
+        with pytest.raises(Undeliverable, match="no such conversation"):
+            await slack.send(OutboundMessage("C404", "hello"))
+
+
+async def test_forty_thousand_letters_only_emoji_and_only_files_are_taken(rig: Rig) -> None:
+    async with listening(rig) as (slack, heard):
+        dm = await rig.dm("alice")
+        await rig.say("alice", dm, "x" * 40_000)
+        await rig.say("alice", dm, "🎉🎉🎉")
+        await rig.say("alice", dm, "", files=1)
+        await rig.say("alice", dm, "", files=200)
+        await heard.next(4)
+        parts = slack.dialect.messages("word " * 8_000)
+        for part in parts:
+            await slack.send(OutboundMessage(dm, part))
+        assert "".join(await rig.texts(dm)).count("word") == 8_000
+    assert len(heard.messages[0].text) == 40_000
+    assert heard.messages[1].text == "🎉🎉🎉"
+    assert (heard.messages[2].text, len(heard.messages[2].files)) == ("", 1)
+    assert len({file.place for file in heard.messages[3].files}) == 200
+
+
+async def test_a_name_that_cannot_be_learnt_does_not_keep_a_message_from_being_heard(rig: Rig) -> None:
+    await rig.fault("users.info", "internal_error", times=1)
+    async with listening(rig) as (_, heard):
+        dm = await rig.dm("alice")
+        await rig.say("alice", dm, "one")
+        await rig.say("alice", dm, "two")
+        await heard.next(2)
+    assert [message.text for message in heard.messages] == ["one", "two"]
+    assert heard.messages[0].name == rig.users["alice"]
+
+
+async def test_two_workspaces_are_two_accounts(rig: Rig) -> None:
+    first, second = (Slack(rig.account(id), rig.secrets(id)) for id in ("slack", "slack-work"))
+    async with first, second:
+        assert (first.name, second.name) == ("slack", "slack-work")
+        dm = await rig.dm("alice")
+        await second.send(OutboundMessage(dm, "hello"))
+        assert await rig.texts(dm) == ["hello"]
+
+
+async def test_the_network_may_be_away_at_the_beginning(rig: Rig) -> None:
+    await rig.fault("auth.test", "internal_error", times=1)
+    await rig.fault("apps.connections.open", "internal_error", times=2)
+    async with listening(rig) as (_, heard):
+        await rig.say("alice", await rig.dm("alice"), "hello")
+        assert (await heard.next()).text == "hello"
