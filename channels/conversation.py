@@ -24,6 +24,8 @@ from core.spaces import Spaces
 
 AWAY = timedelta(minutes=5)
 """What is older than this when it is shown says when it was said."""
+SOON = 0.05
+"""Seconds between two looks whether an answer has been shown."""
 MOST_LATE = 5
 """How many such answers are shown one by one; of more only the beginnings are."""
 
@@ -79,6 +81,7 @@ class Conversation:
         elif message.kind == "deletion":
             await self._withdraw(message, speaker)
         elif message.kind == "message":
+            self._growing.to = message.sender
             await self._put(message, speaker)
 
     async def deliver(self) -> None:
@@ -96,6 +99,8 @@ class Conversation:
             async with self.progress:
                 (self.writing.discard if draft.text is None else self.writing.add)(draft.agent)
                 self.progress.notify_all()
+            if draft.text is None:
+                await self._fall_silent(draft.agent)
 
     async def show_cards(self) -> None:
         """Put what only the owner may decide to them, in a conversation of theirs."""
@@ -190,6 +195,15 @@ class Conversation:
                 log.info("%s did not show that somebody writes: %r", self.channel.name, error)
         if draft.text and mine:
             self._growing.show(draft.agent, draft.text)
+
+    async def _fall_silent(self, agent: str) -> None:
+        """A turn is over: if it had nothing to say in the end, the beginning that was shown goes."""
+        if not await self._growing.begun(agent):
+            return
+        while not await self.shown():  # noqa: ASYNC110 - the answer may be on its way
+            await asyncio.sleep(SOON)
+        if agent not in self.writing:
+            await self._growing.drop(agent)
 
     async def _look_at(self, change: Change) -> None:
         if change.atom in self.open:

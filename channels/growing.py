@@ -21,6 +21,8 @@ class Growing:
         self._channel = channel
         self._conversation = conversation
         self._key = store.keys.growing(subscriber)
+        self.to = ""
+        """The platform's id of whom the answers are for, where that is known."""
         self._texts: dict[str, str] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending = asyncio.Lock()
@@ -50,7 +52,7 @@ class Growing:
             await self._store.run("HDEL", self._key, agent)
 
     async def drop(self, agent: str) -> None:
-        """The agent has ended without an answer: take its beginning away."""
+        """The agent has ended without an answer: take its beginning away, if one was shown."""
         message = await self.begun(agent)
         if message and isinstance(self._channel, Grows):
             await self._channel.remove(self._conversation, message)
@@ -75,7 +77,7 @@ class Growing:
     async def _show(self, agent: str, channel: Grows, text: str) -> None:
         parts = self._channel.dialect.messages(text)
         messages = await self._messages()
-        message = OutboundMessage(self._conversation, parts[0] if parts else text, growing=True)
+        message = OutboundMessage(self._conversation, parts[0] if parts else text, growing=True, to=self.to)
         if agent in messages:
             await channel.edit(messages[agent], message)
         else:
