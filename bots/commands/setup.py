@@ -139,7 +139,9 @@ async def _introduce(house: House, account: Account) -> None:
     if pid := running(house.settings.home):
         typer.echo(f"\nStoa runs (process {pid}) and takes the account up by itself.")
     else:
-        typer.echo("\nNow start Stoa: `stoa run`, or `stoa serve` on a machine that is always on.")
+        typer.echo(
+            "\nNow start Stoa, unless it runs already: `stoa run`, or `stoa serve` on a machine that is always on."
+        )
 
 
 def _pairs(options: Sequence[str]) -> dict[str, str]:

@@ -149,7 +149,7 @@ def test_setup_tries_the_tokens_keeps_them_encrypted_and_says_how_to_be_known(ho
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("pigeon works, and its tokens are kept, encrypted")
     assert "But: The loft has no ladder; put one there." in done.stdout
-    assert "Now start Stoa: `stoa run`" in done.stdout
+    assert "Now start Stoa, unless it runs already: `stoa run`" in done.stdout
     code = code_in(done.stdout)
     assert RING.encode() not in b"".join(file.read_bytes() for file in home.rglob("*") if file.is_file())
     assert Vault(home).read() == {"PIGEON_RING": RING}

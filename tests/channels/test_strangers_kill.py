@@ -46,6 +46,13 @@ def mortal(house: House, commands: int) -> People:
     return People(spaces, Approvals(spaces))
 
 
+async def test_finding_who_writes_takes_one_round_trip(house: House) -> None:
+    ana = await people_of(house).persons.add("Ana", ["slack/T1:U7"])
+    assert await mortal(house, 1).find(ACCOUNT, "T1:U7") == ana
+    assert await mortal(house, 1).find(ACCOUNT, "T1:U8") is None
+    assert await mortal(house, 1).room(ACCOUNT, "C9") is None
+
+
 @pytest.mark.parametrize("commands", range(1, 30, 2))
 async def test_a_knock_that_dies_at_any_step_is_whole_when_the_message_comes_again(house: House, commands: int) -> None:
     try:
