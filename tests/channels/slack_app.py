@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from channels.contract import InboundMessage
+from channels.contract import Channel, InboundMessage
 from channels.slack import Slack
 from tests.rigs.slack.rig import Rig
 
@@ -20,7 +20,7 @@ class Heard:
         self.failure: BaseException | None = None
         self._changed = asyncio.Condition()
 
-    async def take(self, slack: Slack) -> None:
+    async def take(self, slack: Channel) -> None:
         """Take every message until the channel breaks."""
         try:
             async for message in slack.listen():
@@ -47,7 +47,7 @@ class Heard:
 
 
 @asynccontextmanager
-async def hearing(slack: Slack) -> AsyncIterator[Heard]:
+async def hearing(slack: Channel) -> AsyncIterator[Heard]:
     """What the channel hears while the block lasts."""
     heard = Heard()
     task = asyncio.ensure_future(heard.take(slack))
