@@ -44,6 +44,8 @@ PAGE, PAGES = 200, 10
 COMMAND = 2.5
 """Seconds in which a slash command has to be acknowledged."""
 PROMPTS = 4
+PATIENCE = aiohttp.ClientTimeout(total=30)
+"""How long a call may take."""
 THINKING = "is thinking…"
 
 log = logging.getLogger(__name__)
@@ -89,7 +91,7 @@ class Slack:
 
     async def __aenter__(self) -> "Slack":
         token = self._secret("BOT_TOKEN")
-        self._session = aiohttp.ClientSession()
+        self._session = aiohttp.ClientSession(timeout=PATIENCE, trust_env=True)
         try:
             self.api = WebAPI(self.name, self._client(token))
             await self._introduce()
@@ -331,10 +333,10 @@ class Slack:
                 raise
 
     async def draft(self, conversation: str, agent: str, text: str | None) -> None:
-        """A status under the thread; a message of ours takes it away. Only threads can show one."""
+        """A status under the thread, until a message of ours takes it away; only threads can show one."""
         channel, thread = place(conversation)
         thinking = text is not None
-        if not thread or thinking == (conversation in self._thinking):
+        if not thread or text or thinking == (conversation in self._thinking):
             return
         (self._thinking.add if thinking else self._thinking.discard)(conversation)
         status = self.api.client.assistant_threads_setStatus

@@ -103,7 +103,8 @@ class Reader:
         if self._own(now) or now.get("text") == before.get("text"):
             return None
         version = (now.get("edited") or {}).get("ts") or event.get("event_ts") or event["ts"]
-        origin = {**now, "text": before.get("text", now.get("text")), "channel": event["channel"]}
+        both = f"{before.get('text') or ''} {now.get('text') or ''}"  # it may name us only now, or no longer
+        origin = {**now, "text": both, "channel": event["channel"]}
         return await self._message(origin, now, now.get("text") or "", kind="edit", version=str(version))
 
     async def _deleted(self, event: Payload) -> InboundMessage | None:

@@ -172,3 +172,13 @@ async def test_what_was_passed_on_is_part_of_the_message(rig: Rig) -> None:
         await rig.event(type="message", channel=dm, ts="1.000001", user=who, text="see", attachments=[shared])
         message = await heard.next()
     assert message.text == "see\n\n> Bob: the key is\n> under the mat"
+
+
+async def test_an_edit_that_names_us_only_now_is_meant_for_us(rig: Rig) -> None:
+    room = await rig.room("garden")
+    async with listening(rig) as (_, heard):
+        ts = await rig.say("bob", room, "water the roses")
+        await rig.edit("bob", room, ts, f"{rig.mention} water the roses")
+        edit = await heard.next(2)
+    assert (edit.kind, edit.addressed, edit.conversation) == ("edit", True, f"{room}:{ts}")
+    assert edit.text == "water the roses"

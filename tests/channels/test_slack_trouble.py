@@ -291,3 +291,17 @@ async def test_the_network_may_be_away_at_the_beginning(rig: Rig) -> None:
     async with listening(rig) as (_, heard):
         await rig.say("alice", await rig.dm("alice"), "hello")
         assert (await heard.next()).text == "hello"
+
+
+async def test_a_call_that_hangs_keeps_no_other_from_being_made(rig: Rig) -> None:
+    async with listening(rig) as (slack, heard):
+        dm, other = await rig.dm("alice"), await rig.dm("bob")
+        await rig.fault("chat.postMessage", "none", hang=1)
+        slow = asyncio.ensure_future(slack.send(OutboundMessage(dm, "slow")))
+        await rig.until(lambda: rig.begun("chat.postMessage"))
+        await slack.send(OutboundMessage(other, "quick"))
+        await rig.say("alice", dm, "hello")
+        await heard.next()
+        assert not slow.done()
+        await slow
+        assert await rig.texts(dm) == ["slow"]

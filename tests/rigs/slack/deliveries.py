@@ -119,14 +119,15 @@ class Deliveries:
 
     async def tell(self, kind: str, payload: Json) -> Json | None:
         """Tell the app, and answer what it acknowledged with, or None if it never did."""
-        era, told = self._era, payload.get("event", {}).get("type") or payload.get("type") or payload.get("command")
+        era, began = self._era, time.time()
+        told = payload.get("event", {}).get("type") or payload.get("type") or payload.get("command")
         for attempt in range(ATTEMPTS if kind == "events_api" else 1):
             way: Callable[..., Any] = self._by_http if self.http_to else self._by_socket
             answer: Json | None = await way(kind, payload, attempt)
             if era != self._era:
                 return None
             entry = {"kind": kind, "type": told, "attempt": attempt, "acknowledged": answer is not None}
-            self.log.append({**entry, "id": payload.get("event_id", "")})
+            self.log.append({**entry, "id": payload.get("event_id", ""), "at": began})
             await self.workspace.tell()
             if answer is not None:
                 return answer

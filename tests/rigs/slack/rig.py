@@ -239,8 +239,13 @@ class Rig:
         return found
 
     async def calls(self, method: str) -> list[Json]:
-        """The app's calls of one method."""
-        return [one for one in (await self.look())["calls"] if one["method"] == method]
+        """The app's calls of one method: arguments, `ok`, `error`, and `at`, when they came in seconds since 1970."""
+        found: list[Json] = await self._act("calls", method=method)
+        return found
+
+    async def begun(self, method: str) -> int:
+        """How many calls of a method have come in, answered or not."""
+        return int(await self._act("begun", method=method))
 
     async def until(self, look: Callable[[], Awaitable[Found]], patience: float = 20) -> Found:
         """Wait until `look` answers something true, and answer it; it is asked anew whenever anything changes."""
@@ -258,6 +263,6 @@ class Rig:
         """Wait until the app has that many sockets."""
 
         async def enough() -> bool:
-            return bool((await self.look())["sockets"] == sockets)
+            return bool(await self._act("sockets") == sockets)
 
         await self.until(enough)

@@ -148,6 +148,15 @@ class StandIn:
             "elsewhere": self.elsewhere,
         }
 
+    async def do_sockets(self) -> int:
+        return len(self.deliveries.sockets)
+
+    async def do_calls(self, method: str) -> list[Json]:
+        return [one for one in self.workspace.state.calls if one["method"] == method]
+
+    async def do_begun(self, method: str) -> int:
+        return self.workspace.state.begun.count(method)
+
     async def do_messages(self, channel: str, thread: str = "") -> list[Json]:
         found = self.workspace.messages[channel].values()
         if thread:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import urllib.parse
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -63,25 +64,27 @@ class WebAPI:
 
     async def answer(self, request: web.Request) -> web.Response:
         """Answer one call, of whatever encoding."""
-        method = request.match_info["method"]
+        method, at = request.match_info["method"], time.time()
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
         arguments = await _arguments(request)
         headers = {"x-oauth-scopes": ",".join(sorted(self.workspace.state.scopes))} if bearer == BOT_TOKEN else {}
+        self.workspace.state.begun.append(method)
+        await self.workspace.tell()
         try:
             await self._fail_as_wished(method, arguments)
             said = await self._called(method, bearer, arguments)
         except Refused as refused:
             said = refused.answer
             if said["error"] == "ratelimited":
-                self._log(method, arguments, said)
+                self._log(method, arguments, said, at)
                 return web.json_response(said, status=429, headers={"Retry-After": str(said["after"])})
-        self._log(method, arguments, said)
+        self._log(method, arguments, said, at)
         await self.workspace.tell()
         return web.json_response(said, headers=headers)
 
-    def _log(self, method: str, arguments: Json, said: Json) -> None:
+    def _log(self, method: str, arguments: Json, said: Json, at: float) -> None:
         entry = {"method": method, "arguments": arguments, "ok": said["ok"], "error": said.get("error", "")}
-        self.workspace.state.calls.append({**entry, "ts": said.get("ts", "")})
+        self.workspace.state.calls.append({**entry, "ts": said.get("ts", ""), "at": at})
 
     async def _fail_as_wished(self, method: str, arguments: Json) -> None:
         for fault in self.workspace.state.faults:

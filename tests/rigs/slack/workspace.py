@@ -35,6 +35,8 @@ class State:
     """The error that every call with the bot's token is answered with."""
     faults: list[Json] = field(default_factory=list)
     calls: list[Json] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
+    """The methods that were called, answered or not."""
     statuses: dict[str, str] = field(default_factory=dict)
     """By channel:thread."""
     prompts: dict[str, list[Json]] = field(default_factory=dict)
