@@ -99,9 +99,9 @@ class Embedders:
         assert self._choice
         store, before = self._store, self._choice
         embedder = self._cached(await self._learned(*self._wanted))
-        for past, id, _ in await self._retired():
+        for past, id, since in await self._retired():
             if id == embedder.id:  # its index would be taken for the new one
-                await self._forget(past, id)
+                await self._forget(past, id, since)
         field = f"v{int(before.field[1:] or 0) + 1}"
         await create_index(store, embedder.id, embedder.dimensions, field=field)
         done: dict[str, int] = {}
@@ -122,7 +122,7 @@ class Embedders:
         """
         for field, id, since in await self._retired():
             if self._store.now() - since >= GRACE * 1000:
-                await self._forget(field, id)
+                await self._forget(field, id, since)
 
     async def run(self) -> None:
         """Keep to the embedder that the settings want, or that another process has changed to, until cancelled."""
@@ -184,13 +184,15 @@ class Embedders:
         vectors = await embedder.embed([text.decode() for text in texts])
         await self._store.run("FCALL", "stoa_reembed", 1, keys.space(space), id, version, field, pack(vectors))
 
-    async def _clear(self, space: str, old: str, new: str) -> None:
-        """Take the old vectors away; what has no new one, since it came in between, waits for it."""
+    async def _clear(self, space: str, old: str, since: int) -> None:
+        """Take the old vectors away; what has no new one, or may have an outdated one, waits for it."""
+        assert self._choice
+        told = (old, self._choice.field, since)
         ids, _ = await self._changed(space, 0)
         key = self._store.keys.space(space)
         for start in range(0, len(ids), TOGETHER):
             some = ids[start : start + TOGETHER]
-            commands: list[Sequence[Argument]] = [["FCALL", "stoa_forget_vectors", 1, key, id, old, new] for id in some]
+            commands: list[Sequence[Argument]] = [["FCALL", "stoa_forget_vectors", 1, key, id, *told] for id in some]
             await self._store.together(*commands)
 
     async def _keep(self, choice: Choice, before: Choice | None = None) -> None:
@@ -207,12 +209,13 @@ class Embedders:
                 found.append((name.decode().removeprefix(RETIRED), id, int(since)))
         return found
 
-    async def _forget(self, field: str, id: str) -> None:
+    async def _forget(self, field: str, id: str, since: int) -> None:
         """Take away the vectors of a retired embedder and its index."""
         assert self._choice
         store = self._store
         for name in await store.run("SMEMBERS", store.keys.spaces()):
-            await self._clear(name.decode(), field, self._choice.field)
+            await store.run("HSET", store.keys.space(name.decode()), "vf", self._choice.field)  # none come any more
+            await self._clear(name.decode(), field, since)
         if index_name(store, id).encode() in await store.run("FT._LIST"):
             await store.run("FT.DROPINDEX", index_name(store, id))
         await store.run("HDEL", store.keys.embedder(), f"{RETIRED}{field}")

@@ -32,7 +32,7 @@ TOLD = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
 DERIVED = ("kv", "rt", "fs", "rs", "ra", "rp", "b", "v", "pn")
 """Fields that the store makes from the others; the number fields n0, n1 ... are too, and v1, v2 ..."""
 LOGGED = ("op", "id", "ver", "by", "o", "c", "t", "r", "d")
-COUNTED = re.compile(r"seq|numbers|moving|moved|errand|own|[neq]:.*", re.DOTALL)
+COUNTED = re.compile(r"seq|numbers|moving|moved|errand|own|vf|[neq]:.*", re.DOTALL)
 """Fields of a space that are not taken along: what counts its changes and turns, or serves its index."""
 
 ACCOUNTED = re.compile(r"[ul][1-5]")

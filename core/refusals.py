@@ -63,6 +63,11 @@ def translated(error: Exception) -> StoaError:
         case "TOOBIG":
             total, size, largest = rest.split(" ", 2)
             return too_large_metadata(int(total), int(size), largest)
+        case "RETIRED":
+            return StoreUnavailable(
+                "Another embedder is in use by now than the one this process began with, so it can make no vectors. "
+                "Nothing was lost; start it again."
+            )
         case "FENCED":
             return LeaseLost(f"Another worker has taken over the turn of {rest}.")
         case "MISCONF":

@@ -7,7 +7,7 @@ from core.atoms import ATTACHED, OWNER, Atom, Attachment, Change, Principal, Ref
 from core.checks import SPACE, check_content, check_metadata, checked_references
 from core.claims import is_over
 from core.clock import Clock
-from core.embeddings import Embedder
+from core.embeddings import Embedder, field_of
 from core.errors import InvalidInput, NotFound
 from core.extraction import Texts
 from core.filters import Filter, States
@@ -53,7 +53,8 @@ class Spaces:
         space = self.open(name, by)
         await self.store.run("SADD", self.store.keys.spaces(), name)  # where to look comes first, then what is there
         await self.store.run("SADD", self.store.keys.held(space.holder.id), name)
-        await self.store.mutate("stoa_create", name, *space._call("", f"created {name}"), description)
+        field = field_of(self.embedder) if self.embedder else "v"
+        await self.store.mutate("stoa_create", name, *space._call("", f"created {name}"), description, field)
         return space
 
     def open(self, name: str, holder: Principal | Actor = OWNER) -> "Space":

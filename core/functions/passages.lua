@@ -42,6 +42,7 @@ redis.register_function('stoa_embed', function(KEYS, A)
   local k, id, field = keys(KEYS), A[1], A[5]
   local version = redis.call('HGET', k:atom(id), 'ver')
   if not version then return redis.call('SREM', k.unembedded, id) end
+  if retired(k, field) then return redis.error_reply('RETIRED ' .. field) end
   if version ~= A[2] then return 0 end
   k:drop_passages(id)
   redis.call('HSET', k:atom(id), field, A[3])
@@ -68,11 +69,13 @@ redis.register_function('stoa_reembed', function(KEYS, A)
   return 1
 end)
 
--- id old new: the vectors of an embedder that is not used any more go; what has none of the new one waits for it.
+-- id old new since: the vectors of an embedder that is not used any more go; what has none of the new one waits for it, and
+-- what was changed since, perhaps by a process that did not know.
 redis.register_function('stoa_forget_vectors', function(KEYS, A)
   local k, id = keys(KEYS), A[1]
-  if redis.call('EXISTS', k:atom(id)) == 0 then return 0 end
-  local missing = redis.call('HEXISTS', k:atom(id), A[3]) == 0
+  local changed = redis.call('HGET', k:atom(id), 't')
+  if not changed then return 0 end
+  local missing = tonumber(changed) >= tonumber(A[4]) or redis.call('HEXISTS', k:atom(id), A[3]) == 0
   redis.call('HDEL', k:atom(id), A[2])
   for n = 1, tonumber(redis.call('HGET', k:atom(id), 'pn') or '0') do
     missing = missing or redis.call('HEXISTS', passage(k, id, n), A[3]) == 0

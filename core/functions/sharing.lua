@@ -10,6 +10,7 @@ redis.register_function('stoa_create', function(KEYS, A)
   end
   if redis.call('HEXISTS', k.space, 'moving') == 1 then return redis.error_reply('MOVING ' .. k.name) end
   redis.call('HSET', k.space, 'creator', c.who, 'description', A[9], 'outside', c.outside and 1 or 0, 'created', c.now)
+  if A[10] ~= 'v' then redis.call('HSET', k.space, 'vf', A[10]) end
   redis.call('HSET', k.grants, c.who, cmsgpack.pack({{'', GRANT}}))
   return {1, announce(k, c, 'create', '', 0)}
 end)

@@ -184,6 +184,13 @@ local function patched(k, stored, tokens, patch, fields, dropped)
   return next(metadata) and cmsgpack.pack(metadata) or '', table.concat(kept, US)
 end
 
+-- Whether vectors in this field are of an embedder that no process should use any more: `vf` of a space is the oldest field
+-- in use. Later embedders have higher fields, the first one `v`.
+local function retired(k, field)
+  local oldest = redis.call('HGET', k.space, 'vf')
+  return oldest and (tonumber(string.sub(field, 2)) or 0) < (tonumber(string.sub(oldest, 2)) or 0)
+end
+
 -- Versions ---------------------------------------------------------------------------------------------------------
 
 local STORED = {'ver', 'kv', 'm', 'f', 'o', 'cl', 'sp', 'pn'}
@@ -228,7 +235,7 @@ local function revise(k, c, id, was, operation, d)
   if d.content then
     fields[#fields + 1] = 'o'; fields[#fields + 1] = d.origin
     fields[#fields + 1] = 'c'; fields[#fields + 1] = d.content
-    if d.vector ~= '' then fields[#fields + 1] = 'v'; fields[#fields + 1] = d.vector
+    if d.vector ~= '' and not retired(k, 'v') then fields[#fields + 1] = 'v'; fields[#fields + 1] = d.vector
     else redis.call('SADD', k.unembedded, id) end
     if d.most > 0 then bounded(k, id, version, d.most, fields) end
   end
@@ -336,7 +343,7 @@ redis.register_function('stoa_put', function(KEYS, A)
     for _, field in ipairs(reference_state(k, references)) do fields[#fields + 1] = field end
     relink(k, id, {}, references)
   end
-  if vector ~= '' then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector
+  if vector ~= '' and not retired(k, 'v') then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector
   else redis.call('SADD', k.unembedded, id) end
   redis.call('HSET', k:atom(id), unpack(fields))
   redis.call('RPUSH', k:history(id),

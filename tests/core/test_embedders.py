@@ -12,7 +12,7 @@ import pytest
 
 from core.embedders import GRACE
 from core.embeddings import LocalEmbedder
-from core.errors import ModelUnavailable
+from core.errors import ModelUnavailable, StoreUnavailable
 from core.house import House, open_house
 from core.remote_embeddings import RemoteEmbedder
 from core.settings import Settings
@@ -205,17 +205,23 @@ async def test_who_does_not_know_yet_of_a_changed_embedder_goes_on_and_what_it_p
 ) -> None:
     async with fake_embeddings() as fake, open_house(settings, redis_url, clock=clock) as late:
         theirs = await late.spaces.create("notes")
+        cat = await theirs.put("a stray dog went by")
         await theirs.put("a stray cat came by")
         wanted = small(settings, embedder=NAME, embedder_url=fake.url)
         async with open_house(wanted, redis_url, clock=clock) as house:
             await house.embedders.renew()
             await house.embedders.tidy()
             await theirs.put("put late: zebra")
+            changed = await theirs.update(cat.id, comment="late", content="yellow submarine")
             await theirs.put("put late and long. " * 100)
             (found,) = await theirs.search("kitten", limit=1)  # by the old vectors still
             assert found.content == "a stray cat came by"
             clock.move(seconds=GRACE)
             await house.embedders.tidy()
+            (submarine,) = await house.spaces.open("notes").search("yellow submarine", limit=1, by="meaning")
+            assert submarine.id == changed.id
+            assert submarine.score is not None
+            assert submarine.score > 0.99
             found_anew = await house.spaces.open("notes").search("put late")
             assert [atom.content[:12] for atom in found_anew if "late" in atom.content] == [
                 "put late and",
@@ -224,6 +230,15 @@ async def test_who_does_not_know_yet_of_a_changed_embedder_goes_on_and_what_it_p
             assert await house.store.run("HKEYS", house.store.keys.embedder()) == [
                 *(b"name", b"url", b"id", b"field", b"dimensions")
             ]
+            await theirs.put("much later: giraffe")
+            (giraffe,) = await house.spaces.open("notes").search("giraffe", limit=1, by="meaning")
+            assert giraffe.content == "much later: giraffe"
+            await theirs.put("much later and long. " * 100)
+            with pytest.raises(StoreUnavailable, match="start it again"):
+                await theirs.search("kitten")
+            young = await house.spaces.create("young")
+            await late.spaces.open("young").put("young and late")
+            assert [atom.content for atom in await young.search("late", by="meaning")] == ["young and late"]
 
 
 async def test_one_may_change_back_to_an_embedder_whose_vectors_are_still_there(
