@@ -4,6 +4,7 @@ from channels.admission import Seat
 from channels.bindings import Binding
 from conventions.loading import instructions, text
 from core.agents import Agent
+from core.atoms import Principal
 from core.house import House
 from core.permissions import Permission
 
@@ -11,17 +12,30 @@ from core.permissions import Permission
 def seats(house: House) -> Seat:
     """What gives a conversation with others its space and its host.
 
-    The host has that space, in a thread also reads the room's, and is on no bus, so nothing private can be said there
-    that the owner has not shared with it.
+    The host has that space, in a thread also reads the room's, and is on no bus. In a direct message it also has what
+    has been shared with the person, by a grant of theirs, so that it ends when theirs does. Nothing else of the owner's
+    can be read there.
     """
+    there = set[str]()
 
-    async def seat(binding: Binding, room: str) -> None:
-        await house.spaces.create(binding.space, description=text("room" if not binding.person else "guest"))
-        host = await house.agents.seat(
-            Agent(id=f"host-{binding.space}", instructions=instructions("host"), speaks_in=binding.space),
-            spaces={binding.space: Permission.WRITE} | ({room: Permission.READ} if room else {}),
-        )
-        wanted = None if binding.person else {"addressed": True}  # what only happens to be said wakes nobody
-        await house.spaces.open(binding.space, host.principal).subscribe(metadata=wanted)
+    async def seat(binding: Binding, room: str, person: Principal | None) -> None:
+        host = Principal(f"host-{binding.space}")
+        if binding.space not in there:
+            await house.spaces.create(binding.space, description=text("guest" if binding.person else "room"))
+            await house.agents.seat(
+                Agent(id=host.id, instructions=instructions("host"), speaks_in=binding.space),
+                spaces={binding.space: Permission.WRITE} | ({room: Permission.READ} if room else {}),
+            )
+            wanted = None if binding.person else {"addressed": True}  # what only happens to be said wakes nobody
+            await house.spaces.open(binding.space, host).subscribe(metadata=wanted)
+            there.add(binding.space)
+        if person:
+            await pass_on(person, host)
+
+    async def pass_on(person: Principal, host: Principal) -> None:
+        held = await house.spaces.held(host)
+        for name, level in (await house.spaces.held(person)).items():
+            if held.get(name, Permission.NONE) < min(level, Permission.WRITE):
+                await house.spaces.open(name, person).pass_on(host.id, min(level, Permission.WRITE))
 
     return seat

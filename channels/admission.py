@@ -16,9 +16,9 @@ from core.spaces import Spaces
 
 LONGEST_NAME = 30
 
-Seat = Callable[[Binding, str], Awaitable[None]]
-"""Gives a conversation that is not the owner's its space and its agent; the second is the space of the room that a
-thread belongs to, if it belongs to one."""
+Seat = Callable[[Binding, str, Principal | None], Awaitable[None]]
+"""Gives a conversation that is not the owner's its space and its agent, again and again without harm. The second is the
+space of the room that a thread belongs to, if it belongs to one, the last whose direct message it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +94,29 @@ class Admission:
 
     async def _direct(self, message: InboundMessage, person: Person) -> Binding:
         """The binding of somebody's direct message; all of one person's are one space."""
-        space = "chat" if person.principal == OWNER else f"chat-{person.id}"
-        return await self._bind(bound(self._account, message.conversation, space, person.id, message.parent), "")
+        if person.principal == OWNER:
+            return await self._bind(bound(self._account, message.conversation, "chat", person.id, message.parent))
+        binding = bound(self._account, message.conversation, f"chat-{person.id}", person.id, message.parent)
+        await self._seat(binding, "", person.principal)
+        return await self._bind(binding)
 
     async def _room(self, message: InboundMessage, room: Room) -> Binding:
         """The binding of a room or of a thread in it; a thread's agent may read what was said in the room."""
         top = message.parent or message.conversation
         name = _space(self._account, room.name or message.room, top)
         if message.parent:
-            await self._bind(bound(self._account, message.parent, name, ""), "")
+            await self._bind(bound(self._account, message.parent, name, ""))
             thread = f"{name}-{_short(message.conversation)}"
             return await self._bind(bound(self._account, message.conversation, thread, "", message.parent), name)
-        return await self._bind(bound(self._account, message.conversation, name, ""), "")
+        return await self._bind(bound(self._account, message.conversation, name, ""))
 
-    async def _bind(self, binding: Binding, room: str) -> Binding:
+    async def _bind(self, binding: Binding, room: str = "") -> Binding:
         """The binding that is there, or else this one from now on."""
         async with self._binding:
             if known := self.bound.get(binding.conversation):
                 return known
-            if binding.space != "chat":
-                await self._seat(binding, room)
+            if not binding.person:
+                await self._seat(binding, room, None)
             space = self._spaces.open(binding.space)  # what was said in it before is not shown here
             await self._spaces.notifications.advance(binding.subscriber, binding.space, await space.newest())
             await self._bindings.save(binding)

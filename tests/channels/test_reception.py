@@ -41,10 +41,11 @@ class Square:
         bindings = Bindings(self.house.store)
         self.parts = Parts(self.house.spaces, self.people, bindings, enclosures, self.seat, self.home)
 
-    async def seat(self, binding: Binding, room: str) -> None:
+    async def seat(self, binding: Binding, room: str, person: Principal | None) -> None:
         space = await self.house.spaces.create(binding.space)
         await space.share("assistant", "write")
-        self.seated.append((binding.space, room))
+        if (binding.space, room) not in self.seated:
+            self.seated.append((binding.space, room))
 
     async def home(self) -> Home:
         return Home((("Reminders", ("call Ana",)),))
