@@ -105,7 +105,9 @@ class Slack:
     def _client(self, token: str | None) -> AsyncWebClient:
         # Only a refusal for haste is tried again: after a connection that broke, a message may have been taken.
         patient = [AsyncRateLimitErrorRetryHandler(max_retry_count=1)]
-        return AsyncWebClient(token=token, base_url=self._base, session=self._session, retry_handlers=list(patient))
+        return AsyncWebClient(
+            token=token, base_url=self._base, session=self._session, logger=_quiet(), retry_handlers=list(patient)
+        )
 
     async def _introduce(self) -> None:
         """Learn who we are, however long the network takes; raises `Unusable`."""
@@ -171,6 +173,7 @@ class Slack:
 
         app = AsyncApp(
             name="stoa",
+            logger=_quiet(),
             client=self._client(None),
             authorize=authorize,
             signing_secret=self._secret("SIGNING_SECRET") if over_http else "unused",
@@ -365,6 +368,13 @@ class Slack:
     async def home(self, person: str, home: Home) -> None:
         user = person.rpartition(":")[2]
         await self.api.patiently(lambda: self.api.client.views_publish(user_id=user, view=page(home)))
+
+
+def _quiet() -> logging.Logger:
+    """What Slack's libraries write to: they would log whole payloads, and what they do not know of us."""
+    quiet = logging.getLogger(f"{__name__}.libraries")
+    quiet.setLevel(logging.ERROR)
+    return quiet
 
 
 def payload_of(answer: BoltResponse) -> Any:

@@ -85,6 +85,8 @@ REFUSED = {
 """Slack's error -> why this cannot be done, now or later."""
 TROUBLED = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 """What is Slack's own trouble, and passes."""
+MOST_NAMES = 10_000
+"""How many names are remembered."""
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +110,7 @@ class WebAPI:
         self.account = account
         self.client = client
         self._names: dict[str, str] = {}
+        self._asking: dict[str, asyncio.Task[str]] = {}
         self._direct: dict[str, str] = {}
 
     async def ask(self, call: Awaitable[AsyncSlackResponse]) -> dict[str, Any]:
@@ -165,18 +168,26 @@ class WebAPI:
         return "" if channel.startswith("D") else await self._named(channel, self._room)
 
     async def _named(self, id: str, ask: Callable[[str], Awaitable[str]]) -> str:
-        if id not in self._names:
-            try:
-                name = await ask(id)
-            except (Later, OSError) as error:
-                log.info("Slack does not tell how %s is called: %r", id, error)
-                return id
-            except Undeliverable:
-                name = id
-            if len(self._names) > 10_000:
-                self._names.clear()
-            self._names[id] = name
-        return self._names[id]
+        if id in self._names:
+            return self._names[id]
+        if id not in self._asking:
+            self._asking[id] = asyncio.ensure_future(self._learn(id, ask))
+        return await asyncio.shield(self._asking[id])
+
+    async def _learn(self, id: str, ask: Callable[[str], Awaitable[str]]) -> str:
+        try:
+            name = await ask(id)
+        except (Later, OSError) as error:
+            log.info("Slack does not tell how %s is called: %r", id, error)
+            return id
+        except Undeliverable:
+            name = id
+        finally:
+            del self._asking[id]
+        if len(self._names) > MOST_NAMES:
+            self._names.clear()
+        self._names[id] = name
+        return name
 
     async def _person(self, user: str) -> str:
         if user.startswith("B"):
