@@ -1,41 +1,10 @@
 """A new user connects Slack, is known there by a code, and decides by a button who else is talked to."""
 
 import asyncio
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.rigs.slack.rig import Rig, program
-
-
-def environment(home: Path) -> dict[str, str]:
-    known = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-    return known | {"STOA_HOME": str(home)}
-
-
-def stoa(home: Path, *words: str, typed: str = "") -> str:
-    """What `stoa` answers to these words."""
-    command = [sys.executable, "-m", "bots", *words]
-    done = subprocess.run(
-        command, input=typed, capture_output=True, text=True, check=False, env=environment(home), timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@contextmanager
-def serving(home: Path) -> Iterator[None]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bots", "serve"], env=environment(home), stdout=subprocess.DEVNULL
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
+from tests.stories.workspace import serving, set_up, stoa
 
 
 async def heard(rig: Rig, conversation: str, count: int) -> str:
@@ -50,9 +19,7 @@ async def heard(rig: Rig, conversation: str, count: int) -> str:
 async def test_from_setup_to_a_stranger_who_is_let_in_by_a_button(tmp_path: Path) -> None:
     with program() as facts:
         async with Rig(facts) as rig:
-            tokens = f"{rig.bot_token}\n{rig.app_token}\n"
-            said = await asyncio.to_thread(stoa, tmp_path, "setup", "--option", f"api_url={rig.api_url}", typed=tokens)
-            code = next(word for word in said.split() if len(word) == 9 and word[4] == "-" and word.isupper())
+            code = await asyncio.to_thread(set_up, tmp_path, rig)
             with serving(tmp_path):
                 await rig.connected()
                 olga, bob = await rig.dm("alice"), await rig.dm("bob")
