@@ -163,6 +163,29 @@ async def test_what_is_old_when_it_is_shown_says_so(hall: Hall) -> None:
     assert text.endswith("\nReminder: it is time.")
 
 
+async def test_many_old_answers_are_summed_up_in_one_message_and_new_ones_are_shown_as_ever(hall: Hall) -> None:
+    for number in range(8):
+        await hall.answer(f"Reminder: number {number} is due.")
+    hall.clock.move(hours=2)
+    await hall.answer("And now?")
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(hall.bridge().serve())
+        summary, now = await hall.channel.heard(2)
+        serving.cancel()
+    assert summary.startswith("While nothing could be shown here I said 8 things.")
+    assert all(f"number {number} is due" in summary for number in range(8))
+    assert now == "And now?"
+
+
+async def test_a_platform_that_is_away_is_waited_for_however_long(hall: Hall) -> None:
+    hall.channel.refusals.extend([ConnectionError("no route")] * 2)
+    await hall.answer("one")
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(hall.bridge().serve())
+        assert await hall.channel.heard(1) == ["one"]
+        serving.cancel()
+
+
 async def test_a_delivery_that_fails_is_tried_again(hall: Hall) -> None:
     hall.channel.refusals.extend([OSError("busy"), RuntimeError("broken")])
     await hall.answer("one")

@@ -360,3 +360,24 @@ async def test_a_room_that_is_lost_is_told_to_the_owner_and_the_others_go_on(squ
         (told,) = await square.channel.heard(1, "dm")
     assert "#home" in told
     assert "they removed me" in told
+
+
+async def test_when_asked_to_end_what_is_taken_is_finished_and_nothing_more_is_taken(square: Square) -> None:
+    lease = Lease(square.house.store, "square", seconds=2)
+    async with square.open():
+        await square.link_owner()
+    async with asyncio.timeout(20), lease.held():
+        reception = Reception(square.parts, square.channel, lease)
+        serving = asyncio.create_task(reception.serve())
+        await square.channel.say("before", sender="me", conversation="dm")
+        (asked,) = await square.said("chat", 1)
+        await square.answer("Answered.", to=asked)
+        await reception.drain(10)
+        assert [message.text for message in square.channel.sent] == ["Answered."]
+        await square.channel.say("after", sender="me", conversation="dm")
+        await asyncio.sleep(0)
+        serving.cancel()
+        await asyncio.wait([serving])
+    assert [atom.content for atom in await square.said("chat", 1)] == ["before"]
+    async with square.open():  # the platform tells it to the next who listens
+        assert [atom.content for atom in await square.said("chat", 2)] == ["before", "after"]
