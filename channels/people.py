@@ -62,6 +62,8 @@ class People(Strangers):
         if person and person.status == "blocked":
             return None
         if not await self._pairing.may_try(key, account, message.id):
+            hour = f"{self._spaces.clock.now():%Y-%m-%d %H}"
+            await self._audit.note("refusal", key, "too many wrong codes", operation=f"locked {key} {hour}")
             return None if person else LOCKED
         if person and person.id == OWNER.id and (knock := await self._waiting_by(code)):
             await self._pairing.forgive(key, account, message.id)
@@ -81,6 +83,7 @@ class People(Strangers):
                 f"This account is {person.name}'s already, so it stays theirs. `stoa people forget {key}` unlinks it; "
                 "then ask for a new code."
             )
+        await self._audit.note("link", linked.principal.id, f"linked {key}", operation=f"linked {key} {ticket.digest}")
         await self._pairing.forgive(key, account, message.id)
         await self._welcome(key)
         return LINKED.format(name="my owner" if linked.id == OWNER.id else linked.name)
@@ -122,13 +125,16 @@ class People(Strangers):
             person.id, lambda one: one.model_copy(update={"status": "blocked", "groups": ()})
         )
         await self._take_back(person)
+        await self._audit.note("block", person.principal.id, "blocked, and all it held taken back")
         return blocked_person
 
     async def forget(self, who: str) -> Person:
         """Forget a person, with all they hold and all their accounts; or unlink one account. Raises `NotFound`, and
         `InvalidInput` for the owner."""
         if "/" in who:
-            return await self.persons.unlink(who)
+            person = await self.persons.unlink(who)
+            await self._audit.note("unlink", person.principal.id, f"unlinked {who}")
+            return person
         person = await self.get(who)
         if person.id == OWNER.id:
             raise InvalidInput(
@@ -137,6 +143,7 @@ class People(Strangers):
             )
         await self._take_back(person)
         await self.persons.remove(person.id)
+        await self._audit.note("forget", person.principal.id, "forgotten, and all it held taken back")
         return person
 
     async def prefer(self, who: str, account: str) -> Person:

@@ -15,6 +15,7 @@ from channels.wording import ALLOW, BLOCK, CHOICES, question, told
 from core.approvals import NO, Approvals
 from core.approvals import SPACE as APPROVALS
 from core.atoms import OWNER, Atom, Value, id_from
+from core.audit import Audit
 from core.errors import Conflict, InvalidInput, NotFound
 from core.requests import plain
 from core.spaces import Actor, Spaces
@@ -42,6 +43,7 @@ class Strangers:
     def __init__(self, spaces: Spaces, approvals: Approvals) -> None:
         self._spaces = spaces
         self._approvals = approvals
+        self._audit = Audit(spaces)
         self.persons = Persons(spaces.store)
         self.rooms = Rooms(spaces.store)
         self.knocks = Knocks(spaces.store)
@@ -165,21 +167,23 @@ class Strangers:
 
     async def _admit(self, knock: Knock) -> Knock:
         """Let a knock in: its room, or its sender as a person of their own unless they are somebody already."""
+        key = key_of(knock.account, knock.sender)
         if knock.kind == "room":
             await self._decide_room(knock, "allowed")
-        elif await self.find(knock.account, knock.sender) is None:
-            await self.persons.add(knock.name or knock.sender, [key_of(knock.account, knock.sender)])
+            who = what = key_of(knock.account, knock.conversation)
+        else:
+            known = await self.persons.find(key) or await self.persons.add(knock.name or knock.sender, [key])
+            who, what = known.principal.id, key
+        await self._audit.note("admission", who, f"let in on {what}", operation=f"admitted {_operation(knock)}")
         return await self.knocks.admit(knock)
 
     async def _shut_out(self, knock: Knock) -> Person | Room:
+        key = key_of(knock.account, knock.conversation if knock.kind == "room" else knock.sender)
+        await self._audit.note("block", key, f"blocked on {key}", operation=f"blocked {_operation(knock)}")
         if knock.kind == "room":
             return await self._decide_room(knock, "blocked")
-        known = await self.find(knock.account, knock.sender)
-        if known:
-            return known
-        return await self.persons.add(
-            knock.name or knock.sender, [key_of(knock.account, knock.sender)], status="blocked"
-        )
+        name = knock.name or knock.sender
+        return await self.persons.find(key) or await self.persons.add(name, [key], status="blocked")
 
     async def _decide_room(self, knock: Knock, status: Literal["allowed", "blocked"]) -> Room:
         known = await self.rooms.find(knock.account, knock.conversation)

@@ -282,3 +282,26 @@ async def test_leaving_a_group_keeps_what_was_shared_with_the_person_alone(house
     assert await house.spaces.held(ana) == {"recipes": Permission.READ}
     with pytest.raises(NotFound, match="ana is not in 'family'"):
         await people.groups.leave("family", "ana")
+
+
+async def test_who_was_let_in_linked_blocked_and_forgotten_is_in_the_audit(house: House) -> None:
+    people = people_of(house)
+    await linked_owner(people)
+    await people.knock(ACCOUNT, written())
+    await decide(house, "allow")
+    await up_to_now(house, people)
+    await people.block("ana")
+    await people.forget("slack/T1:U7")
+    await people.forget("ana")
+    notes = [
+        await house.spaces.open("audit").get(change.atom)
+        for change in await house.spaces.open("audit").changes()
+        if change.operation == "put"
+    ]
+    assert [(note.metadata["kind"], note.metadata["who"]) for note in notes] == [
+        ("link", "owner"),
+        ("admission", "person:ana"),
+        ("block", "person:ana"),
+        ("unlink", "person:ana"),
+        ("forget", "person:ana"),
+    ]

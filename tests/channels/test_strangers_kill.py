@@ -88,6 +88,22 @@ async def test_letting_in_that_dies_at_any_step_is_done_when_it_is_said_again(ho
     assert await house.approvals.waiting() == []
 
 
+@pytest.mark.parametrize("commands", range(0, 26, 2))
+async def test_linking_that_dies_at_any_step_is_done_when_the_message_comes_again(house: House, commands: int) -> None:
+    people = people_of(house)
+    await people.knock(ACCOUNT, written("before", "T1:U1", id="m0"))
+    message = written(await people.link_code(), "T1:U1", id="m1", name="Olga")
+    try:
+        await mortal(house, commands).redeem(ACCOUNT, message)
+    except Died:
+        assert "linked now" in str(await people.redeem(ACCOUNT, message))
+    assert (await people.get("owner")).accounts == ("slack/T1:U1",)
+    assert [person.id for person in await people.all()] == ["owner"]
+    (admitted,) = await up_to_now(house, people)
+    assert [message.text for message in admitted.messages] == ["before"]
+    assert await house.approvals.waiting() == []
+
+
 async def test_a_reader_that_is_killed_before_it_has_played_loses_nothing(
     house: House, settings: Settings, redis_url: str
 ) -> None:
