@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -47,6 +47,8 @@ PROMPTS = 4
 PATIENCE = aiohttp.ClientTimeout(total=30)
 """How long a call may take."""
 THINKING = "is thinking…"
+TAKEN = "I answer in our direct messages."
+NOT_TAKEN = "I could not take that; please try again in a moment."
 
 log = logging.getLogger(__name__)
 
@@ -195,10 +197,13 @@ class Slack:
             case "app_home_opened" if event.get("tab") == "messages":
                 await self._suggest(event["channel"], "")
         offered = self._intake.offer(name_of(body), self.reader.read(body))
-        if "command" not in body:
+        if "command" in body:
+            return BoltResponse(status=200, body=await self._commanded(body, offered))
+        try:
             await offered
-            return BoltResponse(status=200, body="")
-        return BoltResponse(status=200, body=await self._commanded(body, offered))
+        except (OSError, Unusable):  # not acknowledged, so Slack tells it again
+            return BoltResponse(status=503, body="")
+        return BoltResponse(status=200, body="")
 
     async def _check(self) -> None:
         """Ask whether we are still let in; that we were not may be old news, told again."""
@@ -209,19 +214,16 @@ class Slack:
         except (OSError, Later, Refused) as error:
             log.info("%s cannot ask whether its token is good: %s", self.name, error)
 
-    async def _commanded(self, body: Payload, offered: Awaitable[None]) -> Any:
-        """What only the person sees who typed a slash command."""
-        try:
-            async with asyncio.timeout(COMMAND):
-                await offered
-        except TimeoutError:
-            return {
-                "response_type": "ephemeral",
-                "text": "I am slow just now; you get your answer in our direct messages.",
-            }
-        if body.get("channel_name") == "directmessage" and body.get("channel_id") == self.api.known(body["user_id"]):
+    async def _commanded(self, body: Payload, offered: Coroutine[Any, Any, None]) -> Any:
+        """What only the person sees who typed a slash command; Slack does not tell one again."""
+        taking = asyncio.ensure_future(offered)
+        await asyncio.wait([taking], timeout=COMMAND)
+        if taking.done() and taking.exception():
+            log.warning("%s could not take a command: %r", self.name, taking.exception())
+            return {"response_type": "ephemeral", "text": NOT_TAKEN}
+        if taking.done() and body.get("channel_id") == self.api.known(body["user_id"]):
             return ""
-        return {"response_type": "ephemeral", "text": "I answer in our direct messages."}
+        return {"response_type": "ephemeral", "text": TAKEN}
 
     def _over_socket(self, app: AsyncApp) -> Any:
         async def dispatch(payload: Payload, headers: dict[str, str]) -> tuple[bool, Any]:

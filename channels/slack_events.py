@@ -1,12 +1,13 @@
 """What Slack tells, made messages: its events, presses of buttons and slash commands."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from channels.contract import File, InboundMessage
+from channels.contract import File, InboundMessage, Undeliverable
 from channels.slack_api import WebAPI
 from channels.slack_text import emoji, mentions, people, quoted, readable, rooms
 
@@ -22,6 +23,8 @@ LOST = {
     "member_left_channel": "I was removed from the room",
 }
 Payload = Mapping[str, Any]
+
+log = logging.getLogger(__name__)
 
 
 def place(conversation: str) -> tuple[str, str]:
@@ -159,12 +162,21 @@ class Reader:
         found = []
         for one in shown.get("files") or ():
             if one.get("file_access") == "check_file_info":
-                one = (await self._api.ask(self._api.client.files_info(file=one["id"])))["file"]
+                one = await self._looked_up(one["id"])
             if url := one.get("url_private"):
                 kind = one.get("mimetype") or "application/octet-stream"
                 name = one.get("name") or one.get("title") or one["id"]
                 found.append(File(str(name), str(kind), int(one.get("size") or 0), str(url)))
         return tuple(found)
+
+    async def _looked_up(self, file: str) -> Payload:
+        """A file that the event does not describe, such as one of another organisation's; nothing where it is gone."""
+        try:
+            found = await self._api.patiently(lambda: self._api.client.files_info(file=file))
+        except Undeliverable as error:
+            log.info("a file cannot be looked up: %s", error)
+            return {}
+        return dict(found["file"])
 
     async def _reaction(self, event: Payload) -> InboundMessage | None:
         item = event.get("item") or {}

@@ -6,7 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 
-from channels.contract import InboundMessage, Undeliverable
+from channels.contract import InboundMessage, Undeliverable, Unusable
 
 REMEMBERED = 5_000
 """How many names of taken messages are known, so that what is told again is not offered again."""
@@ -34,7 +34,8 @@ class Intake:
     async def offer(self, name: str, reading: Coroutine[None, None, InboundMessage | None]) -> None:
         """Offer what `reading` makes of something told, and return when it is taken.
 
-        What has the same name as something that was taken, or waits, is that.
+        What has the same name as something that was taken, or waits, is that. Raises what `reading` raises for want of
+        a network, or of an account that can be used.
         """
         if name in self._taken:
             reading.close()
@@ -74,7 +75,14 @@ class Intake:
                 self._changed.clear()
                 await self._changed.wait()
             offer = self._waiting[0]
-            if message := await self._read(offer):
+            try:
+                message = await self._read(offer)
+            except (OSError, Unusable) as error:
+                self._refuse(offer, error)
+                if isinstance(error, Unusable):
+                    raise
+                continue
+            if message:
                 yield message
             self._take(offer)
 
@@ -86,6 +94,13 @@ class Intake:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             log.warning("Slack told something that is not as Slack tells it: %r", error)
         return None
+
+    def _refuse(self, offer: _Offer, error: Exception) -> None:
+        """What could not be read now is not taken: whoever offered it learns why."""
+        self._waiting.remove(offer)
+        del self._open[offer.name]
+        if not offer.taken.done():
+            offer.taken.set_exception(error)
 
     def _take(self, offer: _Offer) -> None:
         self._waiting.remove(offer)

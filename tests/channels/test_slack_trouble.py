@@ -305,3 +305,22 @@ async def test_a_call_that_hangs_keeps_no_other_from_being_made(rig: Rig) -> Non
         assert not slow.done()
         await slow
         assert await rig.texts(dm) == ["slow"]
+
+
+async def test_what_cannot_be_read_for_now_is_not_taken_and_told_again(rig: Rig) -> None:
+    room = await rig.room("garden")
+    async with listening(rig) as (_, heard):
+        await rig.fault("conversations.open", "internal_error")
+        answer = await rig.slash("alice", room, "hello")
+        assert answer
+        assert "try again" in answer["text"]
+        await rig.slash("alice", room, "hello again")
+        assert (await heard.next()).text == "hello again"
+        await rig.fault("files.info", "internal_error")
+        await rig.settle(patience=0.2)
+        file = {"id": "F1", "file_access": "check_file_info"}
+        dm, who = await rig.dm("alice"), rig.users["alice"]
+        await rig.event(type="message", subtype="file_share", channel=dm, ts="1.1", user=who, text="see", files=[file])
+        await rig.say("alice", dm, "and this")
+        await heard.next(3)
+    assert {message.text for message in heard.messages} == {"hello again", "see", "and this"}
