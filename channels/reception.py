@@ -198,11 +198,16 @@ class Reception:
     async def _show_home(self, message: InboundMessage, speaker: Speaker) -> None:
         """Show a person their page; what the house holds is for the owner's eyes only."""
         if isinstance(self.channel, ShowsHome):
-            page = await self._parts.home() if speaker.principal == OWNER else Home()
+            page = self._written(await self._parts.home()) if speaker.principal == OWNER else Home()
             try:
                 await self.channel.home(message.sender, page)
             except (Undeliverable, OSError) as error:
                 log.info("%s did not show a page: %s", self.channel.name, error)
+
+    def _written(self, page: Home) -> Home:
+        """The page with its questions as the channel's dialect writes them."""
+        write = self.channel.dialect.messages
+        return replace(page, questions=tuple(replace(one, text="\n\n".join(write(one.text))) for one in page.questions))
 
     async def _lose(self, message: InboundMessage) -> None:
         """Nobody can be reached in a conversation any more: the owner is told, the others go on."""

@@ -13,7 +13,9 @@ import typer
 
 from bots.commands.opening import redis
 from bots.instance import running
+from channels.accounts import Accounts
 from core.errors import StoaError, StoreUnavailable
+from core.house import open_house
 from core.llm import Message, whole
 from core.models import named, names
 from core.redis_server import check_search, repair
@@ -44,7 +46,16 @@ async def examine() -> bool:
     except StoaError as error:
         typer.echo(Finding("settings", "cannot be read", str(error)))
         return False
-    looks: list[Callable[[Settings], Awaitable[Finding]]] = [_python, _data, _disk, _redis, _model, _zone, _state]
+    looks: list[Callable[[Settings], Awaitable[Finding]]] = [
+        _python,
+        _data,
+        _disk,
+        _redis,
+        _model,
+        _accounts,
+        _zone,
+        _state,
+    ]
     well = True
     for look in looks:
         finding = await look(settings)
@@ -95,6 +106,18 @@ async def _redis(settings: Settings) -> Finding:
     except StoreUnavailable as error:
         return Finding("redis", "does not work", str(error))
     return Finding("redis", f"{version} with search, {'embedded' if server else 'from REDIS_URL'}")
+
+
+async def _accounts(settings: Settings) -> Finding:
+    """Which accounts there are, and whether any process serves them at this moment."""
+    try:
+        async with redis(settings) as (url, _), open_house(settings, url) as house:
+            names = [account.id for account in await Accounts(house.store).all()]
+            served = await house.store.together(*(["EXISTS", house.store.keys.holder(name)] for name in names))
+    except StoreUnavailable:
+        return Finding("accounts", "not known as long as Redis does not work")
+    found = ", ".join(f"{name} ({'' if here else 'not '}served)" for name, here in zip(names, served, strict=True))
+    return Finding("accounts", found or "none; `stoa setup` connects Slack")
 
 
 async def _model(settings: Settings) -> Finding:
