@@ -85,6 +85,8 @@ REFUSED = {
 """Slack's error -> why this cannot be done, now or later."""
 TROUBLED = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 """What is Slack's own trouble, and passes."""
+PATIENCE = 2.0
+"""Seconds that a message waits for the names in it."""
 MOST_NAMES = 10_000
 """How many names are remembered."""
 
@@ -172,7 +174,11 @@ class WebAPI:
             return self._names[id]
         if id not in self._asking:
             self._asking[id] = asyncio.ensure_future(self._learn(id, ask))
-        return await asyncio.shield(self._asking[id])
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await asyncio.shield(self._asking[id])
+        except TimeoutError:  # what was written counts more than how its writer is called
+            return id
 
     async def _learn(self, id: str, ask: Callable[[str], Awaitable[str]]) -> str:
         try:

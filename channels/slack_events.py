@@ -60,6 +60,9 @@ class Reader:
             return await self._command(payload)
         if payload.get("type") == "block_actions":
             return await self._press(payload)
+        if self._for_others(payload):
+            log.warning("Slack tells of another workspace; each needs an app of its own (docs/slack.md)")
+            return None
         event = payload.get("event") or {}
         match event.get("type"):
             case "message":
@@ -75,6 +78,11 @@ class Reader:
             case "channel_rename" | "group_rename":
                 self._api.forget(event["channel"]["id"])
         return None
+
+    def _for_others(self, payload: Payload) -> bool:
+        """Whether an app that is installed in several workspaces hears of another one."""
+        teams = {one.get("team_id") for one in payload.get("authorizations") or ()} - {None}
+        return bool(teams) and self._team not in teams
 
     def _sender(self, user: str) -> str:
         return f"{self._team}:{user}"

@@ -30,7 +30,9 @@ STEADY = 5.0
 PATIENCE = 10.0
 """Seconds until an attempt to connect is given up."""
 LARGEST = 16_000_000
-"""The largest payload that is read, in bytes."""
+"""The largest payload that is read from a socket, in bytes."""
+LARGEST_REQUEST = 4_000_000
+"""The same of a request, which anybody may send."""
 WINDOW = 1_000
 """How many signatures are remembered; each is good once, and Slack's are good for five minutes."""
 
@@ -136,7 +138,7 @@ class Listener:
 
     async def run(self) -> None:
         """Serve; raises `Unusable` when the port cannot be had."""
-        application = web.Application(client_max_size=LARGEST)
+        application = web.Application(client_max_size=LARGEST_REQUEST)
         application.add_routes([web.post("/slack/events", self._post)])
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()

@@ -52,6 +52,9 @@ ALIASES = {"thumbsup": "+1", "thumbsdown": "-1", "hourglass": "hourglass_flowing
 _NAMES = {emoji.replace("\ufe0f", ""): name for name, emoji in EMOJI.items()}
 _SKIN = re.compile("::skin-tone-[2-6]$")
 _TONES = re.compile("[\U0001f3fb-\U0001f3ff\ufe0f]")
+_SHORT = re.compile(r"(?<!\w):([a-z+-][a-z0-9_+-]*|-1|\+1)(?:::skin-tone-[2-6])?:(?!\w)")
+"""An emoji as Slack writes it into a message; not the middle of a time."""
+_CODE = re.compile(r"(```[\s\S]*?```|`[^`\n]*`)")
 
 _MARK = re.compile(r"<([^<>\n]*)>")
 _PERSON = re.compile(r"<@([UWB][A-Z0-9]+)(?:\|[^<>]*)?>")
@@ -92,7 +95,14 @@ def readable(text: str, names: Mapping[str, str], me: str) -> str:
     called = re.compile(rf"\s*(?:<@{re.escape(me)}(?:\|[^<>]*)?>[\s:,]*)+")
     if found := called.match(text):
         text = text[found.end() :]
-    return _unescaped(_MARK.sub(lambda mark: _read(mark[1], names), text))
+    parts = _CODE.split(text)
+    shown = (part if number % 2 else _SHORT.sub(_emoji, part) for number, part in enumerate(parts))
+    return _unescaped(_MARK.sub(lambda mark: _read(mark[1], names), "".join(shown)))
+
+
+def _emoji(found: re.Match[str]) -> str:
+    shown = emoji(found[1])
+    return found[0] if shown.startswith(":") else shown
 
 
 def _unescaped(text: str) -> str:

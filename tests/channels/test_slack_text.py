@@ -23,6 +23,8 @@ NAMES = {"U1": "Ana", "C1": "home"}
         ("<https://evil.org|https://bank.org>", "https://bank.org (https://evil.org)"),
         ("<mailto:a@b.org|a@b.org> <tel:123|call>", "a@b.org call (tel:123)"),
         ("a &lt;b&gt; &amp;lt;", "a <b> &lt;"),
+        (":tada: :+1::skin-tone-3: :party_parrot: :-1:", "🎉 👍 :party_parrot: 👎"),
+        (":one::two: at 12:one:30 `:tada:`", "1️⃣2️⃣ at 12:one:30 `:tada:`"),
         ("", ""),
         ("<@U0>", ""),
     ],

@@ -324,3 +324,21 @@ async def test_what_cannot_be_read_for_now_is_not_taken_and_told_again(rig: Rig)
         await rig.say("alice", dm, "and this")
         await heard.next(3)
     assert {message.text for message in heard.messages} == {"hello again", "see", "and this"}
+
+
+async def test_a_name_that_takes_long_does_not_hold_a_message_up(rig: Rig) -> None:
+    await rig.fault("users.info", "none", hang=10)
+    async with listening(rig) as (_, heard):
+        await rig.say("alice", await rig.dm("alice"), "hello")
+        began = time.monotonic()
+        assert (await heard.next()).name == rig.users["alice"]
+        assert time.monotonic() - began < 4
+
+
+async def test_what_happens_in_another_workspace_is_nothing_to_us(rig: Rig) -> None:
+    async with listening(rig) as (slack, heard):
+        said = {"type": "message", "channel": "D9", "user": "U9", "text": "hello", "ts": "1.1"}
+        other = {"type": "event_callback", "event_id": "Ev9", "authorizations": [{"team_id": "T9"}], "event": said}
+        assert await slack.reader.read(other) is None
+        await rig.say("alice", await rig.dm("alice"), "hi")
+        assert (await heard.next()).text == "hi"

@@ -65,7 +65,9 @@ class StandIn:
                     "parent_user_id", self.workspace.messages[event["channel"]].get(thread, {}).get("user")
                 )
         self.workspace.take(event)
-        await self.tell({"api_app_id": APP, "token": "x", "authorizations": [], **payload})
+        installed = {"team_id": TEAM, "user_id": BOT, "is_bot": True, "enterprise_id": None}
+        payload |= {"api_app_id": APP, "token": "x", "authorizations": [installed]}
+        await self.tell(payload)
         mentioned = f"<@{BOT}>" in event.get("text", "") and event.get("user") != BOT
         if event["type"] == "message" and not event.get("subtype") and mentioned and event["channel_type"] != "im":
             again = {**payload, "event_id": payload["event_id"] + "M", "event": {**event, "type": "app_mention"}}
