@@ -4,6 +4,8 @@ import asyncio
 import json
 from pathlib import Path
 
+from tests.core.fake_openai import Answer, fake_openai
+from tests.rigs.slack.workspace import Json
 from tests.stories.workspace import Direct, owned, stoa
 
 
@@ -94,3 +96,36 @@ async def test_a_slash_command_is_answered_in_the_direct_message(tmp_path: Path)
         said = await rig.slash("alice", rig.rooms["general"], "add buy bread to my tasks")
         assert said
         await alice.reads("Added to your tasks: buy bread.")
+
+
+async def test_a_slow_answer_is_seen_growing_and_is_one_message_in_the_end(tmp_path: Path) -> None:
+    async with (
+        fake_openai(Answer(("Once upon a time",), hangs=True)) as model,
+        owned(tmp_path, STOA_MODEL="openai/fake", STOA_MODEL_URL=model.url, OPENAI_API_KEY="sk-test-of-growing") as (
+            rig,
+            alice,
+        ),
+    ):
+        thread = await rig.say("alice", rig.rooms["home"], f"{rig.mention} tell us a story")
+        await alice.says("tell me a story")
+        begun = await alice.reads("Once upon a time")
+
+        async def streamed() -> list[Json]:
+            return await rig.calls("chat.startStream")
+
+        (stream,) = await rig.until(streamed, 60)
+        assert stream["arguments"]["thread_ts"] == thread
+        model.over.set()
+
+        async def stopped() -> list[Json]:
+            return await rig.calls("chat.stopStream")
+
+        await rig.until(stopped, 60)
+
+        async def edited() -> list[Json]:
+            return [call for call in await rig.calls("chat.update") if call["arguments"]["ts"] == begun["ts"]]
+
+        await rig.until(edited, 60)
+        assert await rig.texts(rig.rooms["home"], thread) == ["Once upon a time"]
+        stories = [text for text in await rig.texts(alice.conversation) if "Once" in text]
+        assert stories == ["Once upon a time"]

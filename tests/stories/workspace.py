@@ -38,11 +38,10 @@ def set_up(home: Path, rig: Rig) -> str:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """`stoa serve`, asked to end after the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bots", "serve"], env=environment(home), stdout=subprocess.DEVNULL
-    )
+def serving(home: Path, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """`stoa serve` with these variables, asked to end after the block."""
+    command = [sys.executable, "-m", "bots", "serve"]
+    process = subprocess.Popen(command, env=environment(home) | settings, stdout=subprocess.DEVNULL)
     try:
         yield process
     finally:
@@ -73,12 +72,12 @@ class Direct:
 
 
 @asynccontextmanager
-async def owned(home: Path) -> AsyncIterator[tuple[Rig, Direct]]:
-    """A workspace in which Stoa is served and knows Alice as its owner."""
+async def owned(home: Path, **settings: str) -> AsyncIterator[tuple[Rig, Direct]]:
+    """A workspace in which Stoa is served, with these variables, and knows Alice as its owner."""
     with program() as facts:
         async with Rig(facts) as rig:
             code = await asyncio.to_thread(set_up, home, rig)
-            with serving(home):
+            with serving(home, **settings):
                 await rig.connected()
                 alice = Direct(rig, "alice", await rig.dm("alice"))
                 await alice.says(code)
