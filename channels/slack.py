@@ -44,6 +44,9 @@ PAGE, PAGES = 200, 10
 COMMAND = 2.5
 """Seconds in which a slash command has to be acknowledged."""
 PROMPTS = 4
+"""How many suggestions Slack shows."""
+SUGGESTED = ("What can you do?", "Show my reminders", "What is on my task list?")
+"""What a person may begin with, unless the account says otherwise."""
 PATIENCE = aiohttp.ClientTimeout(total=30)
 """How long a call may take."""
 THINKING = "is thinking…"
@@ -71,6 +74,7 @@ class Slack:
         """What the owner should know of an account that works, but not all of it."""
         self._account = account
         self._secrets = secrets
+        self._mode = account.options.get("mode", "socket")
         self._base = account.options.get("api_url", BASE)
         self._intake = Intake()
         self._thinking: set[str] = set()
@@ -152,14 +156,15 @@ class Slack:
 
     async def _connected(self) -> None:
         try:
-            app = self._app()
-            if self._account.options.get("mode", "socket") == "http":
-                listen, secret = self._account.options.get("listen", ""), self._secret("SIGNING_SECRET")
-                await Listener(listen, secret, self._over_http(app)).run()
-            else:
-                await Socket(
-                    self.api, self._session, self._secret("APP_TOKEN"), self._over_socket(app), self._back
-                ).run()
+            match self._mode:
+                case "socket":
+                    token, dispatch = self._secret("APP_TOKEN"), self._over_socket(self._app("unused"))
+                    await Socket(self.api, self._session, token, dispatch, self._back).run()
+                case "http":
+                    listen, secret = self._account.options.get("listen", ""), self._secret("SIGNING_SECRET")
+                    await Listener(listen, secret, self._over_http(self._app(secret))).run()
+                case other:
+                    raise Unusable(f"The option `mode` of {self.name} is {other!r}; it has to be socket or http.")
         except Exception as error:  # noqa: BLE001 - whoever listens is told, and opens the channel again
             self._intake.fail(error)
 
@@ -167,9 +172,7 @@ class Slack:
         if seconds >= self.absence:
             self._intake.add(InboundMessage("", "", "", f"back:{time.time()}", kind="back"))
 
-    def _app(self) -> AsyncApp:
-        over_http = self._account.options.get("mode", "socket") == "http"
-
+    def _app(self, secret: str) -> AsyncApp:
         async def authorize() -> AuthorizeResult:
             return AuthorizeResult(enterprise_id=None, team_id=self._team, bot_user_id=self._user)
 
@@ -178,7 +181,7 @@ class Slack:
             logger=_quiet(),
             client=self._client(None),
             authorize=authorize,
-            signing_secret=self._secret("SIGNING_SECRET") if over_http else "unused",
+            signing_secret=secret,
             ssl_check_enabled=False,  # it would answer unsigned requests
             ignoring_self_events_enabled=False,
         )
@@ -348,11 +351,11 @@ class Slack:
         await self._decorate(status(channel_id=channel, thread_ts=thread, status=THINKING if thinking else ""))
 
     async def _suggest(self, channel: str, thread: str) -> None:
-        if prompts := [{"title": prompt[:75], "message": prompt} for prompt in self._account.prompts[:PROMPTS]]:
-            # Where a thread is given in the newer agent view, the call fails without a word.
-            asked: dict[str, Any] = {"channel_id": channel, "prompts": prompts}
-            asked |= {"thread_ts": thread} if thread else {}
-            await self._decorate(self.api.client.api_call("assistant.threads.setSuggestedPrompts", json=asked))
+        """Suggest what to begin with. In the newer agent view no thread may be named, or the call fails silently."""
+        suggested = (self._account.prompts or SUGGESTED)[:PROMPTS]
+        prompts = [{"title": prompt[:75], "message": prompt} for prompt in suggested]
+        asked = {"channel_id": channel, "prompts": prompts} | ({"thread_ts": thread} if thread else {})
+        await self._decorate(self.api.client.api_call("assistant.threads.setSuggestedPrompts", json=asked))
 
     async def _decorate(self, call: Awaitable[AsyncSlackResponse]) -> None:
         """Do what nobody would miss, and let it fail."""

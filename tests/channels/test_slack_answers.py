@@ -276,3 +276,11 @@ def test_the_manifest_asks_for_exactly_what_is_used() -> None:
     manifest = (Path(__file__).parents[2] / "deploy" / "slack-app.yaml").read_text("utf-8")
     _, _, scopes = manifest.partition("    bot:\n")
     assert re.findall(r"- (\S+)", scopes.partition("settings:")[0]) == sorted(SCOPES)
+
+
+async def test_without_prompts_of_the_account_there_are_some_to_begin_with(rig: Rig) -> None:
+    async with listening(rig):
+        await rig.open_home("alice", "messages")
+        await rig.until(lambda: rig.calls("assistant.threads.setSuggestedPrompts"))
+        (prompts,) = (await rig.look())["prompts"].values()
+    assert "What can you do?" in [prompt["title"] for prompt in prompts]

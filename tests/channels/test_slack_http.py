@@ -177,6 +177,12 @@ async def test_a_port_that_is_taken_and_one_that_is_none_are_told(rig: Rig) -> N
                 assert isinstance(heard.failure, Unusable)
 
 
+async def test_a_mode_that_there_is_not_is_told(rig: Rig) -> None:
+    async with Slack(rig.account(mode="htpp"), rig.secrets()) as slack, hearing(slack) as heard:
+        await heard.until(lambda: heard.failure is not None)
+    assert "socket or http" in str(heard.failure)
+
+
 async def test_a_ticket_opens_one_socket(rig: Rig) -> None:
     async with aiohttp.ClientSession() as http:
         bearer = {"Authorization": f"Bearer {rig.app_token}"}
