@@ -5,6 +5,7 @@ import contextlib
 import logging
 import logging.handlers
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ from bots.instance import open_private
 from bots.seed import seed
 from core.errors import StoreUnavailable
 from core.house import House, open_house
+from core.models import REPLAY, names
+from core.providers import import_litellm
 from core.redis_server import EmbeddedRedis
 from core.refusals import outage
 from core.secrets import Secrets
@@ -36,8 +39,9 @@ async def keep_serving(
 ) -> None:
     """Furnish the house and serve, and again after Redis went away, or could not write, and came back.
 
-    `tell` is told when that happens. Raises `StoreUnavailable` where there is no Redis to begin with, or where an
-    embedded one dies again and again.
+    What calls models is loaded beside it, seconds of work that the first message need not wait for. `tell` is told when
+    Redis goes away. Raises `StoreUnavailable` where there is no Redis to begin with, or where an embedded one dies
+    again and again.
     """
     deaths: list[float] = []
     pause = 0.5
@@ -46,6 +50,8 @@ async def keep_serving(
         try:
             async with open_house(settings, url) as house:
                 await seed(house)
+                if not furnished and not all(name.startswith(("offline", REPLAY)) for name in names(settings)):
+                    threading.Thread(target=import_litellm, name="litellm", daemon=True).start()
                 furnished, pause = True, 0.5
                 await serve(house)
             return
