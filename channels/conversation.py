@@ -114,10 +114,6 @@ class Conversation:
         after = await self._notifications.cursor(self.binding.subscriber, self.space.id)
         return after is not None and after >= await self.space.newest()
 
-    async def begin_here(self) -> None:
-        """Show nothing of what was said in the space before it was bound to this conversation."""
-        await self._notifications.advance(self.binding.subscriber, self.space.id, await self.space.newest())
-
     # What people write ------------------------------------------------------------------------------------------------
 
     async def _put(self, message: InboundMessage, speaker: Speaker) -> None:
