@@ -16,6 +16,7 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
+from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -64,7 +65,7 @@ class Slack:
     """
 
     dialect: Dialect = Mrkdwn()
-    pace = 1.0
+    pace = 1.2
     absence = 60.0
     """Seconds without a connection after which Slack may have given up telling us something."""
 
@@ -100,6 +101,7 @@ class Slack:
         self._session = aiohttp.ClientSession(timeout=PATIENCE, trust_env=True)
         try:
             self.api = WebAPI(self.name, self._client(token))
+            self._hasty = self._client(token, retries=0)
             await self._introduce()
         except BaseException:
             await self._session.close()
@@ -108,11 +110,11 @@ class Slack:
         self._streams = Streams(self.api, self._team)
         return self
 
-    def _client(self, token: str | None) -> AsyncWebClient:
+    def _client(self, token: str | None, retries: int = 1) -> AsyncWebClient:
         # Only a refusal for haste is tried again: after a connection that broke, a message may have been taken.
-        patient = [AsyncRateLimitErrorRetryHandler(max_retry_count=1)]
+        patient: list[AsyncRetryHandler] = [AsyncRateLimitErrorRetryHandler(max_retry_count=retries)]
         return AsyncWebClient(
-            token=token, base_url=self._base, session=self._session, logger=_quiet(), retry_handlers=list(patient)
+            token=token, base_url=self._base, session=self._session, logger=_quiet(), retry_handlers=patient
         )
 
     async def _introduce(self) -> None:
@@ -347,7 +349,7 @@ class Slack:
         if not thread or text or thinking == (conversation in self._thinking):
             return
         (self._thinking.add if thinking else self._thinking.discard)(conversation)
-        status = self.api.client.assistant_threads_setStatus
+        status = self._hasty.assistant_threads_setStatus
         await self._decorate(status(channel_id=channel, thread_ts=thread, status=THINKING if thinking else ""))
 
     async def _suggest(self, channel: str, thread: str) -> None:
@@ -355,10 +357,10 @@ class Slack:
         suggested = (self._account.prompts or SUGGESTED)[:PROMPTS]
         prompts = [{"title": prompt[:75], "message": prompt} for prompt in suggested]
         asked = {"channel_id": channel, "prompts": prompts} | ({"thread_ts": thread} if thread else {})
-        await self._decorate(self.api.client.api_call("assistant.threads.setSuggestedPrompts", json=asked))
+        await self._decorate(self._hasty.api_call("assistant.threads.setSuggestedPrompts", json=asked))
 
     async def _decorate(self, call: Awaitable[AsyncSlackResponse]) -> None:
-        """Do what nobody would miss, and let it fail."""
+        """Do what nobody would miss, and let it fail at once rather than wait."""
         try:
             await self.api.ask(call)
         except (Undeliverable, Unusable, Later, OSError) as error:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
@@ -93,6 +94,15 @@ MOST_NAMES = 10_000
 log = logging.getLogger(__name__)
 
 
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Trouble of the network on the way to Slack, as the trouble of the network that it is to everybody else."""
+    try:
+        yield
+    except aiohttp.ClientError as error:
+        raise ConnectionError(f"Slack cannot be reached: {type(error).__name__}") from None
+
+
 def broken(account: str, error: str) -> Unusable:
     """The error that an account cannot be used any more, for the owner."""
     why = BROKEN.get(error, error)
@@ -133,12 +143,11 @@ class WebAPI:
                 await asyncio.sleep(error.seconds)
 
     async def _asked(self, call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
-        try:
-            return await call
-        except SlackApiError as error:
-            raise self._ours(error.response) from None
-        except aiohttp.ClientError as error:
-            raise ConnectionError(f"Slack cannot be reached: {type(error).__name__}") from None
+        with reaching():
+            try:
+                return await call
+            except SlackApiError as error:
+                raise self._ours(error.response) from None
 
     def _ours(self, response: Any) -> Exception:
         error = str(response.get("error") or "") if isinstance(response, AsyncSlackResponse) else ""

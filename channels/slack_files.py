@@ -5,7 +5,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from channels.contract import File, Undeliverable
-from channels.slack_api import WebAPI, lacking
+from channels.slack_api import WebAPI, lacking, reaching
 from channels.slack_events import place
 
 SLACK = (".slack.com", ".slack-edge.com", ".slack-files.com")
@@ -27,6 +27,10 @@ class Files:
 
     async def read(self, file: File) -> bytes:
         """The bytes of a file; the token never leaves Slack, wherever the way leads."""
+        with reaching():
+            return await self._read(file)
+
+    async def _read(self, file: File) -> bytes:
         url = file.place
         for _ in range(HOPS):
             if not self._slack(url):
@@ -53,18 +57,20 @@ class Files:
         return bytes(data)
 
     def _slack(self, url: str) -> bool:
-        parts = urlsplit(url)
-        trusted = parts.scheme == "https" and (parts.hostname or "").endswith(SLACK)
-        return trusted or _origin(url) == self._home
+        scheme, host, _ = origin = _origin(url)
+        return origin == self._home or (scheme == "https" and host.endswith(SLACK))
 
     async def send(self, conversation: str, name: str, data: bytes) -> str:
         """Show a file; answers Slack's id of it."""
         channel, thread = place(conversation)
         client = self._api.client
         asked = await self._api.ask(client.files_getUploadURLExternal(filename=name, length=len(data)))
-        async with self._session.post(asked["upload_url"], data=data, timeout=PATIENCE) as answer:
-            if answer.status != 200:
-                raise Undeliverable(f"Slack does not take {name!r}: HTTP {answer.status}.")
+        with reaching():
+            async with self._session.post(asked["upload_url"], data=data, timeout=PATIENCE) as answer:
+                if answer.status >= 500:
+                    raise ConnectionError(f"Slack is in trouble: HTTP {answer.status}")
+                if answer.status != 200:
+                    raise Undeliverable(f"Slack does not take {name!r}: HTTP {answer.status}.")
         file = {"id": asked["file_id"], "title": name}
         done = client.files_completeUploadExternal(files=[file], channel_id=channel, thread_ts=thread or None)
         await self._api.ask(done)
@@ -72,5 +78,8 @@ class Files:
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        return "", "", None

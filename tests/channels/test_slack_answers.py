@@ -103,6 +103,16 @@ async def test_a_status_shows_under_the_thread_until_the_answer(rig: Rig) -> Non
         assert len(await rig.calls("assistant.threads.setStatus")) == 3
 
 
+async def test_a_status_that_comes_too_often_is_left_out_at_once(rig: Rig) -> None:
+    room = await rig.room("garden")
+    async with listening(rig) as (slack, heard):
+        await rig.say("bob", room, f"{rig.mention} hello")
+        thread = (await heard.next()).conversation
+        await rig.fault("assistant.threads.setStatus", after=600)
+        await slack.draft(thread, "coordinator", "")
+        await slack.send(OutboundMessage(thread, "Hello."))
+
+
 async def test_prompts_are_suggested_in_the_newer_and_in_the_older_view(rig: Rig) -> None:
     account = rig.account().model_copy(update={"prompts": ("What is new?", "Plan my day")})
     wanted = [{"title": "What is new?", "message": "What is new?"}, {"title": "Plan my day", "message": "Plan my day"}]
@@ -251,7 +261,7 @@ async def test_files_are_read_with_the_token_that_never_leaves_slack(rig: Rig) -
         for asked in (
             file,
             File("x", "text/plain", 1, elsewhere),
-            File("x", "text/plain", 1, "https://slack.com.evil/"),
+            File("x", "text/plain", 1, "https://slack.com.evil:x/"),
         ):
             with pytest.raises(Undeliverable, match="outside of Slack"):
                 await slack.read(asked)

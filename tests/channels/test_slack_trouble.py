@@ -1,12 +1,15 @@
 """Slack: dropped sockets, repeated events, haste, and what somebody has to mend."""
 
 import asyncio
+import socket
 import time
 
+import aiohttp
 import pytest
 
-from channels.contract import Later, OutboundMessage, Undeliverable, Unusable
+from channels.contract import File, Later, OutboundMessage, Undeliverable, Unusable
 from channels.slack import Slack
+from channels.slack_files import Files
 from core.secrets import Secrets
 from tests.channels.slack_app import hearing, listening
 from tests.rigs.slack.rig import Rig
@@ -342,3 +345,12 @@ async def test_what_happens_in_another_workspace_is_nothing_to_us(rig: Rig) -> N
         assert await slack.reader.read(other) is None
         await rig.say("alice", await rig.dm("alice"), "hi")
         assert (await heard.next()).text == "hi"
+
+
+async def test_what_breaks_on_the_way_to_a_file_is_trouble_of_the_network(rig: Rig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        address = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    async with Slack(rig.account(), rig.secrets()) as slack, aiohttp.ClientSession() as session:
+        files = Files(slack.api, session, "t", address)
+        with pytest.raises(OSError, match="cannot be reached"):
+            await files.read(File("a", "text/plain", 1, f"{address}/a"))
