@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint check fix bench chaos agentdojo lock clean
+.PHONY: run test lint check fix bench chaos chaos-channels agentdojo lock clean
 .DEFAULT_GOAL := run
 
 run: .venv/installed
@@ -29,6 +29,10 @@ bench: .venv/installed
 # Kill workers at random while 200 agents work off 500 tasks; ends with 1 if a promise broke.
 chaos: .venv/installed
 	@$(BIN)/python -m benchmarks.chaos
+
+# Kill, tear off, repeat, refuse and lose while 1,000 messages are answered; ends with 1 if a promise broke.
+chaos-channels: .venv/installed
+	@$(BIN)/python -m benchmarks.conversations
 
 # AgentDojo's attacks against the guarded way out; AgentDojo lives in an environment of its own.
 agentdojo: .venv/installed build/agentdojo/installed

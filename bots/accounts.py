@@ -1,16 +1,21 @@
 """The accounts on platforms, served with what this house has."""
 
+from collections.abc import Callable
+
 from bots.glance import glance
 from bots.hosts import seats
+from channels.accounts import Account, open_channel
 from channels.bindings import Bindings
+from channels.contract import Channel
 from channels.people import People
 from channels.reception import Parts
 from channels.serving import Serving
 from channels.taking import Enclosures
 from core.house import House
+from core.secrets import Secrets
 
 
-def serving(house: House) -> Serving:
+def serving(house: House, opens: Callable[[Account, Secrets], Channel] = open_channel) -> Serving:
     """What serves every account that is set up, as long as no other process does."""
     parts = Parts(
         house.spaces,
@@ -20,4 +25,4 @@ def serving(house: House) -> Serving:
         seats(house),
         glance(house),
     )
-    return Serving(parts, house.secrets)
+    return Serving(parts, house.secrets, opens=opens)

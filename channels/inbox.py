@@ -12,9 +12,11 @@ from core.store import Store
 REMEMBERED = 3 * 86_400
 """Seconds for which a message that is told again is known again."""
 KEEP = """if not redis.call('SET', KEYS[1], 1, 'NX', 'EX', ARGV[1]) then return false end
-if ARGV[4] ~= '' then redis.call('HSET', KEYS[3], ARGV[3], ARGV[4]) end
+for i = 4, #ARGV do redis.call('HSET', KEYS[3], ARGV[i], ARGV[3]) end
 return redis.call('XADD', KEYS[2], '*', 'm', ARGV[2])"""
 PAGE = 500
+RECENT = 50
+"""In how many conversations, those last spoken in, is looked for what was missed."""
 
 
 class Inbox:
@@ -29,9 +31,12 @@ class Inbox:
         """Write the message down; answers its place, or nothing where it was told before."""
         seen = self._store.keys.seen(self._account, f"{message.kind} {message.version} {message.id}")
         keys = (seen, self._key, self._store.keys.newest(self._account))
-        newest = message.id if message.kind == "message" else ""
+        places = [message.conversation] if message.kind == "message" else []
+        if places and message.parent and not message.reply_to:  # it begins a thread, and so was said beside it, too
+            places.append(message.parent)
+        newest = f"{self._store.now()} {message.id}"
         data = written(message)
-        place = await self._store.run("EVAL", KEEP, 3, *keys, REMEMBERED, data, message.conversation, newest)
+        place = await self._store.run("EVAL", KEEP, len(keys), *keys, REMEMBERED, data, newest, *places)
         return place.decode() if place else ""
 
     async def play(self, message: InboundMessage) -> str:
@@ -51,10 +56,14 @@ class Inbox:
             start = f"({found[-1][0]}"
         return found
 
-    async def newest(self, conversation: str) -> str:
-        """What the platform calls the message of a conversation that was written down last; empty for none."""
-        found = await self._store.run("HGET", self._store.keys.newest(self._account), conversation)
-        return found.decode() if found else ""
+    async def recent(self) -> list[tuple[str, str]]:
+        """Where something was said in the last days, the newest first, and what the platform calls that message."""
+        key, now = self._store.keys.newest(self._account), self._store.now()
+        found = [(place, *said.split(b" ", 1)) for place, said in (await self._store.run("HGETALL", key)).items()]
+        if old := [place for place, when, _ in found if int(when) < now - REMEMBERED * 1000]:
+            await self._store.run("HDEL", key, *old)
+        found.sort(key=lambda one: int(one[1]), reverse=True)
+        return [(place.decode(), id.decode()) for place, _, id in found[:RECENT] if place not in old]
 
 
 def written(message: InboundMessage) -> bytes:

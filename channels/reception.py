@@ -3,7 +3,7 @@ beside the others; and what agents say in the spaces of these conversations is s
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,16 +14,17 @@ from channels.contract import (
     ChannelClosed,
     Home,
     InboundMessage,
-    OutboundMessage,
+    Later,
     Remembers,
     ShowsHome,
     Undeliverable,
     Unusable,
 )
 from channels.conversation import Conversation, Speaker
-from channels.delivery import PATIENCE
+from channels.delivery import PATIENCE, Delivery
 from channels.inbox import Inbox
 from channels.leases import Lease
+from channels.outbox import Outbox
 from channels.people import People
 from channels.routing import tell_owner
 from channels.taking import Enclosures
@@ -68,6 +69,7 @@ class Reception:
         self._conversations: dict[str, Conversation] = {}
         self._lanes: dict[str, asyncio.Queue[tuple[str, InboundMessage]]] = {}
         self._known = set[str]()
+        self._done = set[str]()
         self._group: asyncio.TaskGroup | None = None
         self._draining = False
         self._busy: dict[str, int] = defaultdict(int)
@@ -80,8 +82,9 @@ class Reception:
                 self._group = group
                 for name in list(self._admission.bound):
                     self._conversation(name)
-                work = [group.create_task(self._look(), name=f"inbox of {self.channel.name}")]
-                await self._take_missed(list(self._conversations))
+                await self._look()
+                work = [group.create_task(self._look_again(), name=f"inbox of {self.channel.name}")]
+                await self._take_missed()
                 try:
                     await self._receive()
                 finally:
@@ -113,31 +116,39 @@ class Reception:
             if self._draining:
                 await asyncio.Event().wait()  # not taken, so the platform tells it to the next who listens
             if message.kind == "back":
-                await self._take_missed(list(self._conversations))
+                await self._take_missed()
                 continue
             if place := await self.inbox.keep(message):
                 self._hand(place, message)
 
     async def _look(self) -> None:
         """Take what lies in the inbox since before, and what others put there."""
-        while True:
-            for place, message in await self.inbox.waiting():
-                self._hand(place, message)
-            await asyncio.sleep(LOOK)
+        done = set(self._done)  # not in the inbox any more; what is dealt with from here on may still be read there
+        for place, message in await self.inbox.waiting():
+            self._hand(place, message)
+        self._known -= done
+        self._done -= done
 
-    async def _take_missed(self, conversations: Sequence[str]) -> None:
+    async def _look_again(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            await self._look()
+
+    async def _take_missed(self) -> None:
         """Take what was said while nobody listened, where the platform can tell."""
         if not isinstance(self.channel, Remembers):
             return
-        for conversation in conversations:
-            after = await self.inbox.newest(conversation)
-            if not after:
-                continue
+        looked = dict(await self.inbox.recent())
+        waiting = deque(looked.items())
+        while waiting:
+            conversation, after = waiting.popleft()
             try:
                 async for message in self.channel.missed(conversation, after):
+                    if looked.setdefault(message.conversation, message.id) == message.id:  # a thread nobody told us of
+                        waiting.append((message.conversation, message.id))
                     if place := await self.inbox.keep(message):
                         self._hand(place, message)
-            except (Undeliverable, OSError) as error:
+            except (Undeliverable, Later, OSError) as error:
                 log.info("%s cannot say what was missed in %s: %s", self.channel.name, conversation, error)
 
     def _hand(self, place: str, message: InboundMessage) -> None:
@@ -157,7 +168,7 @@ class Reception:
             place, message = lane.get_nowait()
             await self._deal_with(message)
             await self.inbox.done(place)
-            self._known.discard(place)
+            self._done.add(place)
             self._busy[name] -= 1
         del self._lanes[name], self._busy[name]
 
@@ -167,14 +178,14 @@ class Reception:
             if message.kind == "lost":
                 await self._lose(message)
             elif said := await self._take(message):
-                await self._say(message.conversation, said)
+                await self._say(message, said)
         except (StoreUnavailable, ChannelClosed, Unusable):
             raise
         except StoaError as error:
-            await self._say(message.conversation, str(error))
+            await self._say(message, str(error))
         except Exception:
             log.exception("%s: a message could not be taken", self.channel.name)
-            await self._say(message.conversation, FAILED)
+            await self._say(message, FAILED)
 
     async def _take(self, message: InboundMessage) -> str:
         """Take a message; what is to be said about it, perhaps nothing."""
@@ -221,12 +232,15 @@ class Reception:
         said = f"I can say nothing in {where} on {self.channel.name} any more: {message.text}"
         await tell_owner(self._parts.spaces, said, f"lost:{binding.id}:{message.id}")
 
-    async def _say(self, conversation: str, text: str) -> None:
+    async def _say(self, message: InboundMessage, text: str) -> None:
+        """Say a word of our own about a message, once, whatever breaks off in between."""
+        place = message.conversation
+        outbox = Outbox(self._parts.spaces.store, f"channel:{self.channel.name}:{place}")
+        word = f"about {message.kind} {message.version} {message.id}"
         try:
-            for part in self.channel.dialect.messages(text):
-                await self.channel.send(OutboundMessage(conversation, part))
-        except (Undeliverable, OSError) as error:
-            log.warning("%s did not take a word of ours: %r", self.channel.name, error)
+            await Delivery(self.channel, place, outbox, self._patience).show(word, text)
+        except Undeliverable as error:
+            log.warning("%s did not take a word of ours: %s", self.channel.name, error)
 
     def _conversation(self, name: str) -> Conversation:
         """The conversation of a binding, served from now on."""

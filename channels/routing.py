@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from channels.persons import Persons
 from core.atoms import HOUSE, OWNER, Atom, Change
 from core.errors import NotFound
+from core.news import SAID_IN
 from core.permissions import Permission
 from core.spaces import Space, Spaces, first_words
 
-TO, FROM = "to", "conversation"
+TO, FROM = "to", SAID_IN
 """The metadata in which an atom says where it is to be shown, and where it was written."""
 PRESENT = 15
 """Seconds for which somebody at a terminal counts as present after they were last seen to be."""

@@ -14,6 +14,8 @@ from core.values import Notice, decode, encode
 MOST_CHANGES = 50
 MOST_CHARACTERS = 40_000
 """What one turn is told at most; the next turn is told the rest."""
+SAID_IN = "conversation"
+"""The metadata that says in which conversation with people an atom was written."""
 NAMED = 100
 """Characters that it takes to tell of a file, beside its name."""
 
@@ -48,7 +50,11 @@ class News:
 
 
 async def gather(spaces: Spaces, agent: Agent) -> News:
-    """What has changed, by others, in the spaces this agent is subscribed to, since it last looked."""
+    """What has changed, by others, in the spaces this agent is subscribed to, since it last looked.
+
+    Of what people say where it speaks, only what was said in one conversation: a turn's answer is shown where the
+    question was asked, and nowhere else.
+    """
     store = spaces.store
     stored, parked = await store.together(
         ["HGETALL", store.keys.cursors(agent.id)], ["SRANDMEMBER", store.keys.parked(agent.id), MOST_CHANGES]
@@ -58,11 +64,15 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
     told = await _taken_up(spaces, agent, taken_up)
     notices = [await _notice(spaces, agent, change) for change in told]
     room = MOST_CHARACTERS
+    place, elsewhere = next((said for notice in notices if (said := _said_in(notice, agent))), ""), False
     for space in cursors:
         last, changes = await _news(spaces, agent, space, cursors[space])
         for change in changes:
             if change.atom and change.author != agent.id:
                 notice = await _notice(spaces, agent, change)
+                if (said := _said_in(notice, agent)) and said != (place := place or said):
+                    elsewhere = True
+                    break
                 room -= len(notice.content) + sum(len(file.name) + NAMED for file in notice.attachments)
                 if told and (room < 0 or len(told) == MOST_CHANGES):
                     break
@@ -73,7 +83,7 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
             cursors[space] = last
     again = f"#{taken_up[0].partition('#')[2]}" if taken_up else ""
     turn = f"{agent.id}:{told[0].space}/{told[0].seq}{again}" if told else ""
-    more = room < 0 or len(told) >= MOST_CHANGES
+    more = elsewhere or room < 0 or len(told) >= MOST_CHANGES
     numbers = [f"{change.space}/{change.seq}" for change in told]
     cause = _cause(told)
     return News(turn, spaces.clock.now(), cause.root, cause.depth, cursors, notices, more, "", numbers, taken_up)
@@ -84,6 +94,11 @@ def _cause(told: Sequence[Change]) -> Cause:
     else what has gone on for longest."""
     said = [change.cause for change in told if change.origin is Origin.OWNER]
     return said[-1] if said else max((change.cause for change in told), key=lambda cause: cause.depth, default=Cause())
+
+
+def _said_in(notice: Notice, agent: Agent) -> str:
+    """In which conversation this was said, if people said it where the agent speaks."""
+    return str(notice.metadata.get(SAID_IN, "")) if notice.space == agent.speaks_in else ""
 
 
 async def _taken_up(spaces: Spaces, agent: Agent, parked: Sequence[str]) -> list[Change]:

@@ -51,14 +51,16 @@ class Square:
         return Home((("Reminders", ("call Ana",)),))
 
     @contextlib.asynccontextmanager
-    async def open(self, channel: Loopback | None = None) -> AsyncIterator[None]:
+    async def open(
+        self, channel: Loopback | None = None, reception: type[Reception] = Reception
+    ) -> AsyncIterator[None]:
         """The reception is open in here."""
         channel = channel or self.channel
 
         async def serve() -> None:
             lease = Lease(self.house.store, "square", seconds=2)
             async with lease.held():
-                await Reception(self.parts, channel, lease, patience=(0, 0)).serve()
+                await reception(self.parts, channel, lease, patience=(0, 0)).serve()
 
         serving = asyncio.create_task(serve())
         try:

@@ -160,3 +160,18 @@ async def test_whoever_unsubscribes_has_no_place_any_more(house: House, space: S
     await house.notifications.advance("ann", "tasks", 99, known=True)
     assert await house.notifications.cursor("ann", "tasks") is None
     assert await house.store.run("HGETALL", house.store.keys.subscribers("tasks")) in ({}, [])
+
+
+async def test_a_turn_answers_what_was_said_in_one_conversation(house: House) -> None:
+    await seat(house)
+    chat = house.spaces.open("chat")
+    places = {"a": "phone", "b": "desk", "c": "desk", "d": "phone"}
+    for text, place in places.items():
+        await chat.put(text, metadata={"role": "user", "conversation": place})
+    turns = []
+    while (news := await gather(house.spaces, await house.agents.get("assistant"))).notices:
+        turns.append("".join(notice.content for notice in news.notices))
+        for space, seq in news.cursors.items():
+            await house.notifications.advance("assistant", space, seq)
+        assert news.more == (len("".join(turns)) < len(places))
+    assert turns == ["a", "bc", "d"]

@@ -36,6 +36,8 @@ class Deliveries:
         """Seconds until an unacknowledged payload is told again."""
         self.http_to = ""
         """The app's request URL, if it has one."""
+        self.hold = 0.0
+        """Seconds after which an event is lost while the app has no socket; 0 means never."""
         self.log: list[Json] = []
         self.tickets: set[str] = set()
         self.frozen = False
@@ -99,7 +101,7 @@ class Deliveries:
         """Give up what is under way, and every socket."""
         self._era += 1
         self.log.clear()
-        self.http_to, self.patience, self.frozen = "", 3.0, False
+        self.http_to, self.patience, self.frozen, self.hold = "", 3.0, False, 0.0
         self.drop()
 
     def drop(self) -> int:
@@ -123,6 +125,10 @@ class Deliveries:
         told = payload.get("event", {}).get("type") or payload.get("type") or payload.get("command")
         for attempt in range(ATTEMPTS if kind == "events_api" else 1):
             way: Callable[..., Any] = self._by_http if self.http_to else self._by_socket
+            if not self.http_to and not await self._somebody():
+                self.log.append({"kind": kind, "type": told, "lost": True, "id": payload.get("event_id", "")})
+                return None
+            began = time.time()
             answer: Json | None = await way(kind, payload, attempt)
             if era != self._era:
                 return None
@@ -132,6 +138,15 @@ class Deliveries:
             if answer is not None:
                 return answer
         return None
+
+    async def _somebody(self) -> bool:
+        """Whether the app has a socket, once it has waited for one for as long as Slack would."""
+        try:
+            async with asyncio.timeout(self.hold or None):
+                await self._opened.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _by_socket(self, kind: str, payload: Json, attempt: int) -> Json | None:
         await self._opened.wait()

@@ -206,7 +206,8 @@ class Rig:
         await self._act("disconnect", reason=reason)
 
     async def settle(self, **settings: Any) -> None:
-        """Set `patience` (seconds for an acknowledgement), `http_to`, `frozen`, `duplicates`, `redirect`."""
+        """Set `patience` (seconds for an acknowledgement), `hold` (seconds that an event waits for a socket until it
+        is lost), `http_to`, `frozen`, `duplicates`, `redirect`."""
         await self._act("settle", **settings)
 
     async def expire_streams(self) -> None:

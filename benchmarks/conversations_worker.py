@@ -1,0 +1,84 @@
+"""A process that reads the platform and takes turns, or only takes turns, until it is killed; its model only echoes."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks.chaos_worker import BOUNDS, LEASE, Flat
+from bots.accounts import serving
+from channels.accounts import Account
+from channels.bridge import first
+from channels.slack import Slack
+from core.frames import parse_changes
+from core.house import open_house
+from core.llm import Message
+from core.secrets import Secrets
+from core.settings import load
+from core.worker import Worker
+
+ABSENCE = 1.0
+"""Seconds without a socket after which is asked what was missed: the stand-in forgets sooner than Slack does."""
+SLOW = 25
+"""One answer in so many is written slowly enough to be seen growing."""
+ASKED = re.compile(r"question (\d+)")
+
+
+class Echo:
+    """Answers each question of a turn with a line of its own."""
+
+    name = "echo"
+
+    async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+        told = [message.text for message in messages if message.role == "user"]
+        asked = [ASKED.search(change.content) for change in parse_changes(told[-1]) if change.operation == "put"]
+        numbers = [int(found[1]) for found in asked if found]
+        for number in numbers:
+            yield f"answer {number}"
+            if number % SLOW == 0:
+                await asyncio.sleep(0.2)
+                yield ", after"
+                await asyncio.sleep(2)
+                yield " a while"
+            yield "\n"
+
+
+@contextlib.asynccontextmanager
+async def process(
+    url: str, home: Path, reads: bool, environment: Mapping[str, str]
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Such a process, gone at the end; it writes a line when it is at work."""
+    arguments = ("-m", "benchmarks.conversations_worker", url, str(home), "reads" if reads else "works")
+    known = {**os.environ, **environment}
+    worker = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, env=known)
+    try:
+        yield worker
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            worker.kill()
+        await worker.wait()
+
+
+def _opened(account: Account, secrets: Secrets) -> Slack:
+    slack = Slack(account, secrets)
+    slack.absence = ABSENCE
+    return slack
+
+
+async def _work(url: str, home: Path, reads: bool) -> None:
+    settings = load(home=home, namespace="conversations", **BOUNDS)
+    async with open_house(settings, url, embedder=Flat()) as house:
+        worker = Worker(house, "", "", llm=Echo(), lease=LEASE)
+        print("at work", flush=True)
+        await first(worker.run(), *([serving(house, opens=_opened).run()] if reads else []))
+
+
+if __name__ == "__main__":
+    logging.basicConfig(
+        filename=Path(sys.argv[2]) / "log", level=logging.INFO, format="%(asctime)s %(process)s %(name)s: %(message)s"
+    )
+    asyncio.run(_work(sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "reads"))

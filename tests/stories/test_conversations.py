@@ -1,0 +1,12 @@
+"""Everything between people and Stoa breaks: each message is answered once, in order, in its own conversation."""
+
+from benchmarks.conversations import Plan, run
+
+
+async def test_everybody_is_answered_once_and_in_order_while_processes_are_killed_and_sockets_torn() -> None:
+    outcome = await run(Plan(messages=60, conversations=6, pause=0.4, every=2.5, trouble=1.0, patience=90, seed=3))
+    assert outcome.killed_readers > 0
+    assert outcome.killed_workers > 0
+    assert outcome.dropped > 0
+    assert outcome.refused > 0
+    assert outcome.kept, outcome
