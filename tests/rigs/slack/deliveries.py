@@ -128,7 +128,6 @@ class Deliveries:
             if not self.http_to and not await self._somebody():
                 self.log.append({"kind": kind, "type": told, "lost": True, "id": payload.get("event_id", "")})
                 return None
-            began = time.time()
             answer: Json | None = await way(kind, payload, attempt)
             if era != self._era:
                 return None
