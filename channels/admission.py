@@ -42,12 +42,19 @@ class Admission:
         self._people = people
         self._bindings = bindings
         self._seat = seat
-        self._speaks: set[tuple[str, str]] = set()
         self._binding = asyncio.Lock()
 
     async def load(self) -> None:
         """Learn which conversations are bound already."""
         self.bound = {binding.conversation: binding for binding in await self._bindings.of(self._account)}
+
+    async def stands(self, binding: Binding) -> bool:
+        """Whether what is said in its space may be shown there still: the account is that person's, the room let in."""
+        if not binding.person:
+            room = await self._people.room(self._account, binding.parent or binding.conversation)
+            return room is not None and room.status == "allowed"
+        person = await self._people.find(self._account, binding.sender)
+        return person is not None and person.id == binding.person and person.status == "allowed"
 
     async def admit(self, message: InboundMessage) -> Place | str:
         """Where the message belongs; or what is to be said instead of taking it, perhaps nothing."""
@@ -72,6 +79,8 @@ class Admission:
         top = message.parent or message.conversation
         room = await self._people.room(self._account, top)
         known = self.bound.get(message.conversation)
+        if known and known.person:  # of one who was alone with us there
+            known = None
         asked = message.kind == "message" and message.addressed
         if room is None or (room.status == "allowed" and room.speakers == "known" and person is None):
             return await self._people.knock(self._account, message) if asked else ""
@@ -84,20 +93,18 @@ class Admission:
 
     async def _placed(self, binding: Binding, speaker: Speaker, ours: bool = True) -> Place:
         """The place, where the speaker may write from now on."""
-        wanted = (binding.space, speaker.principal.id)
-        if speaker.principal != OWNER and wanted not in self._speaks:
+        if speaker.principal != OWNER:
             space = self._spaces.open(binding.space, speaker.principal)
             if await space.permission() < Permission.WRITE:
                 await self._spaces.open(binding.space).share(speaker.principal.id, Permission.WRITE)
-            self._speaks.add(wanted)
         return Place(binding, speaker, ours)
 
     async def _direct(self, message: InboundMessage, person: Person) -> Binding:
         """The binding of somebody's direct message; all of one person's are one space."""
-        if person.principal == OWNER:
-            return await self._bind(bound(self._account, message.conversation, "chat", person.id, message.parent))
-        binding = bound(self._account, message.conversation, f"chat-{person.id}", person.id, message.parent)
-        await self._seat(binding, "", person.principal)
+        space = "chat" if person.principal == OWNER else f"chat-{person.id}"
+        binding = bound(self._account, message.conversation, space, person.id, message.parent, message.sender)
+        if person.principal != OWNER:
+            await self._seat(binding, "", person.principal)
         return await self._bind(binding)
 
     async def _room(self, message: InboundMessage, room: Room) -> Binding:
@@ -111,9 +118,10 @@ class Admission:
         return await self._bind(bound(self._account, message.conversation, name, ""))
 
     async def _bind(self, binding: Binding, room: str = "") -> Binding:
-        """The binding that is there, or else this one from now on."""
+        """The binding that is there, or else this one from now on: one of somebody else's is replaced by it."""
         async with self._binding:
-            if known := self.bound.get(binding.conversation):
+            known = self.bound.get(binding.conversation)
+            if known and (known.person, known.sender) == (binding.person, binding.sender):
                 return known
             if not binding.person:
                 await self._seat(binding, room, None)

@@ -21,6 +21,8 @@ class Binding(BaseModel):
     """Whose direct message it is; empty for a room or a thread that others read along in."""
     parent: str = ""
     """The conversation that this one is a thread of."""
+    sender: str = ""
+    """The platform's id of the person who is alone with us there; empty for a room, and for a terminal."""
 
     @property
     def asks(self) -> bool:
@@ -33,7 +35,9 @@ class Binding(BaseModel):
         return f"channel:{self.account}:{self.conversation}"
 
 
-def bound(account: str, conversation: str, space: str = "chat", person: str = OWNER.id, parent: str = "") -> Binding:
+def bound(
+    account: str, conversation: str, space: str = "chat", person: str = OWNER.id, parent: str = "", sender: str = ""
+) -> Binding:
     """A conversation of an account, and the space that it is."""
     return Binding(
         id=f"{account}/{conversation}",
@@ -42,6 +46,7 @@ def bound(account: str, conversation: str, space: str = "chat", person: str = OW
         space=space,
         person=person,
         parent=parent,
+        sender=sender,
     )
 
 

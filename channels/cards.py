@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import re
+from collections.abc import Awaitable, Callable
 
 from channels.choices import meant, seeds
 from channels.contract import Channel, ChannelClosed, Edits, InboundMessage, OutboundMessage, Reacts, Unusable
@@ -20,7 +21,15 @@ log = logging.getLogger(__name__)
 class Cards:
     """The questions of one conversation of the owner's. Each is shown once for as long as the channel keeps it."""
 
-    def __init__(self, spaces: Spaces, channel: Channel, conversation: str) -> None:
+    def __init__(
+        self,
+        spaces: Spaces,
+        channel: Channel,
+        conversation: str,
+        stands: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        """`stands` says whether the conversation is the owner's still; nothing is shown where it is not."""
+        self._stands = stands
         self._spaces = spaces
         self._channel = channel
         self._conversation = conversation
@@ -93,6 +102,8 @@ class Cards:
 
     async def _show(self, atom: Atom) -> None:
         """Show a question, unless the channel still shows it from before."""
+        if self._stands and not await self._stands():
+            return
         until = deadline(atom).astimezone(self._spaces.clock.zone)
         text = f"{atom.content}\n\nWithout an answer until {until:%A %d %B, %H:%M} it is a no."
         choices = tuple(Choice(f"{atom.id}:{choice.id}", choice.label) for choice in offered(atom))
@@ -123,7 +134,7 @@ class Cards:
     async def _settle(self, atom: Atom) -> None:
         """Say on the card how the question was decided, and take its choices away."""
         name = (await self._shown()).get(atom.id)
-        if name is None:
+        if name is None or (self._stands and not await self._stands()):
             return
         label = next((one.label for one in offered(atom) if one.id == atom.metadata.get("choice")), "")
         text = f"{atom.content}\n\n{f'Answered: {label}.' if label else 'No answer came in time, which means no.'}"

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from shlex import quote
@@ -55,11 +55,15 @@ class Conversation:
         binding: Binding,
         enclosures: Enclosures,
         patience: Sequence[float] = PATIENCE,
+        stands: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
+        """`stands` says whether the conversation is that person's, or that room's, still; nothing is shown where it is
+        not. A terminal is the owner's for as long as it is there."""
         self.channel = channel
         self.binding = binding
         self.space = spaces.open(binding.space, OWNER)
-        self.cards = Cards(spaces, channel, binding.parent or binding.conversation)
+        self.cards = Cards(spaces, channel, binding.parent or binding.conversation, stands)
+        self._stands = stands
         self.open: dict[str, str] = {}
         """Messages without an answer: atom -> the cause its answer will name."""
         self.writing: set[str] = set()
@@ -183,7 +187,7 @@ class Conversation:
 
     async def _show(self, draft: Draft) -> None:
         """Show that an answer to somebody here is being written, and the answer as it grows."""
-        mine = any(answered in self.open for answered in draft.answers)
+        mine = any(answered in self.open for answered in draft.answers) and await self._theirs()
         if isinstance(self.channel, ShowsDrafts) and (mine or (draft.text is None and draft.agent in self.writing)):
             try:
                 await self.channel.draft(self.binding.conversation, draft.agent, draft.text)
@@ -209,13 +213,21 @@ class Conversation:
         if atom.metadata.get("role") != "assistant":
             return
         if self.binding.id in await self.routing.places(change, atom, self.binding.id):
-            await self._deliver(atom, change)
+            if await self._theirs():
+                await self._deliver(atom, change)
+            elif self.binding.person == OWNER.id:
+                await self.routing.unused(self.binding.id)
+                await self._tell_elsewhere(atom, atom.content, "that account is not yours any more")
         answered = {reference.rpartition("/")[2] for reference in atom.references.get("reply_to", [])}
         async with self.progress:
             self.open = {
                 asked: root for asked, root in self.open.items() if asked not in answered and root != change.cause.root
             }
             self.progress.notify_all()
+
+    async def _theirs(self) -> bool:
+        """Whether it is still the conversation of those that the space is for."""
+        return self._stands is None or await self._stands()
 
     async def _deliver(self, atom: Atom, change: Change) -> None:
         """Send one answer, trying again for a while; what nobody could be shown is told elsewhere."""

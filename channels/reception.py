@@ -6,9 +6,10 @@ import logging
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from channels.admission import Admission, Seat
-from channels.bindings import Bindings
+from channels.bindings import Binding, Bindings
 from channels.contract import (
     Channel,
     ChannelClosed,
@@ -26,7 +27,7 @@ from channels.inbox import Inbox
 from channels.leases import Lease
 from channels.outbox import Outbox
 from channels.people import People
-from channels.routing import tell_owner
+from channels.routing import Routing, tell_owner
 from channels.taking import Enclosures
 from core.atoms import OWNER
 from core.errors import StoaError, StoreUnavailable
@@ -70,6 +71,7 @@ class Reception:
         self._lanes: dict[str, asyncio.Queue[tuple[str, InboundMessage]]] = {}
         self._known = set[str]()
         self._done = set[str]()
+        self._served: dict[str, list[asyncio.Task[None]]] = {}
         self._group: asyncio.TaskGroup | None = None
         self._draining = False
         self._busy: dict[str, int] = defaultdict(int)
@@ -80,8 +82,11 @@ class Reception:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                for name in list(self._admission.bound):
-                    self._conversation(name)
+                for name, binding in list(self._admission.bound.items()):
+                    if await self._admission.stands(binding):
+                        self._conversation(name)
+                    else:
+                        await self._unbind(name)
                 await self._look()
                 work = [group.create_task(self._look_again(), name=f"inbox of {self.channel.name}")]
                 await self._take_missed()
@@ -190,9 +195,11 @@ class Reception:
     async def _take(self, message: InboundMessage) -> str:
         """Take a message; what is to be said about it, perhaps nothing."""
         place = await self._admission.admit(message)
-        for name in self._admission.bound.keys() - self._conversations.keys():
+        for name in list(self._admission.bound):
             self._conversation(name)
         if isinstance(place, str):
+            if message.kind == "home":
+                await self._show_home(message, None)
             return place
         if message.kind == "home":
             await self._show_home(message, place.speaker)
@@ -206,10 +213,11 @@ class Reception:
             await conversation.take(replace(message, addressed=place.ours), place.speaker)
         return ""
 
-    async def _show_home(self, message: InboundMessage, speaker: Speaker) -> None:
+    async def _show_home(self, message: InboundMessage, speaker: Speaker | None) -> None:
         """Show a person their page; what the house holds is for the owner's eyes only."""
         if isinstance(self.channel, ShowsHome):
-            page = self._written(await self._parts.home()) if speaker.principal == OWNER else Home()
+            owners = speaker is not None and speaker.principal == OWNER
+            page = self._written(await self._parts.home()) if owners else Home()
             try:
                 await self.channel.home(message.sender, page)
             except (Undeliverable, OSError) as error:
@@ -222,15 +230,21 @@ class Reception:
 
     async def _lose(self, message: InboundMessage) -> None:
         """Nobody can be reached in a conversation any more: the owner is told, the others go on."""
-        conversation = self._conversations.pop(message.conversation, None)
-        binding = self._admission.bound.pop(message.conversation, None)
-        if conversation is None or binding is None:
+        binding = await self._unbind(message.conversation)
+        if binding is None:
             return
-        await self._parts.bindings.remove(binding)
-        await conversation.routing.unused(binding.id)
         where = f"#{message.room}" if message.room else "a direct message"
         said = f"I can say nothing in {where} on {self.channel.name} any more: {message.text}"
         await tell_owner(self._parts.spaces, said, f"lost:{binding.id}:{message.id}")
+
+    async def _unbind(self, name: str) -> Binding | None:
+        """Show nothing in a conversation any more, of what is said in the space it was bound to."""
+        binding = self._admission.bound.pop(name, None)
+        if binding:
+            self._end(name)
+            await self._parts.bindings.remove(binding)
+            await Routing(self._parts.spaces, binding.space, binding.person).unused(binding.id)
+        return binding
 
     async def _say(self, message: InboundMessage, text: str) -> None:
         """Say a word of our own about a message, once, whatever breaks off in between."""
@@ -244,18 +258,29 @@ class Reception:
 
     def _conversation(self, name: str) -> Conversation:
         """The conversation of a binding, served from now on."""
-        if name not in self._conversations:
-            parts, binding = self._parts, self._admission.bound[name]
-            made = Conversation(parts.spaces, self.channel, binding, parts.enclosures, self._patience)
+        parts, binding = self._parts, self._admission.bound[name]
+        if name not in self._conversations or self._conversations[name].binding is not binding:
+            self._end(name)
+            stands = partial(self._admission.stands, binding)
+            made = Conversation(parts.spaces, self.channel, binding, parts.enclosures, self._patience, stands)
             self._conversations[name] = made
-            assert self._group is not None
-            for work in (made.deliver, made.show_drafts, made.show_cards):
-                self._group.create_task(self._kept_up(name, made, work), name=f"{work.__name__} {binding.id}")
+            group = self._group
+            assert group is not None
+            self._served[name] = [
+                group.create_task(self._kept_up(made, work), name=f"{work.__name__} {binding.id}")
+                for work in (made.deliver, made.show_drafts, made.show_cards)
+            ]
         return self._conversations[name]
 
-    async def _kept_up(self, name: str, made: Conversation, work: Callable[[], Awaitable[None]]) -> None:
+    def _end(self, name: str) -> None:
+        """Serve a conversation no more, if it was."""
+        self._conversations.pop(name, None)
+        for task in self._served.pop(name, ()):
+            task.cancel()
+
+    async def _kept_up(self, made: Conversation, work: Callable[[], Awaitable[None]]) -> None:
         """Do one part of a conversation's work, again if it fails: one broken conversation leaves the others alone."""
-        while self._conversations.get(name) is made:
+        while True:
             try:
                 await work()
             except (StoreUnavailable, ChannelClosed, Unusable):
