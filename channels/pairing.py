@@ -94,6 +94,13 @@ class Pairing:
         """Use a code for this account; False if another has used it."""
         return bool(await self._store.run("EVAL", CLAIM, 1, self._store.keys.codes(), ticket.digest, account))
 
+    async def revoke(self, account: str) -> None:
+        """Let no code that was used for this account be used for it again."""
+        codes = self._store.keys.codes()
+        known = (await self._store.run("HGETALL", codes)).items()
+        if used := [field for field, ticket in known if orjson.loads(ticket).get("by") == account]:
+            await self._store.run("HDEL", codes, *used)
+
     async def may_try(self, sender: str, account: str, message: str) -> bool:
         """Count a try by this very message; False if there were too many wrong ones, so that it is not looked at."""
         now, window = milliseconds(self._store.clock.now()), milliseconds_of(LOCKED)

@@ -132,6 +132,7 @@ class People(Strangers):
         """Forget a person, with all they hold and all their accounts; or unlink one account. Raises `NotFound`, and
         `InvalidInput` for the owner."""
         if "/" in who:
+            await self._pairing.revoke(who)
             person = await self.persons.unlink(who)
             await self._audit.note("unlink", person.principal.id, f"unlinked {who}")
             return person

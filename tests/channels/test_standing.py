@@ -60,6 +60,17 @@ async def test_an_answer_for_an_account_that_was_unlinked_is_shown_where_the_own
     assert [one for one in square.channel.sent if one.conversation == "dm"] == []
 
 
+async def test_a_code_that_linked_an_account_does_not_link_it_again_once_it_is_unlinked(square: Square) -> None:
+    async with square.open():
+        code = await square.people.link_code()
+        await square.channel.say(code, sender="me", conversation="dm")
+        await square.channel.heard(1, "dm")
+        await square.people.forget("square/me")
+        await square.channel.say(code, sender="me", conversation="dm")
+        await square.channel.heard(2, "dm")
+    assert await square.people.find("square", "me") is None
+
+
 async def test_whoever_has_an_account_that_was_the_owners_is_a_guest_of_their_own(square: Square) -> None:
     async with square.open():
         await square.link_owner("dm")
