@@ -44,18 +44,16 @@ class Delivery:
                 continue
             key = f"{atom}:{number}"
             receipt = None
+            if number >= len(done):  # not begun before a crash
+                await self._outbox.begin(atom)
             if number >= len(texts):
                 part = files[number - len(texts)]
-                if number == len(done):
-                    await self._outbox.begin(atom)
                 await self._outbox.sent(atom, await self._tried(lambda: part(key)))  # noqa: B023 - called at once
                 continue
             message = OutboundMessage(self.conversation, texts[number], key)
-            if number == len(done):
-                await self._outbox.begin(atom)
             if number == 0 and begun:
                 receipt = await self._made_whole(begun, message)
-            elif number < len(done):  # begun before a crash
+            if receipt is None and number < len(done):
                 receipt = await self._find(message)
             await self._outbox.sent(atom, receipt or await self._tried(lambda: self.channel.send(message), message))  # noqa: B023
 

@@ -67,6 +67,28 @@ async def test_after_a_crash_the_parts_not_yet_shown_follow(outbox: Outbox) -> N
     assert shown(channel) == ["one one one one", "two two two two", "for for for for for"]
 
 
+@pytest.mark.parametrize("after", [1, 2])
+async def test_each_part_has_a_receipt_of_its_own_so_that_none_is_sent_twice_after_a_crash(
+    outbox: Outbox, after: int
+) -> None:
+    class Killed(Narrow):
+        find = None  # type: ignore[assignment]
+
+        async def send(self, message: OutboundMessage) -> str:
+            if len(self.sent) == after:
+                raise ChannelClosed
+            return await super().send(message)
+
+    text = "one one one one\n\ntwo two two two\n\nfor for for for for"
+    killed, channel = Killed(), Mute()
+    channel.dialect = Short()
+    with pytest.raises(ChannelClosed):
+        await delivery(killed, outbox).show("chat/a", text)
+    assert len([receipt for receipt in await outbox.receipts("chat/a") if receipt]) == after
+    await delivery(channel, outbox).show("chat/a", text)
+    assert shown(killed) + shown(channel) == ["one one one one", "two two two two", "for for for for for"]
+
+
 async def test_a_send_whose_end_is_not_known_is_looked_up_before_it_is_tried_again(outbox: Outbox) -> None:
     channel = Loopback()
     channel.losses.append(TimeoutError())
