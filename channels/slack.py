@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
@@ -278,19 +278,22 @@ class Slack:
             return id
         channel, thread = place(message.conversation)
         named = {"event_type": EVENT, "event_payload": {"key": message.key}} if message.key else None
-        posted = await self.api.ask(
-            self.api.client.chat_postMessage(
-                channel=channel,
-                text=message.text,
-                thread_ts=thread or None,
-                blocks=blocks(message) or None,
-                metadata=named,
-                unfurl_links=False,  # Slack would fetch whatever address stands in the text
-                unfurl_media=False,
-            )
-        )
+        asked: dict[str, Any] = {"channel": channel, "text": message.text, "thread_ts": thread or None}
+        asked |= {"metadata": named, "unfurl_links": False, "unfurl_media": False}  # nobody fetches what stands in it
+        posted = await self._as_built(self.api.client.chat_postMessage, message, asked)
         self._thinking.discard(message.conversation)
         return f"{posted['channel']}:{posted['ts']}"
+
+    async def _as_built(self, call: Callable[..., Any], message: OutboundMessage, asked: dict[str, Any]) -> Any:
+        """Show the message with its buttons; as plain text where Slack does not take it so."""
+        built = blocks(message)
+        try:
+            return await self.api.ask(call(**asked, blocks=built))
+        except Refused as error:
+            if not built or error.error not in ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"):
+                raise
+            log.warning("%s: a message is shown as plain text: %s", self.name, error.error)
+            return await self.api.ask(call(**asked, blocks=[]))
 
     async def direct(self, person: str) -> str:
         return await self.api.direct(person.rpartition(":")[2])
@@ -313,9 +316,9 @@ class Slack:
             return True
         channel, ts = place(id)
         for attempt in (1, 2):
-            shown: dict[str, Any] = {"text": message.text, "blocks": blocks(message)}
+            asked: dict[str, Any] = {"channel": channel, "ts": ts, "text": message.text}
             try:
-                await self.api.ask(self.api.client.chat_update(channel=channel, ts=ts, **shown))
+                await self._as_built(self.api.client.chat_update, message, asked)
             except Refused as error:
                 if error.error in ("message_not_found", "cant_update_message", "edit_window_closed"):
                     return False

@@ -33,8 +33,8 @@ LARGEST = 16_000_000
 """The largest payload that is read from a socket, in bytes."""
 LARGEST_REQUEST = 4_000_000
 """The same of a request, which anybody may send."""
-WINDOW = 1_000
-"""How many signatures are remembered; each is good once, and Slack's are good for five minutes."""
+WINDOW = 660.0
+"""Seconds for which a signature is remembered; each is good once, for five minutes before or after its time."""
 
 Payload = dict[str, Any]
 Dispatch = Callable[[Payload, Mapping[str, str]], Awaitable[tuple[bool, Any]]]
@@ -134,7 +134,7 @@ class Listener:
         self._host, self._port = host, int(port)
         self._verifier = SignatureVerifier(secret)
         self._dispatch = dispatch
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: OrderedDict[str, float] = OrderedDict()
 
     async def run(self) -> None:
         """Serve; raises `Unusable` when the port cannot be had."""
@@ -159,8 +159,9 @@ class Listener:
             return web.Response(status=401)
         answer = await self._dispatch(request)
         if answer.status == 200:
-            self._seen[signature] = None
-            if len(self._seen) > WINDOW:
+            now = time.monotonic()
+            self._seen[signature] = now
+            while next(iter(self._seen.values())) < now - WINDOW:
                 self._seen.popitem(last=False)
         return answer
 

@@ -294,3 +294,12 @@ async def test_without_prompts_of_the_account_there_are_some_to_begin_with(rig: 
         await rig.until(lambda: rig.calls("assistant.threads.setSuggestedPrompts"))
         (prompts,) = (await rig.look())["prompts"].values()
     assert "What can you do?" in [prompt["title"] for prompt in prompts]
+
+
+async def test_a_question_that_slack_does_not_take_with_buttons_is_shown_as_text(rig: Rig) -> None:
+    async with listening(rig) as (slack, _):
+        dm = await rig.dm("alice")
+        await rig.fault("chat.postMessage", "invalid_blocks")
+        await slack.send(OutboundMessage(dm, "May I?", choices=(ONCE, NO)))
+        (shown,) = await rig.messages(dm)
+        assert (shown["text"], shown.get("blocks") or []) == ("May I?", [])
