@@ -11,7 +11,7 @@ from channels.bindings import Binding
 from channels.cards import Cards
 from channels.contract import Channel, InboundMessage, OutboundMessage, SendsFiles, ShowsDrafts, Undeliverable
 from channels.delivery import PATIENCE, Delivery, Part
-from channels.growing import Growing
+from channels.growing import Growing, turn_of
 from channels.outbox import Outbox
 from channels.rendering import clean, one_line
 from channels.routing import FROM, TO, Routing, as_house, tell_owner
@@ -74,7 +74,7 @@ class Conversation:
         self._clock = spaces.clock
         self._enclosures = enclosures
         self._notifications = spaces.notifications
-        self._growing = Growing(spaces.store, channel, binding.conversation, binding.subscriber)
+        self._growing = Growing(spaces.store, channel, binding.conversation, binding.subscriber, self.shown)
         self._delivery = Delivery(channel, binding.conversation, Outbox(spaces.store, binding.subscriber), patience)
         self._skipped = 0
 
@@ -104,7 +104,7 @@ class Conversation:
                 (self.writing.discard if draft.text is None else self.writing.add)(draft.agent)
                 self.progress.notify_all()
             if draft.text is None:
-                await self._fall_silent(draft.agent)
+                await self._fall_silent(draft)
 
     async def show_cards(self) -> None:
         """Put what only the owner may decide to them, in a conversation of theirs."""
@@ -194,16 +194,16 @@ class Conversation:
             except (OSError, Undeliverable) as error:
                 log.info("%s did not show that somebody writes: %r", self.channel.name, error)
         if draft.text and mine:
-            self._growing.show(draft.agent, draft.text)
+            self._growing.show(turn_of(draft.agent, draft.answers), draft.text)
 
-    async def _fall_silent(self, agent: str) -> None:
+    async def _fall_silent(self, draft: Draft) -> None:
         """A turn is over: if it had nothing to say in the end, the beginning that was shown goes."""
-        if not await self._growing.begun(agent):
+        turn = turn_of(draft.agent, draft.answers)
+        if not await self._growing.begun(turn):
             return
         while not await self.shown():  # noqa: ASYNC110 - the answer may be on its way
             await asyncio.sleep(SOON)
-        if agent not in self.writing:
-            await self._growing.drop(agent)
+        await self._growing.drop(turn)
 
     async def _look_at(self, change: Change) -> None:
         if change.atom in self.open:
@@ -218,7 +218,7 @@ class Conversation:
             elif self.binding.person == OWNER.id:
                 await self.routing.unused(self.binding.id)
                 await self._tell_elsewhere(atom, atom.content, "that account is not yours any more")
-        answered = {reference.rpartition("/")[2] for reference in atom.references.get("reply_to", [])}
+        answered = _answered(atom)
         async with self.progress:
             self.open = {
                 asked: root for asked, root in self.open.items() if asked not in answered and root != change.cause.root
@@ -238,12 +238,13 @@ class Conversation:
                 await self._sum_up(late)
                 return
             text = f"*(said {change.at.astimezone(self._clock.zone):%A %d %B at %H:%M})*\n{text}"
-        begun = await self._growing.begun(atom.author)
+        turn = turn_of(atom.author, _answered(atom))
+        begun = await self._growing.begun(turn, text)
         try:
             await self._delivery.show(atom.ref, text, begun, [self._sending(one, atom) for one in atom.attachments])
         except Undeliverable as error:
             await self._tell_elsewhere(atom, text, str(error))
-        await self._growing.whole(atom.author)
+        await self._growing.whole(turn)
 
     def _sending(self, file: Attachment, atom: Atom) -> Part:
         async def send(key: str) -> str:
@@ -311,3 +312,8 @@ class Conversation:
             if self.binding.person != OWNER.id:
                 said = f"I could not answer in {self.binding.space} ({self.channel.name}): {reason}"
                 await tell_owner(self._spaces, said, f"{operation}:owner")
+
+
+def _answered(atom: Atom) -> set[str]:
+    """The atoms that this one answers."""
+    return {reference.rpartition("/")[2] for reference in atom.references.get("reply_to", [])}

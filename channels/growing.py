@@ -2,25 +2,31 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Iterable
 
-from channels.contract import Channel, Grows, OutboundMessage
+from channels.contract import Channel, Confirms, Grows, Later, OutboundMessage, Undeliverable
+from channels.outbox import UNKNOWN
 from core.store import Store
 
 log = logging.getLogger(__name__)
 
 
 class Growing:
-    """The answers that are being written for one conversation, by agent.
+    """The answers that are being written for one conversation, by the turn that writes each.
 
-    Which message shows one is written down, so that whoever serves the conversation next makes it whole instead of
-    sending another.
+    Which message shows one is written down, before it is sent as one that is not known yet, so that whoever serves the
+    conversation next makes it whole instead of sending another.
     """
 
-    def __init__(self, store: Store, channel: Channel, conversation: str, subscriber: str) -> None:
+    def __init__(
+        self, store: Store, channel: Channel, conversation: str, subscriber: str, shown: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """`shown` answers whether all that was said before is to be seen there: nothing grows above an older answer."""
         self._store = store
         self._channel = channel
         self._conversation = conversation
         self._key = store.keys.growing(subscriber)
+        self._shown = shown
         self.to = ""
         """The platform's id of whom the answers are for, where that is known."""
         self._texts: dict[str, str] = {}
@@ -28,64 +34,88 @@ class Growing:
         self._sending = asyncio.Lock()
         self._known: dict[str, str] | None = None
 
-    def show(self, agent: str, text: str) -> None:
-        """The agent has written this much; shown soon, unless its answer is whole before."""
+    def show(self, turn: str, text: str) -> None:
+        """The turn has written this much; shown soon, unless its answer is whole before."""
         if not isinstance(self._channel, Grows) or not text.strip():
             return
-        self._texts[agent] = text
-        if agent not in self._tasks:
-            self._tasks[agent] = asyncio.create_task(self._grow(agent, self._channel), name=f"answer of {agent}")
+        self._texts[turn] = text
+        if turn not in self._tasks:
+            self._tasks[turn] = asyncio.create_task(self._grow(turn, self._channel), name=f"answer of {turn}")
 
-    async def begun(self, agent: str) -> str:
-        """The message that shows the beginning of the agent's answer, if there is one; it does not grow any more."""
-        if task := self._tasks.pop(agent, None):
+    async def begun(self, turn: str, text: str = "") -> str:
+        """The message that shows the beginning of the turn's answer (`text`, where there is one), if there is any; it
+        does not grow any more."""
+        if task := self._tasks.pop(turn, None):
             async with self._sending:  # never amid a send, whose message nobody would know of then
                 task.cancel()
             await asyncio.wait([task])
-        self._texts.pop(agent, None)
-        return (await self._messages()).get(agent, "")
+        self._texts.pop(turn, None)
+        return await self._message(turn, text)
 
-    async def whole(self, agent: str) -> None:
+    async def whole(self, turn: str) -> None:
         """The message shows the whole answer now, or is no more."""
         messages = await self._messages()
-        if messages.pop(agent, ""):
-            await self._store.run("HDEL", self._key, agent)
+        if messages.pop(turn, None) is not None:
+            await self._store.run("HDEL", self._key, turn)
 
-    async def drop(self, agent: str) -> None:
-        """The agent has ended without an answer: take its beginning away, if one was shown."""
-        message = await self.begun(agent)
+    async def drop(self, turn: str) -> None:
+        """The turn has ended without an answer: take its beginning away, if one was shown."""
+        message = await self.begun(turn)
         if message and isinstance(self._channel, Grows):
             await self._channel.remove(self._conversation, message)
-        await self.whole(agent)
+        await self.whole(turn)
 
-    async def _grow(self, agent: str, channel: Grows) -> None:
+    async def _grow(self, turn: str, channel: Grows) -> None:
         """Show what has been written, as often as the platform bears. One edge: a draft is not worth failing for."""
         shown = ""
         while True:
             await asyncio.sleep(channel.pace)
-            text = self._texts.get(agent, "")
+            text = self._texts.get(turn, "")
             if text == shown:
                 continue
             try:
-                async with self._sending:
-                    await self._show(agent, channel, text)
-                shown = text
+                if await self._shown():
+                    async with self._sending:
+                        await self._show(turn, channel, text)
+                    shown = text
             except Exception as error:  # noqa: BLE001 - the answer itself is delivered whatever becomes of this
                 log.info("%s did not show an answer growing: %r", self._channel.name, error)
                 return
 
-    async def _show(self, agent: str, channel: Grows, text: str) -> None:
-        parts = self._channel.dialect.messages(text)
+    async def _show(self, turn: str, channel: Grows, text: str) -> None:
         messages = await self._messages()
-        message = OutboundMessage(self._conversation, parts[0] if parts else text, growing=True, to=self.to)
-        if agent in messages:
-            await channel.edit(messages[agent], message)
-        else:
-            messages[agent] = await self._channel.send(message)
-            await self._store.run("HSET", self._key, agent, messages[agent])
+        message = self._written(turn, text)
+        if shown := await self._message(turn, text):
+            await channel.edit(shown, message)
+            return
+        await self._store.run("HSET", self._key, turn, UNKNOWN)
+        messages[turn] = UNKNOWN
+        messages[turn] = await self._channel.send(message)
+        await self._store.run("HSET", self._key, turn, messages[turn])
+
+    def _written(self, turn: str, text: str) -> OutboundMessage:
+        parts = self._channel.dialect.messages(text)
+        return OutboundMessage(
+            self._conversation, parts[0] if parts else text, f"growing {turn}", growing=True, to=self.to
+        )
+
+    async def _message(self, turn: str, text: str) -> str:
+        """What the platform calls the message of this turn; it is asked where that is not known."""
+        messages = await self._messages()
+        if messages.get(turn) == UNKNOWN and isinstance(self._channel, Confirms):
+            try:
+                messages[turn] = await self._channel.find(self._written(turn, text)) or UNKNOWN
+            except (OSError, Later, Undeliverable) as error:
+                log.warning("%s cannot say whether an answer is begun: %r", self._channel.name, error)
+        return messages.get(turn, UNKNOWN)
 
     async def _messages(self) -> dict[str, str]:
         if self._known is None:
             found = await self._store.run("HGETALL", self._key)
-            self._known = {agent.decode(): id.decode() for agent, id in found.items()}
+            self._known = {turn.decode(): id.decode() for turn, id in found.items()}
         return self._known
+
+
+def turn_of(agent: str, answers: Iterable[str]) -> str:
+    """The name of a turn: who takes it, and the first of the atoms that it answers."""
+    return f"{agent} {min(answers, default='')}"

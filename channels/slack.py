@@ -24,20 +24,18 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from channels.accounts import Account, Token
 from channels.contract import File, Home, InboundMessage, Later, OutboundMessage, Undeliverable, Unusable
 from channels.dialects import Dialect, Mrkdwn
-from channels.slack_api import ESSENTIAL, Refused, WebAPI, lacking
+from channels.slack_api import ESSENTIAL, Refused, WebAPI, lacking, named
 from channels.slack_blocks import blocks, page
 from channels.slack_events import Reader, name_of, place
 from channels.slack_files import Files
 from channels.slack_intake import Intake
 from channels.slack_socket import PAUSES, Listener, Payload, Socket
-from channels.slack_streams import Streams
+from channels.slack_streams import Streams, begins
 from channels.slack_text import emoji_name
 from core.errors import NotFound
 from core.secrets import Secrets
 
 BASE = "https://slack.com/api/"
-EVENT = "stoa_message"
-"""The type of the metadata that names our messages."""
 LOOK_BACK = 86_400.0
 """Seconds within which a message is looked for that may have been sent before a crash."""
 PAGE, PAGES = 200, 10
@@ -277,9 +275,12 @@ class Slack:
             self._thinking.discard(message.conversation)
             return id
         channel, thread = place(message.conversation)
-        named = {"event_type": EVENT, "event_payload": {"key": message.key}} if message.key else None
         asked: dict[str, Any] = {"channel": channel, "text": message.text, "thread_ts": thread or None}
-        asked |= {"metadata": named, "unfurl_links": False, "unfurl_media": False}  # nobody fetches what stands in it
+        asked |= {
+            "metadata": named(message.key),
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }  # nobody fetches what stands in it
         posted = await self._as_built(self.api.client.chat_postMessage, message, asked)
         self._thinking.discard(message.conversation)
         return f"{posted['channel']}:{posted['ts']}"
@@ -299,24 +300,26 @@ class Slack:
         return await self.api.direct(person.rpartition(":")[2])
 
     async def find(self, message: OutboundMessage) -> str | None:
-        """Found by the key in its metadata, among what was written there within a day."""
+        """Found by the key in its metadata, among what was written there within a day; a stream that was begun, which
+        has none, by its beginning."""
         channel, thread = place(message.conversation)
         if not message.key:
             return None
         async for event in self._history(channel, thread, f"{time.time() - LOOK_BACK:.6f}"):
             said = (event.get("metadata") or {}).get("event_payload") or {}
-            if said.get("key") == message.key and event.get("user") == self._user:
+            streamed = message.growing and thread and not said and begins(message.text, event.get("text") or "")
+            if (said.get("key") == message.key or streamed) and event.get("user") == self._user:
                 return f"{channel}:{event['ts']}"
         return None
 
     async def edit(self, id: str, message: OutboundMessage) -> bool:
         if message.growing and await self._streams.grow(id, message.text):
             return True
-        if not message.growing and not message.choices and await self._streams.finish(id, message.text):
+        if not message.growing and not message.choices and await self._streams.finish(id, message):
             return True
         channel, ts = place(id)
         for attempt in (1, 2):
-            asked: dict[str, Any] = {"channel": channel, "ts": ts, "text": message.text}
+            asked: dict[str, Any] = {"channel": channel, "ts": ts, "text": message.text, "metadata": named(message.key)}
             try:
                 await self._as_built(self.api.client.chat_update, message, asked)
             except Refused as error:

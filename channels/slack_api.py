@@ -91,6 +91,9 @@ PATIENCE = 2.0
 MOST_NAMES = 10_000
 """How many names are remembered."""
 
+EVENT = "stoa_message"
+"""The type of the metadata that names our messages."""
+
 log = logging.getLogger(__name__)
 
 
@@ -249,3 +252,8 @@ class Refused(Undeliverable):
 
 def _headers(answer: AsyncSlackResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in answer.headers.items()}
+
+
+def named(key: str) -> dict[str, Any] | None:
+    """The metadata that names a message of ours."""
+    return {"event_type": EVENT, "event_payload": {"key": key}} if key else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.contract import OutboundMessage, Undeliverable
-from channels.slack_api import Refused, WebAPI
+from channels.slack_api import Refused, WebAPI, named
 from channels.slack_events import place
 
 REMEMBERED = 5_000
@@ -84,26 +84,26 @@ class Streams:
         self._open.pop(id, None)
         return False
 
-    async def finish(self, id: str, text: str) -> bool:
+    async def finish(self, id: str, message: OutboundMessage) -> bool:
         """End the stream with the rest of the text; False where what is shown must still be edited to be it."""
-        stream = self._open.get(id)
+        stream, text = self._open.get(id), message.text
         if stream is None:
             return False
         plain = not _MARKUP.search(text) and text.startswith(stream.shown)
         rest = text[len(stream.shown) :] if plain else ""
-        return await self.stop(id, rest[:LONGEST]) and plain and len(rest) <= LONGEST
+        return await self.stop(id, rest[:LONGEST], message.key) and plain and len(rest) <= LONGEST
 
     async def leave(self, id: str) -> None:
         """End the stream, if there is one."""
         if id in self._open:
             await self.stop(id)
 
-    async def stop(self, id: str, rest: str = "") -> bool:
-        """End the stream; False if it had ended already."""
+    async def stop(self, id: str, rest: str = "", key: str = "") -> bool:
+        """End the stream, as the message that is called `key`; False if it had ended already."""
         self._open.pop(id, None)
         channel, ts = place(id)
-        call = self._api.client.chat_stopStream
-        return await self._try(lambda: call(channel=channel, ts=ts, markdown_text=rest or None)) is not None
+        ending: dict[str, Any] = {"channel": channel, "ts": ts, "markdown_text": rest or None, "metadata": named(key)}
+        return await self._try(lambda: self._api.client.chat_stopStream(**ending)) is not None
 
     async def _try(self, call: Callable[[], Any]) -> dict[str, Any] | None:
         """What Slack answers, or None where it does not stream (any more)."""
@@ -153,3 +153,9 @@ def _marks(text: str) -> str:
     text = _LINK.sub(r"[\2](\1)", text)
     text = re.sub(r"(?<![\w*])\*([^*\n]+)\*(?![\w*])", r"**\1**", text)
     return re.sub(r"(?<![\w~])~([^~\n]+)~(?![\w~])", r"~~\1~~", text)
+
+
+def begins(text: str, shown: str) -> bool:
+    """Whether what a stream shows is the beginning of a text, marks aside."""
+    letters, seen = (re.sub(r"\W+", "", one) for one in (text, shown))
+    return bool(seen) and letters.startswith(seen)

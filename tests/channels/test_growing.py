@@ -165,3 +165,56 @@ async def test_an_answer_to_somebody_elsewhere_is_not_shown_growing_here(house: 
         await draft(house, question, "for you")
         await wall.until_it_reads("for you")
     assert wall.growing == ["for you"]
+
+
+async def test_nothing_grows_while_an_older_answer_is_not_shown_and_neither_is_taken_for_the_other(
+    house: House,
+) -> None:
+    released = asyncio.Event()
+
+    class Slow(Wall):
+        async def send(self, message: OutboundMessage) -> str:
+            if not message.growing:
+                await released.wait()
+            return await super().send(message)
+
+    await (await house.spaces.create("chat")).share("assistant", "write")
+    wall = Slow()
+    async with served(house, wall) as bridge:
+        first = await asked(house, wall, bridge)
+        await answer(house, first, "One.")
+        await wall.say("and another")
+        chat = house.spaces.open("chat")
+        async for change in chat.follow():
+            if change.atom and (question := await chat.get(change.atom)).content == "and another":
+                break
+        await draft(house, question, "Tw")
+        while "assistant" not in bridge.conversation.writing:
+            await asyncio.sleep(0.01)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not wall.sent
+        released.set()
+        await wall.until_it_reads("One.", "Tw")
+        await answer(house, question, "Two.")
+        await wall.until_it_reads("One.", "Two.")
+    assert len(wall.sent) == 2
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_beginning_whose_receipt_was_lost_is_found_and_made_whole(
+    house: House, wall: Wall, killed: bool
+) -> None:
+    wall.losses.append(ConnectionError("no answer came"))
+    async with contextlib.AsyncExitStack() as stack:
+        bridge = await stack.enter_async_context(served(house, wall))
+        question = await asked(house, wall, bridge)
+        await draft(house, question, "Once upon")
+        await wall.heard(1)
+        wall.wall["1"] = "Once upon"
+        if killed:
+            await stack.aclose()
+            await stack.enter_async_context(served(house, wall))
+        await answer(house, question, "Once upon a time.")
+        await wall.until_it_reads("Once upon a time.")
+    assert len(wall.sent) == 1

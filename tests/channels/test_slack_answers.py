@@ -303,3 +303,23 @@ async def test_a_question_that_slack_does_not_take_with_buttons_is_shown_as_text
         await slack.send(OutboundMessage(dm, "May I?", choices=(ONCE, NO)))
         (shown,) = await rig.messages(dm)
         assert (shown["text"], shown.get("blocks") or []) == ("May I?", [])
+
+
+async def test_what_was_edited_in_place_or_begun_as_a_stream_is_found_by_whoever_serves_next(rig: Rig) -> None:
+    room = await rig.room("garden")
+    async with listening(rig) as (slack, heard):
+        ts = await rig.say("bob", room, f"{rig.mention} hello")
+        thread = (await heard.next()).conversation
+        dm = await rig.dm("alice")
+        for conversation in (dm, thread):
+            begun = OutboundMessage(conversation, "It *is*", key="growing host 1", growing=True)
+            assert await slack.find(begun) is None
+            id = await slack.send(begun)
+            whole = OutboundMessage(conversation, "It *is* so.", key="growing host 1", growing=True)
+            async with Slack(rig.account(), rig.secrets()) as next_one:
+                assert await next_one.find(whole) == id
+                assert await next_one.edit(id, OutboundMessage(conversation, "It *is* so.", key="chat/a:0"))
+                assert await next_one.find(OutboundMessage(conversation, "", key="chat/a:0")) == id
+                another = OutboundMessage(conversation, "It is so. And so on", key="growing host 2", growing=True)
+                assert await next_one.find(another) is None
+    assert await rig.texts(room, ts) == ["It *is* so."]

@@ -206,7 +206,8 @@ class WebAPI:
             raise Refused("message_not_in_streaming_state")
         self.workspace.state.streams[ts] += arguments.get("markdown_text", "")
         shown = {"channel": arguments["channel"], "ts": ts, "text": self.workspace.state.streams[ts]}
-        await self.workspace.act("bot", "chat.update", **shown)
+        named = {"metadata": arguments["metadata"]} if arguments.get("metadata") else {}
+        await self.workspace.act("bot", "chat.update", **shown, **named)
         return {"ok": True, "channel": arguments["channel"], "ts": ts}
 
     async def _stop_stream(self, arguments: Json) -> Json:
