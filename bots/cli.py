@@ -95,7 +95,7 @@ def worker() -> None:
     """
     from bots.commands.worker import work
 
-    work()
+    work(serves=False)
 
 
 @app.command()
@@ -110,9 +110,9 @@ def serve() -> None:
       stoa serve
       REDIS_URL=redis://redis.home:6379 stoa serve
     """
-    from bots.commands.serve import serve
+    from bots.commands.worker import work
 
-    serve()
+    work(serves=True)
 
 
 @agent.command("list")

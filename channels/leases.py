@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 
 from core.errors import LeaseLost, StoreUnavailable
+from core.leases import keeping
 from core.store import Store
 
 RENEW = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0"
@@ -36,39 +37,23 @@ class Lease:
         """Wait until the lease is free, and keep it in here; ends with `LeaseLost` when it is gone."""
         while not await self._take():  # noqa: ASYNC110 - the holder is in another process
             await asyncio.sleep(self._seconds / 8)
-        task = asyncio.current_task()
-        assert task is not None
-        lost = False
-
-        async def renew() -> None:
-            nonlocal lost
-            while True:
-                await asyncio.sleep(self._seconds / 4)
-                with contextlib.suppress(StoreUnavailable):  # Redis is away: the lease outlives a short absence
-                    began = time.monotonic()
-                    if await self._store.run("EVAL", RENEW, 1, self._key, self._token, self._milliseconds):
-                        self._until = began + self._seconds
-                        continue
-                    lost = True
-                if lost or time.monotonic() >= self._until:
-                    lost = True
-                    task.cancel()
-                    return
-
-        renewing = asyncio.create_task(renew(), name=f"lease of {self._account}")
         try:
-            yield
-        except asyncio.CancelledError:
-            if not lost:
-                raise
-            task.uncancel()
-            raise LeaseLost(f"Another process serves {self._account} now.") from None
+            async with keeping(self._renew, self._seconds / 4, f"Another process serves {self._account} now."):
+                yield
         finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
             self._until = 0.0
             with contextlib.suppress(StoreUnavailable):  # then the lease ends by itself
                 await self._store.run("EVAL", RELEASE, 1, self._key, self._token)
+
+    async def _renew(self) -> bool:
+        """Whether the lease is still ours; while Redis is away, until its time is over."""
+        began = time.monotonic()
+        try:
+            kept = await self._store.run("EVAL", RENEW, 1, self._key, self._token, self._milliseconds)
+        except StoreUnavailable:
+            return began < self._until
+        self._until = began + self._seconds if kept else 0.0
+        return bool(kept)
 
     async def _take(self) -> bool:
         began = time.monotonic()

@@ -184,6 +184,8 @@ class Reception:
                 await self._lose(message)
             elif said := await self._take(message):
                 await self._say(message, said)
+            for name in list(self._admission.bound):  # what was bound just now, after the word about it
+                self._conversation(name)
         except (StoreUnavailable, ChannelClosed, Unusable):
             raise
         except StoaError as error:
@@ -195,8 +197,6 @@ class Reception:
     async def _take(self, message: InboundMessage) -> str:
         """Take a message; what is to be said about it, perhaps nothing."""
         place = await self._admission.admit(message)
-        for name in list(self._admission.bound):
-            self._conversation(name)
         if isinstance(place, str):
             if message.kind == "home":
                 await self._show_home(message, None)

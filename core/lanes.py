@@ -1,12 +1,13 @@
 """One lane an agent: one turn at a time, whoever runs it, held by a lease and fenced by an epoch."""
 
-import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from core.errors import LeaseLost, StoreUnavailable
+from core.leases import keeping
 from core.store import Store, pack
 
 LEASE = 6.0
@@ -39,34 +40,16 @@ class Lane:
             self.epoch, self._wakes = (int(number) for number in taken)
         return bool(taken)
 
-    @contextlib.asynccontextmanager
-    async def kept(self) -> AsyncIterator[None]:
+    def kept(self) -> AbstractAsyncContextManager[None]:
         """Keep the lease alive in here; ends with `LeaseLost` when it is gone."""
-        task = asyncio.current_task()
-        assert task is not None
-        lost = False
 
-        async def renew() -> None:
-            nonlocal lost
-            while True:
-                await asyncio.sleep(self._lease / 4)
-                with contextlib.suppress(StoreUnavailable):  # Redis is away: the lease outlives a short absence
-                    if not await self._call("stoa_renew", self._keys, self._token, self._milliseconds):
-                        lost = True
-                        task.cancel()
-                        return
+        async def renew() -> bool:
+            try:
+                return bool(await self._call("stoa_renew", self._keys, self._token, self._milliseconds))
+            except StoreUnavailable:  # Redis is away: the lease outlives a short absence
+                return True
 
-        renewing = asyncio.create_task(renew(), name=f"lease of {self.agent}")
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not lost:
-                raise
-            task.uncancel()
-            raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.") from None
-        finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
+        return keeping(renew, self._lease / 4, f"Another worker has taken over the turn of {self.agent}.")
 
     async def release(self) -> None:
         """Give the lane back with the turn unfinished: whoever takes it next goes on from the journal, at once."""

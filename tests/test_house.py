@@ -34,7 +34,7 @@ FROM_THE_GROUND_UP = """
     crossing dialect guests explanations runs sandbox waits tools
     targets egress directory way_out
     agents audit uses requests decisions asking grants news traces endings spawning filed capabilities sessions
-    contexts lanes governor compaction timers postponed programs replies steps turns chains
+    contexts leases lanes governor compaction timers postponed programs replies steps turns chains
     house
     worker
     testing
