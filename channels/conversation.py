@@ -9,7 +9,7 @@ from shlex import quote
 
 from channels.bindings import Binding
 from channels.cards import Cards
-from channels.contract import Channel, InboundMessage, OutboundMessage, SendsFiles, ShowsDrafts, Undeliverable
+from channels.contract import Channel, InboundMessage, Later, OutboundMessage, SendsFiles, ShowsDrafts, Undeliverable
 from channels.delivery import PATIENCE, Delivery, Part
 from channels.growing import Growing, turn_of
 from channels.outbox import Outbox
@@ -98,13 +98,16 @@ class Conversation:
 
     async def show_drafts(self) -> None:
         """Let the channel show answers while they are being written, if it can."""
-        async for draft in self._notifications.drafts(self.space.id):
-            await self._show(draft)
-            async with self.progress:
-                (self.writing.discard if draft.text is None else self.writing.add)(draft.agent)
-                self.progress.notify_all()
-            if draft.text is None:
-                await self._fall_silent(draft)
+        try:
+            async for draft in self._notifications.drafts(self.space.id):
+                await self._show(draft)
+                async with self.progress:
+                    (self.writing.discard if draft.text is None else self.writing.add)(draft.agent)
+                    self.progress.notify_all()
+                if draft.text is None:
+                    await self._fall_silent(draft)
+        finally:
+            await self._growing.stop()
 
     async def show_cards(self) -> None:
         """Put what only the owner may decide to them, in a conversation of theirs."""
@@ -187,14 +190,18 @@ class Conversation:
 
     async def _show(self, draft: Draft) -> None:
         """Show that an answer to somebody here is being written, and the answer as it grows."""
-        mine = any(answered in self.open for answered in draft.answers) and await self._theirs()
+        mine = self._waited_for(draft) and await self._theirs()
         if isinstance(self.channel, ShowsDrafts) and (mine or (draft.text is None and draft.agent in self.writing)):
             try:
                 await self.channel.draft(self.binding.conversation, draft.agent, draft.text)
-            except (OSError, Undeliverable) as error:
+            except (OSError, Later, Undeliverable) as error:
                 log.info("%s did not show that somebody writes: %r", self.channel.name, error)
-        if draft.text and mine:
+        if draft.text and mine and self._waited_for(draft):  # it may have been answered meanwhile
             self._growing.show(turn_of(draft.agent, draft.answers), draft.text)
+
+    def _waited_for(self, draft: Draft) -> bool:
+        """Whether somebody here waits for this answer."""
+        return any(asked in self.open for asked in draft.answers)
 
     async def _fall_silent(self, draft: Draft) -> None:
         """A turn is over: if it had nothing to say in the end, the beginning that was shown goes."""

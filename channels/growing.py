@@ -62,8 +62,21 @@ class Growing:
         """The turn has ended without an answer: take its beginning away, if one was shown."""
         message = await self.begun(turn)
         if message and isinstance(self._channel, Grows):
-            await self._channel.remove(self._conversation, message)
+            try:
+                await self._channel.remove(self._conversation, message)
+            except (Undeliverable, Later, OSError) as error:
+                log.info("%s did not take the beginning of an answer away: %r", self._channel.name, error)
         await self.whole(turn)
+
+    async def stop(self) -> None:
+        """Let nothing grow any more; what is shown stays for whoever serves the conversation next."""
+        try:
+            async with self._sending:  # never amid a send, as in `begun`
+                pass
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            self._tasks.clear()
 
     async def _grow(self, turn: str, channel: Grows) -> None:
         """Show what has been written, as often as the platform bears. One edge: a draft is not worth failing for."""

@@ -8,7 +8,7 @@ import pytest
 
 from channels.bindings import bound
 from channels.bridge import Bridge
-from channels.contract import InboundMessage, OutboundMessage
+from channels.contract import InboundMessage, Later, OutboundMessage
 from channels.loopback import Loopback
 from channels.taking import Enclosures
 from core.atoms import Atom, Principal
@@ -127,6 +127,57 @@ async def test_whoever_serves_next_makes_whole_what_was_begun(house: House, wall
         await answer(house, question, "Once upon a time.")
         await wall.until_it_reads("Once upon a time.")
     assert len(wall.sent) == 1
+
+
+async def test_a_straggler_of_an_answer_that_is_whole_already_shows_nothing(house: House, wall: Wall) -> None:
+    slow, went_on = asyncio.Event(), asyncio.Event()
+
+    async def draft_slowly(conversation: str, agent: str, text: str | None) -> None:
+        await slow.wait()
+        if text is None:
+            went_on.set()
+
+    wall.draft = draft_slowly  # type: ignore[method-assign]
+    async with served(house, wall) as bridge:
+        question = await asked(house, wall, bridge)
+        await draft(house, question, "Once")
+        await answer(house, question, "Once upon a time.")
+        await wall.until_it_reads("Once upon a time.")
+        while bridge.conversation.open:
+            await asyncio.sleep(0.01)
+        slow.set()
+        await draft(house, question, "Once upon")
+        await draft(house, question, None)
+        await went_on.wait()
+        tasks = [task.get_name() for task in asyncio.all_tasks()]
+    assert wall.growing == []
+    assert [name for name in tasks if name.startswith("answer of")] == []
+
+
+async def test_nothing_grows_any_more_when_the_conversation_is_served_no_more(house: House, wall: Wall) -> None:
+    async with served(house, wall) as bridge:
+        question = await asked(house, wall, bridge)
+        await draft(house, question, "Once upon")
+        await wall.until_it_reads("Once upon")
+    await asyncio.sleep(0)
+    assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("answer of")] == []
+
+
+async def test_what_cannot_be_taken_away_just_now_does_not_keep_the_next_answer_from_growing(
+    house: House, wall: Wall
+) -> None:
+    async def refuse(conversation: str, id: str) -> None:
+        raise Later(7)
+
+    wall.remove = refuse  # type: ignore[method-assign]
+    async with served(house, wall) as bridge:
+        question = await asked(house, wall, bridge)
+        await draft(house, question, "I think")
+        await wall.until_it_reads("I think")
+        await draft(house, question, None)
+        await draft(house, question, "I know")
+        async with asyncio.timeout(3):
+            await wall.until_it_reads("I think", "I know")
 
 
 async def test_what_was_begun_goes_when_nothing_is_said_in_the_end(house: House, wall: Wall) -> None:
