@@ -230,7 +230,10 @@ class Reception:
 
     async def _lose(self, message: InboundMessage) -> None:
         """Nobody can be reached in a conversation any more: the owner is told, the others go on."""
+        threads = [one.conversation for one in self._admission.bound.values() if one.parent == message.conversation]
         binding = await self._unbind(message.conversation)
+        for thread in threads:
+            await self._unbind(thread)
         if binding is None:
             return
         where = f"#{message.room}" if message.room else "a direct message"

@@ -364,6 +364,19 @@ async def test_a_room_that_is_lost_is_told_to_the_owner_and_the_others_go_on(squ
     assert "they removed me" in told
 
 
+async def test_with_a_room_its_threads_are_lost(square: Square) -> None:
+    async with square.open():
+        await square.link_owner()
+        await square.people.rooms.save(Room(id="square/home", name="home"))
+        await square.channel.say("hello", sender="me", conversation="home:1", parent="home", room="home")
+        while len(square.seated) < 2:
+            await asyncio.sleep(0.01)
+        await square.said(square.seated[1][0], 1)
+        await square.channel.say("they removed me", conversation="home", room="home", kind="lost")
+        while [one.conversation for one in await square.parts.bindings.of("square")] != ["dm"]:
+            await asyncio.sleep(0.01)
+
+
 async def test_when_asked_to_end_what_is_taken_is_finished_and_nothing_more_is_taken(square: Square) -> None:
     lease = Lease(square.house.store, "square", seconds=2)
     async with square.open():
