@@ -26,6 +26,8 @@ AWAY = timedelta(minutes=5)
 """What is older than this when it is shown says when it was said."""
 SOON = 0.05
 """Seconds between two looks whether an answer has been shown."""
+MOST_OPEN = 500
+"""How many messages an answer is awaited for; of more the oldest will have none."""
 MOST_LATE = 5
 """How many such answers are shown one by one; of more only the beginnings are."""
 
@@ -131,7 +133,10 @@ class Conversation:
             )
         operation = self._operation(message.id)
         atom = id_from(f"{self.space.id}/{operation}")
-        self.open[atom] = ""
+        if message.addressed:  # of what only happens to be said nobody awaits an answer
+            self.open[atom] = ""
+            while len(self.open) > MOST_OPEN:
+                del self.open[next(iter(self.open))]
         try:
             enclosed = await self._enclosures.fetched(self.channel, message.files)
             text = "\n\n".join(filter(None, (clean(message.text), *enclosed.texts)))

@@ -30,7 +30,7 @@ from channels.people import People
 from channels.routing import Routing, tell_owner
 from channels.taking import Enclosures
 from core.atoms import OWNER
-from core.errors import StoaError, StoreUnavailable
+from core.errors import LeaseLost, StoaError, StoreUnavailable
 from core.spaces import Spaces
 
 LOOK = 0.5
@@ -171,6 +171,7 @@ class Reception:
         """Take the messages of one conversation, one after the other, until there are none."""
         while not lane.empty():
             place, message = lane.get_nowait()
+            self._lease.check()
             await self._deal_with(message)
             await self.inbox.done(place)
             self._done.add(place)
@@ -264,7 +265,7 @@ class Reception:
         parts, binding = self._parts, self._admission.bound[name]
         if name not in self._conversations or self._conversations[name].binding is not binding:
             self._end(name)
-            stands = partial(self._admission.stands, binding)
+            stands = partial(self._may_show, binding)
             made = Conversation(parts.spaces, self.channel, binding, parts.enclosures, self._patience, stands)
             self._conversations[name] = made
             group = self._group
@@ -274,6 +275,11 @@ class Reception:
                 for work in (made.deliver, made.show_drafts, made.show_cards)
             ]
         return self._conversations[name]
+
+    async def _may_show(self, binding: Binding) -> bool:
+        """Whether something may be shown there, by us."""
+        self._lease.check()  # a process that stood still goes on with what another has done meanwhile
+        return await self._admission.stands(binding)
 
     def _end(self, name: str) -> None:
         """Serve a conversation no more, if it was."""
@@ -286,7 +292,7 @@ class Reception:
         while True:
             try:
                 await work()
-            except (StoreUnavailable, ChannelClosed, Unusable):
+            except (StoreUnavailable, LeaseLost, ChannelClosed, Unusable):
                 raise
             except Exception:
                 log.exception("%s could not be served, trying again", made.binding.id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from channels.accounts import Account, Accounts, open_channel
@@ -68,11 +69,12 @@ class Serving:
         """Serve one account whenever nobody else does. One of the edges that may catch broadly: the others go on."""
         pauses = iter(PAUSES)
         while True:
+            began = time.monotonic()
             try:
                 lease = Lease(self._store, account.id, self._seconds)
                 async with lease.held():
+                    began = time.monotonic()
                     await self._attend(account, lease)
-                pauses = iter(PAUSES)
             except* LeaseLost as lost:
                 log.info("%s", lost.exceptions[0])
             except* StoreUnavailable:
@@ -81,6 +83,8 @@ class Serving:
                 await self._tell(account, str(_first(broken)))
             except* Exception:
                 log.exception("%s could not be served, trying again", account.id)
+            if time.monotonic() - began > PAUSES[-1]:  # it worked for a while: this is another trouble
+                pauses = iter(PAUSES)
             await asyncio.sleep(next(pauses, PAUSES[-1]))
 
     async def _attend(self, account: Account, lease: Lease) -> None:
@@ -101,7 +105,7 @@ class Serving:
         await tell_owner(self._parts.spaces, said, f"unusable:{account.id}:{id_from(reason)}:{day}", here)
 
     async def _play(self) -> None:
-        """Hand what was kept of those that the owner let in to the inboxes of their accounts."""
+        """Hand what was kept of those that the owner let in to the inboxes of their accounts; an edge, too."""
         people = self._parts.people
         while True:
             try:
@@ -112,6 +116,10 @@ class Serving:
                         await people.played(admitted)
             except LeaseLost as lost:
                 log.info("%s", lost)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                log.exception("what the owner decided about others could not be carried out, trying again")
             await asyncio.sleep(self._seconds)
 
 
