@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.budgets import budgets
+from benchmarks.channels import channels
 from benchmarks.durability import durability
 from benchmarks.finding import finding
 from benchmarks.link import link
@@ -35,6 +36,7 @@ SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [
     turns,
     throughput,
     load,
+    channels,
     processes,
 ]
 """What is measured, in the order of the table; a new subject is one more function here."""

@@ -41,6 +41,7 @@ from tests.rigs.slack.workspace import Json
 
 ROOT = Path(__file__).parent.parent
 ACCOUNT = "slack"
+NAMESPACE = "conversations"
 ANSWER = re.compile(r"answer (\d+)")
 LINE = re.compile(r"answer (\d+)(, after a while)?")
 READERS, WORKERS = 2, 1
@@ -121,7 +122,7 @@ async def run(plan: Plan, progress: Callable[[int, int], None] = lambda asked, a
     with tempfile.TemporaryDirectory(prefix="stoa-conversations-") as place, program() as facts:
         home = Path(place)
         async with EmbeddedRedis(home) as server, Rig(facts) as rig:
-            settings = load(home=home, namespace="conversations", **BOUNDS)
+            settings = load(home=home, namespace=NAMESPACE, **BOUNDS)
             async with open_house(settings, server.url, embedder=Flat()) as house:
                 random = Random(plan.seed)
                 talks = await _furnished(house, rig, plan)
@@ -209,7 +210,7 @@ class Chaos:
         async with contextlib.AsyncExitStack() as stack:
 
             async def start(reads: bool) -> tuple[bool, asyncio.subprocess.Process, asyncio.Task[bytes]]:
-                made = process(self._url, self._home, reads, self._rig.environment(ACCOUNT))
+                made = process(self._url, NAMESPACE, self._home, reads, self._rig.environment(ACCOUNT))
                 worker = await stack.enter_async_context(made)
                 assert worker.stdout
                 return reads, worker, asyncio.create_task(worker.stdout.readline())

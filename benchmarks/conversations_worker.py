@@ -49,10 +49,10 @@ class Echo:
 
 @contextlib.asynccontextmanager
 async def process(
-    url: str, home: Path, reads: bool, environment: Mapping[str, str]
+    url: str, namespace: str, home: Path, reads: bool, environment: Mapping[str, str]
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Such a process, gone at the end; it writes a line when it is at work."""
-    arguments = ("-m", "benchmarks.conversations_worker", url, str(home), "reads" if reads else "works")
+    arguments = ("-m", "benchmarks.conversations_worker", url, namespace, str(home), "reads" if reads else "works")
     known = {**os.environ, **environment}
     worker = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, env=known)
     try:
@@ -69,8 +69,8 @@ def _opened(account: Account, secrets: Secrets) -> Slack:
     return slack
 
 
-async def _work(url: str, home: Path, reads: bool) -> None:
-    settings = load(home=home, namespace="conversations", **BOUNDS)
+async def _work(url: str, namespace: str, home: Path, reads: bool) -> None:
+    settings = load(home=home, namespace=namespace, **BOUNDS)
     async with open_house(settings, url, embedder=Flat()) as house:
         worker = Worker(house, "", "", llm=Echo(), lease=LEASE)
         print("at work", flush=True)
@@ -79,6 +79,6 @@ async def _work(url: str, home: Path, reads: bool) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(
-        filename=Path(sys.argv[2]) / "log", level=logging.INFO, format="%(asctime)s %(process)s %(name)s: %(message)s"
+        filename=Path(sys.argv[3]) / "log", level=logging.INFO, format="%(asctime)s %(process)s %(name)s: %(message)s"
     )
-    asyncio.run(_work(sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "reads"))
+    asyncio.run(_work(sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4] == "reads"))

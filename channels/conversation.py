@@ -158,6 +158,7 @@ class Conversation:
                 },
                 operation=operation,
                 attachments=enclosed.files,
+                at_once=True,
             )
         except BaseException:
             self.open.pop(atom, None)

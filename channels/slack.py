@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
@@ -94,7 +94,7 @@ class Slack:
 
     # Connecting -------------------------------------------------------------------------------------------------------
 
-    async def __aenter__(self) -> "Slack":
+    async def __aenter__(self) -> Self:
         token = self._secret("BOT_TOKEN")
         self._session = aiohttp.ClientSession(timeout=PATIENCE, trust_env=True)
         try:

@@ -148,11 +148,13 @@ class Space(Shared, Revised, Linked):
         references: References | None = None,
         operation: str = "",
         attachments: Sequence[Attachment] = (),
+        at_once: bool = False,
     ) -> Atom:
         """Add an atom; needs append. Without a comment its first words stand for one.
 
         `operation` names this very act: the same one twice is one atom. What it carries as `attachments` has to be kept
-        already (`Attachments.keep`).
+        already (`Attachments.keep`). With `at_once` its vector is left to a worker, for somebody waits for what it
+        wakes; a search makes up for what is left.
         """
         check_content(content)
         check_metadata(metadata or {})
@@ -162,7 +164,8 @@ class Space(Shared, Revised, Linked):
         call = self._call(operation or id, comment or first_words(content), moment)
         carried = {ATTACHED: [str(one) for one in attachments]} if attachments else {}
         patch, targets = bounded_patch({**(metadata or {}), **carried}), pack(wanted) if wanted else b""
-        vector = b"" if attachments else await self._vector(content)  # files are read and embedded by a worker
+        later = attachments or at_once  # files are read by a worker, too
+        vector = b"" if later else await self._vector(content)
         _, done = await self._store.mutate("stoa_put", self.id, *call, id, content, vector, patch, targets)
         if done:
             return self._seen(id, done)

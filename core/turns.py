@@ -363,6 +363,7 @@ class Turn:
             metadata={"kind": "report"} if report else {"role": "assistant"},
             references={"reply_to": answered} if answered else {},
             operation=f"{self._news.turn}.say",
+            at_once=not report,
         )
 
     def _answered(self) -> list[str]:

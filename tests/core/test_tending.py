@@ -1,7 +1,7 @@
 """What workers do for spaces in the background: a big one is given an index of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest_asyncio
@@ -80,3 +80,21 @@ async def test_an_index_of_another_embedder_is_dropped(hashed: House, redis_url:
         assert index_name(hashed.store, "hashed", "big") not in await indexes(house)
         assert index_name(hashed.store, "other", "big") in await indexes(house)
         assert len(await house.spaces.open("big").search("milk 7", limit=5)) == 5
+
+
+async def test_what_is_put_at_once_waits_for_no_vector_and_is_found_by_meaning_all_the_same(
+    tmp_path: Path, namespace: str, redis_url: str
+) -> None:
+    free = asyncio.Event()
+
+    class Busy(Hashed):
+        async def embed(self, texts: Sequence[str]) -> list[bytes]:
+            await free.wait()
+            return await super().embed(texts)
+
+    async with open_house(load(home=tmp_path, namespace=namespace), redis_url, embedder=Busy()) as house:
+        space = await house.spaces.create("chat")
+        atom = await space.put("The cow gives milk.", at_once=True)
+        free.set()
+        (found,) = await space.search("The cow gives milk.", by="meaning")
+        assert found.id == atom.id
