@@ -57,6 +57,8 @@ class InboundMessage:
     """The id of the choice that was pressed, as the outbound message gave it."""
     reply_to: str = ""
     """What the platform calls the message that this one answers, if it says so."""
+    passing: bool = False
+    """Whether it stands nowhere in the conversation, as a pressed choice or a command: nothing was said after it."""
     sent: datetime | None = None
     """When it was written, where the platform tells."""
 

@@ -31,7 +31,7 @@ class Inbox:
         """Write the message down; answers its place, or nothing where it was told before."""
         seen = self._store.keys.seen(self._account, f"{message.kind} {message.version} {message.id}")
         keys = (seen, self._key, self._store.keys.newest(self._account))
-        places = [message.conversation] if message.kind == "message" else []
+        places = [message.conversation] if message.kind == "message" and not message.passing else []
         if places and message.parent and not message.reply_to:  # it begins a thread, and so was said beside it, too
             places.append(message.parent)
         newest = f"{self._store.now()} {message.id}"

@@ -153,7 +153,8 @@ class WebAPI:
                 raise self._ours(error.response) from None
 
     def _ours(self, response: Any) -> Exception:
-        error = str(response.get("error") or "") if isinstance(response, AsyncSlackResponse) else ""
+        told = isinstance(response, AsyncSlackResponse) and isinstance(response.data, dict)  # else a page of some proxy
+        error = str(response.get("error") or "") if told else ""
         status = response.status_code if isinstance(response, AsyncSlackResponse) else 0
         if status == 429:
             return Later(float(_headers(response).get("retry-after", 1)))

@@ -242,6 +242,7 @@ class Reader:
             parent=parent,
             choice=choice,
             reply_to=asked,
+            passing=True,
             sent=moment(str(action.get("action_ts") or "")),
         )
 
@@ -251,7 +252,7 @@ class Reader:
         text = (payload.get("text") or "").strip() or "help"
         id = f"{direct}:command:{payload.get('trigger_id', '')}"
         plain, name = await asyncio.gather(self._plain(text), self._api.person(user))
-        return InboundMessage(direct, self._sender(user), plain, id, name=name)
+        return InboundMessage(direct, self._sender(user), plain, id, name=name, passing=True)
 
 
 def moment(ts: str) -> datetime | None:

@@ -70,6 +70,14 @@ async def test_only_where_something_was_said_lately_is_looked_for_more(house: Ho
     assert await inbox.recent() == [("dm-60", "60")]
 
 
+async def test_what_stands_nowhere_is_no_place_to_look_on_from(house: House) -> None:
+    inbox = Inbox(house.store, "square")
+    await inbox.keep(InboundMessage("dm", "me", "hello", "1"))
+    await inbox.keep(InboundMessage("dm", "me", "what is due?", "command", passing=True))
+    assert await inbox.recent() == [("dm", "1")]
+    assert [message.text for _, message in await inbox.waiting()] == ["hello", "what is due?"]
+
+
 async def test_a_platform_that_wants_to_be_left_alone_does_not_keep_us_from_listening(square: Square) -> None:
     class Hurried(Remembering):
         async def missed(self, conversation: str, after: str) -> AsyncIterator[InboundMessage]:

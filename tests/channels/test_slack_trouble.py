@@ -10,6 +10,7 @@ import pytest
 from channels.contract import File, Later, OutboundMessage, Undeliverable, Unusable
 from channels.slack import Slack
 from channels.slack_files import Files
+from core.approvals import Choice
 from core.secrets import Secrets
 from tests.channels.slack_app import hearing, listening
 from tests.rigs.slack.rig import Rig
@@ -134,6 +135,25 @@ async def test_what_was_missed_can_be_asked_for_after_a_long_absence(rig: Rig) -
         await heard.until(lambda: len(heard.messages) == 6)
         assert [message for message in heard.messages if message.text == "number 1"] == [found[1]]
         assert [one.text async for one in slack.missed(f"{dm}:{ts}", first.id)] == ["in a thread"]
+
+
+async def test_what_was_missed_is_not_asked_for_after_a_press_or_a_command(rig: Rig) -> None:
+    async with listening(rig) as (slack, heard):
+        dm = await rig.dm("alice")
+        await slack.send(OutboundMessage(dm, "May I?", choices=(Choice("q:yes", "Yes"),)))
+        await rig.click("alice", dm, (await rig.messages(dm))[-1]["ts"], "Yes")
+        await rig.slash("alice", dm, "hello")
+        await rig.say("alice", dm, "good night")
+        await heard.next(3)
+    assert [one.passing for one in heard.messages] == [True, True, False]
+
+
+async def test_a_page_in_place_of_an_answer_is_slacks_own_trouble(rig: Rig) -> None:
+    async with listening(rig) as (slack, _):
+        dm = await rig.dm("alice")
+        await rig.fault("chat.postMessage", "bad_gateway")
+        with pytest.raises(ConnectionError, match="502"):
+            await slack.send(OutboundMessage(dm, "hello"))
 
 
 async def test_a_rate_limit_is_waited_for_and_a_second_one_is_told(rig: Rig) -> None:

@@ -193,7 +193,8 @@ class Rig:
         late: bool = False,
     ) -> None:
         """Let the next calls of a method (`*`: of any) fail: `after` are the seconds to wait of `ratelimited`, `hang`
-        those until the answer; `late` calls are done first; the error `none` only hangs."""
+        those until the answer; `late` calls are done first; the error `none` only hangs,
+        `bad_gateway` is a page instead of an answer."""
         asked = {"method": method, "error": error, "times": times, "after": after, "hang": hang, "late": late}
         await self._act("fault", **asked)
 

@@ -75,6 +75,8 @@ class WebAPI:
             said = await self._called(method, bearer, arguments)
         except Refused as refused:
             said = refused.answer
+            if said["error"] == "bad_gateway":  # what stands before Slack answers with a page
+                return web.Response(status=502, text="<h1>Bad Gateway</h1>", content_type="text/html")
             if said["error"] == "ratelimited":
                 self._log(method, arguments, said, at)
                 return web.json_response(said, status=429, headers={"Retry-After": str(said["after"])})
@@ -227,7 +229,10 @@ class WebAPI:
             found = [one for one in kept if thread in (one["ts"], one.get("thread_ts"))]
         else:
             found = [one for one in kept if one.get("thread_ts") in (None, one["ts"])]
-        oldest, latest = float(arguments.get("oldest") or 0), float(arguments.get("latest") or "inf")
+        try:
+            oldest, latest = float(arguments.get("oldest") or 0), float(arguments.get("latest") or "inf")
+        except ValueError:
+            raise Refused("invalid_ts_oldest") from None
         whole = str(arguments.get("inclusive", "")).lower() in ("1", "true")
         found = [
             one
