@@ -96,8 +96,8 @@ class LocalEmbedder:
             future.cancel()
         self._asked.clear()
         self._waiting.clear()
-        if self._running is not None:
-            await asyncio.wait([self._running])
+        if self._running is not None and self._running.get_loop() is asyncio.get_running_loop():
+            await asyncio.wait([self._running])  # what another loop asked for nobody waits for any more
         self._thread.shutdown()
 
     async def embed(self, texts: Sequence[str]) -> list[bytes]:

@@ -249,3 +249,15 @@ def similarity(a: bytes, b: bytes) -> float:
     import numpy as np
 
     return float(np.frombuffer(a, "<f2").astype(np.float32) @ np.frombuffer(b, "<f2").astype(np.float32))
+
+
+async def test_closing_does_not_wait_for_a_loop_that_is_gone() -> None:
+    embedder = LocalEmbedder()
+
+    async def leave_at_once() -> None:
+        asyncio.ensure_future(embedder.embed(["nobody waits for this"]))  # noqa: RUF006
+        await asyncio.sleep(0)
+
+    await asyncio.to_thread(lambda: asyncio.run(leave_at_once()))
+    async with asyncio.timeout(60):
+        await embedder.close()
