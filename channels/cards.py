@@ -12,7 +12,7 @@ from core.atoms import OWNER, Atom, Principal
 from core.errors import Conflict, InvalidInput, NotFound, StoaError
 from core.spaces import Spaces
 
-COMMAND = re.compile(r"/?(approve|deny)\s+`?(\w{4,40})`?(?:\s+(.{1,80}))?", re.IGNORECASE)
+COMMAND = re.compile(r"(/?)(approve|deny)\s+`?(\w{4,40})`?(?:\s+(.{1,80}))?", re.IGNORECASE)
 """An answer in words, from any conversation of the owner's: `/approve k3v9w2m4q8zt always`."""
 
 log = logging.getLogger(__name__)
@@ -71,8 +71,11 @@ class Cards:
             await self._answer(id, choice, by, quietly=True)
             return True
         if message.kind == "message" and (command := COMMAND.fullmatch(message.text.strip())):
-            word, id, choice = command.groups()
-            await self._answer(await self._meant(id), choice or ("no" if word.lower() == "deny" else "yes"), by)
+            slash, word, beginning, choice = command.groups()
+            id = await self._meant(beginning)
+            if not slash and id == beginning and id.isalpha():  # "approve vacation" is something to talk about
+                return False
+            await self._answer(id, choice or ("no" if word.lower() == "deny" else "yes"), by)
             return True
         if message.kind not in ("message", "reaction"):
             return False

@@ -15,6 +15,7 @@ KEEP = """if not redis.call('SET', KEYS[1], 1, 'NX', 'EX', ARGV[1]) then return 
 for i = 4, #ARGV do redis.call('HSET', KEYS[3], ARGV[i], ARGV[3]) end
 return redis.call('XADD', KEYS[2], '*', 'm', ARGV[2])"""
 PAGE = 500
+FIELDS = frozenset(field.name for field in dataclasses.fields(InboundMessage))
 RECENT = 50
 """In how many conversations, those last spoken in, is looked for what was missed."""
 
@@ -78,4 +79,5 @@ def read(data: bytes) -> InboundMessage:
     files = tuple(File(**file) for file in known.pop("files", ()))
     sent = known.pop("sent", None)
     moment = datetime.fromisoformat(sent) if sent else None
-    return InboundMessage(**{**blank, **known}, files=files, sent=moment)
+    told = {name: value for name, value in known.items() if name in FIELDS}  # a newer process may write more
+    return InboundMessage(**{**blank, **told}, files=files, sent=moment)

@@ -62,7 +62,7 @@ class Routing:
         return [known.decode()]
 
     async def reachable(self, without: Sequence[str] = ()) -> list[str]:
-        """Where the person can be reached, the best place first."""
+        """Where the person can be reached, the best place first: accounts that nobody serves come last."""
         keys = self._store.keys
         used = await self._store.run("ZREVRANGE", keys.used(self._space.id), 0, -1)
         names = [name.decode() for name in used if name.decode() not in without]
@@ -70,9 +70,14 @@ class Routing:
             return []
         accounts = {name.decode() for name in await self._store.run("SMEMBERS", keys.channel_accounts())}
         preferred = await self._preferred()
-        there = await self._store.together(*(["EXISTS", keys.present(name)] for name in names))
-        able = [name for name, here in zip(names, there, strict=True) if here or _account(name) in accounts]
-        return sorted(able, key=lambda name: _account(name) != preferred)
+        looked = [[keys.present(name), keys.holder(_account(name))] for name in names]
+        there = await self._store.together(*(["EXISTS", key] for pair in looked for key in pair))
+        able = [
+            (not (here or served), _account(name) != preferred, name)
+            for name, here, served in zip(names, there[::2], there[1::2], strict=True)
+            if here or _account(name) in accounts
+        ]
+        return [name for *_, name in sorted(able, key=lambda one: one[:2])]
 
     async def _preferred(self) -> str:
         try:

@@ -25,9 +25,8 @@ async def keeping(renew: Callable[[], Awaitable[bool]], every: float, lost: str)
     try:
         yield
     except asyncio.CancelledError:
-        if not gone:
+        if not gone or task.uncancel():  # asked to end at the same moment: that comes first
             raise
-        task.uncancel()
         raise LeaseLost(lost) from None
     finally:
         renewing.cancel()

@@ -76,6 +76,21 @@ async def test_a_second_press_changes_nothing_and_says_nothing(house: House) -> 
     assert (await house.approvals.outcome(question.id)).choice == "once"
 
 
+async def test_what_only_begins_like_an_answer_is_a_message_as_any_other(house: House) -> None:
+    channel = Loopback()
+    async with served(house, channel):
+        question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        await channel.heard(1)
+        await channel.say("Approve vacation requests")
+        async for change in house.spaces.open("chat").follow():
+            if change.operation == "put":
+                break
+        await channel.say("approve nosuch9")
+        assert "There is no question" in (await channel.heard(2))[-1]
+        await channel.say(f"deny {question.id}")
+        assert await decided(house, question) == "no"
+
+
 async def test_a_second_answer_in_words_is_told_that_it_is_too_late(house: House) -> None:
     channel = Loopback()
     async with served(house, channel):

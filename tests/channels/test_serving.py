@@ -5,8 +5,11 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
+import orjson
+
 from channels.accounts import Account, Accounts
 from channels.contract import InboundMessage, Unusable
+from channels.inbox import read, written
 from channels.leases import Lease
 from channels.loopback import Loopback
 from channels.people import People
@@ -14,8 +17,12 @@ from channels.reception import Reception
 from channels.rooms import Room
 from channels.serving import Serving
 from channels.strangers import Admitted
+from core.atoms import Cause
+from core.errors import LeaseLost
+from core.leases import keeping
 from core.secrets import Secrets
-from tests.channels.test_reception import Square, clock, embedder, house, settings, square
+from core.spaces import Actor
+from tests.channels.test_reception import ASSISTANT, Square, clock, embedder, house, settings, square
 
 __all__ = ["clock", "embedder", "house", "settings", "square"]
 
@@ -75,6 +82,41 @@ async def test_a_decision_that_cannot_be_carried_out_leaves_the_accounts_alone_a
         await square.said("chat", 1)
 
 
+async def test_whoever_loses_the_lease_while_asked_to_end_ends(square: Square) -> None:
+    async def hold() -> None:
+        while True:
+            with contextlib.suppress(LeaseLost):
+                async with keeping(lose, 0, "lost"):
+                    await asyncio.Event().wait()
+
+    async def lose() -> bool:
+        holding.cancel()
+        return False
+
+    holding = asyncio.create_task(hold())
+    async with asyncio.timeout(5):
+        await asyncio.wait([holding])
+    assert holding.cancelled()
+
+
+async def test_a_reminder_is_not_left_with_an_account_that_nobody_can_serve(square: Square) -> None:
+    broken = Loopback("nowhere", "broken")
+    async with serving(square, square.channel, broken):
+        for channel, sender, place in ((square.channel, "me", "dm"), (broken, "mine", "dm2")):
+            code = await square.people.link_code()
+            await channel.say(code, sender=sender, conversation=place)
+            await channel.heard(1, place)
+            await channel.say("hello", sender=sender, conversation=place)
+            square.house.clock.move(seconds=1)  # type: ignore[attr-defined]
+        await square.said("chat", 2)
+    while await square.house.store.run("EXISTS", square.house.store.keys.holder("broken")):
+        await asyncio.sleep(0.01)
+    async with square.open():
+        chat = square.house.spaces.open("chat", Actor(ASSISTANT, Cause("timers/1", 2)))
+        await chat.put("Reminder: stretch.", metadata={"role": "assistant"})
+        assert (await square.channel.heard(2, "dm"))[-1] == "Reminder: stretch."
+
+
 async def test_whoever_has_lost_the_lease_takes_and_shows_nothing_more(square: Square) -> None:
     async with square.open():
         await square.link_owner("dm")
@@ -108,3 +150,8 @@ async def test_what_only_happens_to_be_said_in_a_room_is_not_awaited_an_answer_o
         assert list(conversation.open) == [meant.id]
         serving.cancel()
         await asyncio.wait([serving])
+
+
+async def test_a_message_that_a_newer_process_wrote_down_can_be_read(square: Square) -> None:
+    known = orjson.loads(written(InboundMessage("dm", "me", "hello", "90")))
+    assert read(orjson.dumps({**known, "mood": "good"})) == InboundMessage("dm", "me", "hello", "90")
