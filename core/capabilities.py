@@ -279,7 +279,8 @@ class Capabilities:
         space = self.spaces.open(call.target, self.actor)
         if call.name not in self.objects.get(call.target, ()):
             raise PermissionDenied(f"{call.name}() is not among what you may do in {call.target!r}")
-        method = getattr(Filed(space, self.attachments) if call.name in FILED else space, call.name)
+        filed = Filed(space, self.attachments, self.secrets.redacted)
+        method = getattr(filed if call.name in FILED else space, call.name)
         kwargs = dict(call.kwargs)
         if call.name in ("put", "update", "deprecate", "claim", "restore"):
             kwargs["operation"] = operation

@@ -1,6 +1,6 @@
 """Filed: what agents' code does with the files that atoms carry: it puts texts as files and reads what is in them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from core.atoms import Atom, Attachment, References, Value
 from core.attachments import Attachments, checked_name
@@ -22,9 +22,11 @@ LONGEST = 100_000
 class Filed:
     """A space as agents' code has it, as far as files go: it can name none by its hash, and passes text only."""
 
-    def __init__(self, space: Space, attachments: Attachments) -> None:
+    def __init__(self, space: Space, attachments: Attachments, redacted: Callable[[str], str]) -> None:
+        """`redacted` takes secrets out of a text: out of all of it, since half of one is found by nobody."""
         self._space = space
         self._attachments = attachments
+        self._redacted = redacted
 
     async def put(
         self,
@@ -62,7 +64,7 @@ class Filed:
         if file is None:
             there = ", ".join(one.name for one in atom.attachments) or "none"
             raise NotFound(f"{atom.ref} carries no file {name!r}; its files: {there}.")
-        return (await self._text(file))[start : start + LONGEST]
+        return self._redacted(await self._text(file))[start : start + LONGEST]
 
     async def _text(self, file: Attachment) -> str:
         if file.media_type in (*PLAIN, *PARSED):

@@ -10,6 +10,7 @@ from core.errors import InvalidInput, NotFound, PermissionDenied, StoaError
 from core.filed import LARGEST, LONGEST, Filed
 from core.house import House
 from core.permissions import Permission
+from core.secrets import Secrets
 from core.spaces import Space
 from core.testing import ScriptedLLM
 from tests.core.scenes import said, seat, tell, working
@@ -29,7 +30,7 @@ async def space(house: House) -> Space:
 
 
 def filed(house: House, holder: Principal = OWNER) -> Filed:
-    return Filed(house.spaces.open("notes", holder), house.attachments)
+    return Filed(house.spaces.open("notes", holder), house.attachments, house.secrets.redacted)
 
 
 async def test_an_agent_sends_a_file_with_a_message(house: House) -> None:
@@ -122,6 +123,14 @@ async def test_a_long_file_is_read_piece_by_piece(house: House, space: Space) ->
     assert await filed(house).read(atom.id, "long.txt", LONGEST) == "the end"
     with pytest.raises(InvalidInput, match="start is -1"):
         await filed(house).read(atom.id, "long.txt", -1)
+
+
+async def test_a_secret_in_a_file_is_read_in_no_two_halves(house: House, space: Space) -> None:
+    secrets = Secrets({"STOA_SECRET_BANK": "hunter2-hunter2"})
+    atom = await filed(house).put("keys", files={"env": f"{'x' * (LONGEST - 8)}hunter2-hunter2 and more"})
+    theirs = Filed(space, house.attachments, secrets.redacted)
+    pieces = [await theirs.read(atom.id, "env", start) for start in (0, LONGEST - 4, LONGEST)]
+    assert not [one for one in pieces if "hunter2" in one or "ter2" in one]
 
 
 @pytest.mark.parametrize(
