@@ -23,17 +23,26 @@ async def migrate(store: Store) -> int:
     key = store.keys.format()
     found, spaces = await store.together(["GET", key], ["SCARD", store.keys.spaces()])
     at = int(found) if found is not None else 1 if spaces else FORMAT
-    if at > FORMAT:
-        raise InvalidInput(
-            f"The data is of a newer Stoa (format {at}, this one knows up to {FORMAT}), so nothing was touched. "
-            "Update Stoa, or set STOA_HOME or REDIS_URL to other data."
-        )
+    _check(at)
     for step in range(at, FORMAT):
         await MIGRATIONS[step](store)
         await store.run("SET", key, step + 1)
     if found is None and at == FORMAT:
         await store.run("SET", key, FORMAT)
     return FORMAT - at
+
+
+async def check_format(store: Store) -> None:
+    """Raises `InvalidInput` for data of a newer Stoa, whose processes need their own Function libraries to go on."""
+    _check(int(await store.run("GET", store.keys.format()) or FORMAT))
+
+
+def _check(at: int) -> None:
+    if at > FORMAT:
+        raise InvalidInput(
+            f"The data is of a newer Stoa (format {at}, this one knows up to {FORMAT}), so nothing was touched. "
+            "Update Stoa, or set STOA_HOME or REDIS_URL to other data."
+        )
 
 
 async def _search_long_texts_in_pieces(store: Store) -> None:
@@ -48,6 +57,7 @@ async def _search_long_texts_in_pieces(store: Store) -> None:
 
 async def _know_age_and_targets(store: Store) -> None:
     """Write down for the index when atoms were put, and the state of what they refer to in other spaces."""
+    await _order_referrers(store)  # what a space owes the others is carried out here, and reads them in this order
     for name in sorted(one.decode() for one in await store.run("SMEMBERS", store.keys.spaces())):
         async for put in _put(store, name):
             await store.run("FCALL", "stoa_restate", 1, store.keys.space(name), *put)

@@ -14,7 +14,7 @@ from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder
 from core.endings import Endings
 from core.extraction import Texts
 from core.files import Files
-from core.formats import migrate
+from core.formats import check_format, migrate
 from core.keys import Keys
 from core.notifications import Notifications
 from core.redis_server import check_search
@@ -71,6 +71,7 @@ async def open_house(
         waiting = await stack.enter_async_context(contextlib.aclosing(waiting_client(link)))
         store = Store(link, Keys(settings.namespace), clock)
         await check_search(link)
+        await check_format(store)
         await store.load()
         await migrate(store)
         local = await stack.enter_async_context(LocalEmbedder())

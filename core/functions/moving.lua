@@ -1,12 +1,29 @@
 -- Moving in: a space written as an export has it, with its own authors and times. Nobody can see it before its end.
 
+-- Who refers to these was kept without an order in formats before 4.
+local function sort_referrers(k, references)
+  for _, ids in pairs(references) do
+    for _, reference in ipairs(ids) do
+      local key = k:referrers(target(k, reference) or reference)
+      if redis.call('TYPE', key).ok == 'set' then
+        local members = redis.call('SMEMBERS', key)
+        redis.call('DEL', key)
+        for _, member in ipairs(members) do redis.call('ZADD', key, 0, member) end
+      end
+    end
+  end
+end
+
 -- now: a place for the space; what an import that was cut off has left there goes.
 redis.register_function('stoa_move_begin', function(KEYS, A)
   local k = keys(KEYS, A[1])
   if redis.call('HEXISTS', k.space, 'creator') == 1 then return redis.error_reply('TAKEN ' .. k.name) end
   for _, id in ipairs(redis.call('SMEMBERS', k.unembedded)) do
     local before = redis.call('HGET', k:atom(id), 'f')
-    if before and before ~= '' then relink(k, id, cmsgpack.unpack(before), {}) end
+    if before and before ~= '' then
+      sort_referrers(k, cmsgpack.unpack(before))  -- no migration sees a space that is not whole
+      relink(k, id, cmsgpack.unpack(before), {})
+    end
     k:drop_passages(id)
     redis.call('DEL', k:atom(id), k:history(id), k:referrers(id))
   end
@@ -71,20 +88,6 @@ redis.register_function('stoa_move_end', function(KEYS, A)
   redis.call('HSET', k.space, unpack(A, 4))
   return 1
 end)
-
--- Who refers to these was kept without an order in formats before 4.
-local function sort_referrers(k, references)
-  for _, ids in pairs(references) do
-    for _, reference in ipairs(ids) do
-      local key = k:referrers(target(k, reference) or reference)
-      if redis.call('TYPE', key).ok == 'set' then
-        local members = redis.call('SMEMBERS', key)
-        redis.call('DEL', key)
-        for _, member in ipairs(members) do redis.call('ZADD', key, 0, member) end
-      end
-    end
-  end
-end
 
 -- id ...: bring what these atoms refer to into the order of format 4.
 redis.register_function('stoa_sort_referrers', function(KEYS, A)
