@@ -60,11 +60,20 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
         ["HGETALL", store.keys.cursors(agent.id)], ["SRANDMEMBER", store.keys.parked(agent.id), MOST_CHANGES]
     )
     cursors = {space.decode(): int(seq) for space, seq in stored.items()}
-    taken_up = sorted(name.decode() for name in parked)
-    told = await _taken_up(spaces, agent, taken_up)
-    notices = [await _notice(spaces, agent, change) for change in told]
-    room = MOST_CHARACTERS
-    place, elsewhere = next((said for notice in notices if (said := _said_in(notice, agent))), ""), False
+    taken_up: list[str] = []
+    told: list[Change] = []
+    notices: list[Notice] = []
+    room, place, elsewhere = MOST_CHARACTERS, "", False
+    for name in sorted((one.decode() for one in parked), key=_numbered):
+        change = await _parked(spaces, agent, name)
+        if change:
+            notice = await _notice(spaces, agent, change)
+            if (said := _said_in(notice, agent)) and said != (place := place or said):
+                elsewhere = True
+                continue
+            told.append(change)
+            notices.append(notice)
+        taken_up.append(name)
     for space in cursors:
         last, changes = await _news(spaces, agent, space, cursors[space])
         for change in changes:
@@ -101,14 +110,18 @@ def _said_in(notice: Notice, agent: Agent) -> str:
     return str(notice.metadata.get(SAID_IN, "")) if notice.space == agent.speaks_in else ""
 
 
-async def _taken_up(spaces: Spaces, agent: Agent, parked: Sequence[str]) -> list[Change]:
-    """The changes that were parked, as far as the agent may still read them."""
-    found: list[Change] = []
-    for name in parked:
-        space, _, seq = name.partition("#")[0].rpartition("/")
-        with contextlib.suppress(NotFound):
-            found += await spaces.notifications.changes(space, agent.principal, int(seq) - 1, 1)
-    return found
+def _numbered(parked: str) -> tuple[str, int]:
+    """The space and the number of a change that was parked."""
+    space, _, seq = parked.partition("#")[0].rpartition("/")
+    return space, int(seq)
+
+
+async def _parked(spaces: Spaces, agent: Agent, name: str) -> Change | None:
+    """A change that was parked; None where the agent may not read it any more."""
+    space, seq = _numbered(name)
+    with contextlib.suppress(NotFound):
+        return next(iter(await spaces.notifications.changes(space, agent.principal, seq - 1, 1)), None)
+    return None
 
 
 async def behind(spaces: Spaces, among: Sequence[str] | None = None) -> list[str]:

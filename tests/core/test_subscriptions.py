@@ -162,6 +162,25 @@ async def test_whoever_unsubscribes_has_no_place_any_more(house: House, space: S
     assert await house.store.run("HGETALL", house.store.keys.subscribers("tasks")) in ({}, [])
 
 
+async def test_what_was_put_off_is_taken_up_in_order_and_one_conversation_a_turn(house: House) -> None:
+    await seat(house)
+    chat, agent = house.spaces.open("chat"), await house.agents.get("assistant")
+    for text in "abcdefghijkl":
+        await chat.put(text, metadata={"role": "user", "conversation": "phone" if text in "bk" else "desk"})
+    newest = await chat.newest()
+    await house.notifications.advance("assistant", "chat", newest)
+    key, keys = house.store.keys.parked("assistant"), [f"chat/{newest - n}#later-1" for n in range(12)]
+    await house.store.run("SADD", key, *keys)
+    await chat.put("m", metadata={"role": "user", "conversation": "phone"})
+    turns = []
+    while (news := await gather(house.spaces, agent)).notices:
+        turns.append("".join(notice.content for notice in news.notices))
+        await house.store.run("SREM", key, *news.taken_up or ["none"])
+        for space, seq in news.cursors.items():
+            await house.notifications.advance("assistant", space, seq)
+    assert turns == ["acdefghijl", "bkm"]
+
+
 async def test_a_turn_answers_what_was_said_in_one_conversation(house: House) -> None:
     await seat(house)
     chat = house.spaces.open("chat")
