@@ -62,8 +62,10 @@ class Bridge:
         """Take what people write, until the channel ends. What cannot be taken is answered with the reason."""
         async for message in self.channel.listen():
             try:
-                if not await self.conversation.cards.answer(message, OWNER):
-                    await self.conversation.take(message, Speaker())
+                if await self.conversation.cards.answer(message, OWNER):
+                    continue
+                if said := await self.conversation.take(message, Speaker()):
+                    await self.channel.send(OutboundMessage(message.conversation, said))
             except StoreUnavailable:
                 raise
             except StoaError as error:

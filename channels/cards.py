@@ -3,10 +3,21 @@
 import contextlib
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from channels.choices import meant, seeds
-from channels.contract import Channel, ChannelClosed, Edits, InboundMessage, OutboundMessage, Reacts, Unusable
+from channels.contract import (
+    Channel,
+    ChannelClosed,
+    Edits,
+    InboundMessage,
+    OutboundMessage,
+    Reacts,
+    Undeliverable,
+    Unusable,
+)
+from channels.delivery import PATIENCE, Delivery
+from channels.outbox import UNKNOWN, Outbox
 from core.approvals import SPACE, Approvals, Choice, deadline, offered, pick
 from core.atoms import OWNER, Atom, Principal
 from core.errors import Conflict, InvalidInput, NotFound, StoaError
@@ -27,6 +38,7 @@ class Cards:
         channel: Channel,
         conversation: str,
         stands: Callable[[], Awaitable[bool]] | None = None,
+        patience: Sequence[float] = PATIENCE,
     ) -> None:
         """`stands` says whether the conversation is the owner's still; nothing is shown where it is not."""
         self._stands = stands
@@ -34,7 +46,9 @@ class Cards:
         self._channel = channel
         self._conversation = conversation
         self._approvals = Approvals(spaces)
-        self._key = spaces.store.keys.cards(f"channel:{channel.name}:{conversation}")
+        subscriber = f"channel:{channel.name}:{conversation}"
+        self._key = spaces.store.keys.cards(subscriber)
+        self._delivery = Delivery(channel, conversation, Outbox(spaces.store, subscriber), patience)
 
     async def run(self) -> None:
         """Show every open question, then each new one, and what became of it."""
@@ -66,7 +80,7 @@ class Cards:
         if message.kind == "message" and message.choice:
             id, _, choice = message.choice.partition(":")
             shown = await self._shown()
-            if message.reply_to and id in shown and shown[id] != message.reply_to:
+            if message.reply_to and shown.get(id, UNKNOWN) not in (UNKNOWN, message.reply_to):
                 raise InvalidInput("That is not the message in which this was asked; answer there.")
             await self._answer(id, choice, by, quietly=True)
             return True
@@ -113,16 +127,18 @@ class Cards:
         if isinstance(self._channel, Reacts):
             text += f" Press one, or write `/approve {atom.id}` or `/deny {atom.id}`."
         card = OutboundMessage(self._conversation, self._written(text), atom.id, choices)
-        try:
-            name = (await self._shown()).get(atom.id, "")
-            if name and isinstance(self._channel, Edits) and await self._channel.edit(name, card):
-                return
-            name = await self._channel.send(card)
-        except (ChannelClosed, Unusable, StoaError):
-            raise
-        except Exception as error:  # noqa: BLE001 - one delivery: the question stays open, `stoa approval list` shows it
-            log.warning("%s did not take the question %s: %r", self._channel.name, atom.ref, error)
+        known = (await self._shown()).get(atom.id)
+        if known and isinstance(self._channel, Edits) and await self._delivery.made_whole(known, card):
             return
+        name = await self._delivery.find(card) if known == UNKNOWN else None
+        if name is None:
+            await self._spaces.store.run("HSET", self._key, atom.id, UNKNOWN)
+            try:
+                name = await self._delivery.tried(lambda: self._channel.send(card), card)
+            except Undeliverable as error:  # the question stays open, `stoa approval list` shows it
+                log.warning("%s did not take the question %s: %s", self._channel.name, atom.ref, error)
+                await self._spaces.store.run("HDEL", self._key, atom.id)
+                return
         await self._spaces.store.run("HSET", self._key, atom.id, name)
         if isinstance(self._channel, Reacts):
             for emoji in seeds(offered(atom)):
@@ -141,13 +157,8 @@ class Cards:
             return
         label = next((one.label for one in offered(atom) if one.id == atom.metadata.get("choice")), "")
         text = f"{atom.content}\n\n{f'Answered: {label}.' if label else 'No answer came in time, which means no.'}"
-        try:
-            if isinstance(self._channel, Edits):
-                await self._channel.edit(name, OutboundMessage(self._conversation, self._written(text)))
-        except (ChannelClosed, Unusable, StoaError):
-            raise
-        except Exception as error:  # noqa: BLE001 - one delivery: what was decided holds whether or not it is shown
-            log.warning("%s did not mark the question %s: %r", self._channel.name, atom.ref, error)
+        if name and isinstance(self._channel, Edits):  # what was decided holds whether or not it can be shown
+            await self._delivery.made_whole(name, OutboundMessage(self._conversation, self._written(text)))
         await self._spaces.store.run("HDEL", self._key, atom.id)
 
     def _written(self, markdown: str) -> str:

@@ -64,7 +64,7 @@ class Conversation:
         self.channel = channel
         self.binding = binding
         self.space = spaces.open(binding.space, OWNER)
-        self.cards = Cards(spaces, channel, binding.parent or binding.conversation, stands)
+        self.cards = Cards(spaces, channel, binding.parent or binding.conversation, stands, patience)
         self._stands = stands
         self.open: dict[str, str] = {}
         """Messages without an answer: atom -> the cause its answer will name."""
@@ -80,15 +80,17 @@ class Conversation:
         self._delivery = Delivery(channel, binding.conversation, Outbox(spaces.store, binding.subscriber), patience)
         self._skipped = 0
 
-    async def take(self, message: InboundMessage, speaker: Speaker) -> None:
-        """Put what was written into the space, or change what was put; raises `InvalidInput` saying why it cannot."""
+    async def take(self, message: InboundMessage, speaker: Speaker) -> str:
+        """Put what was written into the space, or change what was put; answers what of it could not be taken, if
+        anything, and raises `InvalidInput` saying why nothing could."""
         if message.kind == "edit":
-            await self._change(message, speaker)
-        elif message.kind == "deletion":
+            return await self._change(message, speaker)
+        if message.kind == "deletion":
             await self._withdraw(message, speaker)
         elif message.kind == "message":
             self._growing.to = message.sender
-            await self._put(message, speaker)
+            return await self._put(message, speaker)
+        return ""
 
     async def deliver(self) -> None:
         """Show what agents say in the space: first what was missed, then each answer as it comes."""
@@ -125,7 +127,7 @@ class Conversation:
 
     # What people write ------------------------------------------------------------------------------------------------
 
-    async def _put(self, message: InboundMessage, speaker: Speaker) -> None:
+    async def _put(self, message: InboundMessage, speaker: Speaker) -> str:
         if (size := len(message.text.encode(errors="replace"))) > LONGEST_CONTENT:
             raise InvalidInput(
                 f"That message is too long for me ({size:,} bytes, {LONGEST_CONTENT:,} at most), so I have not taken "
@@ -165,20 +167,20 @@ class Conversation:
             raise
         if self.binding.person:
             await self.routing.used(f"{self.binding.account}/{self.binding.parent or self.binding.conversation}")
-        if enclosed.trouble:
-            await self.channel.send(OutboundMessage(self.binding.conversation, enclosed.trouble))
+        return enclosed.trouble
 
-    async def _change(self, message: InboundMessage, speaker: Speaker) -> None:
+    async def _change(self, message: InboundMessage, speaker: Speaker) -> str:
         """Someone has edited what they wrote; only their own."""
         space = self._spaces.open(self.space.id, speaker.principal)
         atom = await space.find(self._operation(message.id))
         text = clean(message.text)
         if atom is None and message.addressed:  # it names us only now
-            await self._put(message, speaker)
-        elif atom is not None and atom.author == speaker.principal.id and text.strip() and text != atom.content:
+            return await self._put(message, speaker)
+        if atom is not None and atom.author == speaker.principal.id and text.strip() and text != atom.content:
             said = f"{speaker.name}: {text}" if speaker.name else text
             operation = f"{self._operation(message.id)}:{message.version}"
             await space.update(atom.id, comment=one_line(f"edited: {said}"), content=text, operation=operation)
+        return ""
 
     async def _withdraw(self, message: InboundMessage, speaker: Speaker) -> None:
         """Someone has deleted what they wrote, or somebody else who may do that on the platform."""

@@ -48,29 +48,29 @@ class Delivery:
                 await self._outbox.begin(atom)
             if number >= len(texts):
                 part = files[number - len(texts)]
-                await self._outbox.sent(atom, await self._tried(lambda: part(key)))  # noqa: B023 - called at once
+                await self._outbox.sent(atom, await self.tried(lambda: part(key)))  # noqa: B023 - called at once
                 continue
             message = OutboundMessage(self.conversation, texts[number], key)
             if number == 0 and begun:
-                receipt = await self._made_whole(begun, message)
+                receipt = await self.made_whole(begun, message)
             if receipt is None and number < len(done):
-                receipt = await self._find(message)
-            await self._outbox.sent(atom, receipt or await self._tried(lambda: self.channel.send(message), message))  # noqa: B023
+                receipt = await self.find(message)
+            await self._outbox.sent(atom, receipt or await self.tried(lambda: self.channel.send(message), message))  # noqa: B023
 
-    async def _made_whole(self, id: str, message: OutboundMessage) -> str | None:
-        """The message that showed the beginning of the answer, now that it shows all of it."""
+    async def made_whole(self, id: str, message: OutboundMessage) -> str | None:
+        """The message `id`, now that it shows this instead; None where it cannot be made to."""
 
         async def edit() -> str:
             assert isinstance(self.channel, Edits)
             return id if await self.channel.edit(id, message) else ""
 
         try:
-            return await self._tried(edit) or None
+            return await self.tried(edit) or None
         except Undeliverable:
             return None
 
-    async def _tried(self, send: Callable[[], Awaitable[str]], message: OutboundMessage | None = None) -> str:
-        """Send something, trying again for a while, and for as long as the platform is away."""
+    async def tried(self, send: Callable[[], Awaitable[str]], message: OutboundMessage | None = None) -> str:
+        """Send something, trying again for a while, and for as long as the platform is away; raises `Undeliverable`."""
         waited = 0.0
         pauses = iter(self._patience)
         while True:
@@ -90,10 +90,10 @@ class Delivery:
             if pause is None:
                 raise Undeliverable(f"{type(failure).__name__}: {failure}") from failure
             await asyncio.sleep(pause)
-            if message and not isinstance(failure, Later) and (receipt := await self._find(message)):
+            if message and not isinstance(failure, Later) and (receipt := await self.find(message)):
                 return receipt
 
-    async def _find(self, message: OutboundMessage) -> str | None:
+    async def find(self, message: OutboundMessage) -> str | None:
         """What the platform calls the message if it is known to have taken it."""
         if not isinstance(self.channel, Confirms):
             return None

@@ -211,7 +211,7 @@ class Reception:
                 await self._show_home(message, place.speaker)
             return ""
         if message.kind != "reaction" and not message.choice:
-            await conversation.take(replace(message, addressed=place.ours), place.speaker)
+            return await conversation.take(replace(message, addressed=place.ours), place.speaker)
         return ""
 
     async def _show_home(self, message: InboundMessage, speaker: Speaker | None) -> None:
@@ -221,7 +221,7 @@ class Reception:
             page = self._written(await self._parts.home()) if owners else Home()
             try:
                 await self.channel.home(message.sender, page)
-            except (Undeliverable, OSError) as error:
+            except (Undeliverable, Later, OSError) as error:
                 log.info("%s did not show a page: %s", self.channel.name, error)
 
     def _written(self, page: Home) -> Home:

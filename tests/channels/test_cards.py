@@ -10,7 +10,7 @@ from channels.bindings import bound
 from channels.bridge import Bridge
 from channels.cards import Cards
 from channels.choices import Questions
-from channels.contract import InboundMessage, OutboundMessage
+from channels.contract import ChannelClosed, InboundMessage, Later, OutboundMessage
 from channels.loopback import Loopback
 from channels.taking import Enclosures
 from core.approvals import Choice
@@ -26,13 +26,18 @@ __all__ = ["clock", "embedder", "house", "settings"]
 async def served(house: House, channel: Loopback) -> AsyncIterator[None]:
     await house.spaces.create("chat")
     bridge = Bridge(house.spaces, channel, bound("loopback", "hall"), Enclosures(house.attachments))
-    serving = asyncio.create_task(bridge.serve())
+    async with asyncio.timeout(20), serving(bridge):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(bridge: Bridge) -> AsyncIterator[None]:
+    task = asyncio.create_task(bridge.serve())
     try:
-        async with asyncio.timeout(20):
-            yield
+        yield
     finally:
-        serving.cancel()
-        await asyncio.wait([serving])
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def decided(house: House, question: Atom) -> str:
@@ -74,6 +79,49 @@ async def test_a_second_press_changes_nothing_and_says_nothing(house: House) -> 
                 break
     assert len(channel.sent) == 1
     assert (await house.approvals.outcome(question.id)).choice == "once"
+
+
+async def test_a_question_is_shown_and_marked_although_the_platform_was_away_or_busy_at_first(house: House) -> None:
+    class Busy(Loopback):
+        asked = 0
+
+        async def edit(self, id: str, message: OutboundMessage) -> bool:
+            self.asked += 1
+            if self.asked == 1:
+                raise Later(0)
+            return await super().edit(id, message)
+
+    channel = Busy()
+    channel.refusals.extend([Later(0), ConnectionError("away")])
+    await house.spaces.create("chat")
+    bridge = Bridge(house.spaces, channel, bound("loopback", "hall"), Enclosures(house.attachments), patience=(0, 0))
+    async with asyncio.timeout(20), serving(bridge):
+        question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        await channel.heard(1)
+        await channel.say("", choice=channel.sent[0].choices[0].id)
+        assert await decided(house, question) == "once"
+        while not channel.edits:
+            await asyncio.sleep(0.01)
+    assert channel.edits[0][1].text.endswith("Answered: Yes, once.")
+
+
+async def test_a_question_whose_receipt_was_lost_in_a_crash_is_not_asked_again(house: House) -> None:
+    class Dying(Loopback):
+        async def send(self, message: OutboundMessage) -> str:
+            await super().send(message)
+            raise ChannelClosed
+
+    first, second = Dying(), Loopback()
+    async with served(house, first):
+        question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        await first.heard(1)
+    second.sent.extend(first.sent)
+    async with served(house, second):
+        while not await house.store.run("HGET", house.store.keys.cards("channel:loopback:hall"), question.id):
+            await asyncio.sleep(0.01)
+        await second.say("once", reply_to="1")
+        assert await decided(house, question) == "once"
+    assert len(second.sent) == 1
 
 
 async def test_what_only_begins_like_an_answer_is_a_message_as_any_other(house: House) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from channels.bindings import Binding, Bindings
-from channels.contract import Home, InboundMessage, OutboundMessage, Undeliverable
+from channels.contract import File, Home, InboundMessage, Later, OutboundMessage, Undeliverable
 from channels.inbox import Inbox
 from channels.leases import Lease
 from channels.loopback import Loopback
@@ -197,6 +197,17 @@ async def test_a_reminder_that_cannot_be_shown_in_one_place_is_shown_in_the_next
         (shown,) = await square.channel.heard(1, "dm")
     assert shown.endswith("Reminder: stretch.")
     assert "nobody has an account there any more" in shown
+
+
+async def test_what_of_a_message_could_not_be_taken_is_said_although_the_platform_is_busy(square: Square) -> None:
+    async with square.open():
+        await square.link_owner()
+        square.channel.refusals.append(Later(0))
+        photo = File("cat.png", "image/png", 10, "somewhere")
+        await square.channel.say("look", sender="me", conversation="dm", files=(photo,))
+        (told,) = await square.channel.heard(1, "dm")
+        assert [atom.content for atom in await square.said("chat", 1)] == ["look"]
+    assert told == "I could not take cat.png: square has no files."
 
 
 async def test_a_message_told_twice_is_taken_once_even_by_the_next_who_serves(square: Square) -> None:
