@@ -105,12 +105,12 @@ class Embedders:
         field = f"v{int(before.field[1:] or 0) + 1}"
         await create_index(store, embedder.id, embedder.dimensions, field=field)
         done: dict[str, int] = {}
-        while await self._renew_all(done, embedder, field, progress):
-            pass
+        await self._caught_up(done, embedder, field, progress)
         while not await is_whole(store, index_name(store, embedder.id)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+        since = await self._caught_up(done, embedder, field, progress)
         self._choice = Choice(*self._wanted, embedder.id, embedder.dimensions, field)
-        await self._keep(self._choice, before)
+        await self._keep(self._choice, before, since)
         self.current.become(embedder, field)
         await self._renew_all(done, embedder, field, progress)  # what came in between
 
@@ -144,6 +144,15 @@ class Embedders:
         """How many atoms there are to be embedded, roughly."""
         names = await self._store.run("SMEMBERS", self._store.keys.spaces())
         return sum([len((await self._changed(name.decode(), 0))[0]) for name in names])
+
+    async def _caught_up(
+        self, done: dict[str, int], embedder: Embedder, field: str, progress: Callable[[int], None]
+    ) -> int:
+        """Embed until there is nothing left to do; the moment (ms) before which nothing was missed."""
+        while True:
+            since = self._store.now()
+            if not await self._renew_all(done, embedder, field, progress):
+                return since
 
     async def _renew_all(
         self, done: dict[str, int], embedder: Embedder, field: str, progress: Callable[[int], None]
@@ -195,9 +204,9 @@ class Embedders:
             commands: list[Sequence[Argument]] = [["FCALL", "stoa_forget_vectors", 1, key, id, *told] for id in some]
             await self._store.together(*commands)
 
-    async def _keep(self, choice: Choice, before: Choice | None = None) -> None:
+    async def _keep(self, choice: Choice, before: Choice | None = None, since: int = 0) -> None:
         told = ["name", choice.name, "url", choice.url, "id", choice.id, "field", choice.field]
-        told += [f"{RETIRED}{before.field}", f"{self._store.now()} {before.id}"] if before else []
+        told += [f"{RETIRED}{before.field}", f"{since} {before.id}"] if before else []
         await self._store.run("HSET", self._store.keys.embedder(), *told, "dimensions", choice.dimensions)
 
     async def _retired(self) -> list[tuple[str, str, int]]:

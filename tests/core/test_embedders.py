@@ -3,14 +3,14 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from core.embedders import GRACE
+from core.embedders import GRACE, Choice, Embedders
 from core.embeddings import LocalEmbedder
 from core.errors import ModelUnavailable, StoreUnavailable
 from core.house import House, open_house
@@ -256,6 +256,44 @@ async def test_one_may_change_back_to_an_embedder_whose_vectors_are_still_there(
         async with open_house(settings, redis_url, clock=clock) as house:
             (found,) = await house.spaces.open("notes").search("kitten", limit=1)
             assert found.content == "a stray cat came by"
+
+
+class _Killed(Embedders):
+    """A change of embedder that ends the moment it is written down, others having written until then."""
+
+    meanwhile: Callable[[], Awaitable[object]]
+
+    async def _keep(self, choice: Choice, before: Choice | None = None, since: int = 0) -> None:
+        if before:
+            await self.meanwhile()
+        await super()._keep(choice, before, since)
+        if before:
+            raise RuntimeError("killed")
+
+
+async def test_what_was_changed_while_an_embedder_was_changed_is_embedded_anew_after_a_kill(
+    settings: Settings, redis_url: str, clock: MovableClock, embedder: LocalEmbedder
+) -> None:
+    async with fake_embeddings() as fake, open_house(settings, redis_url, clock=clock) as late:
+        theirs = await late.spaces.create("notes")
+        cat = await theirs.put("a stray cat came by")
+
+        async def meanwhile() -> None:
+            clock.move(seconds=1)
+            await theirs.update(cat.id, comment="meanwhile", content="yellow submarine")
+            clock.move(seconds=1)
+
+        killed = _Killed(late.store, embedder, NAME, fake.url)
+        killed.meanwhile = meanwhile
+        await killed.open()
+        with pytest.raises(RuntimeError, match="killed"):
+            await killed.renew()
+        async with open_house(small(settings, embedder=NAME, embedder_url=fake.url), redis_url, clock=clock) as house:
+            clock.move(seconds=GRACE)
+            await house.embedders.tidy()
+            (found,) = await house.spaces.open("notes").search("yellow submarine", limit=1, by="meaning")
+            assert found.score is not None
+            assert found.score > 0.99
 
 
 async def test_a_change_cut_off_is_begun_again(
