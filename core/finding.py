@@ -24,6 +24,8 @@ REMEMBERED = 1_000
 ROUNDS = 12
 PAUSE, WAITS = 0.05, 600
 """Seconds between two looks at an index that is being built, and how many looks."""
+PATIENCE, REST = 5, 60_000
+"""Seconds that a search by words waits for files to be read; milliseconds for which none does after one in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class Finder:
         self._sights: dict[tuple[object, ...], Sight] = {}
         self._whole: set[tuple[frozenset[bytes], str]] = set()
         self._shares = Shares()
+        self._resting = 0
+        """Until when (ms) no search waits for files to be read."""
 
     async def find(self, reader: Principal, within: Sequence[str] | None, asked: Asked) -> list[Atom]:
         """The atoms that fit best, in these spaces or all that the reader may read.
@@ -148,11 +152,18 @@ class Finder:
         return await self._indexer.waiting(names) if self._indexer else 0
 
     async def _read_files(self, names: Sequence[str]) -> int:
-        """Have files found by their words that were attached just now; how many atoms carry them."""
+        """Have files found by their words that were attached just now; how many atoms carry them.
+
+        Words are found without it: where it cannot be had, or not soon, it is left to a worker for a while.
+        """
+        if self._indexer is None or self._store.now() < self._resting:
+            return 0
         try:
-            return await self._indexer.files(names) if self._indexer else 0
-        except ModelUnavailable:
-            return 0  # words are found without it
+            async with asyncio.timeout(PATIENCE):
+                return await self._indexer.files(names)
+        except (ModelUnavailable, StoreUnavailable, TimeoutError):
+            self._resting = self._store.now() + REST
+            return 0
 
     async def _ranking(self, asked: Asked, page: Page | None) -> Ranking | None:
         """The order to answer in; None where nothing can be found by that query."""

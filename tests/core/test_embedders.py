@@ -241,6 +241,32 @@ async def test_who_does_not_know_yet_of_a_changed_embedder_goes_on_and_what_it_p
             assert [atom.content for atom in await young.search("late", by="meaning")] == ["young and late"]
 
 
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_words_are_found_while_no_vectors_can_be_made_for_a_file_that_waits(
+    settings: Settings, redis_url: str, clock: MovableClock, hangs: bool
+) -> None:
+    async with fake_embeddings() as fake:
+        wanted = small(settings, embedder=NAME, embedder_url=fake.url)
+        async with open_house(wanted, redis_url, clock=clock) as house:
+            notes = await house.spaces.create("notes")
+            file = await house.attachments.keep("slow.txt", b"slow zebra")
+            await notes.put("the giraffe", attachments=[file])
+            fake.failures = [] if hangs else [401] * 9
+            if hangs:
+                fake.gate.clear()
+            asked = len(fake.requests)
+            async with asyncio.timeout(20):
+                for _ in range(3):
+                    (found,) = await notes.search("giraffe", by="words")
+            assert found.content == "the giraffe"
+            assert len(fake.requests) == asked + 1
+            fake.failures.clear()
+            fake.gate.set()
+            clock.move(minutes=2)
+            (found,) = await notes.search("zebra", by="words")
+            assert found.passage
+
+
 async def test_one_may_change_back_to_an_embedder_whose_vectors_are_still_there(
     settings: Settings, redis_url: str, clock: MovableClock
 ) -> None:
