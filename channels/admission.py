@@ -101,8 +101,7 @@ class Admission:
 
     async def _direct(self, message: InboundMessage, person: Person) -> Binding:
         """The binding of somebody's direct message; all of one person's are one space."""
-        space = "chat" if person.principal == OWNER else f"chat-{person.id}"
-        binding = bound(self._account, message.conversation, space, person.id, message.parent, message.sender)
+        binding = bound(self._account, message.conversation, person.chat, person.id, message.parent, message.sender)
         if person.principal != OWNER:
             await self._seat(binding, "", person.principal)
         return await self._bind(binding)

@@ -58,6 +58,11 @@ class Person(BaseModel):
     created: datetime = datetime.fromtimestamp(0, UTC)
 
     @property
+    def chat(self) -> str:
+        """The space of all their direct messages."""
+        return "chat" if self.id == OWNER.id else f"chat-{self.id}"
+
+    @property
     def principal(self) -> Principal:
         """As whom they act."""
         return OWNER if self.id == OWNER.id else Principal(f"{PREFIX}{self.id}", Origin.OUTSIDE)
@@ -160,12 +165,14 @@ class Persons:
         return bool(said == b"")
 
     async def _new_id(self, name: str) -> str:
-        """An id that nobody has or ever had: what was shared with one who is gone must not be another's."""
+        """An id that nobody has or ever had: what was shared with one who is gone must not be another's, nor must a
+        space that is there already, such as the owner's `chat-bob`, become the chat of a Bob."""
         wanted = slug(name)
         number = 1
         while True:
             id = wanted if number == 1 else f"{wanted}-{number}"
-            if id not in RESERVED and await self._store.run("SADD", self._store.keys.people_ever(), id):
+            taken = id in RESERVED or await self._store.run("SISMEMBER", self._store.keys.spaces(), Person(id=id).chat)
+            if not taken and await self._store.run("SADD", self._store.keys.people_ever(), id):
                 return id
             number += 1
 

@@ -104,6 +104,18 @@ async def test_a_guest_gets_no_right_in_the_owners_chat_whatever_the_platform_ca
         assert "chat" not in await square.house.spaces.held(guest.principal)
 
 
+async def test_a_space_of_the_owners_does_not_become_the_chat_of_a_guest_of_that_name(square: Square) -> None:
+    private = await square.house.spaces.create("chat-bob")
+    await private.put("what I think of Bob")
+    async with square.open():
+        await square.link_owner("dm")
+        guest = await square.people.persons.add("Bob", ["square/bob"])
+        await square.channel.say("hello", sender="bob", conversation="bob-dm")
+        await square.said(guest.chat, 1)
+    assert guest.chat == "chat-bob-2"
+    assert "chat-bob" not in await square.house.spaces.held(guest.principal)
+
+
 async def test_a_guest_who_is_blocked_is_shown_nothing_and_one_who_is_let_in_again_is_heard(square: Square) -> None:
     async with square.open():
         await square.link_owner("dm")
