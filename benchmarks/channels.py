@@ -18,6 +18,7 @@ from channels.people import People
 from channels.rooms import Room
 from channels.slack import Slack
 from conventions import loading
+from core.frames import parse_changes
 from core.llm import Message
 from core.secrets import Secrets
 from core.worker import Worker
@@ -41,7 +42,8 @@ class Clocked:
     async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str]:
         asked = time.time()
         yield f"Answer {len(self.calls)}."
-        self.calls.append((asked, time.time()))
+        if parse_changes(messages[-1].text):  # else it writes the notes of a session
+            self.calls.append((asked, time.time()))
 
 
 class Told(Slack):
