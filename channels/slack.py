@@ -106,6 +106,7 @@ class Slack:
             raise
         self._files = Files(self.api, self._session, token, self._base)
         self._streams = Streams(self.api, self._team)
+        self._entered = time.monotonic()
         return self
 
     def _client(self, token: str | None, retries: int = 1) -> AsyncWebClient:
@@ -159,7 +160,7 @@ class Slack:
             match self._mode:
                 case "socket":
                     token, dispatch = self._secret("APP_TOKEN"), self._over_socket(self._app("unused"))
-                    await Socket(self.api, self._session, token, dispatch, self._back).run()
+                    await Socket(self.api, self._session, token, dispatch, self._back, self._entered).run()
                 case "http":
                     listen, secret = self._account.options.get("listen", ""), self._secret("SIGNING_SECRET")
                     await Listener(listen, secret, self._over_http(self._app(secret))).run()

@@ -47,16 +47,23 @@ class Socket:
     """Socket Mode: one socket, made anew whenever it breaks."""
 
     def __init__(
-        self, api: WebAPI, session: aiohttp.ClientSession, token: str, dispatch: Dispatch, back: Callable[[float], None]
+        self,
+        api: WebAPI,
+        session: aiohttp.ClientSession,
+        token: str,
+        dispatch: Dispatch,
+        back: Callable[[float], None],
+        since: float,
     ) -> None:
-        """`back` is told for how many seconds nothing was heard, when a connection that was lost is made anew."""
+        """`back` is told for how many seconds nothing was heard, when a connection is made: at first from `since` on,
+        a moment of the monotonic clock."""
         self._api = api
         self._session = session
         self._token = token
         self._dispatch = dispatch
         self._back = back
         self._attempt = 0
-        self._lost = 0.0
+        self._lost = since
 
     async def run(self) -> None:
         """Stay connected; raises `Unusable` when Slack does not let us in any more."""
@@ -96,8 +103,7 @@ class Socket:
                 frame = json.loads(message.data)
                 if frame.get("type") == "hello":
                     log.info("%s is connected to Slack", self._api.account)
-                    if self._lost:
-                        self._back(time.monotonic() - self._lost)
+                    self._back(time.monotonic() - self._lost)
                 elif frame.get("type") == "disconnect":
                     if frame.get("reason") == "link_disabled":
                         raise broken(self._api.account, "link_disabled")

@@ -374,3 +374,10 @@ async def test_what_breaks_on_the_way_to_a_file_is_trouble_of_the_network(rig: R
         files = Files(slack.api, session, "t", address)
         with pytest.raises(OSError, match="cannot be reached"):
             await files.read(File("a", "text/plain", 1, f"{address}/a"))
+
+
+async def test_who_takes_long_until_the_first_connection_is_told_that_something_may_be_missed(rig: Rig) -> None:
+    async with Slack(rig.account(), rig.secrets()) as slack:
+        slack.absence = 0
+        async with hearing(slack) as heard:
+            assert (await heard.next()).kind == "back"
