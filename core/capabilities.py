@@ -279,7 +279,7 @@ class Capabilities:
         space = self.spaces.open(call.target, self.actor)
         if call.name not in self.objects.get(call.target, ()):
             raise PermissionDenied(f"{call.name}() is not among what you may do in {call.target!r}")
-        filed = Filed(space, self.attachments, self.secrets.redacted)
+        filed = Filed(space, self.attachments, self.secrets.piece)
         method = getattr(filed if call.name in FILED else space, call.name)
         kwargs = dict(call.kwargs)
         if call.name in ("put", "update", "deprecate", "claim", "restore"):

@@ -22,11 +22,11 @@ LONGEST = 100_000
 class Filed:
     """A space as agents' code has it, as far as files go: it can name none by its hash, and passes text only."""
 
-    def __init__(self, space: Space, attachments: Attachments, redacted: Callable[[str], str]) -> None:
-        """`redacted` takes secrets out of a text: out of all of it, since half of one is found by nobody."""
+    def __init__(self, space: Space, attachments: Attachments, piece: Callable[[str, int, int], str]) -> None:
+        """`piece` is what may be shown of a text from one character to another: half of a secret is none of it."""
         self._space = space
         self._attachments = attachments
-        self._redacted = redacted
+        self._piece = piece
 
     async def put(
         self,
@@ -64,7 +64,7 @@ class Filed:
         if file is None:
             there = ", ".join(one.name for one in atom.attachments) or "none"
             raise NotFound(f"{atom.ref} carries no file {name!r}; its files: {there}.")
-        return self._redacted(await self._text(file))[start : start + LONGEST]
+        return self._piece(await self._text(file), start, start + LONGEST)
 
     async def _text(self, file: Attachment) -> str:
         if file.media_type in (*PLAIN, *PARSED):

@@ -61,6 +61,22 @@ class Secrets:
             self._current()
         return self._pattern.sub(self._name_of, text) if self._pattern else text
 
+    def piece(self, text: str, start: int, end: int) -> str:
+        """The characters of a text from `start` to `end`, redacted; also of a value that only begins or ends there.
+
+        Only what is near is looked at: the text may be very long.
+        """
+        with contextlib.suppress(StoaError, OSError):
+            self._current()
+        if not self._pattern:
+            return text[start:end]
+        found, at = [], start
+        for match in self._pattern.finditer(text, max(0, start - self._longest), end + self._longest):
+            if match.end() > start and match.start() < end:
+                found += [text[at : match.start()], self._name_of(match)]
+                at = match.end()
+        return "".join([*found, text[at:end]])
+
     def without(self, value: Any) -> Any:
         """A value of whatever shape with every text in it redacted."""
         with contextlib.suppress(StoaError, OSError):
@@ -101,6 +117,7 @@ class Secrets:
         forms = {form: name for name, value in values.items() for form in _forms(value)}
         self._names = {form.casefold(): name for form, name in forms.items()}
         longest = sorted(forms, key=len, reverse=True)
+        self._longest = len(longest[0]) if longest else 0
         self._pattern = re.compile("|".join(map(re.escape, longest)), re.IGNORECASE) if longest else None
 
     def _name_of(self, match: re.Match[str]) -> str:

@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -37,6 +38,19 @@ async def test_a_tool_is_given_the_value_when_the_agent_holds_the_name() -> None
 async def test_a_tool_is_refused_the_value_when_the_agent_does_not_hold_the_name() -> None:
     with pytest.raises(PermissionDenied, match="does not hold the secret BANK_TOKEN"):
         await call_tool(pay, Acting(Actor(Principal("ann")), "", (), SECRETS))
+
+
+@given(
+    st.lists(st.sampled_from(["hunter2-hunter2", "HUNTER2-hunter2", "x", "\n"]), max_size=12),
+    st.integers(0, 40),
+    st.integers(0, 40),
+)
+def test_a_piece_of_a_text_shows_nothing_of_a_value_and_all_else(words: list[str], start: int, length: int) -> None:
+    text = "".join(words)
+    shown = SECRETS.piece(text, start, start + length)
+    hidden = {n for match in re.finditer("hunter2-hunter2", text, re.IGNORECASE) for n in range(*match.span())}
+    seen = [text[n] for n in range(start, min(start + length, len(text))) if n not in hidden]
+    assert shown.replace("[secret BANK_TOKEN]", "") == "".join(seen)
 
 
 def test_a_secret_that_is_not_set_says_how_to_set_it() -> None:
