@@ -9,7 +9,7 @@ from bots.cli_costs import budget, cost
 from bots.cli_people import account, people, room, setup
 from bots.cli_spaces import space
 from bots.cli_trust import approval, directory, grant, secret
-from bots.options import Json, group
+from bots.options import Id, Json, group
 from core import __version__
 
 app = group(
@@ -124,7 +124,7 @@ def agent_list(json: Json = False) -> None:
 
 
 @agent.command("show")
-def agent_show(id: str, json: Json = False) -> None:
+def agent_show(id: Id, json: Json = False) -> None:
     """Show one agent: its task, its model, and what it may do."""
     from bots.commands import agents
 
@@ -140,7 +140,7 @@ def agent_tree(json: Json = False) -> None:
 
 
 @agent.command("end")
-def agent_end(id: str) -> None:
+def agent_end(id: Id) -> None:
     """End a spawned agent and all that it spawned. Their session and their rights go, what they wrote stays."""
     from bots.commands import tree
 
@@ -156,7 +156,7 @@ def timer_list(json: Json = False) -> None:
 
 
 @timer.command("cancel")
-def timer_cancel(id: str) -> None:
+def timer_cancel(id: Id) -> None:
     """Cancel a timer by the id that `stoa timer list` shows."""
     from bots.commands import timers
 

@@ -1,7 +1,6 @@
 """The commands about money and other limits, `stoa cost` and `stoa budget`: names, options and the words of help."""
 
 import asyncio
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,19 +10,14 @@ from bots.options import Json, Limit, group
 budget = group("See what may be spent, and allow more.")
 
 
-class By(StrEnum):
-    """What `stoa cost` adds up by."""
-
-    DAY = "day"
-    ROOT = "root"
-    AGENT = "agent"
-    MODEL = "model"
-
-
 def cost(
     by: Annotated[
-        By, typer.Option(help="What to add up by; a root is the message or timer that began it all.")
-    ] = By.DAY,
+        str,
+        typer.Option(
+            metavar="day|root|agent|model",
+            help="What to add up by; a root is the message or timer that began it all.",
+        ),
+    ] = "day",
     days: Annotated[int, typer.Option(min=1, max=400, help="How many days back.")] = 30,
     limit: Limit = 30,
     json: Json = False,
@@ -39,7 +33,7 @@ def cost(
     """
     from bots.commands import costs
 
-    asyncio.run(costs.show(by.value, days, limit, json))
+    asyncio.run(costs.show(by, days, limit, json))
 
 
 @budget.command("list")

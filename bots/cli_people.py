@@ -27,7 +27,7 @@ def people_list(json: Json = False) -> None:
 
 @people.command("link")
 def people_link(
-    person: Annotated[str, typer.Argument(metavar="[PERSON]", help="Whose account it will be.")] = "owner",
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="Whose account it will be.")] = "owner",
 ) -> None:
     """Print a code that links a further account: whoever writes it to the bot there, in a direct message, is PERSON.
 
@@ -96,7 +96,7 @@ def people_forget(
 @people.command("prefer")
 def people_prefer(
     person: Annotated[str, typer.Argument(metavar="PERSON")],
-    account: Annotated[str, typer.Argument(metavar="[ACCOUNT]", help="Nothing: the one they used last.")] = "",
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="Nothing: the one they used last.")] = "",
 ) -> None:
     """Say on which account somebody is told what they did not just ask for, such as reminders.
 
@@ -203,7 +203,7 @@ def account_remove(name: str) -> None:
 
 def setup(
     account: Annotated[
-        str, typer.Argument(metavar="[ACCOUNT]", help="Such as slack, or slack-work for a second.")
+        str, typer.Argument(metavar="ACCOUNT", help="Such as slack, or slack-work for a second.")
     ] = "slack",
     platform: Annotated[str, typer.Option(help="Which platform it is on, where the name does not say.")] = "",
     option: Annotated[

@@ -10,11 +10,11 @@ from bots.options import Json, Limit, group
 space = group(
     "Look into the spaces in which people and agents work, and work there yourself.\n\n"
     "\b\n"
-    "A space is named by its NAME, an atom in it by NAME/ATOM, as every listing shows it in brackets."
+    "A space is named by its name, an atom in it by SPACE/ATOM, as every listing shows it in brackets."
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A space.")]
-AtomName = Annotated[str, typer.Argument(metavar="NAME/ATOM", help="An atom, as listings show it.")]
+Name = Annotated[str, typer.Argument(metavar="SPACE", help="A space.")]
+AtomName = Annotated[str, typer.Argument(metavar="SPACE/ATOM", help="An atom, as listings show it.")]
 Comment = Annotated[
     str, typer.Option("--comment", "-m", metavar="TEXT", help="What subscribers are told of it; 300 characters.")
 ]
@@ -40,7 +40,7 @@ def space_list(json: Json = False) -> None:
 
 @space.command("show")
 def space_show(
-    name: Annotated[str, typer.Argument(metavar="NAME[/ATOM]")], limit: Limit = 20, json: Json = False
+    name: Annotated[str, typer.Argument(metavar="SPACE[/ATOM]")], limit: Limit = 20, json: Json = False
 ) -> None:
     """Show the newest atoms of a space, the newest last, or everything about one atom.
 
@@ -75,7 +75,7 @@ def space_get(
 @space.command("search")
 def space_search(
     query: Annotated[str, typer.Argument(help="What it should mean, or words that stand in it.")],
-    within: Annotated[str | None, typer.Option("--in", metavar="NAME", help="Search this space only.")] = None,
+    within: Annotated[str | None, typer.Option("--in", metavar="SPACE", help="Search this space only.")] = None,
     metadata: Annotated[
         list[str] | None,
         typer.Option("--meta", metavar="KEY=VALUE", help="Only atoms with this metadata; also < <= > >= for =."),
@@ -99,7 +99,7 @@ def space_search(
 
 @space.command("history")
 def space_history(
-    name: Annotated[str, typer.Argument(metavar="NAME[/ATOM]")], limit: Limit = 50, json: Json = False
+    name: Annotated[str, typer.Argument(metavar="SPACE[/ATOM]")], limit: Limit = 50, json: Json = False
 ) -> None:
     """Show what happened in a space or to one atom.
 
@@ -133,7 +133,7 @@ def space_diff(
 
 @space.command("tail")
 def space_tail(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="One space or several.")],
+    names: Annotated[list[str], typer.Argument(metavar="SPACE...", help="One space or several.")],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay and print changes as they happen.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, max=1000, help="How many past ones first.")] = 10,
     json: Json = False,
@@ -189,8 +189,10 @@ def space_describe(
 @space.command("share")
 def space_share(
     name: Name,
-    principal: Annotated[str, typer.Argument(help="An agent, as `stoa agent list` names it, or another principal.")],
-    permission: Annotated[str, typer.Argument(help="read, append, write or grant; each implies those before it.")],
+    principal: Annotated[str, typer.Argument(metavar="WHO", help="An agent, person:ANA or group:FAMILY.")],
+    permission: Annotated[
+        str, typer.Argument(metavar="PERMISSION", help="read, append, write or grant; each implies those before it.")
+    ],
     until: Annotated[str | None, typer.Option(metavar="TIME", help="When it ends, such as 2026-12-24T18:00.")] = None,
     delegate: Annotated[bool, typer.Option("--delegate", help="To be passed on to others, not to be used.")] = False,
     comment: Comment = "",
@@ -209,7 +211,9 @@ def space_share(
 
 @space.command("revoke")
 def space_revoke(
-    name: Name, principal: Annotated[str, typer.Argument(help="Who shall lose it.")], comment: Comment = ""
+    name: Name,
+    principal: Annotated[str, typer.Argument(metavar="WHO", help="Who shall lose it.")],
+    comment: Comment = "",
 ) -> None:
     """Take all permissions on a space back from someone, and from everybody who had them from there.
 
@@ -284,7 +288,7 @@ def space_deprecate(atom: AtomName, comment: Comment = "") -> None:
 @space.command("restore")
 def space_restore(
     atom: AtomName,
-    version: Annotated[int, typer.Argument(min=1, help="As `stoa space history NAME/ATOM` counts them.")],
+    version: Annotated[int, typer.Argument(min=1, help="As `stoa space history SPACE/ATOM` counts them.")],
     comment: Comment = "",
 ) -> None:
     """Make an atom again what it was in a version, as a new version.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bots.options import Json, group
+from bots.options import Id, Json, group
 
 directory = group("Say which addresses agents may reach after they have read text from outside.")
 secret = group("Keep what tools need to log in with: encrypted, and read by no agent.")
@@ -47,7 +47,9 @@ def directory_remove(addresses: Addresses) -> None:
 
 
 @secret.command("set")
-def secret_set(name: Annotated[str, typer.Argument(help="Capitals, digits and _, such as BANK_TOKEN.")]) -> None:
+def secret_set(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Capitals, digits and _, such as BANK_TOKEN.")],
+) -> None:
     """Keep a secret. You are asked for its value; it may also be piped in.
 
     \b
@@ -69,7 +71,7 @@ def secret_list(json: Json = False) -> None:
 
 
 @secret.command("rm")
-def secret_remove(name: str) -> None:
+def secret_remove(name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Forget a secret."""
     from bots.commands import secrets
 
@@ -85,7 +87,7 @@ def approval_list(json: Json = False) -> None:
 
 
 @approval.command("answer")
-def approval_answer(id: str, choice: str) -> None:
+def approval_answer(id: Id, choice: Annotated[str, typer.Argument(metavar="CHOICE")]) -> None:
     """Answer the question ID with one of its choices, by number, word or label.
 
     \b
@@ -107,7 +109,7 @@ def grant_list(json: Json = False) -> None:
 
 
 @grant.command("revoke")
-def grant_revoke(id: str) -> None:
+def grant_revoke(id: Id) -> None:
     """Take a grant back by the id that `stoa grant list` shows; what was passed on from it is gone at once, too."""
     from bots.commands import grants
 

@@ -16,5 +16,6 @@ def group(help: str) -> typer.Typer:
     )
 
 
+Id = Annotated[str, typer.Argument(metavar="ID", help="As the listing shows it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many at most.")]

@@ -27,6 +27,8 @@ class Token(NamedTuple):
     """Such as `BOT_TOKEN`; the secret's own name has the account's before it."""
     label: str
     """What it is called on the platform, and how it can be told from others there."""
+    begins: str = ""
+    """What every such secret begins with, where that is known."""
 
 
 class Platform(Protocol):

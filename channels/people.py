@@ -99,7 +99,7 @@ class People(Strangers):
         knock = await self._waiting_by(who)
         if knock:
             return await self._let_in(knock, person, name)
-        found = await self.get(who)
+        found = await self._person(who)
         if found.status != "blocked":
             raise InvalidInput(f"{found.id} is let in already.")
         return await self.persons.change(found.id, lambda one: one.model_copy(update={"status": "allowed"}))
@@ -159,9 +159,21 @@ class People(Strangers):
             )
         return await self.persons.change(person.id, lambda one: one.model_copy(update={"preferred": account}))
 
+    async def _person(self, who: str) -> Person:
+        """Somebody known; raises `NotFound`, with the ids of those who wait and are called so."""
+        try:
+            return await self.get(who)
+        except NotFound as error:
+            for knock in await self.waiting():
+                if who.casefold() in (knock.name.casefold(), knock.room.casefold()):
+                    raise NotFound(
+                        f"{error} One called so waits as {knock.id}; anybody may call themselves that, so look first."
+                    ) from None
+            raise
+
     async def _person_or_account(self, who: str) -> Person:
         if "/" not in who:
-            return await self.get(who)
+            return await self._person(who)
         if person := await self.persons.find(who):
             return person
         raise NotFound(f"{who} is nobody's account. `stoa people list` shows whose is which.")

@@ -24,7 +24,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from channels.accounts import Account, Token
 from channels.contract import File, Home, InboundMessage, Later, OutboundMessage, Undeliverable, Unusable
 from channels.dialects import Dialect, Mrkdwn
-from channels.slack_api import ESSENTIAL, Refused, WebAPI, lacking, named
+from channels.slack_api import ESSENTIAL, Refused, WebAPI, check_options, lacking, named
 from channels.slack_blocks import blocks, page
 from channels.slack_events import Reader, name_of, place
 from channels.slack_files import Files
@@ -80,11 +80,12 @@ class Slack:
 
     @staticmethod
     def tokens(options: Mapping[str, str]) -> tuple[Token, ...]:
-        """What `stoa setup` asks for."""
-        bot = Token("BOT_TOKEN", "Bot token (xoxb-..., on the app's page OAuth & Permissions)")
+        """What `stoa setup` asks for; raises `InvalidInput` for options that there are not."""
+        check_options(options)
+        bot = Token("BOT_TOKEN", "Bot token (xoxb-..., on the app's page OAuth & Permissions)", "xoxb-")
         if options.get("mode", "socket") == "http":
             return bot, Token("SIGNING_SECRET", "Signing secret (on the app's page Basic Information)")
-        return bot, Token("APP_TOKEN", "App-level token (xapp-..., on the app's page Basic Information)")
+        return bot, Token("APP_TOKEN", "App-level token (xapp-..., on the app's page Basic Information)", "xapp-")
 
     def _secret(self, name: str) -> str:
         try:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from channels.contract import Later, Undeliverable, Unusable
+from core.errors import InvalidInput
 
 SCOPES = {
     "app_mentions:read": "hear when somebody mentions it",
@@ -84,6 +86,12 @@ REFUSED = {
     "too_many_reactions": "the message has too many reactions",
 }
 """Slack's error -> why this cannot be done, now or later."""
+OPTIONS = {
+    "mode": ("socket|http", "socket or http"),
+    "listen": (r"[^\s/]+:\d{1,5}", "host:port, such as 127.0.0.1:3000"),
+    "api_url": (r"https?://[^\s/]+(/\S*)?", "a URL, such as https://slack.com/api/"),
+}
+"""Option of an account -> how it is spelled, as a pattern and in words."""
 TROUBLED = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 """What is Slack's own trouble, and passes."""
 PATIENCE = 2.0
@@ -104,6 +112,15 @@ def reaching() -> Iterator[None]:
         yield
     except aiohttp.ClientError as error:
         raise ConnectionError(f"Slack cannot be reached: {type(error).__name__}") from None
+
+
+def check_options(options: Mapping[str, str]) -> None:
+    """Raises `InvalidInput` for an option of an account that there is not, or that cannot be."""
+    if unknown := sorted(set(options) - set(OPTIONS)):
+        raise InvalidInput(f"Slack has no option {unknown[0]!r}; it has {', '.join(OPTIONS)}.")
+    for name, value in options.items():
+        if not re.fullmatch(OPTIONS[name][0], value):
+            raise InvalidInput(f"The option {name} is {OPTIONS[name][1]}, not {value!r}.")
 
 
 def broken(account: str, error: str) -> Unusable:

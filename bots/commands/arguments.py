@@ -84,10 +84,10 @@ def moment_of(text: str, zone: ZoneInfo) -> datetime:
 
 
 def atom_of(name: str) -> tuple[str, str]:
-    """`NAME/ATOM` as the space's name and the atom's id."""
+    """`SPACE/ATOM` as the space's name and the atom's id."""
     space, _, id = name.partition("/")
     if not space or not id:
-        raise InvalidInput(f"{name!r} names no atom; say it as NAME/ATOM, as listings show it in brackets")
+        raise InvalidInput(f"{name!r} names no atom; say it as SPACE/ATOM, as listings show it in brackets")
     return space, id
 
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import typer
 
 from bots.commands.opening import redis, until_death
-from bots.instance import running
 from channels.bindings import bound
 from channels.bridge import Bridge, first
 from channels.pipe import Pipe
@@ -77,11 +76,6 @@ async def _answer(house: House, chat: Space, question: str) -> Atom:
 @contextlib.asynccontextmanager
 async def _joined(settings: Settings) -> AsyncIterator[tuple[House, EmbeddedRedis | None]]:
     """The house of a Stoa that runs; raises `StoreUnavailable` if none does here."""
-    if not settings.redis_url and not running(settings.home):
-        raise StoreUnavailable(
-            f"Stoa is not running with the data in {settings.home}. Start it with `stoa run` in another window, or "
-            "set STOA_HOME to where it runs."
-        )
     async with redis(settings, join=True) as (url, server), open_house(settings, url) as house:
         yield house, server
 

@@ -11,9 +11,13 @@ from core.errors import InvalidInput, NotFound
 from core.house import House
 from core.spending import Spending, Spent
 
+BY = ("day", "root", "agent", "model")
+
 
 async def show(by: str, days: int, limit: int, as_json: bool) -> None:
     """What was spent, by day, root, agent or model."""
+    if by not in BY:
+        raise InvalidInput(f"--by is day, root, agent or model, not {by!r}.")
     async with opened() as house:
         spending = Spending(house.budgets, house.spaces)
         match by:

@@ -14,6 +14,7 @@ import typer
 from bots.commands.opening import redis
 from bots.instance import running
 from channels.accounts import Accounts
+from channels.serving import PEOPLE
 from core.errors import StoaError, StoreUnavailable
 from core.house import open_house
 from core.llm import Message, whole
@@ -155,5 +156,10 @@ async def _zone(settings: Settings) -> Finding:
 
 
 async def _state(settings: Settings) -> Finding:
-    process = running(settings.home)
-    return Finding("running", f"yes, process {process}" if process else "no; start it with `stoa run`")
+    if process := running(settings.home):
+        return Finding("running", f"yes, process {process}")
+    served = False
+    with contextlib.suppress(StoreUnavailable):
+        async with redis(settings) as (url, _), open_house(settings, url) as house:
+            served = bool(await house.store.run("EXISTS", house.store.keys.holder(PEOPLE)))
+    return Finding("running", "yes, `stoa serve`" if served else "no; start it with `stoa run`")

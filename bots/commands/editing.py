@@ -30,14 +30,14 @@ class Draft:
             editor = await asyncio.create_subprocess_exec(*shlex.split(command), str(self.file))
         except (OSError, ValueError) as error:
             raise InvalidInput(
-                f"The editor {command!r} cannot be started ({error}). Set EDITOR to the one you use."
+                f"The editor {command!r} cannot be started: {_reason(error)}. Set EDITOR to the one you use."
             ) from None
         if status := await editor.wait():
             raise InvalidInput(f"The editor {command!r} ended with {status}, so nothing was saved; see {self.file}.")
         try:
             text = self.file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"What the editor wrote to {self.file} cannot be read: {error}.") from None
+            raise InvalidInput(f"What the editor wrote to {self.file} cannot be read: {_reason(error)}.") from None
         return text if self._closed else text.removesuffix("\n")  # editors close the last line
 
     def write(self, text: str) -> None:
@@ -48,6 +48,12 @@ class Draft:
         """Remove the file: what was in it is saved."""
         self.file.unlink(missing_ok=True)
         self.file.parent.rmdir()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return (error.strerror or type(error).__name__).lower()
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error).lower()
 
 
 def difference(before: str, after: str, old: str, new: str) -> Iterator[str]:

@@ -91,6 +91,8 @@ def _asked(account: Account, tokens: Sequence[Token], kept: set[str]) -> dict[st
         value = (value or next(lines, "")).strip()
         if value:
             check_value(value)
+            if not value.startswith(token.begins):
+                raise InvalidInput(f"{token.label} begins with {token.begins}, and what was given does not; try again.")
             values[name] = value
         elif name not in kept:
             raise InvalidInput(

@@ -14,6 +14,7 @@ from channels.groups import Groups, group_of
 from channels.persons import Persons
 from core.atoms import Atom
 from core.errors import Conflict, InvalidInput
+from core.house import House
 from core.permissions import Permission
 from core.spaces import Space
 
@@ -56,12 +57,28 @@ async def share(name: str, principal: str, permission: str, until: str | None, d
     level = Permission.parse(permission)
     async with opened() as house:
         end = moment_of(until, house.clock.zone) if until else None
+        if end and end <= house.clock.now():
+            raise InvalidInput(f"{when(end, house.clock.zone)} is past; say a time to come, or none.")
         space = await known(house, name)
+        note = await _stranger(house, principal)
         await space.share(principal, level, until=end, delegate=delegate, comment=comment)
         if group := group_of(principal):
             await Groups(house.spaces, Persons(house.store)).settle(group)
         last = f", until {when(end, house.clock.zone)}" if end else ""
-    typer.echo(f"{principal} may {'pass on' if delegate else 'use'} {level} on {name} now{last}.")
+    typer.echo(f"{principal} may {'pass on' if delegate else 'use'} {level} on {name} now{last}.{note}")
+
+
+async def _stranger(house: House, principal: str) -> str:
+    """What is to be said where nobody is meant yet; raises `NotFound` where there is no such person."""
+    kind, colon, id = principal.partition(":")
+    if kind == "person" and colon:
+        await Persons(house.store).get(id)
+    elif kind == "group" and colon:
+        if id not in await Groups(house.spaces, Persons(house.store)).all():
+            return f" There is nobody in {id} yet; `stoa people group add {id} ana` puts somebody there."
+    elif principal not in [agent.id for agent in await house.agents.list()]:
+        return f" There is no agent {principal} yet."
+    return ""
 
 
 async def revoke(name: str, principal: str, comment: str) -> None:
@@ -77,6 +94,8 @@ async def put(
     """A new atom; prints its name, which scripts can use."""
     values = {key: value for key, value in metadata_of(metadata).items() if value is not None}
     targets, text = references_of(references), _given(content)
+    if not text.strip():
+        raise InvalidInput("There is no text to put; give some, or - and it on standard input.")
     async with opened() as house:
         space = await known(house, name)
         atom = await space.put(text, comment=comment, metadata=values, references=targets)

@@ -30,7 +30,7 @@ async def list_all(as_json: bool) -> None:
     if as_json:
         print_json(
             [
-                {"name": name, "changes": count, "description": text}
+                {"name": name, "changes": count, "title": _title(text)}
                 for name, count, text in zip(names, counts, described, strict=True)
             ]
         )
@@ -146,7 +146,8 @@ async def _print(
     if not atoms:
         typer.echo(nothing)
     for number, (atom, comment) in enumerate(zip(atoms, comments, strict=True)):
-        typer.echo(f"{when(atom.updated, house.clock.zone)}  {atom.author}  {one_line(comment)}  [{atom.ref}]")
+        said = "" if _repeated(atom.content, comment) and not excerpts else f"{one_line(comment)}  "
+        typer.echo(f"{when(atom.updated, house.clock.zone)}  {atom.author}  {said}[{atom.ref}]")
         if excerpts and atom.passage:
             typer.echo(f"    {_place(atom.passage)}:")
         for line in _marked(excerpts[number]) if excerpts else _shown(atom.content, comment):
@@ -179,6 +180,12 @@ def _shown(content: str, comment: str) -> list[str]:
         return []
     more = len(lines) - LINES
     return [*lines[:LINES], f"... and {more} more lines; --json shows all"] if more > 0 else lines
+
+
+def _repeated(content: str, comment: str) -> bool:
+    """Whether the comment is no more than the beginning of the lines that follow it."""
+    beginning = one_line(comment).rstrip("… ")
+    return bool(beginning) and len(visible(content).splitlines()) > 1 and one_line(content).startswith(beginning)
 
 
 def _marked(piece: Excerpt) -> list[str]:

@@ -28,8 +28,8 @@ async def cancel(id: str) -> None:
     async with opened() as house:
         try:
             timer = await house.timers.cancel_timer(id)
-        except NotFound as error:
-            raise NotFound(f"{error} `stoa timer list` shows the pending ones.") from None
+        except NotFound:
+            raise NotFound(f"No timer {id!r} is pending. `stoa timer list` shows those that are.") from None
     typer.echo(f"Cancelled: {one_line(timer.content)}")
 
 

@@ -190,6 +190,12 @@ def test_spaces_can_be_looked_at_when_nothing_runs(tmp_path: Path) -> None:
     assert stoa(tmp_path, "timer", "list", "--json").stdout == "[]\n"
 
 
+def test_what_cannot_be_meant_is_said_in_our_own_words(tmp_path: Path) -> None:
+    assert stoa(tmp_path, "cost", "--by", "foo").stderr == "stoa: --by is day, root, agent or model, not 'foo'.\n"
+    pending = "stoa: No timer 'xyz' is pending. `stoa timer list` shows those that are.\n"
+    assert stoa(tmp_path, "timer", "cancel", "xyz").stderr == pending
+
+
 def test_what_is_not_there_is_named_in_one_line(tmp_path: Path) -> None:
     for command in "space show nowhere", "agent show nobody":
         done = stoa(tmp_path, *command.split())

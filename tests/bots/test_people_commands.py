@@ -77,6 +77,7 @@ def test_who_knocks_is_listed_let_in_linked_and_forgotten(home: Path) -> None:
     assert "Ana (slack/T1:U7) in a direct message, code " in listed
     assert "    Hi![31m Is it me?" in listed
     waiting = json.loads(stoa(home, "people", "list", "--json").stdout)["waiting"]
+    assert f"waits as {waiting[0]['id']}" in stoa(home, "people", "allow", "ana").stderr
     assert [(one["sender"], one["kind"]) for one in waiting] == [("T1:U7", "person"), ("ana@example.com", "person")]
     assert stoa(home, "people", "allow", waiting[0]["id"], "--name", "Ana López").stdout == "ana-lopez is let in.\n"
     assert stoa(home, "people", "allow", code_in(told), "--as", "ana-lopez").stdout == "ana-lopez is let in.\n"

@@ -89,9 +89,12 @@ def test_a_space_is_described_and_described_anew(run: Stoa, space: str, tmp_path
 
 
 def test_a_space_is_shared_and_taken_back(run: Stoa, space: str) -> None:
-    assert run("share", space, "bot", "write").stdout == f"bot may use write on {space} now.\n"
+    said = f"bot may use write on {space} now. There is no agent bot yet.\n"
+    assert run("share", space, "bot", "write").stdout == said
+    assert "There is no person 'zed'" in run("share", space, "person:zed", "read", fails=True).stderr
     assert "until 2999-01-01" in run("share", space, "guest", "read", "--until", "2999-01-01T00:00").stdout
     assert "is past" in run("share", space, "guest", "read", "--until", "1999-01-01T00:00", fails=True).stderr
+    assert "There is no text to put" in run("put", space, " ", fails=True).stderr
     assert "no permission" in run("share", space, "bot", "own", fails=True).stderr
     assert "bot holds nothing" in run("revoke", space, "bot").stdout
 

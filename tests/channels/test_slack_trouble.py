@@ -1,6 +1,7 @@
 """Slack: dropped sockets, repeated events, haste, and what somebody has to mend."""
 
 import asyncio
+import re
 import socket
 import time
 
@@ -11,6 +12,7 @@ from channels.contract import File, Later, OutboundMessage, Undeliverable, Unusa
 from channels.slack import Slack
 from channels.slack_files import Files
 from core.approvals import Choice
+from core.errors import InvalidInput
 from core.secrets import Secrets
 from tests.channels.slack_app import hearing, listening
 from tests.rigs.slack.rig import Rig
@@ -146,6 +148,22 @@ async def test_what_was_missed_is_not_asked_for_after_a_press_or_a_command(rig: 
         await rig.say("alice", dm, "good night")
         await heard.next(3)
     assert [one.passing for one in heard.messages] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"apiurl": "x"}, "Slack has no option 'apiurl'; it has mode, listen, api_url."),
+        ({"mode": "sockets"}, "The option mode is socket or http, not 'sockets'."),
+        ({"mode": "http", "listen": "3000"}, "The option listen is host:port"),
+        ({"api_url": "slack.com"}, "The option api_url is a URL"),
+    ],
+)
+def test_an_option_that_there_is_not_is_refused_before_any_token_is_asked_for(
+    options: dict[str, str], said: str
+) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(said)):
+        Slack.tokens(options)
 
 
 async def test_a_page_in_place_of_an_answer_is_slacks_own_trouble(rig: Rig) -> None:
