@@ -88,7 +88,10 @@ class Delivery:
                 pause, failure = next(pauses, None), error
             log.warning("%s did not take a message: %r", self.channel.name, failure)
             if pause is None:
-                raise Undeliverable(f"{type(failure).__name__}: {failure}") from failure
+                why = (
+                    str(failure) if isinstance(failure, Later) else "something went wrong on the way; it is in the log"
+                )
+                raise Undeliverable(why) from failure
             await asyncio.sleep(pause)
             if message and not isinstance(failure, Later) and (receipt := await self.find(message)):
                 return receipt

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from channels.contract import Channel, File, ReadsFiles, Undeliverable
+from channels.contract import Channel, File, Later, ReadsFiles, Undeliverable
 from core.atoms import Attachment
 from core.attachments import MOST, Attachments, check_size, checked_name
 from core.errors import InvalidInput, ModelUnavailable
@@ -70,8 +70,15 @@ class Enclosures:
                 check_size(checked_name(file.name), file.size)
                 data = await channel.read(file)
                 one = await self._attachments.keep(file.name, data, media_type=file.media_type)
-            except (InvalidInput, Undeliverable, OSError) as error:
-                return None, "", f"I could not take {file.name}: {error}."
+            except (InvalidInput, Undeliverable, Later) as error:
+                return None, "", f"I could not take {file.name}: {str(error).rstrip('.')}."
+            except OSError as error:
+                log.warning("%s did not give the file %s: %r", channel.name, file.name, error)
+                return (
+                    None,
+                    "",
+                    f"I could not take {file.name}: it could not be fetched. Please send it again.",
+                )
             try:
                 return one, await self._written_down(one, data), ""
             except ModelUnavailable as error:

@@ -89,6 +89,13 @@ async def test_each_part_has_a_receipt_of_its_own_so_that_none_is_sent_twice_aft
     assert shown(killed) + shown(channel) == ["one one one one", "two two two two", "for for for for for"]
 
 
+async def test_what_cannot_be_shown_is_told_in_plain_words(outbox: Outbox) -> None:
+    channel = Loopback()
+    channel.refusals.extend([KeyError("ts")] * 3)
+    with pytest.raises(Undeliverable, match=r"^something went wrong on the way; it is in the log$"):
+        await delivery(channel, outbox).show("chat/a", "hello")
+
+
 async def test_a_send_whose_end_is_not_known_is_looked_up_before_it_is_tried_again(outbox: Outbox) -> None:
     channel = Loopback()
     channel.losses.append(TimeoutError())

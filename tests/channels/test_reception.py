@@ -210,6 +210,23 @@ async def test_what_of_a_message_could_not_be_taken_is_said_although_the_platfor
     assert told == "I could not take cat.png: square has no files."
 
 
+@pytest.mark.parametrize("error", [TimeoutError(), ConnectionResetError(104, "reset"), Later(30)])
+async def test_a_file_that_cannot_be_had_just_now_is_told_of_in_plain_words(square: Square, error: Exception) -> None:
+    class Away(Loopback):
+        async def read(self, file: File) -> bytes:
+            raise error
+
+    square.channel = Away("nowhere", "square")
+    async with square.open():
+        await square.link_owner()
+        photo = File("cat.png", "image/png", 10, "somewhere")
+        await square.channel.say("look", sender="me", conversation="dm", files=(photo,))
+        (told,) = await square.channel.heard(1, "dm")
+        assert [atom.content for atom in await square.said("chat", 1)] == ["look"]
+    away = "it could not be fetched. Please send it again"
+    assert told == f"I could not take cat.png: {error if isinstance(error, Later) else away}."
+
+
 async def test_a_message_told_twice_is_taken_once_even_by_the_next_who_serves(square: Square) -> None:
     async with square.open():
         await square.link_owner()
