@@ -21,10 +21,12 @@ from channels.outbox import UNKNOWN, Outbox
 from core.approvals import SPACE, Approvals, Choice, deadline, offered, pick
 from core.atoms import OWNER, Atom, Principal
 from core.errors import Conflict, InvalidInput, NotFound, StoaError
-from core.spaces import Spaces
+from core.spaces import Spaces, first_words
 
 COMMAND = re.compile(r"(/?)(approve|deny)\s+`?(\w{4,40})`?(?:\s+(.{1,80}))?", re.IGNORECASE)
-"""An answer in words, from any conversation of the owner's: `/approve k3v9w2m4q8zt always`."""
+"""An answer in words, from any conversation of the owner's: `approve k3v9w2m4q8zt always`."""
+UNFINISHED = re.compile(r"/?(approve|deny)|/(approve|deny)\b.*", re.IGNORECASE | re.DOTALL)
+"""What was meant as one, and does not say to which question."""
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +93,8 @@ class Cards:
                 return False
             await self._answer(id, choice or ("no" if word.lower() == "deny" else "yes"), by)
             return True
+        if message.kind == "message" and (begun := UNFINISHED.fullmatch(message.text.strip())):
+            raise InvalidInput(await self._which((begun[1] or begun[2]).lower()))
         if message.kind not in ("message", "reaction"):
             return False
         names = {message.reply_to, message.conversation} - {"", self._conversation}
@@ -112,6 +116,14 @@ class Cards:
                 raise
             await self._settle(await self._approvals.get(id))
 
+    async def _which(self, word: str) -> str:
+        """What to write instead of the bare word, for each open question."""
+        waiting = await self._approvals.waiting()
+        if not waiting:
+            return "No question waits for your answer."
+        ways = "".join(f"\n- `{word} {atom.id}`: {first_words(atom.content, 80)}" for atom in waiting)
+        return f"To which question is that the answer? Write{ways}"
+
     async def _meant(self, beginning: str) -> str:
         """The open question whose id begins like this, or the word itself."""
         found = [atom.id for atom in await self._approvals.waiting() if atom.id.startswith(beginning.lower())]
@@ -125,7 +137,7 @@ class Cards:
         text = f"{atom.content}\n\nWithout an answer until {until:%A %d %B, %H:%M} it is a no."
         choices = tuple(Choice(f"{atom.id}:{choice.id}", choice.label) for choice in offered(atom))
         if isinstance(self._channel, Reacts):
-            text += f" Press one, or write `/approve {atom.id}` or `/deny {atom.id}`."
+            text += f" Press one, or write `approve {atom.id}` or `deny {atom.id}`."
         card = OutboundMessage(self._conversation, self._written(text), atom.id, choices)
         known = (await self._shown()).get(atom.id)
         if known and isinstance(self._channel, Edits) and await self._delivery.made_whole(known, card):

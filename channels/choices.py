@@ -49,6 +49,14 @@ class Questions:
         said = message.text.splitlines()[-1]
         return (f"{said}\n\n{_text(following)}" if following else said) if first else ""
 
+    def amiss(self, text: str) -> str:
+        """What to say of a typed number that is none of the question's; empty for whatever else was typed."""
+        for message in self._open.values():
+            if text.strip().isdecimal() and not self.answer(text):
+                return f"There are {len(message.choices)} choices; answer with 1 to {len(message.choices)}, or a word."
+            return ""
+        return ""
+
     def answer(self, text: str) -> str:
         """The id of the choice that a typed line means, for the question that is asked; empty if it means none."""
         for message in self._open.values():

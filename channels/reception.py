@@ -238,7 +238,7 @@ class Reception:
         if binding is None:
             return
         where = f"#{message.room}" if message.room else "a direct message"
-        said = f"I can say nothing in {where} on {self.channel.name} any more: {message.text}"
+        said = f"I can say nothing in {where} on {self.channel.name} any more: {message.text.rstrip('.')}."
         await tell_owner(self._parts.spaces, said, f"lost:{binding.id}:{message.id}")
 
     async def _unbind(self, name: str) -> Binding | None:

@@ -149,7 +149,10 @@ class Terminal:
                         continue
                     case "/quit" | "/exit":
                         self._left = True
-                    case _:
+                    case line:
+                        if amiss := self._questions.amiss(line):
+                            await self.tell(amiss)
+                            continue
                         choice = self._questions.answer(text)
                         self._typed.append(InboundMessage(self.conversation, "owner", text, new_id(), choice=choice))
                 self._news.set()

@@ -176,6 +176,8 @@ class Asking:
             )
         if await self._has(agent, asked):
             raise InvalidInput(f"You hold {asked.what} already; use it.")
+        if asked.kind == "space" and not asked.sources and asked.name not in await self._spaces.names():
+            raise NotFound(f"There is no space {asked.name!r}.")  # not told where somebody else's words may ask it
         past = self._spaces.open(AUDIT, HOUSE)
         recent = self._spaces.clock.now() - HOUR
         mine: Filter = {"kind": "request", "who": agent.id, "at": {"gte": recent}}
@@ -185,8 +187,13 @@ class Asking:
         for denied in await past.search(metadata={**same, "at": {"gte": recent}}, limit=MOST_ASKED):
             if denied.metadata.get("permission", "") == asked.permission:
                 raise PermissionDenied(
-                    f"{asked.what} was denied to you ({denied.metadata.get('why', '')}); do without it, and say in "
-                    "your report what could not be done."
+                    f"{asked.what} was denied within the last hour ({denied.metadata.get('why', '')}), so it is "
+                    "not asked for again yet; what could not be done without it is to be said."
+                    + (
+                        f" `stoa space share {asked.name} {agent.id} {asked.permission}` gives it all the same."
+                        if asked.kind == "space" and agent.coordinator
+                        else ""
+                    )
                 )
 
     async def _has(self, agent: Agent, asked: Request) -> bool:

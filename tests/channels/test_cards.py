@@ -66,6 +66,25 @@ async def test_a_question_is_shown_with_choices_and_marked_when_it_is_answered(h
     assert [change for change in await house.spaces.open("chat").changes() if change.operation == "put"] == []
 
 
+async def test_a_bare_approve_says_which_questions_there_are_and_nothing_reaches_the_agents(house: House) -> None:
+    channel = Loopback()
+    async with served(house, channel):
+        question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        await channel.heard(1)
+        await channel.say("/approve")
+        (_, said) = await channel.heard(2)
+    assert f"`approve {question.id}`: agent-1 asks for a key." in said
+    assert [change for change in await house.spaces.open("chat").changes() if change.operation == "put"] == []
+
+
+def test_a_number_that_no_choice_has_is_told_where_numbers_answer() -> None:
+    questions = Questions()
+    assert questions.amiss("5") == ""
+    questions.ask("q", OutboundMessage("hall", "May I?", choices=(Choice("q:yes", "Yes"), Choice("q:no", "No"))))
+    assert questions.amiss("5") == "There are 2 choices; answer with 1 to 2, or a word."
+    assert questions.amiss("2") == questions.amiss("what is due?") == ""
+
+
 async def test_a_second_press_changes_nothing_and_says_nothing(house: House) -> None:
     channel = Loopback()
     async with served(house, channel):
@@ -212,7 +231,7 @@ async def test_emojis_to_press_are_put_to_a_question_where_they_can_be(house: Ho
         while len(reactions) < 2:
             await asyncio.sleep(0.01)
     assert reactions == [("1", "✅"), ("1", "❌")]
-    assert f"`/approve {question.id}`" in channel.sent[0].text
+    assert f"`approve {question.id}`" in channel.sent[0].text
 
 
 async def test_a_question_decided_while_nobody_looked_is_marked_later(house: House) -> None:

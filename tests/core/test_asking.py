@@ -176,12 +176,25 @@ async def test_an_agent_of_the_owners_asks_the_owner_and_always_means_until_take
     assert await house.spaces.open("diary", (await house.agents.get("assistant")).principal).permission() == 0
 
 
+async def test_the_owner_is_not_asked_about_a_space_that_there_is_not(house: House) -> None:
+    await furnished(house, held="")
+
+    def hopeful(tail: str) -> str:
+        return tail if "<output>" in tail else code("request('to find the door code', space='garden')")
+
+    async with working(house, playing(hopeful, reader)):
+        await tell(house, "Find the door code in the garden")
+        (told,) = await said(house)
+    assert "There is no space 'garden'." in told.content
+    assert await house.approvals.waiting() == []
+
+
 async def test_a_coordinator_may_deny_and_the_same_request_is_refused_for_a_while(house: House) -> None:
     await furnished(house, held="read")
 
     def stubborn(tail: str) -> str:
         if "<output>" in tail:
-            return tail if "was denied to you" in tail else ""
+            return tail if "was denied within" in tail else ""
         return code("request('I insist', space='diary')")
 
     async with working(house, playing(spawner("deny(change.id, 'it is private')"), stubborn)):
@@ -191,7 +204,7 @@ async def test_a_coordinator_may_deny_and_the_same_request_is_refused_for_a_whil
     room = house.spaces.open(agent.speaks_in)
     changes = [change for change in await room.changes() if change.atom]
     assert "denied: read on diary for this task, because it is private" in [change.comment for change in changes]
-    assert "read on diary was denied to you (it is private)" in (await room.get(changes[-1].atom)).content
+    assert "read on diary was denied within the last hour (it is private)" in (await room.get(changes[-1].atom)).content
     assert [("request", agent.id), ("denial", "assistant"), ("refusal", agent.id)] == await audited(house)
 
 
