@@ -23,7 +23,7 @@ def seats(house: House) -> Seat:
         if binding.space not in there:
             await house.spaces.create(binding.space, description=text("guest" if binding.person else "room"))
             await house.agents.seat(
-                Agent(id=host.id, instructions=instructions("host"), speaks_in=binding.space),
+                Agent(id=host.id, instructions=instructions("host"), speaks_in=binding.space, guests=True),
                 spaces={binding.space: Permission.WRITE} | ({room: Permission.READ} if room else {}),
             )
             wanted = None if binding.person else {"addressed": True}  # what only happens to be said wakes nobody

@@ -41,6 +41,8 @@ class Agent(BaseModel):
     """The accounts its spawners were bounded by, its own among them where it was given a budget."""
     speaks_in: str = ""
     """Where the prose at the end of its turns goes; an agent without one speaks by writing atoms."""
+    guests: bool = False
+    """Whether it talks with others than the owner, who are told nothing of how Stoa is run and what it spends."""
     status: Literal["alive", "dead"] = "alive"
     created: datetime = datetime.fromtimestamp(0, UTC)
 

@@ -51,13 +51,15 @@ class Governor:
         """Tell of an account that is used up, if this turn is the one to do so; answers the space where it was told.
 
         Whoever gave an agent its budget hears of that one in their direct-message space; of all others a coordinator
-        tells the people it speaks to.
+        tells the owner.
         """
         log.warning("%s: %s", agent.id, spent)
         if not spent.tells:
             return ""
         kind, _, name = spent.account.partition(":")
-        speaker = await self._agents.get(name) if kind == "agent" else await self._coordinator(agent)
+        bounded = await self._agents.get(name) if kind == "agent" else None
+        report = bounded is not None and not bounded.guests
+        speaker = bounded if report else await self._coordinator(agent)
         if speaker is None or not speaker.speaks_in:
             return ""
         again = " Say “go on” and it is taken up anew." if kind == "root" else ""
@@ -65,13 +67,13 @@ class Governor:
         await self._spaces.open(speaker.speaks_in, actor).put(
             f"I stopped. {spent}{again}",
             comment=f"stopped: {spent.account} is used up",
-            metadata={"kind": "report"} if kind == "agent" else {"role": "assistant"},
+            metadata={"kind": "report"} if report else {"role": "assistant"},
             operation=f"spent:{spent.account}:{news.turn}",
         )
         return speaker.speaks_in
 
     async def speak_for(self, agent: Agent, news: News, words: str) -> None:
-        """Tell people something about an agent that speaks nowhere, by the coordinator it belongs to."""
+        """Tell the owner something about an agent that does not speak with them, by the coordinator it belongs to."""
         speaker = await self._coordinator(agent)
         if speaker and speaker.speaks_in:
             actor = Actor(speaker.principal, Cause(news.root, news.depth + 1))
@@ -83,9 +85,10 @@ class Governor:
             )
 
     async def _coordinator(self, agent: Agent) -> Agent | None:
-        """The coordinator at the head of the agent's spawners; one that speaks to nobody leaves it to one that does."""
+        """The coordinator at the head of the agent's spawners, or another that speaks with the owner."""
         while not agent.coordinator:
             agent = await self._agents.get(agent.spawner)
-        if agent.speaks_in:
-            return agent
-        return next((one for one in await self._agents.list() if one.coordinator and one.speaks_in), None)
+        for one in (agent, *await self._agents.list()):
+            if one.coordinator and one.speaks_in and not one.guests:
+                return one
+        return None

@@ -49,6 +49,8 @@ REPEATS = 3
 """How often a model may write the same code and see the same come of it, until its turn is ended."""
 TRIES = 3
 """How often a turn that breaks is tried before it is given up."""
+LATER = "I cannot go on with that at the moment. Please try again later."
+"""What guests are told where the owner is told why."""
 
 
 @dataclass(slots=True)
@@ -251,8 +253,11 @@ class Turn:
             if await self._turns.postponed.keep(self.agent.id, later) and not asked:
                 added.clear()
                 return ""
+        if self.agent.guests:
+            await self._turns.governor.speak_for(self.agent, self._news, str(error))
+        why = LATER if self.agent.guests else str(error)
         printed = parse_output(added[-1].text) if self._program else None
-        prose = f"{printed[0]}\n\n{error}" if printed else str(error)
+        prose = f"{printed[0]}\n\n{why}" if printed else why
         added.append(Message("assistant", prose))
         return prose
 
@@ -265,7 +270,9 @@ class Turn:
             await self._turns.governor.park(self.agent, self._news, spent)
         told = await self._turns.governor.tell(self.agent, self._news, spent)
         asked = any(notice.origin is Origin.OWNER for notice in self._news.notices)
-        return "" if told == self.agent.speaks_in or not (begun or asked) else f"I stopped. {spent}"
+        if told == self.agent.speaks_in or not (begun or asked):
+            return ""
+        return LATER if self.agent.guests else f"I stopped. {spent}"
 
     async def give_up(self, error: Exception) -> list[Message]:
         """End a turn that cannot be carried out with a word about it."""

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.atoms import Cause, Principal
+from core.agents import Agent
+from core.atoms import Cause, Origin, Principal
 from core.budgets import Amounts, Budgets, Purse
 from core.errors import BudgetSpent, InvalidInput, LeaseLost, PermissionDenied
 from core.house import House, open_house
@@ -257,6 +258,30 @@ async def small(tight: Settings, redis_url: str, clock: MovableClock, embedder: 
 
 async def _stopped(house: House, space: str = "chat") -> list[str]:
     return [c.comment for c in await house.spaces.open(space).changes() if c.comment.startswith("stopped")]
+
+
+async def test_the_owner_and_no_guest_is_told_what_guests_have_used_up(
+    settings: Settings, redis_url: str, clock: MovableClock
+) -> None:
+    ana = Principal("person:ana", Origin.OUTSIDE)
+    async with open_house(settings.model_copy(update={"day_tokens": 5_000}), redis_url, clock=clock) as house:
+        await _host(house, ana)
+        await seat(house)
+        llm = ScriptedLLM("```python\nprint('much ' * 6_000)\n```", "done")
+        async with working(house, llm):
+            await house.spaces.open("ana", ana).put("hello", metadata={"role": "user"})
+            (told,) = await said(house, space="chat")
+            (answer,) = [one for one in await said(house, 2, space="ana") if one.author == "host-ana"]
+    assert "5,000 tokens" in told.content
+    assert answer.content == "I cannot go on with that at the moment. Please try again later."
+
+
+async def _host(house: House, guest: Principal) -> None:
+    """An agent that talks with a guest, older than the one that talks with the owner."""
+    space = await house.spaces.create("ana")
+    await space.share(guest.id, Permission.APPEND)
+    host = Agent(id="host-ana", instructions="Be kind.", speaks_in="ana", guests=True)
+    await house.agents.seat(host, {"ana": Permission.WRITE}, ("ana",))
 
 
 async def test_two_agents_that_always_answer_each_other_stop_and_the_owner_is_told_once(small: House) -> None:
