@@ -70,6 +70,20 @@ def translated(error: Exception) -> StoaError:
             )
         case "FENCED":
             return LeaseLost(f"Another worker has taken over the turn of {rest}.")
+    if known := _of_redis(word, rest, text):
+        return known
+    if isinstance(error, TimeoutError):
+        text = text or f"no answer within {PATIENCE:.0f} seconds"
+    if isinstance(error, OSError | redis_errors.ConnectionError | redis_errors.TimeoutError):
+        return StoreUnavailable(
+            f"Redis cannot be reached ({text}). Nothing was lost; it is tried again. Look at it with `stoa doctor`."
+        )
+    return InvalidInput(f"The store cannot carry that out: {text}")
+
+
+def _of_redis(word: str, rest: str, text: str) -> StoreUnavailable | None:
+    """Our error for one that begins with a word of Redis' own."""
+    match word:
         case "MISCONF":
             return StoreUnavailable(
                 "Redis cannot write to its disk, so nothing was changed. Most often the disk is full: free some "
@@ -85,13 +99,7 @@ def translated(error: Exception) -> StoaError:
             return StoreUnavailable(f"Redis does not let this user do what Stoa needs: {rest} Give it ~* &* +@all.")
         case "READONLY" | "NOREPLICAS" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "LOADING":
             return StoreUnavailable(f"Redis takes no changes at this moment ({text}). Nothing was lost; try again.")
-    if isinstance(error, TimeoutError):
-        text = text or f"no answer within {PATIENCE:.0f} seconds"
-    if isinstance(error, OSError | redis_errors.ConnectionError | redis_errors.TimeoutError):
-        return StoreUnavailable(
-            f"Redis cannot be reached ({text}). Nothing was lost; it is tried again. Look at it with `stoa doctor`."
-        )
-    return InvalidInput(f"The store cannot carry that out: {text}")
+    return None
 
 
 def outage(error: BaseException) -> StoreUnavailable | None:

@@ -48,7 +48,7 @@ redis.register_function('stoa_claim', function(KEYS, A)
     if metadata.owner and metadata.owner ~= owner then return redis.error_reply('CLAIMED 0 ' .. metadata.owner) end
     before = {entry_of(was, 'status'), entry_of(was, 'owner')}
   end
-  local much = too_much(was, {patch = patch})
+  local much = #patch > 3 and too_much(was, {patch = patch})  -- status, owner and lease are the claim's own
   if much then return much end
   redis.call('ZADD', k.claims, A[10], id)
   local claim = cmsgpack.pack({c.who, c.root, c.depth, before})

@@ -44,6 +44,15 @@ async def test_of_many_who_claim_a_task_one_gets_it(house: House, space: Space) 
     assert (await space.get(task.id)).metadata["owner"] == mine.metadata["owner"]
 
 
+async def test_a_task_whose_metadata_are_as_large_as_can_be_is_claimed_too(house: House, space: Space) -> None:
+    full = {f"note{n:02}": "x" * 3_992 for n in range(16)} | {"last": "x" * 1_490}
+    task = await space.put("paint the fence", metadata=PENDING | full)
+    theirs = house.spaces.open("tasks", ANN)
+    assert (await theirs.claim(task.id)).metadata["owner"] == "ann"
+    with pytest.raises(InvalidInput, match="65,536 are the most"):
+        await theirs.claim(task.id, metadata={"more": "x" * 100})
+
+
 async def test_who_comes_second_is_told_whose_it_is_and_until_when(house: House, space: Space) -> None:
     task = await space.put("paint the fence", metadata=PENDING)
     await house.spaces.open("tasks", ANN).claim(task.id, lease=60)
