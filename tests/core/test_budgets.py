@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.agents import Agent
 from core.atoms import Cause, Origin, Principal
 from core.budgets import Amounts, Budgets, Purse
-from core.errors import BudgetSpent, InvalidInput, LeaseLost, PermissionDenied
+from core.errors import BudgetSpent, InvalidInput, LeaseLost, ModelUnavailable, PermissionDenied
 from core.house import House, open_house
 from core.llm import Message, Usage
 from core.news import gather
@@ -273,6 +273,23 @@ async def test_the_owner_and_no_guest_is_told_what_guests_have_used_up(
             (told,) = await said(house, space="chat")
             (answer,) = [one for one in await said(house, 2, space="ana") if one.author == "host-ana"]
     assert "5,000 tokens" in told.content
+    assert answer.content == "I cannot go on with that at the moment. Please try again later."
+
+
+async def test_a_guest_is_not_told_why_no_model_answers_and_the_owner_is(house: House) -> None:
+    def gone(messages: Sequence[Message]) -> str:
+        if len(messages) > 2:
+            raise ModelUnavailable("nobody at http://10.0.0.7")
+        return "```python\nprint(1)\n```"
+
+    ana = Principal("person:ana", Origin.OUTSIDE)
+    await _host(house, ana)
+    await seat(house)
+    async with working(house, ScriptedLLM(gone)):
+        await house.spaces.open("ana", ana).put("hello", metadata={"role": "user"})
+        (told,) = await said(house, space="chat")
+        (answer,) = [one for one in await said(house, 2, space="ana") if one.author == "host-ana"]
+    assert told.content == "About host-ana: nobody at http://10.0.0.7"
     assert answer.content == "I cannot go on with that at the moment. Please try again later."
 
 
