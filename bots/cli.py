@@ -205,7 +205,8 @@ def doctor(
 ) -> None:
     """Find out what is wrong, and what to do about it.
 
-    A model other than the built-in one is asked for a single word, so that you know whether it answers.
+    A model other than the built-in one is asked for a single word, so that you know whether it answers, and each
+    account is tried on its platform.
     """
     from bots.commands import doctor
 

@@ -11,7 +11,7 @@ from channels.knocks import Kind, Knock, Knocks, knock_id
 from channels.pairing import LIFE, new_code, same, spelled
 from channels.persons import Person, Persons, check_name, key_of
 from channels.rooms import Room, Rooms
-from channels.wording import ALLOW, BLOCK, CHOICES, question, told
+from channels.wording import ALLOW, BLOCK, CHOICES, UNOWNED, question, told
 from core.approvals import NO, Approvals
 from core.approvals import SPACE as APPROVALS
 from core.atoms import OWNER, Atom, Value, id_from
@@ -90,7 +90,10 @@ class Strangers:
             patience=PATIENCE,
             operation=_operation(knock),
         )
-        return told(knock, kept) if message.id == knock.first else ""
+        if message.id != knock.first:
+            return ""
+        owned = any(one.id == OWNER.id and one.accounts for one in await self.persons.all())
+        return told(knock, kept) if owned or message.room else f"{told(knock, kept)}\n\n{UNOWNED}"
 
     async def waiting(self) -> list[Knock]:
         """Who waits for the owner's word, the oldest first."""

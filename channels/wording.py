@@ -22,6 +22,9 @@ WRONG = (
     "write it here as it is."
 )
 LOCKED = "There were too many wrong codes, so I look at none for an hour."
+UNOWNED = (
+    "If it is you who has set me up, write me the code that `stoa setup` said; `stoa people link` makes a new one."
+)
 TELLS = "They were told the code {code}: who says it to you is who wrote this."
 SHOWN = 1_500
 

@@ -33,7 +33,13 @@ TORN = 2**21  # bytes: the most a crash tears off the end of the file; more is d
 LOG_BYTES = 2**22
 
 LOG_LINE = re.compile(r"\d+:\S+ (?:\d+ \w+ \d{4} [\d:.]+ ([-.*#])|\(\d+\)) ?(.*)")
-NOISE = ("WARNING Memory overcommit", "Redis is now ready to exit", "server aborting", "WARNING: The TCP backlog")
+NOISE = (
+    "WARNING Memory overcommit",
+    "Redis is now ready to exit",
+    "server aborting",
+    "WARNING: The TCP backlog",
+    "creating vector index",
+)
 
 log = logging.getLogger(__name__)
 

@@ -13,16 +13,21 @@ import typer
 
 from bots.commands.opening import redis
 from bots.instance import running
-from channels.accounts import Accounts
+from channels.accounts import Account, Accounts, open_channel
+from channels.contract import Unusable, Warns
 from channels.serving import PEOPLE
 from core.errors import StoaError, StoreUnavailable
 from core.house import open_house
 from core.llm import Message, whole
 from core.models import named, names
 from core.redis_server import check_search, repair
+from core.secrets import Secrets
 from core.settings import Settings, load
 from core.store import client
+from core.vault import Vault
 
+PATIENCE = 10.0
+"""Seconds within which a platform has to let an account in."""
 LOW = 500_000_000
 """Bytes of free disk below which we warn."""
 
@@ -113,12 +118,27 @@ async def _accounts(settings: Settings) -> Finding:
     """Which accounts there are, and whether any process serves them at this moment."""
     try:
         async with redis(settings) as (url, _), open_house(settings, url) as house:
-            names = [account.id for account in await Accounts(house.store).all()]
+            accounts = await Accounts(house.store).all()
+            names = [account.id for account in accounts]
             served = await house.store.together(*(["EXISTS", house.store.keys.holder(name)] for name in names))
+            troubles = await asyncio.gather(
+                *(_trouble(account, Secrets(vault=Vault(settings.home))) for account in accounts)
+            )
     except StoreUnavailable:
         return Finding("accounts", "not known as long as Redis does not work")
     found = ", ".join(f"{name} ({'' if here else 'not '}served)" for name, here in zip(names, served, strict=True))
-    return Finding("accounts", found or "none; `stoa setup` connects Slack")
+    return Finding("accounts", found or "none; `stoa setup` connects Slack", " ".join(filter(None, troubles)))
+
+
+async def _trouble(account: Account, secrets: Secrets) -> str:
+    """Why an account cannot be used, or what of it; empty where all is well."""
+    try:
+        async with asyncio.timeout(PATIENCE), open_channel(account, secrets) as channel:
+            return " ".join(channel.notes) if isinstance(channel, Warns) else ""
+    except TimeoutError:
+        return f"{account.platform} does not answer {account.id}; look at the network."
+    except (Unusable, StoaError, OSError) as error:
+        return str(error)
 
 
 async def _model(settings: Settings) -> Finding:

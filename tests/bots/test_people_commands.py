@@ -168,6 +168,10 @@ def test_setup_tries_the_tokens_keeps_them_encrypted_and_says_how_to_be_known(ho
         "loft": "high",
         "mode": "sealed",
     }
+    Vault(home).put("PIGEON_RING", "another-ring")
+    examined = stoa(home, "doctor")
+    assert examined.returncode == 1
+    assert "The ring is another pigeon's; take the one that begins with ring-." in examined.stdout
     assert "its tokens with it" in stoa(home, "account", "remove", "pigeon").stdout
     assert Vault(home).names() == []
     assert "There are no accounts yet" in stoa(home, "account", "list").stdout

@@ -32,6 +32,13 @@ async def test_nobody_is_known_to_begin_with(house: House) -> None:
     assert await people_of(house).all() == []
 
 
+async def test_whoever_set_it_up_is_told_how_to_be_known_until_the_owner_is(house: House) -> None:
+    people = people_of(house)
+    assert "write me the code that `stoa setup` said" in await people.knock(ACCOUNT, written("Hello?"))
+    await linked_owner(people)
+    assert "stoa setup" not in await people.knock(ACCOUNT, written("Hello?", "T1:U8"))
+
+
 async def test_a_person_is_kept_as_it_was_made_and_found_by_each_account(house: House) -> None:
     people = people_of(house)
     ana = await people.persons.add("Ána López", ["slack/T1:U7", "mail/ana@example.com"])
