@@ -177,7 +177,7 @@ class Asking:
         if await self._has(agent, asked):
             raise InvalidInput(f"You hold {asked.what} already; use it.")
         if asked.kind == "space" and not asked.sources and asked.name not in await self._spaces.names():
-            raise NotFound(f"There is no space {asked.name!r}.")  # not told where somebody else's words may ask it
+            raise NotFound(f"there is no space {asked.name!r}")  # not told where somebody else's words may ask it
         past = self._spaces.open(AUDIT, HOUSE)
         recent = self._spaces.clock.now() - HOUR
         mine: Filter = {"kind": "request", "who": agent.id, "at": {"gte": recent}}

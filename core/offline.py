@@ -82,6 +82,10 @@ class OfflineLLM:
         if len(text) > LONGEST:
             prose = f"That is more than the {LONGEST:,} characters I can follow without a real model. It is kept."
             return "", "" if speaker == "agent" else prose
+        if speaker != "agent" and framed.files and text.startswith("Sent "):  # without a word of the person's own
+            count = framed.files.count("; ") + 1
+            kept = f"your {count} files" if count > 3 else text.removeprefix("Sent ")
+            return "", f"I have kept {kept}, and search finds what is written there."
         known = [example for example in examples if example.speaker == speaker]
         found = _recognised(known, text, now)
         if speaker != "agent":

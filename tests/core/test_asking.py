@@ -185,7 +185,7 @@ async def test_the_owner_is_not_asked_about_a_space_that_there_is_not(house: Hou
     async with working(house, playing(hopeful, reader)):
         await tell(house, "Find the door code in the garden")
         (told,) = await said(house)
-    assert "There is no space 'garden'." in told.content
+    assert "there is no space 'garden'" in told.content
     assert await house.approvals.waiting() == []
 
 

@@ -70,6 +70,21 @@ def fenced(code: str) -> str:
     return f"```python\n{code.rstrip()}\n```"
 
 
+async def test_files_without_a_word_are_kept_and_not_taken_for_a_request(talk: Talk) -> None:
+    sent = Framed(
+        0,
+        "chat",
+        "owner",
+        "owner",
+        "a0",
+        "put",
+        "Sent report.txt",
+        "Sent report.txt",
+        "report.txt (text/plain, 5 bytes)",
+    )
+    assert await talk.says(sent) == f"I have kept report.txt, and search finds what is written there.\n\n{INTRODUCTION}"
+
+
 async def test_ordinary_phrasings_select_the_right_recipe_with_the_right_values(embedder: LocalEmbedder) -> None:
     misses = []
     for request, title, values in PHRASINGS:
