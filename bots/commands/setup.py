@@ -13,6 +13,7 @@ from bots.instance import running
 from channels.accounts import Account, Accounts, Token, open_channel, platform, platforms
 from channels.contract import Unusable, Warns
 from channels.people import People
+from channels.serving import PEOPLE
 from core.atoms import OWNER
 from core.errors import InvalidInput, NotFound
 from core.house import House
@@ -140,6 +141,8 @@ async def _introduce(house: House, account: Account) -> None:
         )
     if pid := running(house.settings.home):
         typer.echo(f"\nStoa runs (process {pid}) and takes the account up by itself.")
+    elif await house.store.run("EXISTS", house.store.keys.holder(PEOPLE)):
+        typer.echo("\n`stoa serve` is at work and takes the account up by itself.")
     else:
         typer.echo(
             "\nNow start Stoa, unless it runs already: `stoa run`, or `stoa serve` on a machine that is always on."
