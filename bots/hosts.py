@@ -5,6 +5,7 @@ from channels.bindings import Binding
 from conventions.loading import instructions, text
 from core.agents import Agent
 from core.atoms import Principal
+from core.budgets import GUESTS
 from core.house import House
 from core.permissions import Permission
 
@@ -23,7 +24,13 @@ def seats(house: House) -> Seat:
         if binding.space not in there:
             await house.spaces.create(binding.space, description=text("guest" if binding.person else "room"))
             await house.agents.seat(
-                Agent(id=host.id, instructions=instructions("host"), speaks_in=binding.space, guests=True),
+                Agent(
+                    id=host.id,
+                    instructions=instructions("host"),
+                    speaks_in=binding.space,
+                    guests=True,
+                    accounts=(GUESTS,),
+                ),
                 spaces={binding.space: Permission.WRITE} | ({room: Permission.READ} if room else {}),
             )
             wanted = None if binding.person else {"addressed": True}  # what only happens to be said wakes nobody

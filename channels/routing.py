@@ -7,7 +7,7 @@ account they prefer, else where they last wrote.
 from collections.abc import Sequence
 
 from channels.persons import Persons
-from core.atoms import HOUSE, OWNER, Atom, Change
+from core.atoms import HOUSE, OWNER, Atom, Change, Origin
 from core.errors import NotFound
 from core.news import SAID_IN
 from core.permissions import Permission
@@ -50,7 +50,7 @@ class Routing:
 
     async def places(self, change: Change, atom: Atom, here: str) -> list[str]:
         """The conversations in which this atom is shown; the same whoever asks, `here` being one that can show it."""
-        if to := atom.metadata.get(TO):
+        if change.author == HOUSE.id and (to := atom.metadata.get(TO)):  # what an agent writes there moves nothing
             return [str(to)]
         if asked := await self._asked(change, atom):
             return asked
@@ -97,10 +97,11 @@ class Routing:
         found: dict[str, None] = {}
         for ref in refs:
             try:
-                written = (await self._space.get(ref)).metadata.get(FROM)
+                asked = await self._space.get(ref)
             except NotFound:
                 continue
-            found |= {str(written): None} if written else {}
+            said = asked.origin is not Origin.AGENT and asked.metadata.get(FROM)
+            found |= {str(said): None} if said else {}
         return list(found)
 
 

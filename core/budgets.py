@@ -13,10 +13,12 @@ from core.store import Store, pack
 FIELDS = ("turns", "spawns", "tokens", "dollars", "seconds")
 UNITS = (1, 1, 1, 1_000_000_000, 1_000)
 """How many of what the store counts make one of each field: it counts in whole numbers."""
-LIVES = {"root": 40 * 86_400, "agent": 0, "day": 40 * 86_400, "month": 400 * 86_400}
+LIVES = {"root": 40 * 86_400, "agent": 0, "guests": 40 * 86_400, "day": 40 * 86_400, "month": 400 * 86_400}
 """Seconds an account stays after it was last drawn from; an agent's stays as long as the agent."""
 MOST = 10**15
 """The most a budget can name, as the store counts it: up to there its numbers are whole."""
+GUESTS = "guests"
+"""The account, one a day, of all that is done for people who are not the owner."""
 SEPARATOR = "\x1f"
 CHARACTERS_A_TOKEN = 3
 LONG_REPLY = 2_000
@@ -69,8 +71,10 @@ class Budgets:
     ) -> "Purse":
         """The hand in the accounts of a turn that began `at`: its agent's own, those above that its spawners were
         bounded by (`accounts`), that of the first cause, and those of the day and the month."""
-        names = [f"agent:{agent}", *(name for name in accounts if name != f"agent:{agent}"), f"root:{root}"]
-        return Purse(self, agent, [*names, f"day:{at:%Y-%m-%d}", f"month:{at:%Y-%m}"], turn, at, epoch or 0)
+        day = f"{at:%Y-%m-%d}"
+        above = [f"{GUESTS}:{day}" if name == GUESTS else name for name in accounts if name != f"agent:{agent}"]
+        names = [f"agent:{agent}", *above, f"root:{root}", f"day:{day}", f"month:{at:%Y-%m}"]
+        return Purse(self, agent, names, turn, at, epoch or 0)
 
     def limits(self, account: str) -> dict[str, float]:
         """What the settings let an account spend that was given nothing else."""
@@ -249,12 +253,15 @@ def _named(account: str) -> str:
             return f"all that follows from {name}"
         case "agent":
             return name
+        case "guests":
+            return f"what may be spent for guests on {name}"
         case _:
             return f"the {kind} {name}"
 
 
 def _mended(account: str, field: str) -> str:
     kind, _, name = account.partition(":")
-    if kind in ("day", "month"):
-        return f"Wait for the next {kind}, or let the owner raise STOA_{kind.upper()}_{field.upper()}."
+    if kind in ("day", "month", GUESTS):
+        kind, period = kind.upper(), "day" if kind == GUESTS else kind
+        return f"Wait for the next {period}, or let the owner raise STOA_{kind}_{field.upper()}."
     return f"The owner may allow more: `stoa budget allow {name} --{field} NUMBER`."

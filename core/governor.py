@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from core.agents import Agent, Agents
 from core.atoms import Cause
-from core.budgets import Budgets, Purse
+from core.budgets import GUESTS, Budgets, Purse
 from core.errors import BudgetSpent, StoaError
 from core.news import News
 from core.spaces import Actor, Spaces
@@ -38,7 +38,8 @@ class Governor:
         while True:
             now = self.budgets.store.clock.now()
             past = [now - timedelta(days=days) for days in range(1, DAYS + 1)]
-            over = {f"day:{day:%Y-%m-%d}": None for day in past} | {f"month:{day:%Y-%m}": None for day in past}
+            over = {f"{kind}:{day:%Y-%m-%d}": None for kind in ("day", GUESTS) for day in past}
+            over |= {f"month:{day:%Y-%m}": None for day in past}
             over.pop(f"month:{now:%Y-%m}", None)
             try:
                 for account in over:

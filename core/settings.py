@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     """How many tokens all models may read and write in a day."""
     day_dollars: float = Field(20.0, ge=0)
     """How many dollars a day may cost."""
+    guests_tokens: int = Field(5_000_000, ge=0)
+    """How many of these may be for people who are not the owner, all together."""
+    guests_dollars: float = Field(5.0, ge=0)
+    """How many dollars of a day may be for them."""
     month_tokens: int = Field(300_000_000, ge=0)
     """How many tokens all models may read and write in a month."""
     month_dollars: float = Field(200.0, ge=0)

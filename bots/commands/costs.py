@@ -6,7 +6,7 @@ import typer
 
 from bots.commands.opening import opened, print_json, print_table
 from channels.rendering import one_line
-from core.budgets import FIELDS, Account, amount
+from core.budgets import FIELDS, GUESTS, Account, amount
 from core.errors import InvalidInput, NotFound
 from core.house import House
 from core.spending import Spending, Spent
@@ -39,16 +39,17 @@ async def show(by: str, days: int, limit: int, as_json: bool) -> None:
 
 
 async def budgets(as_json: bool) -> None:
-    """The limits of the day and the month, and the first causes that were last spent on."""
+    """The limits of the day, of guests in it, and of the month, and the first causes that were last spent on."""
     async with opened() as house:
         now = house.clock.now()
         roots = await Spending(house.budgets, house.spaces).by_root(20)
-        names = [f"day:{now:%Y-%m-%d}", f"month:{now:%Y-%m}", *(f"root:{root.name}" for root in roots)]
+        day = f"{now:%Y-%m-%d}"
+        names = [f"day:{day}", f"{GUESTS}:{day}", f"month:{now:%Y-%m}", *(f"root:{root.name}" for root in roots)]
         accounts = await house.budgets.accounts(names)
     if as_json:
         print_json([asdict(account) for account in accounts])
         return
-    words = ["", "", *(root.words for root in roots)]
+    words = ["", "", "", *(root.words for root in roots)]
     print_table([_standing(account, about) for account, about in zip(accounts, words, strict=True)])
 
 

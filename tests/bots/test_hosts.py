@@ -63,3 +63,11 @@ async def test_in_a_room_only_what_is_meant_for_the_host_wakes_it(furnished: Hou
     after = await furnished.notifications.cursor(host.id, "slack-home") or 0
     _, news = await furnished.notifications.news("slack-home", host, after)
     assert [change.atom for change in news] == [meant.id]
+
+
+async def test_what_is_done_for_guests_is_bounded_by_the_day_apart_from_the_owners(furnished: House) -> None:
+    await seats(furnished)(DIRECT, "", BOB)
+    host = await furnished.agents.get(HOST.id)
+    turn = furnished.budgets.purse(host.id, host.accounts, "chat-bob/1", "turn", furnished.clock.now(), None)
+    assert [name for name in turn.accounts if name.startswith("guests")] == ["guests:2026-11-22"]
+    assert furnished.budgets.limits("guests:2026-11-22") == {"tokens": 5_000_000, "dollars": 5.0}
