@@ -23,6 +23,7 @@ from hiredis import ReplyError
 from core.cluster import Cluster
 from core.errors import StoreUnavailable
 from core.link import Link
+from core.redis_disk import force
 from core.redis_repair import mend
 from core.redis_wheels import RUN_ONE, wheels
 
@@ -78,6 +79,8 @@ class EmbeddedRedis:
                 await _until(lambda: _locked(owners, fcntl.LOCK_SH))  # it is refused while somebody stops the server
                 undo.push_async_callback(self._stop_if_last, owners)
                 await self._open()
+                forcing = asyncio.create_task(force(self.directory), name="redis onto the disk")
+                undo.callback(forcing.cancel)
                 self._leave = undo.pop_all()
         return self
 
@@ -170,7 +173,7 @@ class EmbeddedRedis:
             "loglevel": "notice",
             "save": "",
             "appendonly": "yes",
-            "appendfsync": "everysec",
+            "appendfsync": "no",  # not by Redis: see core/redis_disk.py
             "aof-load-truncated": "no",  # with yes, what follows a damaged length would be dropped without a word
         }
         command = [str(server)]

@@ -24,7 +24,7 @@ FROM_THE_GROUND_UP = """
     errors vault secrets
     permissions atoms checks values keys clock settings time_phrases times
     addresses wires link fanout cluster
-    redis_wheels redis_repair redis_server refusals store records claims versions rights
+    redis_wheels redis_disk redis_repair redis_server refusals store records claims versions rights
     formats files extraction passages archives exports imports
     filters search shares pages rankings reasons wordpiece embeddings indexing finding
     places notifications
