@@ -63,8 +63,11 @@ class Replies:
         usage = Usage(llm.name)
         shown = 0.0
         loop = asyncio.get_running_loop()
-        hide = self._secrets.without
-        async for piece in llm.reply([replace(one, text=hide(one.text)) for one in messages]):
+        texts = self._secrets.without([one.text for one in messages])  # all at once: each call looks at the vault
+        hidden = [
+            one if one.text == text else replace(one, text=text) for one, text in zip(messages, texts, strict=True)
+        ]
+        async for piece in llm.reply(hidden):
             if isinstance(piece, Usage):
                 usage = piece
                 continue

@@ -1,5 +1,7 @@
 """Spaces: shared, access-controlled, searchable stores of atoms. `Space` is one holder's handle on one of them."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -8,10 +10,11 @@ from core.checks import SPACE, check_content, check_metadata, checked_references
 from core.claims import is_over
 from core.clock import Clock
 from core.embeddings import Embedder, field_of
-from core.errors import InvalidInput, NotFound
+from core.errors import InvalidInput, NotFound, StoaError
 from core.extraction import Texts
 from core.filters import Filter, States
 from core.finding import Asked, Finder
+from core.formats import LONG
 from core.handles import Actor as Actor
 from core.handles import first_words as first_words
 from core.notifications import Notifications
@@ -41,6 +44,7 @@ class Spaces:
         self.embedder = embedder
         """Without one, what is put is embedded by a worker, and a search goes by words."""
         self.finder = Finder(store, embedder, texts)
+        self._foreseen: set[asyncio.Task[None]] = set()
 
     async def create(self, name: str, by: Principal | Actor = OWNER, description: str = "") -> "Space":
         """A new space, private to its creator; the same creator naming it again gets it as it is.
@@ -60,6 +64,18 @@ class Spaces:
     def open(self, name: str, holder: Principal | Actor = OWNER) -> "Space":
         """A handle on the space called `name`. What the holder may do there is checked at each use."""
         return Space(self, name, holder if isinstance(holder, Actor) else Actor(holder))
+
+    def foresee(self, text: str) -> None:
+        """Begin to embed a text whose vector will be asked for in a moment: when its recipes are looked for."""
+
+        async def embed(embedder: Embedder) -> None:
+            with contextlib.suppress(StoaError):  # whoever needs it asks again, and is told
+                await embedder.embed([text])
+
+        if self.embedder and len(text) <= LONG:
+            task = asyncio.create_task(embed(self.embedder), name="embed what was just said")
+            self._foreseen.add(task)
+            task.add_done_callback(self._foreseen.discard)
 
     async def held(self, principal: Principal = OWNER) -> dict[str, Permission]:
         """The spaces this principal may read at this moment, in alphabetical order, and what it may do in each."""
@@ -165,6 +181,8 @@ class Space(Shared, Revised, Linked):
         carried = {ATTACHED: [str(one) for one in attachments]} if attachments else {}
         patch, targets = bounded_patch({**(metadata or {}), **carried}), pack(wanted) if wanted else b""
         later = attachments or at_once  # files are read by a worker, too
+        if at_once:
+            self._spaces.foresee(content)
         vector = b"" if later else await self._vector(content)
         _, done = await self._store.mutate("stoa_put", self.id, *call, id, content, vector, patch, targets)
         if done:
