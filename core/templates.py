@@ -211,6 +211,7 @@ def _is_time(value: Literal) -> bool:
         return False
 
 
+@lru_cache(maxsize=64)
 def _time_in(text: str, now: datetime) -> tuple[int, int] | None:
     """Where in the text the words stand that tell a time."""
     found = find_time(text, now)
