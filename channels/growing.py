@@ -8,6 +8,11 @@ from channels.contract import Channel, Confirms, Grows, Later, OutboundMessage, 
 from channels.outbox import UNKNOWN
 from core.store import Store
 
+PATIENCE = (0.1, 0.5, 1.0)
+"""Seconds between the attempts to learn whether an answer has been begun."""
+LONGEST = 5.0
+"""The most seconds that the platform is waited for meanwhile, at a time."""
+
 log = logging.getLogger(__name__)
 
 
@@ -116,10 +121,13 @@ class Growing:
         """What the platform calls the message of this turn; it is asked where that is not known."""
         messages = await self._messages()
         if messages.get(turn) == UNKNOWN and isinstance(self._channel, Confirms):
-            try:
-                messages[turn] = await self._channel.find(self._written(turn, text)) or UNKNOWN
-            except (OSError, Later, Undeliverable) as error:
-                log.warning("%s cannot say whether an answer is begun: %r", self._channel.name, error)
+            for pause in PATIENCE:  # else a beginning that is there would stay beside the answer
+                try:
+                    messages[turn] = await self._channel.find(self._written(turn, text)) or UNKNOWN
+                    break
+                except (OSError, Later, Undeliverable) as error:
+                    log.warning("%s cannot say whether an answer is begun: %r", self._channel.name, error)
+                    await asyncio.sleep(min(error.seconds, LONGEST) if isinstance(error, Later) else pause)
         return messages.get(turn, UNKNOWN)
 
     async def _messages(self) -> dict[str, str]:
