@@ -234,10 +234,10 @@ class Conversation:
                 await self.routing.unused(self.binding.id)
                 await self._tell_elsewhere(atom, atom.content, "that account is not yours any more")
         answered = _answered(atom)
+        self.open = {  # at once, so that no late piece of this answer grows beside it
+            asked: root for asked, root in self.open.items() if asked not in answered and root != change.cause.root
+        }
         async with self.progress:
-            self.open = {
-                asked: root for asked, root in self.open.items() if asked not in answered and root != change.cause.root
-            }
             self.progress.notify_all()
 
     async def _theirs(self) -> bool:

@@ -37,6 +37,7 @@ class Growing:
         self._texts: dict[str, str] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending = asyncio.Lock()
+        """Held by whoever sends, or asks or changes what was sent."""
         self._known: dict[str, str] | None = None
 
     def show(self, turn: str, text: str) -> None:
@@ -50,38 +51,46 @@ class Growing:
     async def begun(self, turn: str, text: str = "") -> str:
         """The message that shows the beginning of the turn's answer (`text`, where there is one), if there is any; it
         does not grow any more."""
-        if task := self._tasks.pop(turn, None):
-            async with self._sending:  # never amid a send, whose message nobody would know of then
-                task.cancel()
-            await asyncio.wait([task])
-        self._texts.pop(turn, None)
-        return await self._message(turn, text)
+        async with self._sending:  # else a message that is just being sent would be known to nobody
+            written = self._end(turn)
+            return await self._message(turn, text or written)
 
     async def whole(self, turn: str) -> None:
         """The message shows the whole answer now, or is no more."""
-        messages = await self._messages()
-        if messages.pop(turn, None) is not None:
-            await self._store.run("HDEL", self._key, turn)
+        async with self._sending:
+            await self._forget(turn)
 
     async def drop(self, turn: str) -> None:
         """The turn has ended without an answer: take its beginning away, if one was shown."""
-        message = await self.begun(turn)
-        if message and isinstance(self._channel, Grows):
-            try:
-                await self._channel.remove(self._conversation, message)
-            except (Undeliverable, Later, OSError) as error:
-                log.info("%s did not take the beginning of an answer away: %r", self._channel.name, error)
-        await self.whole(turn)
+        async with self._sending:
+            message = await self._message(turn, self._end(turn))
+            if message and isinstance(self._channel, Grows):
+                try:
+                    await self._channel.remove(self._conversation, message)
+                except (Undeliverable, Later, OSError) as error:
+                    log.info("%s did not take the beginning of an answer away: %r", self._channel.name, error)
+            await self._forget(turn)
 
     async def stop(self) -> None:
         """Let nothing grow any more; what is shown stays for whoever serves the conversation next."""
         try:
-            async with self._sending:  # never amid a send, as in `begun`
+            async with self._sending:  # as in `begun`
                 pass
         finally:
-            for task in self._tasks.values():
-                task.cancel()
-            self._tasks.clear()
+            for turn in list(self._tasks):
+                self._end(turn)
+
+    def _end(self, turn: str) -> str:
+        """Let it grow no more; answers how far it was written."""
+        if task := self._tasks.pop(turn, None):
+            task.cancel()
+        return self._texts.pop(turn, "")
+
+    async def _forget(self, turn: str) -> None:
+        messages = await self._messages()
+        if messages.pop(turn, None) is not None:
+            await self._store.run("HDEL", self._key, turn)
+        self._end(turn)  # a piece of it that came late
 
     async def _grow(self, turn: str, channel: Grows) -> None:
         """Show what has been written, as often as the platform bears. One edge: a draft is not worth failing for."""

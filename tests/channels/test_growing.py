@@ -252,6 +252,39 @@ async def test_nothing_grows_while_an_older_answer_is_not_shown_and_neither_is_t
     assert len(wall.sent) == 2
 
 
+async def test_a_turn_that_ends_while_its_beginning_is_just_being_sent_has_one_message(house: House) -> None:
+    sending, released = asyncio.Event(), asyncio.Event()
+
+    class Slow(Wall):
+        async def send(self, message: OutboundMessage) -> str:
+            if message.growing:
+                sending.set()
+                await released.wait()
+            return await super().send(message)
+
+        async def find(self, message: OutboundMessage) -> str | None:
+            return None if sending.is_set() and not released.is_set() else await super().find(message)
+
+    await (await house.spaces.create("chat")).share("assistant", "write")
+    wall = Slow()
+    async with served(house, wall) as bridge:
+        question = await asked(house, wall, bridge)
+        await draft(house, question, "Once upon")
+        await sending.wait()
+        await draft(house, question, None)
+        while "assistant" in bridge.conversation.writing:
+            await asyncio.sleep(0.01)
+        await answer(house, question, "Once upon a time.")
+        newest = await house.spaces.open("chat").newest()
+        for _ in range(20):  # enough for an answer that does not wait
+            await house.notifications.cursor(bridge.conversation.binding.subscriber, "chat")
+        released.set()
+        await wall.until_it_reads("Once upon a time.")
+        while await house.notifications.cursor(bridge.conversation.binding.subscriber, "chat") != newest:
+            await asyncio.sleep(0.01)
+    assert [message.text for message in wall.sent] == ["Once upon"]
+
+
 @pytest.mark.parametrize("killed", [False, True])
 async def test_a_beginning_whose_receipt_was_lost_is_found_and_made_whole(
     house: House, wall: Wall, killed: bool
