@@ -30,16 +30,11 @@ class RedisVL:
     def __init__(self, url: str, directory: Path) -> None:
         redisvl, self.query = importlib.import_module("redisvl.index"), importlib.import_module("redisvl.query")
         self.tag = importlib.import_module("redisvl.query.filter").Tag
-        vector = {"algorithm": "flat", "dims": DIMENSIONS, "distance_metric": "cosine", "datatype": "float32"}
-        fields = [{"name": "status", "type": "tag"}, {"name": "text", "type": "text"}]
-        fields += [{"name": "vector", "type": "vector", "attrs": vector}]  # type: ignore[dict-item]
-        schema = {"index": {"name": "v", "prefix": "v"}, "fields": fields}
-        self.index = redisvl.SearchIndex.from_dict(schema, redis_url=url)
+        self.index = redisvl.SearchIndex.from_dict(redisvl_schema(), redis_url=url)
         self.index.create(overwrite=True)
 
     def fill(self, items: Sequence[Item]) -> None:
-        rows = [{"id": i, "text": t, "status": s, "vector": v.tobytes()} for i, t, s, v in items]
-        self.index.load(rows, id_field="id")
+        self.index.load(redisvl_rows(items), id_field="id")
 
     def get(self, id: str) -> object:
         return self.index.fetch(id)
@@ -58,6 +53,19 @@ class RedisVL:
         return [found["id"].removeprefix("v:") for found in self.index.query(wanted)]
 
 
+def redisvl_schema() -> dict[str, Any]:
+    """The index of redisvl."""
+    vector = {"algorithm": "flat", "dims": DIMENSIONS, "distance_metric": "cosine", "datatype": "float32"}
+    fields = [{"name": "status", "type": "tag"}, {"name": "text", "type": "text"}]
+    fields += [{"name": "vector", "type": "vector", "attrs": vector}]  # type: ignore[dict-item]
+    return {"index": {"name": "v", "prefix": "v"}, "fields": fields}
+
+
+def redisvl_rows(items: Sequence[Item]) -> list[dict[str, Any]]:
+    """The atoms as redisvl keeps them."""
+    return [{"id": i, "text": t, "status": s, "vector": v.tobytes()} for i, t, s, v in items]
+
+
 class RedisOM:
     """redis-om: a JSON document an atom, a FLAT index."""
 
@@ -65,20 +73,7 @@ class RedisOM:
         os.environ["REDIS_OM_URL"] = url
         om = importlib.import_module("redis_om")
         model = importlib.import_module("redis_om.model.model")
-        options = model.VectorFieldOptions.flat(
-            type=model.VectorFieldOptions.TYPE.FLOAT32,
-            dimension=DIMENSIONS,
-            distance_metric=model.VectorFieldOptions.DISTANCE_METRIC.COSINE,
-        )
-        base: Any = om.JsonModel
-        fields = {
-            "__module__": __name__,
-            "__annotations__": {"text": str, "status": str, "vector": list[float], "distance": float},
-            "distance": 0.0,
-            "status": om.Field(index=True),
-            "vector": om.Field(index=True, vector_options=options),
-        }
-        self.model = type(base)("Memory", (base,), fields, index=True)
+        self.model = redis_om_model(om, model)
         self.knn = model.KNNExpression
         om.Migrator().run()
 
@@ -97,6 +92,24 @@ class RedisOM:
             k=LIMIT, vector_field=self.model.vector, score_field=self.model.distance, reference_vector=vector.tobytes()
         )
         return [found.pk for found in self.model.find(self.model.status == "pending", knn=nearest).all()]
+
+
+def redis_om_model(om: Any, model: Any) -> Any:
+    """The model of redis-om, of its modules for ordinary or for asyncio code."""
+    options = model.VectorFieldOptions.flat(
+        type=model.VectorFieldOptions.TYPE.FLOAT32,
+        dimension=DIMENSIONS,
+        distance_metric=model.VectorFieldOptions.DISTANCE_METRIC.COSINE,
+    )
+    base: Any = om.JsonModel
+    fields = {
+        "__module__": __name__,
+        "__annotations__": {"text": str, "status": str, "vector": list[float], "distance": float},
+        "distance": 0.0,
+        "status": om.Field(index=True),
+        "vector": om.Field(index=True, vector_options=options),
+    }
+    return type(base)("Memory", (base,), fields, index=True)
 
 
 class LangGraph:

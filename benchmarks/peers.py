@@ -11,9 +11,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from types import ModuleType
 
-from benchmarks import peer
+from benchmarks import peer, peer_flight
+from benchmarks.peer_flight import FLIGHT
 from benchmarks.rows import Row
 from benchmarks.stages import Act, Stage, flight
 from core.errors import StoaError
@@ -40,8 +43,8 @@ PEERS = {
     "redis-om": Peer(
         ("redis-om>=1.2",), "no rights, versions, history; an update can lose another's", {"put": 0.2, "get": 0.2}
     ),
-    "langgraph-checkpoint-redis": Peer(
-        ("langgraph", "langgraph-checkpoint-redis"),
+    "langgraph-checkpoint-redis": Peer(  # whose asyncio store does not start with a newer redisvl
+        ("langgraph", "langgraph-checkpoint-redis", "redisvl<0.27"),
         "no rights, versions, history, notification; filters after nearest neighbours, so answers are not full",
         {"put": 0.125, "search": 0.714},
     ),
@@ -69,7 +72,10 @@ class Looked:
 
 
 async def peers(stage: Stage) -> list[Row]:
-    """Put, get, update and search one at a time. Redis serves all who use one, with the same settings."""
+    """Put, get, update and search one at a time, then put and get many at once where a peer has a client for that.
+
+    Redis serves all who use one, with the same settings.
+    """
     rows = []
     for name, one in stage.track(PEERS.items(), "install the peers", len(PEERS)):
         await _install(name, one)
@@ -83,27 +89,33 @@ async def peers(stage: Stage) -> list[Row]:
                 for act in peer.ACTS:
                     goal = one.goals.get(act) if size >= one.least else None
                     rows.append(Row(f"· {act}: Stoa, {name}", ours[act], "ms", theirs[act], goal))
+                if name in peer_flight.PEERS:
+                    theirs, ours = await _theirs(name, size, peer_flight), await stoa.fly()
+                    rows += [
+                        Row(f"· {act}, {FLIGHT} at once", ours[act], "ms", theirs[act], one.goals.get(act))
+                        for act in theirs
+                    ]
     return rows
 
 
 async def _install(name: str, one: Peer) -> None:
     """An environment of its own, unless it is there."""
     place, uv = ENVIRONMENTS / name, Path(sys.executable).with_name("uv")
-    if (place / "made").exists():
+    if (made := place / "made").exists() and made.read_text() == str(one.requirements):
         return
     # From elsewhere: this project's own overrides would keep out what the peers need.
     await _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, place])
     await _run([uv, "pip", "install", "--quiet", "--python", place / "bin" / "python", "numpy", *one.requirements])
-    (place / "made").touch()
+    made.write_text(str(one.requirements))
 
 
-async def _theirs(name: str, size: int) -> dict[str, float]:
+async def _theirs(name: str, size: int, how: ModuleType = peer) -> dict[str, float]:
     program = ENVIRONMENTS / name / "bin" / "python"
     with tempfile.TemporaryDirectory(prefix="stoa-bench-") as home:
         async with EmbeddedRedis(Path(home)) as server:
             directory = Path(home) / "peer"
             directory.mkdir()
-            printed = await _run([program, peer.__file__, name, server.url, directory, str(size)])
+            printed = await _run([program, str(how.__file__), name, server.url, directory, str(size)])
     measured: dict[str, float] = json.loads(printed.splitlines()[-1])
     return measured
 
@@ -116,7 +128,7 @@ class Ours:
         self._atoms = everything[:size]
         first, last = size + peer.ACTS["put"], size + peer.ACTS["put"] + peer.ACTS["search"]
         self._asked = everything[first:last]
-        self._new = iter([everything[size:first], *batched(everything[last:], peer.ACTS["put"])])
+        self._new = iter([*everything[size:first], *everything[last:]])
         self._ids: dict[str, str] = {}
 
     async def put(self, item: peer.Item) -> None:
@@ -130,7 +142,7 @@ class Ours:
 
     async def measure(self) -> dict[str, float]:
         """The median milliseconds of each act and the recall of the searches, each act done one at a time."""
-        space, new = self._space, next(self._new)
+        space, new = self._space, list(islice(self._new, peer.ACTS["put"]))
         step = max(1, len(self._atoms) // peer.ACTS["get"])
         some = self._atoms[::step][: peer.ACTS["get"]]
         taken = {"put": [await _milliseconds(self.put(item)) for item in new]}
@@ -153,11 +165,21 @@ class Ours:
             "recall": peer.recall(found, [*self._atoms, *new], self._asked)
         }
 
+    async def fly(self) -> dict[str, float]:
+        """The milliseconds for each put and get, with many under way."""
+        new = list(islice(self._new, peer_flight.COUNT))
+        got = peer_flight.first_of([self._ids[item[0]] for item in self._atoms])
+        return {
+            "put": await peer_flight.flown([partial(self.put, item) for item in new]),
+            "get": await peer_flight.flown([partial(self._space.get, id) for id in got]),
+        }
+
 
 @contextlib.asynccontextmanager
 async def _ours(stage: Stage, size: int) -> AsyncIterator[Ours]:
     """A house with so many atoms that stays open, so that it is measured beside each peer, not at another time."""
-    everything = peer.items(size + peer.ACTS["search"] + (1 + len(PEERS)) * peer.ACTS["put"])
+    puts = (1 + len(PEERS)) * peer.ACTS["put"] + len(peer_flight.PEERS) * peer_flight.COUNT
+    everything = peer.items(size + peer.ACTS["search"] + puts)
     async with stage.house(Looked(everything)) as house:
         ours = Ours(await house.spaces.create("ours"), size, everything)
         await ours.fill(stage)
