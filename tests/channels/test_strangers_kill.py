@@ -111,7 +111,8 @@ async def test_a_reader_that_is_killed_before_it_has_played_loses_nothing(
     for n in range(3):
         await people.knock(ACCOUNT, written(f"word {n}", id=f"m{n}"))
     await decide(house, "allow")
-    program = [sys.executable, "-m", "tests.channels.mortal_reader", str(settings.home), settings.namespace, redis_url]
+    told = [str(settings.home), settings.namespace, redis_url, house.clock.now().isoformat()]
+    program = [sys.executable, "-m", "tests.channels.mortal_reader", *told]
     for _ in range(2):
         process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
         assert process.stdout
