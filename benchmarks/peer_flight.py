@@ -1,6 +1,6 @@
-"""One peer under many calls at once, by its own asyncio client: `python peer_flight.py NAME REDIS_URL DIRECTORY ATOMS`.
+"""One peer by its own asyncio client, as Stoa has no other: `python peer_flight.py NAME REDIS_URL DIRECTORY ATOMS`.
 
-It runs in the environment of the peers. What it prints is JSON: the milliseconds for each act, with so many under way.
+It runs in the environment of the peers. What it prints is JSON: the milliseconds for each act, one at a time and many.
 """
 
 import asyncio
@@ -16,10 +16,12 @@ from typing import Any
 # Where it is run, nothing of the project is known but what lies beside it.
 peer: Any = importlib.import_module("peer" if __name__ == "__main__" else "benchmarks.peer")
 
-FLIGHT = 32
+FLIGHTS = {"one at a time": 1, "32 at once": 32}
 """How many acts are under way at once."""
 COUNT = 2_000
-"""How many acts of a kind are done."""
+"""How many acts of a kind are done in each flight."""
+PUTS = len(FLIGHTS) * COUNT
+"""How many atoms are put in all."""
 Act = Callable[[], Awaitable[object]]
 
 
@@ -85,8 +87,31 @@ PEERS: dict[str, Callable[[], Any]] = {
 }
 
 
-async def flown(acts: Sequence[Act]) -> float:
-    """The milliseconds for each act, with so many of them under way at once."""
+async def work(name: str, url: str, count: int) -> dict[str, float]:
+    """Fill the peer, then put and get, few and many at once."""
+    asked = PEERS[name]()
+    await asked.open(url)
+    everything = peer.items(count + PUTS)
+    atoms, new = everything[:count], everything[count:]
+    for first in range(0, count, peer.BATCH):
+        await asked.fill(atoms[first : first + peer.BATCH])
+    assert await asked.get(atoms[0][0]), "it does not find what was put"
+    return await flights(
+        [lambda item=item: asked.fill([item]) for item in new],  # type: ignore[misc]
+        [lambda item=item: asked.get(item[0]) for item in atoms],  # type: ignore[misc]
+    )
+
+
+async def flights(puts: Sequence[Act], gets: Sequence[Act]) -> dict[str, float]:
+    """The milliseconds for each put and get, one at a time and many; fewer gets are done again."""
+    taken, left = {}, iter(puts)
+    for how, at_once in FLIGHTS.items():
+        taken[f"put, {how}"] = await _flown(list(itertools.islice(left, COUNT)), at_once)
+        taken[f"get, {how}"] = await _flown(list(itertools.islice(itertools.cycle(gets), COUNT)), at_once)
+    return taken
+
+
+async def _flown(acts: Sequence[Act], at_once: int) -> float:
     left = iter(acts)
 
     async def one() -> None:
@@ -94,28 +119,8 @@ async def flown(acts: Sequence[Act]) -> float:
             await act()
 
     begun = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(FLIGHT)))
+    await asyncio.gather(*(one() for _ in range(at_once)))
     return (time.perf_counter() - begun) * 1000 / len(acts)
-
-
-async def work(name: str, url: str, count: int) -> dict[str, float]:
-    """Fill the peer, then put and get so many at once."""
-    asked = PEERS[name]()
-    await asked.open(url)
-    everything = peer.items(count + COUNT)
-    atoms, new = everything[:count], everything[count:]
-    for first in range(0, count, peer.BATCH):
-        await asked.fill(atoms[first : first + peer.BATCH])
-    assert await asked.get(atoms[0][0]), "it does not find what was put"
-    return {
-        "put": await flown([lambda item=item: asked.fill([item]) for item in new]),  # type: ignore[misc]
-        "get": await flown([lambda item=item: asked.get(item[0]) for item in first_of(atoms)]),  # type: ignore[misc]
-    }
-
-
-def first_of(atoms: Sequence[Any]) -> list[Any]:
-    """The atoms that are got, from the first on, and again where there are fewer."""
-    return list(itertools.islice(itertools.cycle(atoms), COUNT))
 
 
 if __name__ == "__main__":

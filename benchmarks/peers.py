@@ -16,7 +16,6 @@ from pathlib import Path
 from types import ModuleType
 
 from benchmarks import peer, peer_flight
-from benchmarks.peer_flight import FLIGHT
 from benchmarks.rows import Row
 from benchmarks.stages import Act, Stage, flight
 from core.errors import StoaError
@@ -72,7 +71,7 @@ class Looked:
 
 
 async def peers(stage: Stage) -> list[Row]:
-    """Put, get, update and search one at a time, then put and get many at once where a peer has a client for that.
+    """Put, get, update and search by each peer's ordinary client; put and get by its asyncio client, too.
 
     Redis serves all who use one, with the same settings.
     """
@@ -91,10 +90,9 @@ async def peers(stage: Stage) -> list[Row]:
                     rows.append(Row(f"· {act}: Stoa, {name}", ours[act], "ms", theirs[act], goal))
                 if name in peer_flight.PEERS:
                     theirs, ours = await _theirs(name, size, peer_flight), await stoa.fly()
-                    rows += [
-                        Row(f"· {act}, {FLIGHT} at once", ours[act], "ms", theirs[act], one.goals.get(act))
-                        for act in theirs
-                    ]
+                    for act in theirs:
+                        goal = one.goals.get(act.partition(",")[0])
+                        rows.append(Row(f"· {act}, asyncio: Stoa, {name}", ours[act], "ms", theirs[act], goal))
     return rows
 
 
@@ -166,19 +164,17 @@ class Ours:
         }
 
     async def fly(self) -> dict[str, float]:
-        """The milliseconds for each put and get, with many under way."""
-        new = list(islice(self._new, peer_flight.COUNT))
-        got = peer_flight.first_of([self._ids[item[0]] for item in self._atoms])
-        return {
-            "put": await peer_flight.flown([partial(self.put, item) for item in new]),
-            "get": await peer_flight.flown([partial(self._space.get, id) for id in got]),
-        }
+        """The milliseconds for each put and get, one at a time and many."""
+        return await peer_flight.flights(
+            [partial(self.put, item) for item in islice(self._new, peer_flight.PUTS)],
+            [partial(self._space.get, self._ids[item[0]]) for item in self._atoms],
+        )
 
 
 @contextlib.asynccontextmanager
 async def _ours(stage: Stage, size: int) -> AsyncIterator[Ours]:
     """A house with so many atoms that stays open, so that it is measured beside each peer, not at another time."""
-    puts = (1 + len(PEERS)) * peer.ACTS["put"] + len(peer_flight.PEERS) * peer_flight.COUNT
+    puts = (1 + len(PEERS)) * peer.ACTS["put"] + len(peer_flight.PEERS) * peer_flight.PUTS
     everything = peer.items(size + peer.ACTS["search"] + puts)
     async with stage.house(Looked(everything)) as house:
         ours = Ours(await house.spaces.create("ours"), size, everything)
