@@ -150,10 +150,10 @@ class Hit:
     @property
     def passage(self) -> Passage | None:
         """The piece of the atom that it is; None where it is the atom itself."""
-        start, end, file = (self.fields.get(name.encode()) for name in PLACE)
-        if start is None or end is None:
+        fields = self.fields
+        if b"ps" not in fields:
             return None
-        return Passage(self.fields[b"c"].decode(), int(start), int(end), (file or b"").decode())
+        return Passage(fields[b"c"].decode(), int(fields[b"ps"]), int(fields[b"pe"]), fields.get(b"pf", b"").decode())
 
     def atom(self) -> Atom | None:
         """The atom itself; None if it went while the engine looked."""
