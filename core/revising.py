@@ -14,6 +14,8 @@ from core.versions import State, changed, compare
 
 PAGE = 100
 """Versions that are read at once."""
+LATEST = 1 << 53
+"""No atom has so many versions."""
 
 
 class Revised(Handle):
@@ -107,10 +109,13 @@ class Revised(Handle):
         check_limit(limit)
         if before is not None and (not isinstance(before, int) or isinstance(before, bool)):
             raise InvalidInput(f"before is {before!r}; give the number of a version")
-        first, last = (-limit, -1) if before is None else (max(0, before - 1 - limit), before - 2)
-        if before is not None and last < 0:
+        if before is not None and before <= 1:
             return []
-        return await self._versions(id, first, last)
+        if before is not None and before < LATEST:
+            found = await self._entries(id, max(0, before - 1 - limit), before - 2)
+            if found and found[-1].version == before - 1:
+                return found
+        return await self._versions(id, -limit, -1)  # as long as there is no version `before`, all lie before it
 
     async def compare(self, id: str, old: int, new: int | None = None) -> str:
         """What differs between two versions of an atom, as a unified diff; without `new`, up to now; needs read."""

@@ -35,6 +35,14 @@ async def test_history_is_read_page_by_page(space: Space) -> None:
     assert await space.history(id, before=1) == []
 
 
+@pytest.mark.parametrize("before", [12, 50, 10**30])
+async def test_all_versions_lie_before_one_that_is_not_there_yet(space: Space, before: int) -> None:
+    id = await grown(space, 10)
+    assert [v.version for v in await space.history(id, limit=4, before=before)] == [7, 8, 9, 10]
+    with pytest.raises(NotFound, match="no atom 'nothere'"):
+        await space.history("nothere", before=before)
+
+
 async def test_two_versions_are_compared_line_by_line(space: Space) -> None:
     atom = await space.put("eggs\nmilk\nbread", metadata={"status": "open"})
     changed = {"status": "done", "by": "ann"}
