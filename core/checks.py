@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from core.atoms import ATTACHED, VALUE_KINDS, References, Value
 from core.errors import InvalidInput
@@ -56,9 +56,19 @@ def checked_references(references: References) -> dict[str, list[str]]:
 
 
 def check_id(id: object) -> None:
-    """Raises `InvalidInput` for what cannot be an atom's id, or a principal's."""
-    if not isinstance(id, str) or not 0 < len(id) <= LONGEST_ID or not id.isprintable():
+    """Raises `InvalidInput` for what cannot be an atom's id."""
+    if not _is_id(id):
         raise InvalidInput(f"{_short(id)} cannot be an atom's id; ids are text, as in atom.id or atom.ref")
+
+
+def check_principal(id: object) -> None:
+    """Raises `InvalidInput` for what cannot name a person, an agent or a channel."""
+    if not _is_id(id):
+        raise InvalidInput(f"{_short(id)} cannot name anybody; use 1 to {LONGEST_ID} printable characters")
+
+
+def _is_id(id: object) -> bool:
+    return isinstance(id, str) and 0 < len(id) <= LONGEST_ID and id.isprintable()
 
 
 def check_attachments(described: object) -> None:
@@ -91,7 +101,22 @@ def checked_moment(moment: datetime | str, what: str) -> datetime:
             raise InvalidInput(f"{what} is {moment!r}; give a time with its offset, as now() does") from None
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise InvalidInput(f"{what} is {moment!r}; give a time with its offset, as now() does")
+    _check_year(moment, what)
     return moment
+
+
+def _check_year(moment: datetime, what: str) -> None:
+    """Raises `InvalidInput` for a time so near the first or the last year that it lies in none elsewhere on Earth."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(f"{what} is {moment.isoformat()}, which no calendar has in UTC; give another time") from None
+
+
+def check_number(number: object, what: str) -> None:
+    """Raises `InvalidInput` for what cannot be the number of a change."""
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 53:
+        raise InvalidInput(f"{what} is {_short(number)}; give the number of a change, as in change.seq, or 0 for all")
 
 
 def check_name(name: object, what: str) -> None:
@@ -134,8 +159,10 @@ def check_metadata(metadata: Mapping[str, Value | None]) -> None:
             raise InvalidInput(f"metadata {key!r} is a number beyond 64 bits; give it as text")
         if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
             raise InvalidInput(f"metadata {key!r} is {value}, which is no number to compare; leave it out")
-        if isinstance(value, datetime) and value.tzinfo is None:
-            raise InvalidInput(f"metadata {key!r} is a time without a zone; give it one")
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise InvalidInput(f"metadata {key!r} is a time without a zone; give it one")
+            _check_year(value, f"metadata {key!r}")
         check_text(f"metadata {key!r}", *(member for member in members if isinstance(member, str)))
         if any(isinstance(member, str) and len(member) > LONGEST_VALUE for member in members):
             raise InvalidInput(f"metadata {key!r} is longer than 4,000 characters; put it into the content")

@@ -29,6 +29,7 @@ from core.checks import (
     check_content,
     check_id,
     check_metadata,
+    check_principal,
     checked_moment,
     checked_references,
 )
@@ -83,7 +84,7 @@ def check(file: BinaryIO) -> Contents:
             elif isinstance(line, AttachmentLine):
                 pieces.add(line)
             elif isinstance(line, AgentLine):
-                check_id(line.id)
+                check_principal(line.id)
                 if line.record.get("id") != line.id:
                     raise InvalidInput(f"the record of the agent {line.id!r} is another's")
                 _check_rights(line)
@@ -101,7 +102,7 @@ def _check_space(space: SpaceLine, before: Iterable[str]) -> None:
     if "creator" not in space.fields or any(COUNTED.fullmatch(name) for name in space.fields):
         raise InvalidInput(f"what it says of the space {space.name!r} is not what an export says of one")
     for who, grants in space.grants.items():
-        check_id(who)
+        check_principal(who)
         for grant in grants:
             if [type(one) for one in grant] != GRANT[: len(grant)] or len(grant) < 2 or not 1 <= int(grant[1]) <= 4:
                 raise InvalidInput(f"{grant} is no grant in {space.name!r}")

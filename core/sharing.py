@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from core.atoms import OWNER, new_id
-from core.checks import check_id, checked_moment
+from core.checks import check_principal, checked_moment
 from core.errors import InvalidInput
 from core.handles import Handle
 from core.permissions import Permission
@@ -91,9 +91,9 @@ class Shared(Handle):
         delegate: bool = False,
         grant: str = "",
     ) -> None:
-        if not principal or principal == OWNER.id:
+        check_principal(principal)
+        if principal == OWNER.id:
             raise InvalidInput("the owner holds every space already; name another principal")
-        check_id(principal)
         ends = 0 if until is None else milliseconds(checked_moment(until, "until"))
         if ends and ends <= self._store.now():
             raise InvalidInput(f"until {until} is past; give a time to come, or none for a standing grant")

@@ -47,7 +47,11 @@ async def until_death(server: EmbeddedRedis | None) -> None:
 
 def when(moment: datetime | None, zone: ZoneInfo) -> str:
     """A moment as people read it in a list."""
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}" if moment else ""
+    if moment is None:
+        return ""
+    with contextlib.suppress(OverflowError):  # at the very ends of the calendar
+        moment = moment.astimezone(zone)
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def print_json(found: object) -> None:

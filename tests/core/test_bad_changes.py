@@ -1,7 +1,7 @@
 """Whatever is given to a change of a space: it is done as it was said, or refused in words with nothing written."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import orjson
@@ -17,6 +17,7 @@ from core.spaces import Space
 from core.store import pack
 
 Written = list[object]
+FIRST = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5)))
 READ: dict[str, tuple[str | int, ...]] = {
     "hash": ("HGETALL",),
     "set": ("SMEMBERS",),
@@ -34,7 +35,7 @@ odd_values = st.one_of(
     st.floats(),
     odd_text,
     st.binary(max_size=3),
-    st.datetimes() | st.datetimes(timezones=st.just(UTC)),
+    st.datetimes() | st.datetimes(timezones=st.sampled_from([UTC, FIRST.tzinfo])),
     st.lists(odd_text | st.integers(), max_size=3),
     st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
 )
@@ -96,6 +97,7 @@ async def test_any_change_is_done_as_said_or_refused_with_nothing_written(
     [
         ({"metadata": ["status"]}, "metadata is list; give a dict"),
         ({"metadata": {"n": 2**70}}, "'n' is a number beyond 64 bits"),
+        ({"metadata": {"due": FIRST}}, "'due' is 0001-01-01T00:00:00.05:00, which no calendar has in UTC"),
         ({"metadata": {f"k{n}": n for n in range(300)}}, "300 entries, 256 are the most"),
         ({"metadata": {"tags": ["x"] * 2000}}, "'tags' has 2,000 members"),
         ({"references": ["x"]}, "references is list; give a dict"),

@@ -146,6 +146,13 @@ async def test_a_right_ends_at_a_time_that_is_to_come_and_has_a_zone(house: Hous
     assert await house.spaces.open("plans", ANN).permission() == Permission.NONE
 
 
+@pytest.mark.parametrize("who", ["", "a\nb", "x" * 201, 5])
+async def test_a_right_is_given_to_somebody_who_can_be_named(house: House, who: str) -> None:
+    space = await house.spaces.create("plans")
+    with pytest.raises(InvalidInput, match="cannot name anybody"):
+        await space.share(who, "read")
+
+
 async def test_grants_written_before_they_had_a_time_are_still_read(house: House) -> None:
     await house.spaces.create("plans")
     await house.store.run("HSET", house.store.keys.grants("plans"), "ann", pack([["owner", 3]]))
