@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from core.atoms import ATTACHED, OWNER, Atom, Attachment, Change, Principal, References, Value, id_from, new_id
-from core.checks import SPACE, check_content, check_metadata, checked_references
+from core.checks import SPACE, check_content, check_metadata, check_number, checked_references
 from core.claims import is_over
 from core.clock import Clock
 from core.embeddings import Embedder, field_of
@@ -21,6 +21,7 @@ from core.notifications import Notifications
 from core.permissions import Permission
 from core.references import Linked
 from core.revising import Revised
+from core.search import check_limit
 from core.sharing import Shared
 from core.store import Argument, Store, bounded_patch, pack
 
@@ -254,6 +255,8 @@ class Space(Shared, Revised, Linked):
 
     async def changes(self, after: int = 0, limit: int = 1000) -> list[Change]:
         """What changed in the space after change number `after`, oldest first; needs read."""
+        check_number(after, "after")
+        check_limit(limit)
         return await self._spaces.notifications.changes(self.id, self.holder, after, limit)
 
     async def newest(self) -> int:
@@ -262,6 +265,7 @@ class Space(Shared, Revised, Linked):
 
     def follow(self, after: int = 0) -> AsyncIterator[Change]:
         """Every change after number `after`, then each new one as it happens; needs read."""
+        check_number(after, "after")
         return self._spaces.notifications.follow(self.id, self.holder, after)
 
     async def description(self) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.atoms import Change, Principal
-from core.errors import NotFound, StoreUnavailable
+from core.errors import InvalidInput, NotFound, StoreUnavailable
 from core.house import House, open_house
 from core.notifications import Draft
 from core.redis_server import EmbeddedRedis
@@ -70,6 +70,17 @@ async def test_who_may_not_read_a_space_is_told_nothing_of_it(house: House) -> N
     await space.put("secret")
     with pytest.raises(NotFound):
         await house.spaces.open("news", Principal("ann")).changes()
+
+
+async def test_what_is_no_number_of_a_change_is_refused_in_words(house: House) -> None:
+    space = await house.spaces.create("tasks")
+    for after in (-1, "x", 1.5, 10**30):
+        with pytest.raises(InvalidInput, match="give the number of a change"):
+            await space.changes(after)  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput, match="give the number of a change"):
+            await anext(space.follow(after))  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="limit is 0"):
+        await space.changes(0, 0)
 
 
 async def test_a_cursor_only_moves_forward(house: House) -> None:
