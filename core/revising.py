@@ -117,6 +117,11 @@ class Revised(Handle):
                 return found
         return await self._versions(id, -limit, -1)  # as long as there is no version `before`, all lie before it
 
+    async def at(self, id: str, version: int) -> State:
+        """What an atom was at one of its versions; needs read."""
+        (state,) = await self._states(self._own(id), [version])
+        return state
+
     async def compare(self, id: str, old: int, new: int | None = None) -> str:
         """What differs between two versions of an atom, as a unified diff; without `new`, up to now; needs read."""
         id = self._own(id)

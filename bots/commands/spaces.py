@@ -63,7 +63,7 @@ async def get(name: str, version: int | None) -> None:
     space_name, id = atom_of(name)
     async with opened() as house:
         space = await known(house, space_name)
-        content = (await space.get(id)).content if version is None else await _content(space, id, version)
+        content = (await space.get(id)).content if version is None else (await space.at(id, version)).kept()
     typer.echo(content, nl=not content.endswith("\n"))
 
 
@@ -196,17 +196,6 @@ def _marked(piece: Excerpt) -> list[str]:
         done = end
     marked.append(visible(piece.text[done:]))
     return [line for line in "".join(marked).splitlines() if line.strip()]
-
-
-async def _content(space: Space, id: str, version: int) -> str:
-    """The content of an atom as one of its versions had it."""
-    versions = await space.history(id, limit=1000)
-    if not versions[0].version <= version <= versions[-1].version:
-        raise NotFound(f"{id!r} has no version {version}; it has {versions[0].version} to {versions[-1].version}.")
-    past = [one for one in versions if one.version <= version and (one.content is not None or one.forgotten)]
-    if not past or past[-1].content is None:
-        raise NotFound(f"The content of version {version} is not kept any more; its comment is in the history.")
-    return past[-1].content
 
 
 def _place(passage: Passage) -> str:

@@ -56,6 +56,14 @@ async def test_two_versions_are_compared_line_by_line(space: Space) -> None:
     assert await space.compare(atom.id, 2, 2) == ""
 
 
+async def test_the_first_of_a_thousand_versions_can_be_looked_at(space: Space) -> None:
+    atom = await space.put("first", metadata={"n": 0})
+    for n in range(1, 1_002):
+        await space.update(atom.id, comment=f"now {n}", metadata={"n": n})
+    first = await space.at(atom.id, 1)
+    assert (first.kept(), first.metadata) == ("first", {"n": 0})
+
+
 async def test_a_version_that_was_never_there_is_named(space: Space) -> None:
     id = await grown(space, 2)
     with pytest.raises(NotFound, match="has no version 3; its newest is 2"):
