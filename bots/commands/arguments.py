@@ -61,12 +61,14 @@ def references_of(entries: Sequence[str]) -> dict[str, list[str]]:
 def value_of(text: str) -> Value:
     """A number, true, false, a time with its offset or a list of text where it looks like one, else the text itself.
 
-    JSON quotes keep what looks like a number a text.
+    JSON quotes keep what looks like a number a text; a whole number beyond 64 bits is text in any case.
     """
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return _time(text) or text
+    if text.strip("- ").isdigit() and not -(2**63) <= value < 2**63:
+        return text
     if isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, list) and all(isinstance(member, str) for member in value):

@@ -217,6 +217,8 @@ def test_metadata_is_read_as_what_it_looks_like() -> None:
     assert typed == {
         "n": 2, "x": 1.5, "done": True, "id": "'7", "text": "7", "tag": ["a", "b"], "gone": None, "when": "2026-12-01"
     }  # fmt: skip
+    for account in ("12345678901234567890123", "9223372036854775808"):
+        assert metadata_of([f"account={account}"]) == {"account": account}
     assert conditions_of(["a=b=c", "n>=2", "n<5"]) == {"a": "b=c", "n": {"gte": 2, "lt": 5}}
     with pytest.raises(InvalidInput, match="KEY=VALUE"):
         metadata_of(["status"])
