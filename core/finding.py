@@ -120,13 +120,14 @@ class Finder:
         Raises `NotFound` for a named space that it may not read.
         """
         page = read_page(asked.after, identity := asked.identity(within))
+        embedder = await self._embedder_in_use()  # another may take over before the query's vector is there
         ranking = await self._ranking(asked, page)
         if ranking is None or within == []:
             return []
         again = isinstance(ranking, Newest)  # it begins where the page ended, the others at the best
         size = asked.limit + 1 + ((len(page.ties) if again else page.seen) if page else 0)
         while True:
-            sight, answers = await self._asking(reader, within, asked, ranking, size)
+            sight, answers = await self._asking(reader, within, asked, embedder, ranking, size)
             found = ranking.read(answers, size) if answers else None
             rest = list(unread(found.ranked, page)) if found else []
             if not found or not found.more or len(rest) > asked.limit:
@@ -177,12 +178,11 @@ class Finder:
         return ByMeaning(vector, page.named if page else names, page is not None)
 
     async def _asking(
-        self, reader: Principal, within: Sequence[str] | None, asked: Asked, ranking: Ranking, size: int
+        self, reader: Principal, within: Sequence[str] | None, asked: Asked, embedder: str, ranking: Ranking, size: int
     ) -> tuple[Sight, list[Any]]:
         """Ask the engine with a query that is true to the rights and the spaces as they are at that moment."""
         place = (reader.id, within and tuple(within), tuple(asked.compared), tuple(asked.references))
         sight = self._sights.get(place) or Sight(tuple(dict.fromkeys(within or ())))
-        embedder = await self._embedder_in_use()
         for _ in range(ROUNDS):
             looking = self._looking(reader, within, asked, sight)
             searching: list[Sequence[Argument]] = []

@@ -63,12 +63,12 @@ class Indexer:
             for one in map(read_attachment, attached):
                 pieces += passages(await self._texts.of(one), one.name)
         pieces = pieces[:MOST]
+        field = field_of(self._embedder)  # another embedder may have taken over by the time the vectors are there
         vector, *others = await self._embedder.embed([content, *(piece.text for piece in pieces)])
         told = [_packed(piece, other) for piece, other in zip(pieces, others, strict=True)]
         key = self._store.keys.space(space)
-        await self._store.run(
-            "FCALL", "stoa_embed", 1, key, id, version, vector, pack(told) if told else b"", field_of(self._embedder)
-        )
+        packed = pack(told) if told else b""
+        await self._store.run("FCALL", "stoa_embed", 1, key, id, version, vector, packed, field)
 
 
 def _packed(piece: Passage, vector: bytes) -> list[object]:

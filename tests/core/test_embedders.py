@@ -241,6 +241,32 @@ async def test_who_does_not_know_yet_of_a_changed_embedder_goes_on_and_what_it_p
             assert [atom.content for atom in await young.search("late", by="meaning")] == ["young and late"]
 
 
+async def test_what_is_under_way_while_an_embedder_takes_over_ends_with_the_one_it_began_with(
+    settings: Settings, redis_url: str, clock: MovableClock
+) -> None:
+    async with fake_embeddings() as fake:
+        theirs = small(settings, embedder=NAME, embedder_url=fake.url)
+        async with open_house(theirs, redis_url, clock=clock) as house:
+            notes = await house.spaces.create("notes")
+            cat = await notes.put("a stray cat came by")
+            long = await notes.put("slow rain. " * 200)
+            fake.gate.clear()
+            embedding = asyncio.create_task(house.spaces.embed_waiting(["notes"]))
+            await fake.reached.wait()
+            fake.reached.clear()
+            searching = asyncio.create_task(notes.search("slow: a stray cat came by", limit=1, by="meaning"))
+            await fake.reached.wait()
+            async with open_house(settings, redis_url, clock=clock) as other:
+                await other.embedders.renew()
+            await house.embedders.open()
+            fake.gate.set()
+            await embedding
+            (found,) = await searching
+            assert found.id == cat.id
+            size = 2 * house.embedders.current.dimensions
+            assert await house.store.run("HSTRLEN", house.store.keys.atom("notes", long.id), "v1") == size
+
+
 @pytest.mark.parametrize("hangs", [False, True])
 async def test_words_are_found_while_no_vectors_can_be_made_for_a_file_that_waits(
     settings: Settings, redis_url: str, clock: MovableClock, hangs: bool
