@@ -97,6 +97,10 @@ def _of_redis(word: str, rest: str, text: str) -> StoreUnavailable | None:
             return StoreUnavailable("Redis refuses the name or the password in REDIS_URL. Mend them and start again.")
         case "NOPERM":
             return StoreUnavailable(f"Redis does not let this user do what Stoa needs: {rest} Give it ~* &* +@all.")
+        case "Timeout":  # what the search module says
+            return StoreUnavailable(
+                "The search took longer than Redis lets one take. Ask for less or in fewer spaces, or try again."
+            )
         case "READONLY" | "NOREPLICAS" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "LOADING":
             return StoreUnavailable(f"Redis takes no changes at this moment ({text}). Nothing was lost; try again.")
     return None
