@@ -1,15 +1,17 @@
 """Import: an archive checked as a whole, then written; nobody sees a space before all of it is there."""
 
 import base64
+import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO
 
 import orjson
 
+from core.agents import Agent
 from core.archives import (
     AgentLine,
     AtomLine,
@@ -34,11 +36,11 @@ from core.checks import (
     checked_references,
 )
 from core.errors import InvalidInput
-from core.exports import COUNTED, TOGETHER, change_line, is_told
+from core.exports import COUNTED, LOGGED, TOGETHER, change_line, is_told
 from core.files import LARGEST, Files
 from core.records import documents
 from core.rights import Grant
-from core.store import Argument, Store, metadata_patch, pack
+from core.store import Argument, Store, metadata_patch, pack, read_change, read_time, read_version, unpack
 
 Progress = Callable[[int], None]
 """Is told how many lines more are written."""
@@ -76,6 +78,7 @@ def check(file: BinaryIO) -> Contents:
             elif isinstance(line, AtomLine | ChangeLine) and line.space != space:
                 raise InvalidInput(f"it belongs to {line.space!r} and stands among what belongs to {space!r}")
             if isinstance(line, ChangeLine):
+                _check_change(line)
                 if space in contents.ends and line.seq <= contents.ends[space].seq:
                     raise InvalidInput(f"change {line.seq} comes after {contents.ends[space].seq}")
                 contents.ends[space] = line
@@ -87,6 +90,8 @@ def check(file: BinaryIO) -> Contents:
                 check_principal(line.id)
                 if line.record.get("id") != line.id:
                     raise InvalidInput(f"the record of the agent {line.id!r} is another's")
+                with _readable(f"the record of the agent {line.id!r}"):
+                    Agent.model_validate(line.record)
                 _check_rights(line)
                 contents.agents[line.id] = line.record
         except InvalidInput as error:
@@ -106,6 +111,21 @@ def _check_space(space: SpaceLine, before: Iterable[str]) -> None:
         for grant in grants:
             if [type(one) for one in grant] != GRANT[: len(grant)] or len(grant) < 2 or not 1 <= int(grant[1]) <= 4:
                 raise InvalidInput(f"{grant} is no grant in {space.name!r}")
+    check_content(space.fields.get("description", ""))
+    for who, policy in space.subscribers.items():
+        check_principal(who)
+        with _readable(f"how {who!r} wants to be told of changes"):
+            _check_subscription(_untold(policy))
+
+
+def _check_subscription(policy: str | bytes) -> None:
+    if policy in ("now", "never"):
+        return
+    wake, wanted = unpack(_utf8(policy))
+    if wake not in (b"now", b"never") and not wake > 0:
+        raise ValueError
+    for words in wanted:
+        _check_words(words)
 
 
 def _check_atom(atom: AtomLine) -> None:
@@ -120,19 +140,61 @@ def _check_atom(atom: AtomLine) -> None:
     for past in atom.history:
         checked_references(past.references)
         _check_metadata(past.metadata)
+        with _readable(f"version {past.version} of {atom.id!r}"):
+            read_version(_remembered(past))
     if taken := [name for name in atom.more if is_told(name)]:
         raise InvalidInput(f"{atom.id!r} brings fields that the store makes itself: {', '.join(taken)}")
-    for value in atom.more.values():
-        _unkept(value)
+    with _readable(f"what else it says of {atom.id!r}"):
+        for moment in (atom.created, atom.updated):
+            read_time(b"%d" % _milliseconds(moment))
+        for name, value in atom.more.items():
+            _check_kept(name, _unkept(value))
+
+
+def _check_kept(name: str, value: bytes) -> None:
+    """Raises an error for a field of an atom that the Function library could not read."""
+    match name:
+        case "cl":  # a claim: whose, its cause, and what was before
+            owner, root, depth, before = unpack(value)
+            _check_words([owner, root])
+            int(depth)
+            for key, was, words, _ in before:
+                _check_words([key, *words, *([was] if was else [])])
+        case "hc":  # which versions brought a content
+            for version in unpack(value):
+                int(version)
+
+
+def _check_words(words: Sequence[bytes]) -> None:
+    for word in words:
+        word.decode()
+
+
+def _check_change(change: ChangeLine) -> None:
+    if taken := [name for name in change.more if name in LOGGED]:
+        raise InvalidInput(f"change {change.seq} says twice: {', '.join(taken)}")
+    with _readable(f"change {change.seq}"):
+        read_change(change.space, (b"%d-0" % change.seq, [_utf8(part) for part in _entry(change)[1:]]))
+        if "w" in change.more:
+            _check_words(unpack(_utf8(_untold(change.more["w"]))))
+
+
+@contextlib.contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Raises `InvalidInput` where the store would keep something that nobody could read again."""
+    try:
+        yield
+    except InvalidInput:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+        raise InvalidInput(f"{what} cannot be read") from None
 
 
 def _check_rights(agent: AgentLine) -> None:
-    for name, given in agent.rights.items():
-        try:
+    with _readable(f"what the agent {agent.id!r} was given"):
+        for name, given in agent.rights.items():
             if name.startswith("g:") and Grant.read(given.encode()).to != agent.id:
                 raise InvalidInput(f"a grant of the agent {agent.id!r} is another's")
-        except (ValueError, TypeError, LookupError, AttributeError):
-            raise InvalidInput(f"what the agent {agent.id!r} was given cannot be read") from None
 
 
 def _check_metadata(metadata: Mapping[str, Json | None]) -> None:
@@ -347,6 +409,10 @@ def _bytes(text: str) -> bytes:
 
 def _untold(text: str) -> str | bytes:
     return _unkept(text) if text.startswith("base64:") else text
+
+
+def _utf8(part: str | bytes) -> bytes:
+    return part.encode() if isinstance(part, str) else part
 
 
 def _value(value: Json) -> Any:

@@ -25,7 +25,7 @@ FROM_THE_GROUND_UP = """
     permissions atoms checks values keys clock settings time_phrases times
     addresses wires link fanout cluster
     redis_wheels redis_disk redis_repair redis_server refusals store records claims versions rights
-    formats files extraction passages archives exports imports
+    formats files extraction passages archives exports
     filters search shares pages rankings reasons wordpiece embeddings indexing finding
     places notifications
     subscriptions labels handles sharing revising references spaces attachments tending deadlines approvals
@@ -33,7 +33,7 @@ FROM_THE_GROUND_UP = """
     budgets spending pictures frames templates recipes offline cassettes models
     crossing dialect guests explanations runs sandbox waits tools
     targets egress directory way_out
-    agents audit uses requests decisions asking grants news traces endings spawning filed capabilities sessions
+    agents imports audit uses requests decisions asking grants news traces endings spawning filed capabilities sessions
     contexts leases lanes governor compaction timers postponed programs replies steps turns chains
     house
     worker

@@ -33,8 +33,8 @@ redis.register_function('stoa_claim', function(KEYS, A)
   if refused then return refused end
   local done = remembered(k, c, id)
   if done then return done end
-  local ends = tonumber(redis.call('ZSCORE', k.claims, id) or math.huge)
-  if ends <= k.now then give_back(k, c.now, id) end
+  local ends = tonumber(redis.call('ZSCORE', k.claims, id) or '0')
+  if ends ~= 0 and ends <= k.now then give_back(k, c.now, id) end
   local was = stored_atom(k, id)
   if not was then return redis.error_reply('NOATOM ' .. id) end
   local metadata = was.m ~= '' and cmsgpack.unpack(was.m) or {}

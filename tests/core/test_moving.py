@@ -3,7 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.archives import AtomLine, Line, SpaceLine, Writer, read
+from core.archives import AgentLine, AtomLine, ChangeLine, Line, Past, SpaceLine, Writer, read
 from core.atoms import OWNER, Principal, id_from
 from core.embeddings import LocalEmbedder
 from core.errors import InvalidInput, NotFound
@@ -337,6 +337,9 @@ async def test_subscriptions_with_a_filter_move_along(house: House, other: House
     assert [change.comment for change in news] == ["done"]
 
 
+PAST = Past(version=1, at=datetime.now(UTC), author="owner", operation="put", comment="one", content="one")
+
+
 def _hostile(line: Line, **changed: object) -> Line:
     return line.model_copy(update=changed)
 
@@ -356,6 +359,10 @@ def _hostile(line: Line, **changed: object) -> Line:
         {"more": {"sp": "text:another"}},
         {"more": {"kv": "text:status=done"}},
         {"more": {"cl": "base64:a"}},
+        {"more": {"cl": "text:mine"}},
+        {"more": {"hc": "text:one"}},
+        {"created": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=3)))},
+        {"history": [PAST.model_copy(update={"rest": ["anybody"]})]},
         {"version": 7},
         {"history": []},
     ],
@@ -381,6 +388,9 @@ async def test_an_atom_as_no_store_has_it_is_refused(house: House, changed: dict
         {"grants": {"bot": [["owner", "all"]]}},
         {"grants": {"bot": [["owner"]]}},
         {"grants": {"bot": [["owner", 9]]}},
+        {"fields": {"creator": "owner", "description": "x" * 2_000_000}},
+        {"subscribers": {"bot": "soon"}},
+        {"subscribers": {"bot": "base64:kQE="}},
     ],
 )
 async def test_a_space_as_no_store_has_it_is_refused(house: House, changed: dict[str, object]) -> None:
@@ -394,6 +404,31 @@ async def test_a_space_as_no_store_has_it_is_refused(house: House, changed: dict
     file.seek(0)
     with pytest.raises(InvalidInput, match="Line 2 of the file"):
         check(file)
+
+
+@pytest.mark.parametrize("changed", [{"more": {"op": "deprecate"}}, {"more": {"w": "all"}}])
+async def test_a_change_as_no_store_has_it_is_refused(house: House, changed: dict[str, object]) -> None:
+    await (await house.spaces.create("tasks")).put("one")
+    lines = list(read(io.BytesIO(await exported(house, "tasks"))))
+    file = io.BytesIO()
+    writer = Writer(file)
+    for line in lines:
+        writer.write(_hostile(line, **changed) if isinstance(line, ChangeLine) else line)
+    writer.finish()
+    file.seek(0)
+    with pytest.raises(InvalidInput, match="Line 4 of the file"):
+        check(file)
+
+
+async def test_an_agent_that_nobody_could_read_is_refused(house: House, other: House) -> None:
+    await seat(house)
+    file = io.BytesIO()
+    writer = Writer(file)
+    for line in read(io.BytesIO(await exported(house))):
+        writer.write(_hostile(line, record={"id": "assistant"}) if isinstance(line, AgentLine) else line)
+    writer.finish()
+    with pytest.raises(InvalidInput, match="the record of the agent 'assistant' cannot be read"):
+        await imported(other, file.getvalue())
 
 
 def test_a_line_without_an_end_is_refused_before_it_fills_the_memory() -> None:
