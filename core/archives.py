@@ -36,7 +36,7 @@ class Header(_Line):
 
 
 class SpaceLine(_Line):
-    """A space; its atoms and then its changes follow."""
+    """A space; its atoms and then its changes follow. A later line of the same space, among these, replaces it."""
 
     kind: Literal["space"] = "space"
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")

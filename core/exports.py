@@ -89,24 +89,15 @@ async def _file(files: Files, digest: str) -> AsyncIterator[AttachmentLine]:
 
 
 async def _space(store: Store, name: str) -> AsyncIterator[Line]:
-    keys = store.keys
-    fields, grants, subscribers = await store.together(
-        ["HGETALL", keys.space(name)], ["HGETALL", keys.grants(name)], ["HGETALL", keys.subscribers(name)]
-    )
-    if b"creator" not in fields:
-        raise NotFound(f"There is no space {name!r}; `stoa space list` shows those there are.")
-    yield SpaceLine(
-        name=name,
-        fields={key: value.decode() for key, value in _named(fields) if not COUNTED.fullmatch(key)},
-        grants={who.decode(): _text(unpack(given)) for who, given in sorted(grants.items())},
-        subscribers={who.decode(): _told(policy) for who, policy in sorted(subscribers.items())},
-    )
+    yield (told := await _told_of(store, name))
     done = 0
     while changed := await _changed(store, name, done):
         done, ids = changed
         for start in range(0, len(ids), TOGETHER):
             for atom in await _atoms(store, name, ids[start : start + TOGETHER]):
                 yield atom
+        if (now := await _told_of(store, name)) != told:
+            yield (told := now)
     after = 0
     while after < done:
         entries = await log_entries(store, name, after, min(500, done - after))
@@ -115,6 +106,21 @@ async def _space(store: Store, name: str) -> AsyncIterator[Line]:
         for entry in entries:
             yield change_line(name, entry)
         after = _number(entries[-1])
+
+
+async def _told_of(store: Store, name: str) -> SpaceLine:
+    keys = store.keys
+    fields, grants, subscribers = await store.together(
+        ["HGETALL", keys.space(name)], ["HGETALL", keys.grants(name)], ["HGETALL", keys.subscribers(name)]
+    )
+    if b"creator" not in fields:
+        raise NotFound(f"There is no space {name!r}; `stoa space list` shows those there are.")
+    return SpaceLine(
+        name=name,
+        fields={key: value.decode() for key, value in _named(fields) if not COUNTED.fullmatch(key)},
+        grants={who.decode(): _text(unpack(given)) for who, given in sorted(grants.items())},
+        subscribers={who.decode(): _told(policy) for who, policy in sorted(subscribers.items())},
+    )
 
 
 async def _changed(store: Store, name: str, after: int) -> tuple[int, list[str]] | None:

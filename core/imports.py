@@ -72,7 +72,7 @@ def check(file: BinaryIO) -> Contents:
         contents.counts[line.kind] += 1
         try:
             if isinstance(line, SpaceLine):
-                _check_space(line, spaces)
+                _check_space(line, spaces - {space})
                 space = line.name
                 spaces.add(space)
             elif isinstance(line, AtomLine | ChangeLine) and line.space != space:
@@ -274,6 +274,9 @@ async def restore(store: Store, files: Files, lines: Iterable[Line], there: set[
             if space:
                 await batch.add(line)
             progress(1)
+            continue
+        if isinstance(line, SpaceLine) and space and line.name == space.name:
+            space = line
             continue
         if isinstance(line, AttachmentLine):
             if (data := pieces.add(line)) is not None:

@@ -36,7 +36,7 @@ async def export(names: Sequence[str], target: str) -> None:
                     attached += line.last and not line.missing
                     missing += line.missing
             writer.finish()
-    counts = {**writer.counts, "attached file": attached}
+    counts = {**writer.counts, "space": len(wanted), "attached file": attached}
     parts = [_many(counts.get(what, 0), what) for what in ("space", "atom", "change", "attached file", "agent")]
     typer.echo(f"Exported {parts[0]} with {', '.join(parts[1:-1])} and {parts[-1]}.", err=True)
     if missing:

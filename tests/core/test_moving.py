@@ -256,6 +256,28 @@ def _then_killed(lines: Sequence[Line]) -> Iterator[Line]:
     raise RuntimeError("killed")
 
 
+async def test_a_right_that_is_taken_back_meanwhile_does_not_come_back_with_the_export(
+    house: House, other: House
+) -> None:
+    space = await house.spaces.create("notes")
+    for who in ("ann", "bot"):
+        await space.share(who, "read")
+    await space.put("one")
+    file = io.BytesIO()
+    writer = Writer(file)
+    async for line in export(house.store, house.attachments.files, ["notes"], False, datetime.now(UTC)):
+        writer.write(line)
+        if isinstance(line, AtomLine):
+            await space.revoke("bot")
+            await space.describe("Notes.")
+    writer.finish()
+    await imported(other, file.getvalue())
+    notes = other.spaces.open("notes", BOT)
+    assert await notes.permission() == Permission.NONE
+    assert await other.spaces.open("notes", Principal("ann")).description() == "Notes."
+    assert await exported(other, "notes") == await exported(house, "notes")
+
+
 async def test_what_is_written_meanwhile_is_in_the_export_as_a_whole(house: House, other: House) -> None:
     busy = await house.spaces.create("busy")
     ids = [(await busy.put(f"atom {number}")).id for number in range(100)]
