@@ -183,11 +183,14 @@ def export_(
 
 
 @app.command("import")
-def import_(file: Annotated[str, typer.Argument(metavar="FILE", help="What `stoa export` wrote; - is stdin.")]) -> None:
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="What `stoa export` wrote; - is stdin.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask about the rights that the file gives.")] = False,
+) -> None:
     """Bring back what was exported, here or on another machine.
 
     The file is read once before anything is written, so a damaged one changes nothing. What is here already stays as
-    it is; a space of the same name with another past is refused.
+    it is; a space of the same name with another past is refused. Who would be given rights is shown, and asked about.
 
     \b
     Examples:
@@ -196,7 +199,7 @@ def import_(file: Annotated[str, typer.Argument(metavar="FILE", help="What `stoa
     """
     from bots.commands import moving
 
-    asyncio.run(moving.import_(file))
+    asyncio.run(moving.import_(file, yes))
 
 
 @app.command()

@@ -38,6 +38,7 @@ from core.checks import (
 from core.errors import InvalidInput
 from core.exports import COUNTED, LOGGED, TOGETHER, change_line, is_told
 from core.files import LARGEST, Files
+from core.permissions import Permission
 from core.records import documents
 from core.rights import Grant
 from core.store import Argument, Store, metadata_patch, pack, read_change, read_time, read_version, unpack
@@ -56,6 +57,8 @@ class Contents:
     ends: dict[str, ChangeLine] = field(default_factory=dict)
     """For each space its last change."""
     agents: dict[str, dict[str, object]] = field(default_factory=dict)
+    grants: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """For each space, and each agent, who else than the owner is given what, in words."""
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -75,6 +78,7 @@ def check(file: BinaryIO) -> Contents:
                 _check_space(line, spaces - {space})
                 space = line.name
                 spaces.add(space)
+                contents.grants[space] = _shared(line)
             elif isinstance(line, AtomLine | ChangeLine) and line.space != space:
                 raise InvalidInput(f"it belongs to {line.space!r} and stands among what belongs to {space!r}")
             if isinstance(line, ChangeLine):
@@ -94,6 +98,7 @@ def check(file: BinaryIO) -> Contents:
                     Agent.model_validate(line.record)
                 _check_rights(line)
                 contents.agents[line.id] = line.record
+                contents.grants[f"agent:{line.id}"] = _given(line)
         except InvalidInput as error:
             raise InvalidInput(f"Line {number} of the file is not what it must be: {error}.") from None
     if empty := sorted(spaces - contents.ends.keys()):
@@ -190,6 +195,21 @@ def _readable(what: str) -> Iterator[None]:
         raise InvalidInput(f"{what} cannot be read") from None
 
 
+def _shared(space: SpaceLine) -> list[tuple[str, str]]:
+    return [
+        (who, f"{Permission(int(grant[1]))} on {space.name!r}")
+        for who, grants in space.grants.items()
+        for grant in grants
+        if who != OWNER.id
+    ]
+
+
+def _given(agent: AgentLine) -> list[tuple[str, str]]:
+    """Its tools, secrets and models; what it may do in spaces is told with the spaces."""
+    grants = [Grant.read(given.encode()) for name, given in agent.rights.items() if name.startswith("g:")]
+    return [(agent.id, grant.words()) for grant in grants if grant.kind != "space" and not grant.ended]
+
+
 def _check_rights(agent: AgentLine) -> None:
     with _readable(f"what the agent {agent.id!r} was given"):
         for name, given in agent.rights.items():
@@ -258,6 +278,17 @@ async def already_there(store: Store, contents: Contents) -> set[str]:
             "Stoa (STOA_HOME=... stoa import), or export only the spaces that are missing here."
         )
     return there
+
+
+async def new_rights(store: Store, contents: Contents, there: set[str]) -> dict[str, list[str]]:
+    """Whom the file would give what, in words, without the spaces in `there` and the agents that are here already."""
+    records = await documents(store, [store.keys.agent(id) for id in contents.agents])
+    known = {f"agent:{id}" for id, record in zip(contents.agents, records, strict=True) if record is not None}
+    given: dict[str, list[str]] = {}
+    for where, grants in sorted(contents.grants.items()):
+        for who, words in grants if where not in known | there else ():
+            given.setdefault(who, []).append(words)
+    return given
 
 
 async def restore(store: Store, files: Files, lines: Iterable[Line], there: set[str], progress: Progress) -> None:

@@ -5,18 +5,19 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import typer
 
 from bots.commands.opening import bar, opened
+from channels.rendering import one_line
 from core.archives import AttachmentLine, ChangeLine, Writer, read
 from core.errors import InvalidInput
 from core.exports import export as lines_of
 from core.exports import size
-from core.imports import Contents, already_there, check, restore
+from core.imports import Contents, already_there, check, new_rights, restore
 
 
 async def export(names: Sequence[str], target: str) -> None:
@@ -43,16 +44,34 @@ async def export(names: Sequence[str], target: str) -> None:
         typer.echo(f"{_many(missing, 'attached file')} could not be found and is not in it.", err=True)
 
 
-async def import_(source: str) -> None:
-    """Check a file as a whole, then write what is not here yet."""
+async def import_(source: str, trusted: bool) -> None:
+    """Check a file as a whole, then write what is not here yet; the rights that it gives are asked about."""
     with _reading(source) as file:
         contents = check(file)  # before the store is touched
         async with opened() as house:
             there = await already_there(house.store, contents)
+            if not trusted:
+                _ask(await new_rights(house.store, contents, there))
             file.seek(0)
             with bar("Importing", contents.counts["atom"] + contents.counts["change"]) as progress:
                 await restore(house.store, house.attachments.files, read(file), there, progress)
     typer.echo(_told(contents, there))
+
+
+def _ask(rights: Mapping[str, Sequence[str]]) -> None:
+    """Raises `InvalidInput` where nobody says that these rights are wanted."""
+    if not rights:
+        return
+    if not sys.stdin.isatty():
+        raise InvalidInput(
+            f"The file gives rights to {', '.join(sorted(rights))}, so nothing was imported. Import it in a terminal "
+            "to see which, or with --yes if it was made by you or somebody you trust."
+        )
+    typer.echo("The file gives these rights, which hold here once it is imported:", err=True)
+    for who, words in sorted(rights.items()):
+        typer.echo(f"  {one_line(who)}: {one_line(', '.join(dict.fromkeys(words)), 500)}", err=True)
+    if not typer.confirm("Was it made by you or somebody you trust?", err=True):
+        raise InvalidInput("Nothing was imported.")
 
 
 def _told(contents: Contents, there: set[str]) -> str:

@@ -4,6 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pexpect
+
 from tests.bots.test_command_line import STOA, environment, stoa
 
 
@@ -33,6 +35,32 @@ def test_an_export_can_be_piped(tmp_path: Path) -> None:
     stoa(one, "space", "create", "recipes")
     data = stoa(one, "export", "recipes", "-").stdout
     assert "Imported 1 space" in stoa(two, "import", "-", say=data).stdout
+
+
+def imported_in_terminal(home: Path, file: Path, answer: str) -> str:
+    """What is shown after the question was answered."""
+    command = [*STOA[1:], "import", str(file)]
+    screen = pexpect.spawn(STOA[0], command, env=environment(home), timeout=60, encoding="utf-8")
+    screen.expect_exact("bot: write on 'recipes'")
+    screen.expect_exact("somebody you trust? [y/N]")
+    screen.sendline(answer)
+    screen.expect(pexpect.EOF)
+    return screen.before or ""
+
+
+def test_what_a_file_gives_to_whom_is_asked_about(tmp_path: Path) -> None:
+    one, two, file = tmp_path / "one", tmp_path / "two", tmp_path / "backup.jsonl"
+    stoa(one, "space", "create", "recipes")
+    stoa(one, "space", "share", "recipes", "bot", "write")
+    stoa(one, "export", str(file))
+    refused = stoa(two, "import", str(file))
+    assert refused.returncode == 1
+    assert "gives rights to bot, so nothing was imported" in refused.stderr
+    assert "Nothing was imported." in imported_in_terminal(two, file, "n")
+    assert "There are no spaces" in stoa(two, "space", "list").stdout
+    assert "Imported 1 space: recipes." in imported_in_terminal(two, file, "y")
+    assert stoa(two, "import", str(file)).stdout == "Nothing was new. Here already: recipes.\n"
+    assert "Imported 1 space" in stoa(tmp_path / "three", "import", "--yes", "-", say=file.read_text()).stdout
 
 
 def test_what_cannot_be_imported_or_exported_is_said_in_one_line(tmp_path: Path) -> None:
