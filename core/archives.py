@@ -16,6 +16,8 @@ Json = str | int | float | bool | list[str] | dict[str, str]
 """A metadata value as the store keeps it; a time is {"time": ISO text}."""
 LONGEST_LINE = 512 * 1024 * 1024
 """Bytes of a line; Redis takes no more in one piece. Only an atom with a very long history comes near."""
+RECORD = Literal["person", "room", "channel_account", "binding"]
+MEMBERS = Literal["people", "people_ever", "rooms", "channel_accounts", "bindings"]
 PART = 768 * 1024
 """Bytes of an attachment that one line carries."""
 
@@ -128,6 +130,18 @@ class CursorsLine(_Line):
     places: dict[str, int]
 
 
+class RegistryLine(_Line):
+    """Who talks to Stoa, and where: one record, the ids of some, or whose each account is."""
+
+    kind: Literal["registry"] = "registry"
+    of: Literal[RECORD, MEMBERS, "identities"]
+    """Which of the registries in core/keys.py."""
+    id: str = ""
+    record: dict[str, object] | None = None
+    members: list[str] = []
+    fields: dict[str, str] = {}
+
+
 class AttachmentLine(_Line):
     """A piece of an attached file, in base64; its pieces follow one another."""
 
@@ -148,7 +162,7 @@ class End(_Line):
 
 
 Line = Annotated[
-    Header | SpaceLine | AtomLine | ChangeLine | AgentLine | CursorsLine | AttachmentLine | End,
+    Header | SpaceLine | AtomLine | ChangeLine | AgentLine | CursorsLine | RegistryLine | AttachmentLine | End,
     Field(discriminator="kind"),
 ]
 _LINE: TypeAdapter[Line] = TypeAdapter(Line)

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from core.atoms import ATTACHED, OWNER, Origin, read_attachment
 from core.errors import NotFound
 from core.files import Files
 from core.records import documents
+from core.registries import registries
 from core.store import Argument, Store, read_change, read_references, read_time, unpack
 
 TOGETHER = 64
@@ -48,7 +49,7 @@ async def size(store: Store, names: Sequence[str]) -> int:
 async def export(
     store: Store, files: Files, names: Sequence[str], everything: bool, made: datetime
 ) -> AsyncIterator[Line]:
-    """The lines of an export of these spaces with their files, and with `everything` of the agents and the cursors.
+    """The lines of an export of these spaces with their files, and with `everything` of agents, cursors and people.
 
     Nothing is held up meanwhile: what changes while it is read is read again, until the atoms and the log agree.
     """
@@ -67,6 +68,8 @@ async def export(
     if everything:
         async for line in _agents(store):
             yield line
+        async for registered in registries(store):
+            yield registered
 
 
 def _attached(atom: AtomLine) -> Iterator[str]:
@@ -217,7 +220,7 @@ def change_line(space: str, entry: Sequence[Any]) -> ChangeLine:
 
 async def _agents(store: Store) -> AsyncIterator[Line]:
     keys = store.keys
-    for id in await _names(store, keys.agent):
+    for id in await store.names(keys.agent):
         (record,) = await documents(store, [keys.agent(id)])
         session, ledger, label, rights, account = await store.together(
             ["LRANGE", keys.session(id), 0, -1],
@@ -238,18 +241,11 @@ async def _agents(store: Store) -> AsyncIterator[Line]:
                 rights={name: given.decode() for name, given in _named(rights)},
                 account={name: int(amount) for name, amount in _named(account) if alive and ACCOUNTED.fullmatch(name)},
             )
-    for subscriber in await _names(store, keys.cursors):
+    for subscriber in await store.names(keys.cursors):
         places = await store.run("HGETALL", keys.cursors(subscriber))
         yield CursorsLine(
             subscriber=subscriber, places={space.decode(): int(seq) for space, seq in sorted(places.items())}
         )
-
-
-async def _names(store: Store, key: Callable[[str], str]) -> list[str]:
-    """Everybody who has such a key."""
-    before, after = key("*").split("*")
-    found = await store.run("KEYS", f"{_literal(before)}*{_literal(after)}")  # of all nodes, where there are several
-    return sorted(name.decode()[len(before) : len(name.decode()) - len(after)] for name in found)
 
 
 def _named(fields: dict[bytes, bytes]) -> list[tuple[str, bytes]]:
@@ -274,8 +270,3 @@ def _kept(value: bytes) -> str:
 def _told(value: bytes) -> str:
     """Text as it is, in base64 what is packed: a subscription with a filter, and whom a change concerned."""
     return _kept(value).removeprefix("text:")
-
-
-def _literal(text: str) -> str:
-    """Text for a pattern of Redis that means itself."""
-    return "".join(f"\\{one}" if one in "*?[]\\" else one for one in text)

@@ -22,6 +22,7 @@ from core.archives import (
     Json,
     Line,
     Past,
+    RegistryLine,
     SpaceLine,
     read,
 )
@@ -40,6 +41,7 @@ from core.exports import COUNTED, LOGGED, TOGETHER, change_line, is_told
 from core.files import LARGEST, Files
 from core.permissions import Permission
 from core.records import documents
+from core.registries import check_registry, knows_anybody, restore_registries
 from core.rights import Grant
 from core.store import Argument, Store, metadata_patch, pack, read_change, read_time, read_version, unpack
 
@@ -58,7 +60,7 @@ class Contents:
     """For each space its last change."""
     agents: dict[str, dict[str, object]] = field(default_factory=dict)
     grants: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    """For each space, and each agent, who else than the owner is given what, in words."""
+    """Who else than the owner is given what, by each space, agent (`agent:` id) and the people known (`:people`)."""
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -90,6 +92,10 @@ def check(file: BinaryIO) -> Contents:
                 _check_atom(line)
             elif isinstance(line, AttachmentLine):
                 pieces.add(line)
+            elif isinstance(line, RegistryLine):
+                check_registry(line)
+                spoken = [(account, f"to speak as {person}") for account, person in line.fields.items()]
+                contents.grants.setdefault(":people", []).extend(spoken)
             elif isinstance(line, AgentLine):
                 check_principal(line.id)
                 if line.record.get("id") != line.id:
@@ -284,6 +290,7 @@ async def new_rights(store: Store, contents: Contents, there: set[str]) -> dict[
     """Whom the file would give what, in words, without the spaces in `there` and the agents that are here already."""
     records = await documents(store, [store.keys.agent(id) for id in contents.agents])
     known = {f"agent:{id}" for id, record in zip(contents.agents, records, strict=True) if record is not None}
+    known |= {":people"} if await knows_anybody(store) else set()
     given: dict[str, list[str]] = {}
     for where, grants in sorted(contents.grants.items()):
         for who, words in grants if where not in known | there else ():
@@ -297,6 +304,7 @@ async def restore(store: Store, files: Files, lines: Iterable[Line], there: set[
     A space is seen by nobody before all of it and its files are written.
     """
     batch, pieces = _Batch(store), _Pieces()
+    registered: list[RegistryLine] = []
     space: SpaceLine | None = None
     last = 0
     for line in lines:
@@ -324,9 +332,13 @@ async def restore(store: Store, files: Files, lines: Iterable[Line], there: set[
             await _restore_agent(store, line)
         elif isinstance(line, CursorsLine):
             await _restore_cursors(store, line)
+        elif isinstance(line, RegistryLine):
+            registered.append(line)
     if space:
         await batch.flush()
         await _open(store, space, last)
+    if registered and not await knows_anybody(store):
+        await restore_registries(store, registered)
 
 
 class _Batch:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -94,6 +94,12 @@ class Store:
         """The command by which `reader` reads from a space."""
         return ["FCALL_RO", function, 1, self.keys.space(space), reader, self.now(), *arguments]
 
+    async def names(self, key: Callable[[str], str]) -> list[str]:
+        """Everything that has such a key, in alphabetical order; looks at every key there is."""
+        before, after = key("*").split("*")
+        found = await self.run("KEYS", f"{_literal(before)}*{_literal(after)}")  # of all nodes, where there are several
+        return sorted(name.decode()[len(before) : len(name.decode()) - len(after)] for name in found)
+
     async def give_back(self, spaces: Sequence[str], owner: str = "") -> None:
         """Give back the claims in these spaces whose time is over, or all of an owner's."""
         while spaces:  # so many at a time hold up nobody else for long
@@ -139,6 +145,11 @@ class Store:
                 while done := await self.run("FCALL", "stoa_refresh", 1, here, reference, done):
                     pass
         await self.run("FCALL", "stoa_done", 1, here, field, number)
+
+
+def _literal(text: str) -> str:
+    """Text for a pattern of Redis that means itself."""
+    return "".join(f"\\{one}" if one in "*?[]\\" else one for one in text)
 
 
 def _shaped(command: Sequence[Argument], answer: Any) -> Any:

@@ -25,7 +25,7 @@ FROM_THE_GROUND_UP = """
     permissions atoms checks values keys clock settings time_phrases times
     addresses wires link fanout cluster
     redis_wheels redis_disk redis_repair redis_server refusals store records claims versions rights
-    formats files extraction passages archives exports
+    formats files extraction passages archives registries exports
     filters search shares pages rankings reasons wordpiece embeddings indexing finding
     places notifications
     subscriptions labels handles sharing revising references spaces attachments tending deadlines approvals

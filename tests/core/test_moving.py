@@ -11,6 +11,10 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from channels.accounts import Account, Accounts
+from channels.bindings import Bindings, bound
+from channels.persons import Persons
+from channels.rooms import Room, Rooms
 from core.archives import AgentLine, AtomLine, ChangeLine, Line, Past, SpaceLine, Writer, read
 from core.atoms import OWNER, Principal, id_from
 from core.embeddings import LocalEmbedder
@@ -18,7 +22,7 @@ from core.errors import InvalidInput, NotFound
 from core.exports import TOGETHER, export
 from core.formats import FORMAT, migrate
 from core.house import House, open_house
-from core.imports import already_there, check, restore
+from core.imports import already_there, check, new_rights, restore
 from core.labels import Label
 from core.permissions import Permission
 from core.rights import Grant
@@ -344,6 +348,51 @@ async def test_older_data_is_migrated_and_newer_refused(house: House) -> None:
         assert await store.run("FCALL", "stoa_put", 1, keys.space("old")) == b"newer"
     finally:
         await store.load()
+
+
+async def known_people(house: House) -> None:
+    """A person who was let in, one who is gone, a room, an account and a conversation."""
+    people, store = Persons(house.store), house.store
+    ana = await people.add("Ana", ["slack/U1"])
+    await people.remove((await people.add("Bob", ["slack/U2"])).id)
+    await Accounts(store).save(Account(id="slack", platform="slack"))
+    await Rooms(store).save(Room(id="slack/C1", name="kitchen"))
+    await Bindings(store).save(bound("slack", "D1", ana.chat, ana.id, sender="U1"))
+
+
+async def test_people_rooms_and_accounts_move_along(house: House, other: House) -> None:
+    await known_people(house)
+    data = await exported(house)
+    await imported(other, data)
+    assert await exported(other) == data
+    there = Persons(other.store)
+    assert (await there.find("slack/U1")) == (await Persons(house.store).find("slack/U1"))
+    assert (await there.add("Bob")).id == "bob-2"
+    assert [room.name for room in await Rooms(other.store).all()] == ["kitchen"]
+    assert [account.id for account in await Accounts(other.store).all()] == ["slack"]
+    assert [binding.person for binding in await Bindings(other.store).of("slack")] == ["ana"]
+
+
+async def test_no_strangers_come_among_the_people_of_a_house(house: House, other: House) -> None:
+    await known_people(house)
+    await Persons(other.store).add("Cleo", ["slack/U1"])
+    data = await exported(house)
+    contents = check(io.BytesIO(data))
+    assert await new_rights(house.store, contents, set()) == {}
+    await imported(other, data)
+    assert [person.id for person in await Persons(other.store).all()] == ["cleo"]
+    assert await Accounts(other.store).all() == []
+
+
+async def test_who_would_speak_as_whom_is_told_before_an_import(house: House, other: House) -> None:
+    await known_people(house)
+    await (await house.spaces.create("notes")).share("bot", "read")
+    await house.agents.rights.give(Grant("g", (await seat(house)).id, "tool", "web_fetch"))
+    told = await new_rights(other.store, check(io.BytesIO(await exported(house))), set())
+    assert told["slack/U1"] == ["to speak as ana"]
+    assert told["bot"] == ["read on 'notes'"]
+    assert "the tool web_fetch" in told["assistant"]
+    assert "write on 'chat'" in told["assistant"]
 
 
 async def test_subscriptions_with_a_filter_move_along(house: House, other: House) -> None:

@@ -1,0 +1,66 @@
+"""Registries: who talks to Stoa, and where, as an export carries them; what is in the records only channels know."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import get_args
+
+import orjson
+
+from core.archives import MEMBERS, RECORD, RegistryLine
+from core.errors import InvalidInput
+from core.records import documents
+from core.store import Argument, Store
+
+NAMED = (*get_args(RECORD), "bindings")
+"""Registries of which there is one key for each id."""
+
+
+async def registries(store: Store) -> AsyncIterator[RegistryLine]:
+    """All people, rooms, accounts on platforms and conversations there are; nothing secret is among them."""
+    for of in get_args(RECORD):
+        ids = await store.names(getattr(store.keys, of))
+        found = await documents(store, [getattr(store.keys, of)(id) for id in ids])
+        for id, record in zip(ids, found, strict=True):
+            if record is not None:
+                yield RegistryLine(of=of, id=id, record=orjson.loads(record))
+    for of in get_args(MEMBERS):
+        for id in await store.names(store.keys.bindings) if of in NAMED else [""]:
+            if members := await store.run("SMEMBERS", _key(store, of, id)):
+                yield RegistryLine(of=of, id=id, members=sorted(one.decode() for one in members))
+    if fields := await store.run("HGETALL", store.keys.identities()):
+        told = {account.decode(): person.decode() for account, person in sorted(fields.items())}
+        yield RegistryLine(of="identities", fields=told)
+
+
+def check_registry(line: RegistryLine) -> None:
+    """Raises `InvalidInput` for a line that no export has."""
+    held = (line.record is not None, bool(line.members), bool(line.fields))
+    wanted = (line.of in get_args(RECORD), line.of in get_args(MEMBERS), line.of == "identities")
+    if held != wanted or bool(line.id) != (line.of in NAMED) or (line.record and line.record.get("id") != line.id):
+        raise InvalidInput(f"what it says of {line.of} {line.id!r} is not what an export says")
+
+
+async def knows_anybody(store: Store) -> bool:
+    """Whether this house has people, rooms or accounts of its own, beside which no others are put."""
+    keys = store.keys
+    return any(
+        await store.together(*(["EXISTS", key] for key in (keys.people(), keys.rooms(), keys.channel_accounts())))
+    )
+
+
+async def restore_registries(store: Store, lines: Sequence[RegistryLine]) -> None:
+    """Write all of them, in one write."""
+    commands: list[Sequence[Argument]] = []
+    for line in lines:
+        key = _key(store, line.of, line.id)
+        if line.record is not None:
+            commands.append(["JSON.SET", key, "$", orjson.dumps(line.record)])
+        elif line.members:
+            commands.append(["SADD", key, *line.members])
+        else:
+            commands.append(["HSET", key, *(part for pair in line.fields.items() for part in pair)])
+    await store.together(*commands)
+
+
+def _key(store: Store, of: str, id: str) -> str:
+    key: str = getattr(store.keys, of)(*([id] if id else []))
+    return key
