@@ -270,10 +270,12 @@ local function revise(k, c, id, was, operation, d)
   return version, announce(k, c, operation, id, version)
 end
 
--- A claim is over when its atom's status or owner is set, and when the atom is deprecated: its lease goes with it.
+-- A claim is over when its atom's status or owner is set: its lease goes with it. So it is when the atom is deprecated,
+-- where these two are again what they were before, lest it comes back as a task that is somebody's for ever.
 local function end_claim(k, id, was, d)
   if was.cl == '' then return end
-  local ends, timed = d.deprecated, false
+  local ends, timed = false, false
+  if d.deprecated then d.patch = cmsgpack.unpack(was.cl)[4] end
   for _, entry in ipairs(d.patch or {}) do
     ends = ends or entry[1] == 'status' or entry[1] == 'owner'
     timed = timed or entry[1] == 'lease'

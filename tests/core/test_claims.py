@@ -135,6 +135,9 @@ async def test_a_claim_is_over_when_the_task_is_deprecated(house: House, space: 
     clock.move(hours=1)
     await house.spaces.give_back()
     assert (await space.get(task.id)).version == dropped.version
+    back = await space.restore(task.id, dropped.version)
+    assert back.metadata == PENDING
+    assert (await house.spaces.open("tasks", BOB).claim(task.id)).metadata["owner"] == BOB.id
 
 
 @pytest.mark.parametrize("status", ["done", "claimed"])
