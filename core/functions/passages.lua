@@ -2,27 +2,36 @@
 -- A passage carries the fields that filters ask, as the atom has them; its space tag ends in '#', so that whoever lists
 -- atoms does not see it. The atom's field pn counts its passages.
 
+local ROOM = 67108864  -- bytes that what all passages of an atom carry may take
 local CARRIED = {'kv', 'rt', 'rs', 'ra', 'rp', 'fs', 't', 'b'}
 for n = 0, NUMBERS - 1 do CARRIED[#CARRIED + 1] = 'n' .. n end
 
 local function passage(k, id, n) return k:atom(id .. '#' .. n) end
 
--- The fields that an atom's passages have to have, and those that they may not.
+-- The fields that an atom's passages have to have, those that they may not, and how many passages there is room for: what
+-- they carry is large where the atom refers to many that have much metadata.
 local function carried(k, id)
   local values = redis.call('HMGET', k:atom(id), 'sp', unpack(CARRIED))
-  local fields, dropped = {'sp', (values[1] or k.name) .. '#'}, {}
+  local fields, dropped, bytes = {'sp', (values[1] or k.name) .. '#'}, {}, 1
   for n, name in ipairs(CARRIED) do
-    if values[n + 1] then fields[#fields + 1] = name; fields[#fields + 1] = values[n + 1]
+    if values[n + 1] then
+      fields[#fields + 1] = name; fields[#fields + 1] = values[n + 1]
+      bytes = bytes + #values[n + 1]
     else dropped[#dropped + 1] = name end
   end
-  return fields, dropped
+  return fields, dropped, math.floor(ROOM / bytes)
 end
 
--- The atom's fields have changed: its passages follow.
+-- The atom's fields have changed: its passages follow. Where there is no room for so many any more, they are made anew.
 function Keys.refresh_passages(k, id)
   local count = tonumber(redis.call('HGET', k:atom(id), 'pn') or '0')
   if count == 0 then return end
-  local fields, dropped = carried(k, id)
+  local fields, dropped, most = carried(k, id)
+  if count > most then
+    k:drop_passages(id)
+    redis.call('SADD', k.unembedded, id)
+    return
+  end
   for n = 1, count do
     if #dropped > 0 then redis.call('HDEL', passage(k, id, n), unpack(dropped)) end
     redis.call('HSET', passage(k, id, n), unpack(fields))
@@ -47,13 +56,15 @@ redis.register_function('stoa_embed', function(KEYS, A)
   k:drop_passages(id)
   redis.call('HSET', k:atom(id), field, A[3])
   if A[4] ~= '' then
-    local fields = carried(k, id)
+    local fields, _, most = carried(k, id)
     local found = cmsgpack.unpack(A[4])
-    for n, one in ipairs(found) do
+    most = math.min(most, #found)
+    for n = 1, most do
+      local one = found[n]
       redis.call('HSET', passage(k, id, n), 'c', one[1], field, one[2], 'ps', one[3], 'pe', one[4], 'pf', one[5],
                  unpack(fields))
     end
-    redis.call('HSET', k:atom(id), 'pn', #found)
+    redis.call('HSET', k:atom(id), 'pn', most)
   end
   return redis.call('SREM', k.unembedded, id)
 end)

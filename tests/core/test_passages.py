@@ -131,6 +131,28 @@ async def test_words_are_found_while_no_embedder_can_be_reached(
             await notes.search("boiler")
 
 
+async def test_passages_take_little_memory_however_much_is_known_of_what_their_atom_refers_to(house: House) -> None:
+    space = await house.spaces.create("notes")
+    much = {f"k{n}": "x" * 190 for n in range(250)}
+    targets = [
+        (await space.put("", metadata={"n": n, **{k: f"{n}{v}" for k, v in much.items()}})).id for n in range(64)
+    ]
+    early = await space.put("It rained. " * 2_000, references={"of": targets})
+    late = await space.put("It snowed. " * 2_000)
+    await house.spaces.embed_waiting(["notes"])
+    await space.update(late.id, comment="also", references={"of": targets})
+    await house.spaces.embed_waiting(["notes"])
+    for atom in (early, late):
+        key = house.store.keys.atom("notes", atom.id)
+        count = int(await house.store.run("HGET", key, "pn"))
+        carried = sum([await house.store.run("HSTRLEN", key, name) for name in ("ra", "rp")])
+        assert carried > 5_000_000
+        assert 1 <= count <= 64 * 1024 * 1024 / carried
+        assert await house.store.run("EXISTS", house.store.keys.atom("notes", f"{atom.id}#{count + 1}")) == 0
+    (found,) = await space.search("It rained.", limit=1, references={"of": {"any": {"n": 5}}})
+    assert found.id == early.id
+
+
 async def test_passages_leak_nothing(house: House) -> None:
     notes = await house.spaces.create("notes")
     await notes.put("".join(PAGES) + "The key to the cellar hangs behind the clock.")
