@@ -90,6 +90,11 @@ def _writing(target: str) -> Iterator[BinaryIO]:
         return
     path = Path(target).expanduser()
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device is written to, and stays what it is
+            with path.open("wb") as there:
+                yield there
+            return
+        path = path.resolve()
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             try:
                 yield file  # type: ignore[misc]

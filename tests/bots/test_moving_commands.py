@@ -1,6 +1,7 @@
 """`stoa export` and `stoa import` as a person and a script use them."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -35,6 +36,26 @@ def test_an_export_can_be_piped(tmp_path: Path) -> None:
     stoa(one, "space", "create", "recipes")
     data = stoa(one, "export", "recipes", "-").stdout
     assert "Imported 1 space" in stoa(two, "import", "-", say=data).stdout
+
+
+def test_a_pipe_that_is_exported_to_stays_one(tmp_path: Path) -> None:
+    stoa(tmp_path / "one", "space", "create", "recipes")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = [*STOA, "export", str(pipe)]
+    with subprocess.Popen(command, env=environment(tmp_path / "one"), stderr=subprocess.PIPE) as export:
+        data = pipe.read_text()
+        assert export.wait() == 0
+    assert pipe.is_fifo()
+    assert "Imported 1 space" in stoa(tmp_path / "two", "import", "-", say=data).stdout
+
+
+def test_what_is_exported_through_a_link_lies_where_it_leads(tmp_path: Path) -> None:
+    stoa(tmp_path / "one", "space", "create", "recipes")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    stoa(tmp_path / "one", "export", str(tmp_path / "link"))
+    assert (tmp_path / "link").is_symlink()
+    assert "Imported 1 space" in stoa(tmp_path / "two", "import", str(tmp_path / "file")).stdout
 
 
 def imported_in_terminal(home: Path, file: Path, answer: str) -> str:
