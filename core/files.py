@@ -35,9 +35,12 @@ class Files:
         self._opened: ObjectStore | None = None
 
     async def put(self, data: bytes) -> str:
-        """Keep these bytes; answers their SHA-256, under which they are kept once however often they come."""
+        """Keep these bytes; answers their SHA-256, under which they are kept once however often they come.
+
+        Where they are kept damaged these take their place.
+        """
         digest = hashlib.sha256(data).hexdigest()
-        if not await self.has(digest):
+        if await self._read(digest) != data:
             await self._write(digest, data)
         return digest
 
@@ -50,18 +53,6 @@ class Files:
         if hashlib.sha256(data).hexdigest() != digest:
             raise FileDamaged(f"The file {digest[:12]} in {self.place} is damaged; bring it back from a backup.")
         return data
-
-    async def has(self, digest: str) -> bool:
-        """Whether the bytes are kept."""
-        import obstore
-
-        try:
-            await asyncio.to_thread(obstore.head, self._store(), _path(digest))
-        except FileNotFoundError:
-            return False
-        except obstore.exceptions.BaseError as error:
-            raise self._unavailable(error) from None
-        return True
 
     async def text(self, digest: str, kind: str) -> str | None:
         """The text that was found in the file when it was read as of this kind; None if nobody has done so yet."""
