@@ -55,9 +55,9 @@ working('stoa_project', function(k, A)
   return 1
 end)
 
--- reference after: refresh the next hundred of its referrers. Answers the last of them, nothing at the end.
+-- reference after: refresh the next hundred of its referrers at most. Answers the last of them, nothing at the end.
 working('stoa_refresh', function(k, A)
   local page = referring(k, A[1], '', A[2], 100)
-  refresh(k, page)
-  return page[100] or ''
+  local done = refresh(k, page)
+  return (done < #page or done == 100) and page[done] or ''
 end)

@@ -48,7 +48,7 @@ redis.register_function('stoa_move_atom', function(KEYS, A)
   fields[#fields + 1] = 'kv'; fields[#fields + 1] = tokens
   relink(k, id, before, references)
   if A[4] ~= '' then
-    for _, field in ipairs(reference_state(k, references)) do fields[#fields + 1] = field end
+    for _, field in ipairs((reference_state(k, references))) do fields[#fields + 1] = field end
   end
   for n = 7, #A do
     fields[#fields + 1] = A[n]
@@ -109,7 +109,7 @@ redis.register_function('stoa_restate', function(KEYS, A)
       sort_referrers(k, references)
       relink(k, id, {}, references)
       redis.call('HSET', k:atom(id), 'b', born(stored[1], redis.call('HINCRBY', k.space, 'moved', 1)),
-                 unpack(reference_state(k, references)))
+                 unpack((reference_state(k, references))))
       k:refresh_passages(id)
     end
   end

@@ -13,6 +13,7 @@
 
 local US = '\31'
 local SLOTS, AT_ONCE = 64, 200
+local LARGEST_STATE, AT_A_TIME = 524288, 1048576  -- bytes of targets' tokens for one atom, of states made anew in one go
 
 local function words(text)
   local found = {}
@@ -40,28 +41,36 @@ local function sorted(set)
   return table.concat(found, US)
 end
 
--- The different targets of one reference name, each {space or '', {token, ...}}; a missing one has no tokens.
-local function targets(k, ids)
-  local found, seen = {}, {}
+-- The different targets of one reference name, each {space or '', {token, ...}}, and how many bytes their tokens have; a
+-- missing one has no tokens, and with `bare` none has.
+local function targets(k, ids, bare)
+  local found, seen, size = {}, {}, 0
   for _, reference in ipairs(ids) do
     local id, space = target(k, reference)
-    local tokens = redis.call('HGET', id and k:atom(id) or k:projection(reference), 'kv') or ''
+    local tokens = not bare and redis.call('HGET', id and k:atom(id) or k:projection(reference), 'kv') or ''
     local mark = (space or '') .. US .. tokens
     if not seen[mark] then
       seen[mark] = true
+      size = size + #tokens
+      if size > LARGEST_STATE then break end
       local set = {}
       for _, word in ipairs(words(tokens)) do set[word] = true end
       found[#found + 1] = {space or '', set}
     end
   end
-  return found
+  return found, size
 end
 
-local function reference_state(k, references)
-  local names, spaces, shared, some, each = {}, {}, {}, {}, {}
+-- The index fields of an atom with these references, and whether its targets have too much for one atom to take over: they
+-- count as having nothing then.
+local function reference_state(k, references, bare)
+  local names, spaces, shared, some, each, total = {}, {}, {}, {}, {}, 0
   for name, ids in pairs(references) do
     names[name] = true
-    local all, abroad, count = targets(k, ids), false, {}
+    local all, size = targets(k, ids, bare)
+    local abroad, count = false, {}
+    total = total + size
+    if total > LARGEST_STATE then return reference_state(k, references, true) end
     for _, one in ipairs(all) do
       local behind = one[1] ~= '' and '|' .. one[1] or ''
       if one[1] ~= '' then abroad = true; spaces[name .. behind] = true end
@@ -84,7 +93,8 @@ local function reference_state(k, references)
       end
     end
   end
-  return {'rt', sorted(names), 'fs', sorted(spaces), 'rs', sorted(shared), 'ra', sorted(some), 'rp', sorted(each)}
+  local fields = {'rt', sorted(names), 'fs', sorted(spaces), 'rs', sorted(shared), 'ra', sorted(some), 'rp', sorted(each)}
+  return fields, bare
 end
 
 -- `id` refers to `after` from now on, no more to `before`; `id` and `space/id` are the same target. What it newly refers
@@ -127,10 +137,11 @@ local function referring(k, reference, name, after, count)
   return redis.call('ZRANGEBYLEX', k:referrers(reference), first, last, 'LIMIT', 0, count)
 end
 
--- Compute anew the reference state of the atoms that these members of a referrers' set name.
+-- Compute anew the reference state of the atoms that these members of a referrers' set name, as far as one call may take.
+-- Answers how many of the members that were.
 local function refresh(k, members)
-  local seen = {}
-  for _, member in ipairs(members) do
+  local seen, made = {}, 0
+  for n, member in ipairs(members) do
     local from = string.match(member, US .. '(.+)$')
     local stored = not seen[from] and redis.call('HMGET', k:atom(from), 'f', 'rs', 'ra', 'rp') or {}
     seen[from] = true
@@ -140,17 +151,21 @@ local function refresh(k, members)
         redis.call('HSET', k:atom(from), unpack(state))
         k:refresh_passages(from)
       end
+      made = made + #state[8] + #state[10]
+      if made > AT_A_TIME then return n end
     end
   end
+  return #members
 end
 
--- The tokens of what `reference` names in this space changed: so does the state of all that refer to it. Many of them are
--- an errand for a worker.
+-- The tokens of what `reference` names in this space changed: so does the state of all that refer to it. Many of them, or
+-- much of it, are an errand for a worker.
 local function ripple(k, reference)
   local referrers = k:referrers(reference)
   local count = redis.call('ZCARD', referrers)
-  if count > AT_ONCE then errand(k, '~', reference)
-  elseif count > 0 then refresh(k, redis.call('ZRANGE', referrers, 0, -1)) end
+  if count > AT_ONCE or (count > 0 and refresh(k, redis.call('ZRANGE', referrers, 0, -1)) < count) then
+    errand(k, '~', reference)
+  end
 end
 
 -- The tokens of the atom `id` of this space changed.

@@ -225,8 +225,8 @@ local function bounded(k, id, version, most, fields)
 end
 
 -- Write the next version of an atom. `was` is what is stored, `d` what changes: content (with origin and vector), patch,
--- references (also packed), deprecated (true or false), fields and dropped (of the hash, beside the metadata's), most
--- (old contents).
+-- references (all that it has then, their state, and packed what was given of them), deprecated (true or false), fields and
+-- dropped (of the hash, beside the metadata's), most (old contents).
 local function revise(k, c, id, was, operation, d)
   local version = tonumber(was.ver) + 1
   local fields, dropped, rippling = d.fields or {}, d.dropped or {}, false
@@ -246,12 +246,9 @@ local function revise(k, c, id, was, operation, d)
     rippling = tokens ~= was.kv
   end
   if d.references then
-    local references, before = {}, was.f ~= '' and cmsgpack.unpack(was.f) or {}
-    for name, ids in pairs(before) do references[name] = ids end
-    for name, ids in pairs(d.references) do references[name] = #ids > 0 and ids or nil end
-    relink(k, id, before, references)
-    for _, field in ipairs(reference_state(k, references)) do fields[#fields + 1] = field end
-    fields[#fields + 1] = 'f'; fields[#fields + 1] = next(references) and cmsgpack.pack(references) or ''
+    relink(k, id, was.f ~= '' and cmsgpack.unpack(was.f) or {}, d.references)
+    for _, field in ipairs(d.state) do fields[#fields + 1] = field end
+    fields[#fields + 1] = 'f'; fields[#fields + 1] = next(d.references) and cmsgpack.pack(d.references) or ''
   end
   if d.deprecated ~= nil then fields[#fields + 1] = 'sp'; fields[#fields + 1] = k.name .. (d.deprecated and '~' or '') end
   if #dropped > 0 then redis.call('HDEL', k:atom(id), unpack(dropped)) end
@@ -315,9 +312,19 @@ local function too_much(was, d)
     return redis.error_reply('TOOBIG ' .. total .. ' ' .. size .. ' ' .. largest)
   end
   count = 0
-  for name, ids in pairs(d.references or {}) do links[name] = ids end
-  for _, ids in pairs(links) do count = count + #ids end
+  for _, ids in pairs(d.references or links) do count = count + #ids end
   if count > MOST_REFERENCES then return redis.error_reply('TOOMUCH ' .. count .. ' references') end
+end
+
+local function heavy_targets()
+  return redis.error_reply('TOOMUCH over ' .. LARGEST_STATE .. ' bytes of metadata in the atoms that it refers to')
+end
+
+-- All references of an atom, once those that are given have taken the place of what they were; of an empty name none.
+local function joined(was, given)
+  local all = was.f ~= '' and cmsgpack.unpack(was.f) or {}
+  for name, ids in pairs(given) do all[name] = #ids > 0 and ids or nil end
+  return all
 end
 
 -- Mutations --------------------------------------------------------------------------------------------------------
@@ -333,7 +340,9 @@ redis.register_function('stoa_put', function(KEYS, A)
     if stored == c.operation then return {1, 0, redis.call('HMGET', k:atom(id), unpack(FIELDS))} end
     return redis.error_reply('EXISTS ' .. id)
   end
-  local references = A[13] ~= '' and cmsgpack.unpack(A[13]) or {}
+  local references, state, heavy = A[13] ~= '' and cmsgpack.unpack(A[13]) or {}, {}, false
+  if A[13] ~= '' then state, heavy = reference_state(k, references) end
+  if heavy then return heavy_targets() end
   local seq = redis.call('HINCRBY', k.space, 'seq', 1)
   local fields = {'sp', k.name, 'c', content, 'ver', '1', 'by', c.who, 'o', c.origin, 'ct', c.now, 't', c.now,
                   'b', born(c.now, seq), 'op', c.operation, 'f', A[13]}
@@ -342,7 +351,7 @@ redis.register_function('stoa_put', function(KEYS, A)
   fields[#fields + 1] = 'm'; fields[#fields + 1] = metadata
   fields[#fields + 1] = 'kv'; fields[#fields + 1] = tokens
   if A[13] ~= '' then
-    for _, field in ipairs(reference_state(k, references)) do fields[#fields + 1] = field end
+    for _, field in ipairs(state) do fields[#fields + 1] = field end
     relink(k, id, {}, references)
   end
   if vector ~= '' and not retired(k, 'v') then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector
@@ -382,10 +391,15 @@ redis.register_function('stoa_update', function(KEYS, A)
   end
   if A[18] ~= '' and TRUST[A[18]] < TRUST[c.origin] then d.origin = A[18] end
   if A[15] ~= '' then d.patch = cmsgpack.unpack(A[15]) end
-  if string.find(flags, 'f', 1, true) then d.references, d.packed = cmsgpack.unpack(A[16]), A[16] end
+  if string.find(flags, 'f', 1, true) then d.references, d.packed = joined(was, cmsgpack.unpack(A[16])), A[16] end
   if #was.m + #was.f + #A[15] + #A[16] > 4 * MOST_METADATA then  -- an entry or a reference takes four bytes at least
     local much = too_much(was, d)
     if much then return much end
+  end
+  if d.references then
+    local heavy
+    d.state, heavy = reference_state(k, d.references)
+    if heavy then return heavy_targets() end
   end
   if string.find(flags, 'a', 1, true) then redis.call('SADD', k.unembedded, id) end
   if string.find(flags, 'd', 1, true) then d.deprecated = true end

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from core.atoms import Atom, Principal
+from core.atoms import Atom, Principal, Value
 from core.errors import InvalidInput, StoreUnavailable
 from core.house import House
 from core.spaces import Space
@@ -194,3 +194,43 @@ async def test_a_target_named_in_another_way_stays_a_target(here: Space) -> None
     await here.update(target.id, comment="painted", metadata={"colour": "blue"})
     assert await found(here, {"colour": "blue"}) == {"one"}
     assert [one.id for one in await here.referrers(target.id)] == [atom.id]
+
+
+HEAVY: dict[str, Value] = {f"k{n}": "é" * 150 for n in range(200)}
+"""Metadata of which the index holds 180,000 bytes."""
+
+
+async def test_what_has_too_much_metadata_to_ask_for_together_cannot_be_referred_to_by_one_atom(here: Space) -> None:
+    targets = [await here.put("", metadata={**HEAVY, "n": n, "status": "done"}) for n in range(3)]
+    await referring(here, "two", *(target.id for target in targets[:2]))
+    newest = await here.newest()
+    with pytest.raises(InvalidInput, match="metadata in the atoms that it refers to, more than one holds"):
+        await referring(here, "three", *(target.id for target in targets))
+    other = await referring(here, "other")
+    with pytest.raises(InvalidInput, match="metadata in the atoms that it refers to, more than one holds"):
+        await here.update(other.id, comment="refer", references={"of": [target.id for target in targets]})
+    assert await here.newest() == newest + 1
+    assert await found(here, {"any": {"status": "done"}}) == {"two"}
+
+
+async def test_targets_that_have_grown_beyond_that_count_as_having_nothing_until_they_are_smaller(here: Space) -> None:
+    targets = [await here.put("", metadata={"n": n, "status": "done"}) for n in range(3)]
+    await referring(here, "all three", *(target.id for target in targets))
+    await referring(here, "one", targets[0].id)
+    for target in targets:
+        await here.update(target.id, comment="grown", metadata=HEAVY)
+    assert await found(here, {"status": "done"}) == {"one"}
+    assert await found(here, {"none": {"status": "done"}}) == {"all three"}
+    await here.update(targets[0].id, comment="smaller", metadata={key: None for key in HEAVY})
+    assert await found(here, {"status": "done"}) == {"all three", "one"}
+
+
+async def test_much_to_be_made_anew_is_left_to_a_worker(house: House, here: Space) -> None:
+    heavy = [(await here.put("", metadata={**HEAVY, "n": n})).id for n in range(2)]
+    target = await here.put("", metadata={"status": "open"})
+    await asyncio.gather(*(referring(here, f"{n}", target.id, *heavy) for n in range(5)))
+    await here.update(target.id, comment="done", metadata={"status": "done"})
+    assert 0 < len(await found(here, {"any": {"status": "done"}})) < 5
+    await Tending(house.spaces).everywhere()
+    assert len(await found(here, {"any": {"status": "done"}})) == 5
+    assert await house.store.run("EXISTS", house.store.keys.errands("here")) == 0
