@@ -51,15 +51,15 @@ class Governor:
     async def tell(self, agent: Agent, news: News, spent: BudgetSpent) -> str:
         """Tell of an account that is used up, if this turn is the one to do so; answers the space where it was told.
 
-        Whoever gave an agent its budget hears of that one in their direct-message space; of all others a coordinator
-        tells the owner.
+        Whoever gave an agent its budget hears of that one in their direct-message space; of all others, and of its own
+        that the owner gave it, a coordinator tells the owner.
         """
         log.warning("%s: %s", agent.id, spent)
         if not spent.tells:
             return ""
         kind, _, name = spent.account.partition(":")
         bounded = await self._agents.get(name) if kind == "agent" else None
-        report = bounded is not None and not bounded.guests
+        report = bounded is not None and not bounded.guests and not bounded.coordinator
         speaker = bounded if report else await self._coordinator(agent)
         if speaker is None or not speaker.speaks_in:
             return ""

@@ -356,6 +356,16 @@ async def test_a_person_s_message_is_charged_to_itself_and_not_to_what_went_on_t
     assert (news.root, news.depth) == (f"chat/{change.seq}", 0)
 
 
+async def test_a_coordinator_that_has_used_up_what_the_owner_gave_it_tells_the_owner(house: House) -> None:
+    await seat(house)
+    await house.budgets.allow("agent:assistant", {"turns": 0})
+    async with working(house, ScriptedLLM("Good morning.")):
+        await tell(house, "Wake me")
+        (stopped,) = await said(house)
+    assert stopped.content.startswith("I stopped. turns: assistant may spend 0 turns")
+    assert stopped.metadata == {"role": "assistant"}
+
+
 async def test_a_new_day_takes_up_what_the_last_one_could_not_bear(house: House) -> None:
     await seat(house)
     await house.budgets.allow(f"day:{house.clock.now():%Y-%m-%d}", {"turns": 0})
