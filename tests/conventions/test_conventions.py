@@ -49,7 +49,7 @@ def test_every_ask_is_best_explained_by_its_own_recipe(recipe: Recipe) -> None:
 
 
 @pytest.mark.parametrize("recipe", REQUESTS, ids=lambda recipe: recipe.title)
-async def test_every_request_is_answered_in_an_empty_house(recipe: Recipe, person: Person) -> None:
+async def test_every_wordsis_answered_in_an_empty_house(recipe: Recipe, person: Person) -> None:
     answer = await person.says(recipe.asks[0])
     assert answer
     assert "I could not" not in answer
@@ -118,6 +118,26 @@ async def test_a_reminder_goes_over_the_bus_and_comes_back_when_it_is_due(person
     assert bus["reminder due"].references["about"] == [asked[-1].ref]
     assert bus["reminder set"].references["answers"] == [bus["reminder wanted"].ref]
     assert await person.says("do I have any reminders?") == "You have no reminders waiting."
+
+
+@pytest.mark.parametrize(
+    "words, answer",
+    [
+        ("remind me tomorrow at 8 to", "Of what? For example: remind me tomorrow at 8 to call the bank."),
+        ("remind me tomorrow of", "Of what? For example: remind me tomorrow to call the bank."),
+        ("add to my tasks", "What shall I add? For example: add buy milk to my tasks."),
+        ("new task", "What shall I add? For example: add buy milk to my tasks."),
+        ("note that", "What shall I note? For example: note that the door code is 4711."),
+    ],
+)
+async def test_whoever_leaves_out_what_is_meant_is_asked_for_it(words: str, answer: str, person: Person) -> None:
+    assert await person.says(words) == answer
+
+
+async def test_what_is_due_is_told_with_its_time(person: Person) -> None:
+    await person.says("remind me in 2 hours to water the plants")
+    assert await person.says("what is due?") == "Your reminders:\n- today at 16:30: water the plants"
+    assert await person.says("what is due today?") == "Your reminders:\n- today at 16:30: water the plants"
 
 
 async def test_a_reminder_about_something_reads_well(person: Person) -> None:
