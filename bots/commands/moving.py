@@ -26,6 +26,11 @@ async def export(names: Sequence[str], target: str) -> None:
         there = await house.spaces.names()
         if unknown := [name for name in names if name not in there]:
             raise InvalidInput(f"There is no space {unknown[0]!r}; `stoa space list` shows those there are.")
+        if not names and target in there:
+            raise InvalidInput(
+                f"{target} is a space; give the file, too: `stoa export {target} {target}.jsonl`. Everything goes into "
+                f"a file of that name by `stoa export ./{target}`."
+            )
         wanted = list(dict.fromkeys(names)) or there
         with _writing(target) as file, bar("Exporting", await size(house.store, wanted)) as progress:
             writer, attached, missing = Writer(file), 0, 0

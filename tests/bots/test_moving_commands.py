@@ -84,6 +84,14 @@ def test_what_a_file_gives_to_whom_is_asked_about(tmp_path: Path) -> None:
     assert "Imported 1 space" in stoa(tmp_path / "three", "import", "--yes", "-", say=file.read_text()).stdout
 
 
+def test_a_space_without_a_file_is_not_taken_for_a_file_in_which_everything_goes(tmp_path: Path) -> None:
+    stoa(tmp_path / "one", "space", "create", "recipes")
+    done = stoa(tmp_path / "one", "export", "recipes")
+    assert done.returncode == 1
+    assert done.stderr.startswith("stoa: recipes is a space; give the file, too: `stoa export recipes recipes.jsonl`.")
+    assert stoa(tmp_path / "one", "export", str(tmp_path / "recipes")).returncode == 0
+
+
 def test_what_cannot_be_imported_or_exported_is_said_in_one_line(tmp_path: Path) -> None:
     cut, other = tmp_path / "cut.jsonl", tmp_path / "other.txt"
     stoa(tmp_path / "one", "space", "create", "recipes")
