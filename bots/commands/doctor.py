@@ -16,7 +16,7 @@ from bots.instance import running
 from channels.accounts import Account, Accounts, open_channel
 from channels.contract import Unusable, Warns
 from channels.serving import PEOPLE
-from core.errors import StoaError, StoreUnavailable
+from core.errors import StoaError
 from core.house import open_house
 from core.llm import Message, whole
 from core.models import named, names
@@ -109,7 +109,7 @@ async def _redis(settings: Settings) -> Finding:
     try:
         async with redis(settings) as (url, server), contextlib.aclosing(client(url)) as connection:
             version = await check_search(connection)
-    except StoreUnavailable as error:
+    except StoaError as error:
         return Finding("redis", "does not work", str(error))
     return Finding("redis", f"{version} with search, {'embedded' if server else 'from REDIS_URL'}")
 
@@ -124,7 +124,7 @@ async def _accounts(settings: Settings) -> Finding:
             troubles = await asyncio.gather(
                 *(_trouble(account, Secrets(vault=Vault(settings.home))) for account in accounts)
             )
-    except StoreUnavailable:
+    except StoaError:
         return Finding("accounts", "not known as long as Redis does not work")
     found = ", ".join(f"{name} ({'' if here else 'not '}served)" for name, here in zip(names, served, strict=True))
     return Finding("accounts", found or "none; `stoa setup` connects Slack", " ".join(filter(None, troubles)))
@@ -179,7 +179,7 @@ async def _state(settings: Settings) -> Finding:
     if process := running(settings.home):
         return Finding("running", f"yes, process {process}")
     served = False
-    with contextlib.suppress(StoreUnavailable):
+    with contextlib.suppress(StoaError):
         async with redis(settings) as (url, _), open_house(settings, url) as house:
             served = bool(await house.store.run("EXISTS", house.store.keys.holder(PEOPLE)))
     return Finding("running", "yes, `stoa serve`" if served else "no; start it with `stoa run`")

@@ -257,6 +257,14 @@ def test_doctor_says_what_to_do_about_each_problem(tmp_path: Path) -> None:
     assert "Check REDIS_URL" in done.stdout
 
 
+def test_doctor_looks_at_the_rest_where_the_address_of_redis_is_none(tmp_path: Path) -> None:
+    done = stoa(tmp_path, "doctor", REDIS_URL="nonsense")
+    assert done.returncode == 1
+    assert "problem  redis" in done.stdout
+    assert "REDIS_URL names no Redis" in done.stdout
+    assert "running" in done.stdout
+
+
 def test_doctor_mends_a_damaged_file(tmp_path: Path) -> None:
     stoa(tmp_path, "space", "list")
     (log,) = (tmp_path / "redis" / "appendonlydir").glob("*.incr.aof")
