@@ -7,7 +7,7 @@ import typer
 from bots.commands.opening import opened, print_json, print_table, when
 from channels.rendering import one_line
 from core.atoms import Atom
-from core.errors import NotFound
+from core.errors import InvalidInput, NotFound
 
 
 async def list_all(as_json: bool) -> None:
@@ -28,7 +28,7 @@ async def cancel(id: str) -> None:
     async with opened() as house:
         try:
             timer = await house.timers.cancel_timer(id)
-        except NotFound:
+        except (NotFound, InvalidInput):
             raise NotFound(f"No timer {id!r} is pending. `stoa timer list` shows those that are.") from None
     typer.echo(f"Cancelled: {one_line(timer.content)}")
 

@@ -335,6 +335,7 @@ def test_a_timer_is_listed_and_cancelled(running: Running) -> None:
     assert running.ask("timer", "cancel", timer["id"]).stdout == "Cancelled: water the plants\n"
     assert running.ask("timer", "list").stdout == "No timers are pending.\n"
     assert running.ask("timer", "cancel", timer["id"]).returncode == 1
+    assert running.ask("timer", "cancel", "").stderr.startswith("stoa: No timer '' is pending.")
 
 
 def test_a_reader_who_leaves_ends_it_quietly(running: Running) -> None:
