@@ -4,6 +4,7 @@ import asyncio
 import difflib
 import os
 import shlex
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,11 @@ class Draft:
 
     async def edit(self) -> str:
         """The text as the person leaves it; raises `InvalidInput` if there is no editor or it fails."""
-        command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        command = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+        if not command and not sys.stdin.isatty():
+            self.close()
+            raise InvalidInput("There is no terminal here for an editor; set EDITOR to a program that needs none.")
+        command = command or "vi"
         try:
             editor = await asyncio.create_subprocess_exec(*shlex.split(command), str(self.file))
         except (OSError, ValueError) as error:

@@ -138,6 +138,12 @@ def test_an_atom_is_edited_in_the_editor(run: Stoa, space: str, tmp_path: Path) 
     assert "no version 7" in run("diff", name, "7", fails=True).stderr
 
 
+def test_no_editor_is_opened_where_there_is_no_terminal(run: Stoa, space: str) -> None:
+    name = run("put", space, "the old plan").stdout.strip()
+    assert "no terminal here" in run("edit", name, EDITOR="", VISUAL="", fails=True).stderr
+    assert run("get", name).stdout == "the old plan\n"
+
+
 def test_an_edit_that_came_second_keeps_what_was_written(run: Stoa, space: str, tmp_path: Path) -> None:
     name = run("put", space, "the old plan").stdout.strip()
     slow = editor(tmp_path, f"space|edit|{name}|--meta|seen=yes|-m|looked at it", puts="new")
