@@ -12,8 +12,8 @@ from bots.commands.opening import opened, print_json, when
 from bots.commands.spaces import known
 from channels.groups import Groups, group_of
 from channels.persons import Persons
-from core.atoms import Atom
-from core.errors import Conflict, InvalidInput
+from core.atoms import Atom, Principal
+from core.errors import Conflict, InvalidInput, NotFound
 from core.house import House
 from core.permissions import Permission
 from core.spaces import Space
@@ -84,7 +84,10 @@ async def _stranger(house: House, principal: str) -> str:
 async def revoke(name: str, principal: str, comment: str) -> None:
     """Take everything back from a principal."""
     async with opened() as house:
-        await (await known(house, name)).revoke(principal, comment=comment)
+        space = await known(house, name)
+        if name not in await house.spaces.held_ever(Principal(principal)):
+            raise NotFound(f"{principal!r} was never given anything on {name}; `stoa grant list` shows who holds what.")
+        await space.revoke(principal, comment=comment)
     typer.echo(f"{principal} holds nothing on {name} any more, nor does who had it from there.")
 
 

@@ -97,6 +97,7 @@ def test_a_space_is_shared_and_taken_back(run: Stoa, space: str) -> None:
     assert "There is no text to put" in run("put", space, " ", fails=True).stderr
     assert "no permission" in run("share", space, "bot", "own", fails=True).stderr
     assert "bot holds nothing" in run("revoke", space, "bot").stdout
+    assert "'bott' was never given anything" in run("revoke", space, "bott", fails=True).stderr
 
 
 def test_search_shows_what_matched(run: Stoa, space: str) -> None:
