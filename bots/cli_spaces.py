@@ -74,7 +74,7 @@ def space_get(
 
 @space.command("search")
 def space_search(
-    query: Annotated[str, typer.Argument(help="What it should mean, or words that stand in it.")],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="What it should mean, or words that stand in it.")],
     within: Annotated[str | None, typer.Option("--in", metavar="SPACE", help="Search this space only.")] = None,
     metadata: Annotated[
         list[str] | None,
@@ -116,8 +116,10 @@ def space_history(
 @space.command("diff")
 def space_diff(
     atom: AtomName,
-    old: Annotated[int | None, typer.Argument(min=1, help="A version; the one before NEW unless given.")] = None,
-    new: Annotated[int | None, typer.Argument(min=1, help="A version; the newest unless given.")] = None,
+    old: Annotated[
+        int | None, typer.Argument(metavar="OLD", min=1, help="A version; the one before NEW unless given.")
+    ] = None,
+    new: Annotated[int | None, typer.Argument(metavar="NEW", min=1, help="A version; the newest unless given.")] = None,
 ) -> None:
     """Show what changed between two versions of an atom.
 
@@ -153,7 +155,9 @@ def space_tail(
 @space.command("create")
 def space_create(
     name: Name,
-    description: Annotated[str, typer.Argument(help="What convention holds in it; - reads standard input.")] = "",
+    description: Annotated[
+        str, typer.Argument(metavar="DESCRIPTION", help="What convention holds in it; - reads standard input.")
+    ] = "",
 ) -> None:
     """Create a space that only you may use, until you share it.
 
@@ -170,7 +174,9 @@ def space_create(
 @space.command("describe")
 def space_describe(
     name: Name,
-    description: Annotated[str | None, typer.Argument(help="What is to hold; - reads standard input.")] = None,
+    description: Annotated[
+        str | None, typer.Argument(metavar="DESCRIPTION", help="What is to hold; - reads standard input.")
+    ] = None,
     edit: Annotated[bool, typer.Option("--edit", help="Change it in $EDITOR.")] = False,
 ) -> None:
     """Print the description of a space, which agents read as its convention, or say it anew.
@@ -288,7 +294,9 @@ def space_deprecate(atom: AtomName, comment: Comment = "") -> None:
 @space.command("restore")
 def space_restore(
     atom: AtomName,
-    version: Annotated[int, typer.Argument(min=1, help="As `stoa space history SPACE/ATOM` counts them.")],
+    version: Annotated[
+        int, typer.Argument(metavar="VERSION", min=1, help="As `stoa space history SPACE/ATOM` counts them.")
+    ],
     comment: Comment = "",
 ) -> None:
     """Make an atom again what it was in a version, as a new version.
