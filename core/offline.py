@@ -161,9 +161,14 @@ def _sentence(reason: str) -> str:
 
 
 def _unknown(examples: Sequence[Shown]) -> str:
-    telling = [example.ask for example in examples if slots(example.code)][:SHOWN]
+    telling = [example.ask for example in examples if slots(example.code) and _does(example.code)][:SHOWN]
     asks = "".join(f"\n- {ask}" for ask in telling)
     return "I did not understand that. Say “help” to see what you can ask for" + (f", or try:{asks}" if asks else ".")
+
+
+def _does(code: str) -> bool:
+    """Whether the code acts or looks, rather than only asking back for what was left out."""
+    return acts(code) or "spaces[" in code
 
 
 def _person_speaks(turn: Sequence[Message]) -> bool:

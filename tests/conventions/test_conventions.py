@@ -134,6 +134,14 @@ async def test_whoever_leaves_out_what_is_meant_is_asked_for_it(words: str, answ
     assert await person.says(words) == answer
 
 
+async def test_what_is_not_understood_is_answered_with_requests_that_can_be_carried_out(person: Person) -> None:
+    answer = await person.says("forget everything")
+    assert "or try:" in answer
+    for example in answer.splitlines()[1:]:
+        assert "For example:" not in await person.says(example.removeprefix("- "))
+        assert "When shall I" not in await person.says(example.removeprefix("- "))
+
+
 async def test_what_is_due_is_told_with_its_time(person: Person) -> None:
     await person.says("remind me in 2 hours to water the plants")
     assert await person.says("what is due?") == "Your reminders:\n- today at 16:30: water the plants"
