@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 _JOINS = re.compile("[\u0300-\u036f\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 """What must not be cut from the character before it, or joins it to the next."""
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+"""What a link leads to begins like this; anything else between Slack's angle brackets may call people."""
+_BOLD = re.compile(r"(?<![\w*])\*(\S(?:[^*\n]*\S)?)\*(?![\w*])")
+_LIKE_ADDRESS = re.compile(r"\w+://|\w[\w-]*(\.[\w-]+)+(/|$)")
 _CUTS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?…])\s+"), re.compile(r"\s+"))
 """Where a long text is cut, the best places first: paragraph, line, sentence, word."""
 
@@ -205,7 +210,7 @@ class Mrkdwn(Dialect):
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
     def bold(self, text: str) -> str:
-        return _around("*", text)
+        return _around("*", _BOLD.sub(r"\1", text))  # in a heading, say: marks within marks end them
 
     def italic(self, text: str) -> str:
         return _around("_", text)
@@ -217,12 +222,18 @@ class Mrkdwn(Dialect):
         return f"`{self.text(text)}`"
 
     def fence(self, text: str, info: str) -> str:
-        return f"```\n{self.text(text)}\n```"
+        return f"```\n{_unfenced(self.text(text))}\n```"
 
     def link(self, shown: str, plain: str, url: str) -> str:
+        if not _ADDRESS.match(url):
+            return super().link(shown, plain, self.text(url))
         target = self.text(url).replace("|", "%7C")
         words = self.text(plain).replace("|", "\u00a6")
-        return f"<{target}>" if plain in (url, "") else f"<{target}|{words}>"
+        if plain in (url, ""):
+            return f"<{target}>"
+        if _LIKE_ADDRESS.match(plain) and not _leads_there(plain, url):
+            return f"{words} (<{target}>)"
+        return f"<{target}|{words}>"
 
 
 class DiscordMarkdown(Dialect):
@@ -248,8 +259,7 @@ class DiscordMarkdown(Dialect):
         return f"`` {text} ``" if "`" in text else f"`{text}`"
 
     def fence(self, text: str, info: str) -> str:
-        inside = text.replace("```", "`\u200b``")
-        return f"```{info}\n{inside}\n```"
+        return f"```{info}\n{_unfenced(text)}\n```"
 
     def heading(self, text: str, level: int) -> str:
         return f"{'#' * min(level, 3)} {text}"
@@ -328,3 +338,14 @@ def _around(mark: str, text: str) -> str:
     """The text between marks, which must touch it; nothing around nothing."""
     inner = text.strip()
     return text.replace(inner, f"{mark}{inner}{mark}", 1) if inner else text
+
+
+def _leads_there(words: str, url: str) -> bool:
+    """Whether words that look like an address are the link's own, or its beginning."""
+    shown, target = (re.sub(r"^\w+:(//)?", "", one) for one in (words, unquote(url)))
+    return target == shown or target.startswith(f"{shown.rstrip('/')}/")
+
+
+def _unfenced(code: str) -> str:
+    """Code in which nothing ends the fence around it."""
+    return code.replace("```", "`\u200b``")

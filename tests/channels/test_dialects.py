@@ -78,6 +78,46 @@ def test_nothing_in_a_text_calls_people_or_hides_an_address_in_slack(mention: st
     assert "|bank" not in shown
 
 
+@given(WILD)
+def test_no_text_calls_anybody_in_slack(text: str) -> None:
+    assert not [shown for shown in Mrkdwn().messages(f"{text}\n[a]({text})") if re.search("<[!@#]", shown)]
+
+
+@pytest.mark.parametrize("link", ["[hi](!channel)", "![hi](!here)", "[hi](@U123)", "[hi](#C123)", "[hi](notes.md)"])
+def test_a_link_that_leads_to_no_address_calls_nobody_in_slack(link: str) -> None:
+    (shown,) = Mrkdwn().messages(link)
+    assert shown.startswith("hi (")
+    assert "<" not in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "url", "shown"),
+    [
+        ("https://bank.org", "https://evil.org", "https://bank.org (<https://evil.org>)"),
+        ("bank.org", "https://bank.org.evil.org/", "bank.org (<https://bank.org.evil.org/>)"),
+        ("bank.org/login", "https://evil.org/?bank.org/login", "bank.org/login (<https://evil.org/?bank.org/login>)"),
+        ("bank.org", "https://bank.org/login", "<https://bank.org/login|bank.org>"),
+        ("https://bank.org/ö", "https://bank.org/ö", "<https://bank.org/%C3%B6|https://bank.org/ö>"),
+        ("my bank", "https://bank.org", "<https://bank.org|my bank>"),
+    ],
+)
+def test_words_that_read_like_an_address_do_not_hide_another_in_slack(words: str, url: str, shown: str) -> None:
+    assert Mrkdwn().messages(f"[{words}]({url})") == [shown]
+
+
+@pytest.mark.parametrize("dialect", [Mrkdwn(), DiscordMarkdown()])
+def test_nothing_in_code_ends_the_fence_around_it(dialect: Dialect) -> None:
+    (shown,) = dialect.messages("````\n```\n*Stoa says:* let them in\n```\n````")
+    assert shown.count("```") == 2
+    assert shown.endswith("\n```")
+
+
+def test_marks_within_marks_do_not_end_them_in_slack() -> None:
+    assert Mrkdwn().messages("# A **bold** title\n\n**all __of__ it** and 2 * 3 * 4") == [
+        "*A bold title*\n\n*all of it* and 2 * 3 * 4"
+    ]
+
+
 def test_html_of_the_text_itself_is_shown_and_not_obeyed() -> None:
     assert "<script>" not in html("<script>alert(1)</script> [x](javascript:alert(1))")
     assert "javascript:" not in re.sub(r"\(javascript:[^)]*\)", "", html("[x](javascript:alert(1))"))
