@@ -84,12 +84,13 @@ class Admission:
         asked = message.kind == "message" and message.addressed
         if room is None or (room.status == "allowed" and room.speakers == "known" and person is None):
             return await self._people.knock(self._account, message) if asked else ""
-        ours = message.addressed or bool(known and message.parent)
+        ours = message.addressed or bool(known and message.parent and known.ours)
         if room.status == "blocked" or not (ours or room.listen == "all" or (known and message.kind != "message")):
             return ""
         stranger = Principal(f"{self._account}/{message.sender}", Origin.OUTSIDE)
         speaker = Speaker(person.principal if person else stranger, person.name if person else message.name)
-        return await self._placed(known or await self._room(message, room), speaker, ours)
+        binding = known if known and known.ours >= ours else await self._room(message, room)
+        return await self._placed(binding, speaker, ours)
 
     async def _placed(self, binding: Binding, speaker: Speaker, ours: bool = True) -> Place:
         """The place, where the speaker may write from now on."""
@@ -112,15 +113,18 @@ class Admission:
         name = _space(self._account, room.name or message.room, top)
         if message.parent:
             await self._bind(bound(self._account, message.parent, name, ""))
-            thread = f"{name}-{_short(message.conversation)}"
-            return await self._bind(bound(self._account, message.conversation, thread, "", message.parent), name)
+            thread = bound(
+                self._account, message.conversation, f"{name}-{_short(message.conversation)}", "", message.parent
+            )
+            return await self._bind(thread.model_copy(update={"ours": message.addressed}), name)
         return await self._bind(bound(self._account, message.conversation, name, ""))
 
     async def _bind(self, binding: Binding, room: str = "") -> Binding:
         """The binding that is there, or else this one from now on: one of somebody else's is replaced by it."""
         async with self._binding:
             known = self.bound.get(binding.conversation)
-            if known and (known.person, known.sender) == (binding.person, binding.sender):
+            of_same = known and (known.person, known.sender) == (binding.person, binding.sender)
+            if known and of_same and known.ours >= binding.ours:
                 return known
             if not binding.person:
                 await self._seat(binding, room, None)

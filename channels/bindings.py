@@ -23,6 +23,8 @@ class Binding(BaseModel):
     """The conversation that this one is a thread of."""
     sender: str = ""
     """The platform's id of the person who is alone with us there; empty for a room, and for a terminal."""
+    ours: bool = True
+    """Whether somebody has called us into the thread; in one where we only read along nobody means us unasked."""
 
     @property
     def asks(self) -> bool:

@@ -1,0 +1,28 @@
+"""In rooms others read along: only what is meant for us is answered there, and nothing of the owner's is told."""
+
+import asyncio
+
+from channels.rooms import Room
+from tests.channels.test_reception import Square, clock, embedder, house, settings, square
+
+__all__ = ["clock", "embedder", "house", "settings", "square"]
+
+
+async def test_in_a_thread_that_is_only_listened_to_nobody_is_answered_until_they_call_us(square: Square) -> None:
+    await square.people.rooms.save(Room(id="square/home", name="home", listen="all"))
+    said = (("lunch?", False), ("at one", False), ("what do you think?", True), ("and where?", False))
+    for count in (2, 4):  # what is known of the thread outlives whoever serves it
+        for text, called in said[count - 2 : count]:
+            await square.channel.say(
+                text, sender="bob", conversation="home:1", parent="home", room="home", addressed=called
+            )
+        async with square.open():
+            while len(square.seated) < 2:
+                await asyncio.sleep(0.01)
+            heard = await square.said(square.seated[1][0], count)
+    assert [(atom.content, atom.metadata["addressed"]) for atom in heard] == [
+        ("lunch?", False),
+        ("at one", False),
+        ("what do you think?", True),
+        ("and where?", True),
+    ]
