@@ -41,9 +41,13 @@ class Cards:
         conversation: str,
         stands: Callable[[], Awaitable[bool]] | None = None,
         patience: Sequence[float] = PATIENCE,
+        *,
+        alone: bool = True,
     ) -> None:
-        """`stands` says whether the conversation is the owner's still; nothing is shown where it is not."""
+        """`stands` says whether the conversation is the owner's still; nothing is shown where it is not. `alone` says
+        that nobody else reads along; where somebody does, nothing is said about questions."""
         self._stands = stands
+        self._alone = alone
         self._spaces = spaces
         self._channel = channel
         self._conversation = conversation
@@ -91,9 +95,11 @@ class Cards:
             id = await self._meant(beginning)
             if not slash and id == beginning and id.isalpha():  # "approve vacation" is something to talk about
                 return False
+            self._check_alone()
             await self._answer(id, choice or ("no" if word.lower() == "deny" else "yes"), by)
             return True
         if message.kind == "message" and (begun := UNFINISHED.fullmatch(message.text.strip())):
+            self._check_alone()
             raise InvalidInput(await self._which((begun[1] or begun[2]).lower()))
         if message.kind not in ("message", "reaction"):
             return False
@@ -106,6 +112,10 @@ class Cards:
                     await self._answer(id, chosen.id, by, quietly=pressed)
                     return True
         return False
+
+    def _check_alone(self) -> None:
+        if not self._alone:
+            raise InvalidInput("Others read along here, so please answer that in our direct messages.")
 
     async def _answer(self, id: str, choice: str, by: Principal, quietly: bool = False) -> None:
         """Answer a question; one that is decided already is marked so where it was only pressed again."""

@@ -64,7 +64,8 @@ class Conversation:
         self.channel = channel
         self.binding = binding
         self.space = spaces.open(binding.space, OWNER)
-        self.cards = Cards(spaces, channel, binding.parent or binding.conversation, stands, patience)
+        asked = binding.parent or binding.conversation
+        self.cards = Cards(spaces, channel, asked, stands, patience, alone=bool(binding.person))
         self._stands = stands
         self.open: dict[str, str] = {}
         """Messages without an answer: atom -> the cause its answer will name."""

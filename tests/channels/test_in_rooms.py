@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from channels.rooms import Room
 from tests.channels.test_reception import Square, clock, embedder, house, settings, square
 
@@ -26,3 +28,15 @@ async def test_in_a_thread_that_is_only_listened_to_nobody_is_answered_until_the
         ("what do you think?", True),
         ("and where?", True),
     ]
+
+
+@pytest.mark.parametrize("words", ["approve", "/deny that", "approve {id}", "deny {id} once"])
+async def test_a_room_is_told_nothing_of_what_waits_for_the_owner(square: Square, words: str) -> None:
+    async with square.open():
+        await square.link_owner()
+        await square.people.rooms.save(Room(id="square/home", name="home"))
+        question = await square.house.approvals.ask("agent-1 asks to read the diary.", asker="agent-1")
+        await square.channel.say(words.format(id=question.id), sender="me", conversation="home", room="home")
+        (told,) = await square.channel.heard(1, "home")
+    assert told == "Others read along here, so please answer that in our direct messages."
+    assert (await square.house.approvals.outcome(question.id)).status == "open"
