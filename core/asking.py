@@ -13,7 +13,7 @@ from core.decisions import Decisions
 from core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from core.filters import Filter
 from core.permissions import Permission
-from core.requests import WIDTH, Request, frozen, lasting, one_of, plain, quoted, scope_called, thawed
+from core.requests import WIDTH, Request, frozen, lasting, one_of, plain, quoted, read_outside, scope_called, thawed
 from core.spaces import Actor, Space, Spaces, first_words
 from core.tools import acting
 from core.uses import Uses
@@ -126,8 +126,9 @@ class Asking:
                 raise InvalidInput('choices: give a list of short texts, such as ["yes", "no"]')
             if not question.strip():
                 raise InvalidInput("question: say what the owner is to decide, or name a request")
+            said = f"{me.principal.id} asks you: {quoted(question)}"
             atom = await self._approvals.ask(
-                f"{me.principal.id} asks you: {quoted(question)}",
+                "\n".join([said, *read_outside(me.label.sources if me.label else ())]),
                 asker=me.principal.id,
                 choices=[Choice(plain(one, 40).casefold(), plain(one, 80)) for one in choices],
                 details={"question": True},

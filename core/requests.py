@@ -1,5 +1,6 @@
 """Requests: what an agent asks for that it lacks, frozen when it is asked, and the words that people read of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -144,8 +145,12 @@ def question(asked: Request, asker: Agent) -> str:
     lines = [f"{asker.id}{spawned} asks to {doing} {quoted(asked.name)}."]
     lines += [f"Its task: {quoted(asker.task)}"] if asker.task else []
     lines += [f"Why: {quoted(asked.why)}"]
-    lines += [f"It has read text from outside: {', '.join(map(quoted, asked.sources))}"] if asked.sources else []
-    return "\n".join(lines)
+    return "\n".join([*lines, *read_outside(asked.sources)])
+
+
+def read_outside(sources: Sequence[str]) -> list[str]:
+    """The line on which outside texts an agent has read that asks the owner something; none where it has read none."""
+    return [f"It has read text from outside: {', '.join(map(quoted, sources))}"] if sources else []
 
 
 def choices(asked: Request, asker: Agent) -> list[Choice]:
