@@ -10,6 +10,7 @@ from channels.bindings import Binding, Bindings, bound
 from channels.contract import InboundMessage
 from channels.conversation import Speaker
 from channels.people import People, Person, Room
+from channels.routing import Routing
 from core.atoms import OWNER, Origin, Principal
 from core.permissions import Permission
 from core.spaces import Spaces
@@ -68,7 +69,8 @@ class Admission:
         said = await self._people.redeem(self._account, message)
         if said is not None:
             if linked := await self._people.find(self._account, message.sender):
-                await self._direct(message, linked)  # what the owner is asked is shown there from now on
+                binding = await self._direct(message, linked)  # what the owner is asked is shown there from now on
+                await Routing(self._spaces, binding.space, binding.person).used(binding.direct)
             return said
         if person is None:
             return await self._people.knock(self._account, message) if message.kind == "message" else ""
@@ -101,10 +103,15 @@ class Admission:
         return Place(binding, speaker, ours)
 
     async def _direct(self, message: InboundMessage, person: Person) -> Binding:
-        """The binding of somebody's direct message; all of one person's are one space."""
+        """The binding of somebody's direct message; all of one person's are one space.
+
+        With a thread in it the direct message itself is bound: reminders and questions are shown there.
+        """
         binding = bound(self._account, message.conversation, person.chat, person.id, message.parent, message.sender)
         if person.principal != OWNER:
             await self._seat(binding, "", person.principal)
+        if message.parent:
+            await self._bind(bound(self._account, message.parent, person.chat, person.id, sender=message.sender))
         return await self._bind(binding)
 
     async def _room(self, message: InboundMessage, room: Room) -> Binding:

@@ -32,6 +32,11 @@ class Binding(BaseModel):
         return self.person == OWNER.id and not self.parent
 
     @property
+    def direct(self) -> str:
+        """The name of the conversation that this is, or is a thread of: what is said unasked is shown there."""
+        return f"{self.account}/{self.parent or self.conversation}"
+
+    @property
     def subscriber(self) -> str:
         """As whom the conversation reads its space."""
         return f"channel:{self.account}:{self.conversation}"

@@ -167,7 +167,7 @@ class Conversation:
             self.open.pop(atom, None)
             raise
         if self.binding.person:
-            await self.routing.used(f"{self.binding.account}/{self.binding.parent or self.binding.conversation}")
+            await self.routing.used(self.binding.direct)
         return enclosed.trouble
 
     async def _change(self, message: InboundMessage, speaker: Speaker) -> str:

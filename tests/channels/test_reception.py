@@ -58,7 +58,7 @@ class Square:
         channel = channel or self.channel
 
         async def serve() -> None:
-            lease = Lease(self.house.store, "square", seconds=2)
+            lease = Lease(self.house.store, channel.name, seconds=2)
             async with lease.held():
                 await reception(self.parts, channel, lease, patience=(0, 0)).serve()
 
@@ -174,6 +174,40 @@ async def test_what_nobody_asked_for_just_now_goes_where_the_owner_last_wrote(sq
         await square.answer("Hello.", to=asked)
         await square.channel.heard(2)
     assert [message.conversation for message in square.channel.sent] == ["second", "second"]
+
+
+async def test_a_reminder_goes_to_the_account_that_is_preferred_though_only_the_code_was_written_there(
+    square: Square,
+) -> None:
+    work = Loopback("nowhere", "work")
+    for account in ("square", "work"):
+        await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), account)
+    async with square.open(), square.open(work):
+        await work.say(await square.people.link_code(), sender="me", conversation="work-dm")
+        await work.heard(1, "work-dm")
+        await square.link_owner()
+        await square.people.prefer("owner", "work")
+        await square.channel.say("hello", sender="me", conversation="dm")
+        await square.said("chat", 1)
+        chat = square.house.spaces.open("chat", Actor(ASSISTANT, Cause("timers/1", 2)))
+        await chat.put("Reminder: stretch.", metadata={"role": "assistant"})
+        assert (await work.heard(2, "work-dm"))[1:] == ["Reminder: stretch."]
+    assert square.channel.sent == []
+
+
+async def test_whoever_writes_in_threads_only_is_asked_and_reminded_in_the_direct_message(square: Square) -> None:
+    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    square.channel.conversations.add("dm")
+    async with square.open():
+        code = await square.people.link_code()
+        for text in (code, "hello"):
+            await square.channel.say(text, sender="me", conversation="dm:1", parent="dm")
+        await square.said("chat", 1)
+        await square.house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        assert "agent-1 asks for a key." in (await square.channel.heard(1, "dm"))[0]
+        chat = square.house.spaces.open("chat", Actor(ASSISTANT, Cause("timers/1", 2)))
+        await chat.put("Reminder: stretch.", metadata={"role": "assistant"})
+        assert (await square.channel.heard(2, "dm"))[1] == "Reminder: stretch."
 
 
 async def test_a_reminder_that_cannot_be_shown_in_one_place_is_shown_in_the_next(square: Square) -> None:
