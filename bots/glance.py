@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from channels.contract import Home, OutboundMessage
+from channels.cards import asked
+from channels.contract import Home
 from channels.rendering import one_line
-from core.approvals import Choice, offered
 from core.atoms import Atom
 from core.house import House
 
@@ -29,12 +29,7 @@ def glance(house: House) -> Callable[[], Awaitable[Home]]:
                 ("Tasks", tuple(f"{one_line(task.content)} ({task.metadata['status']})" for task in tasks)),
                 ("Agents at work", tuple(f"{agent.id}: {one_line(agent.task)}" for agent in agents[:MOST])),
             ),
-            questions=tuple(
-                OutboundMessage(
-                    "", atom.content, atom.id, tuple(Choice(f"{atom.id}:{c.id}", c.label) for c in offered(atom))
-                )
-                for atom in questions[:MOST]
-            ),
+            questions=tuple(asked(atom, zone) for atom in questions[:MOST]),
         )
 
     return put_together

@@ -4,6 +4,8 @@ import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 from channels.choices import meant, seeds
 from channels.contract import (
@@ -61,20 +63,20 @@ class Cards:
         await self._approvals.prepare()
         space = self._spaces.open(SPACE, OWNER)
         after = await space.newest()
-        asked = set[str]()
+        before = set[str]()
         with contextlib.suppress(NotFound):  # no search index yet: nothing was ever asked
             waiting = await self._approvals.waiting()
-            asked = {atom.id for atom in waiting}
+            before = {atom.id for atom in waiting}
             for atom in waiting:
                 await self._show(atom)
-        for id in set(await self._shown()) - asked:  # decided while nobody looked
+        for id in set(await self._shown()) - before:  # decided while nobody looked
             await self._settle(await space.get(id))
         async for change in space.follow(after):
             if change.atom:
                 atom = await space.get(change.atom)
                 if atom.metadata.get("status") != "open":
                     await self._settle(atom)
-                elif atom.id not in asked:  # asked after we began, so not shown yet
+                elif atom.id not in before:  # asked after we began, so not shown yet
                     await self._show(atom)
 
     async def answer(self, message: InboundMessage, by: Principal) -> bool:
@@ -143,12 +145,10 @@ class Cards:
         """Show a question, unless the channel still shows it from before."""
         if self._stands and not await self._stands():
             return
-        until = deadline(atom).astimezone(self._spaces.clock.zone)
-        text = f"{atom.content}\n\nWithout an answer until {until:%A %d %B, %H:%M} it is a no."
-        choices = tuple(Choice(f"{atom.id}:{choice.id}", choice.label) for choice in offered(atom))
+        card = asked(atom, self._spaces.clock.zone, self._conversation)
         if isinstance(self._channel, Reacts):
-            text += f" Press one, or write `approve {atom.id}` or `deny {atom.id}`."
-        card = OutboundMessage(self._conversation, self._written(text), atom.id, choices)
+            card = replace(card, text=f"{card.text} Press one, or write `approve {atom.id}` or `deny {atom.id}`.")
+        card = replace(card, text=self._written(card.text))
         known = (await self._shown()).get(atom.id)
         if known and isinstance(self._channel, Edits) and await self._delivery.made_whole(known, card):
             return
@@ -191,3 +191,11 @@ class Cards:
         """Question -> what the channel calls the message that shows it."""
         stored = await self._spaces.store.run("HGETALL", self._key)
         return {id.decode(): name.decode() for id, name in stored.items()}
+
+
+def asked(atom: Atom, zone: ZoneInfo, conversation: str = "") -> OutboundMessage:
+    """A question as the owner reads it, in Markdown: what is asked, until when, and what may be answered."""
+    until = deadline(atom).astimezone(zone)
+    text = f"{atom.content}\n\nWithout an answer until {until:%A %d %B, %H:%M} it is a no."
+    choices = tuple(Choice(f"{atom.id}:{choice.id}", choice.label) for choice in offered(atom))
+    return OutboundMessage(conversation, text, atom.id, choices)

@@ -37,7 +37,9 @@ def page(home: Home) -> dict[str, Any]:
 
 
 def _sections(text: str) -> list[Block]:
-    return [{"type": "section", "text": {"type": "mrkdwn", "text": part}} for part in _parts(text or "…")]
+    # verbatim: else Slack makes mentions of what only reads like one
+    marked = {"type": "mrkdwn", "verbatim": True}
+    return [{"type": "section", "text": {**marked, "text": part}} for part in _parts(text or "…")]
 
 
 def _parts(text: str) -> Iterator[str]:

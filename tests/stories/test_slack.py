@@ -83,7 +83,7 @@ async def test_the_page_shows_reminders_tasks_and_questions_to_the_owner_only(tm
             return str(mine[-1]["arguments"]["view"]) if mine else ""
 
         shown = await rig.until(page, 60)
-        for text in ("buy milk", "call Ana", "Shall I let them in?", "Let them in"):
+        for text in ("buy milk", "call Ana", "Shall I let them in?", "Without an answer until", "Let them in"):
             assert text in shown
         others = [c for c in await rig.calls("views.publish") if c["arguments"]["user_id"] != rig.users["alice"]]
         assert "buy milk" not in str(others)
