@@ -104,8 +104,7 @@ class Reader:
         """A message that somebody wrote."""
         if self._own(event):
             return None
-        said = [event.get("text") or "", *quoted(event)]
-        return await self._message(event, event, "\n\n".join(part for part in said if part))
+        return await self._message(event, event, _said(event))
 
     async def _changed(self, event: Payload) -> InboundMessage | None:
         now, before = event["message"], event.get("previous_message") or {}
@@ -116,7 +115,7 @@ class Reader:
         version = (now.get("edited") or {}).get("ts") or event.get("event_ts") or event["ts"]
         both = f"{before.get('text') or ''} {now.get('text') or ''}"  # it may name us only now, or no longer
         origin = {**now, "text": both, "channel": event["channel"]}
-        return await self._message(origin, now, now.get("text") or "", kind="edit", version=str(version))
+        return await self._message(origin, now, _said(now), kind="edit", version=str(version))
 
     async def _deleted(self, event: Payload) -> InboundMessage | None:
         before = event.get("previous_message") or {}
@@ -253,6 +252,11 @@ class Reader:
         id = f"{direct}:command:{payload.get('trigger_id', '')}"
         plain, name = await asyncio.gather(self._plain(text), self._api.person(user))
         return InboundMessage(direct, self._sender(user), plain, id, name=name, passing=True)
+
+
+def _said(event: Payload) -> str:
+    """What a message says, with what it passes on."""
+    return "\n\n".join(part for part in (event.get("text") or "", *quoted(event)) if part)
 
 
 def moment(ts: str) -> datetime | None:

@@ -164,14 +164,20 @@ async def test_a_program_is_known_as_one(rig: Rig) -> None:
     assert (message.bot, message.name, message.text) == (True, "ci", "red")
 
 
-async def test_what_was_passed_on_is_part_of_the_message(rig: Rig) -> None:
+async def test_what_was_passed_on_is_part_of_the_message_and_stays_when_it_is_edited(rig: Rig) -> None:
     async with listening(rig) as (_, heard):
         dm = await rig.dm("alice")
         shared = {"is_share": True, "author_name": "Bob", "text": "the key is\nunder the mat"}
         who = rig.users["alice"]
         await rig.event(type="message", channel=dm, ts="1.000001", user=who, text="see", attachments=[shared])
         message = await heard.next()
+        before = {"ts": "1.000001", "user": who, "text": "see", "attachments": [shared]}
+        now = {**before, "text": "look", "edited": {"user": who, "ts": "2.000000"}}
+        told = {"type": "message", "subtype": "message_changed", "channel": dm, "ts": "2.000001"}
+        await rig.event(**told, message=now, previous_message=before)
+        edit = await heard.next(2)
     assert message.text == "see\n\n> Bob: the key is\n> under the mat"
+    assert edit.text == "look\n\n> Bob: the key is\n> under the mat"
 
 
 async def test_an_edit_that_names_us_only_now_is_meant_for_us(rig: Rig) -> None:
