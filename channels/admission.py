@@ -15,7 +15,8 @@ from core.atoms import OWNER, Origin, Principal
 from core.permissions import Permission
 from core.spaces import Spaces
 
-LONGEST_NAME = 30
+LONGEST_NAME = 24
+"""Letters of a room's name in its space's, so that the names that hosts' spaces get from it are not too long."""
 
 Seat = Callable[[Binding, str, Principal | None], Awaitable[None]]
 """Gives a conversation that is not the owner's its space and its agent, again and again without harm. The second is the
@@ -117,14 +118,13 @@ class Admission:
     async def _room(self, message: InboundMessage, room: Room) -> Binding:
         """The binding of a room or of a thread in it; a thread's agent may read what was said in the room."""
         top = message.parent or message.conversation
-        name = _space(self._account, room.name or message.room, top)
-        if message.parent:
-            await self._bind(bound(self._account, message.parent, name, ""))
-            thread = bound(
-                self._account, message.conversation, f"{name}-{_short(message.conversation)}", "", message.parent
-            )
-            return await self._bind(thread.model_copy(update={"ours": message.addressed}), name)
-        return await self._bind(bound(self._account, message.conversation, name, ""))
+        name = space_of_room(self._account, room.name or message.room, top)
+        around = await self._bind(bound(self._account, top, name, ""))
+        if not message.parent:
+            return around
+        name = space_of_thread(around.space, message.conversation)
+        thread = bound(self._account, message.conversation, name, "", message.parent)
+        return await self._bind(thread.model_copy(update={"ours": message.addressed}), around.space)
 
     async def _bind(self, binding: Binding, room: str = "") -> Binding:
         """The binding that is there, or else this one from now on: one of somebody else's is replaced by it."""
@@ -142,11 +142,16 @@ class Admission:
             return binding
 
 
-def _space(account: str, name: str, conversation: str) -> str:
+def space_of_room(account: str, name: str, conversation: str) -> str:
     """What the space of a room is called: told from others of that name by its end."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME].strip("-")
-    return "-".join(filter(None, (account[:12].strip("-"), plain, _short(f"{account}/{conversation}"))))
+    return "-".join(filter(None, (account[:12].strip("-"), plain, _short(f"{account}/{conversation}", 3))))
 
 
-def _short(name: str) -> str:
-    return hashlib.blake2b(name.encode(), digest_size=3).hexdigest()
+def space_of_thread(room: str, conversation: str) -> str:
+    """What the space of a thread is called, of which a room may have very many."""
+    return f"{room}-{_short(conversation, 5)}"
+
+
+def _short(name: str, size: int) -> str:
+    return hashlib.blake2b(name.encode(), digest_size=size).hexdigest()

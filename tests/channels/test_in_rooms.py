@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from channels.admission import space_of_room, space_of_thread
 from channels.rooms import Room
+from core.checks import SPACE
 from tests.channels.test_reception import Square, clock, embedder, house, settings, square
 
 __all__ = ["clock", "embedder", "house", "settings", "square"]
@@ -40,3 +42,23 @@ async def test_a_room_is_told_nothing_of_what_waits_for_the_owner(square: Square
         (told,) = await square.channel.heard(1, "home")
     assert told == "Others read along here, so please answer that in our direct messages."
     assert (await square.house.approvals.outcome(question.id)).status == "open"
+
+
+def test_very_many_threads_of_a_room_have_each_a_space_of_their_own() -> None:
+    room = space_of_room("slack-workspace", "the garden behind the house, and all that grows in it", "C024BE91L")
+    spaces = {space_of_thread(room, f"C024BE91L:1796052246.{number:06}") for number in range(50_000)}
+    assert len(spaces) == 50_000
+    assert all(SPACE.fullmatch(f"dm-host-{space}") for space in spaces)
+
+
+async def test_a_thread_reads_along_in_the_space_that_its_room_has_whatever_the_room_is_called_by_now(
+    square: Square,
+) -> None:
+    async with square.open():
+        for name, thread in (("home", "home:1"), ("house", "home:2")):
+            await square.people.rooms.save(Room(id="square/home", name=name))
+            await square.channel.say("hello", sender="bob", conversation=thread, parent="home", room=name)
+            while not [room for _, room in square.seated if room][int(name == "house") :]:
+                await asyncio.sleep(0.01)
+    (room, _), *threads = square.seated
+    assert [around for _, around in threads] == [room, room]
