@@ -187,7 +187,7 @@ class Reception:
                 await self._say(message, said)
             for name in list(self._admission.bound):  # what was bound just now, after the word about it
                 self._conversation(name)
-        except (StoreUnavailable, ChannelClosed, Unusable):
+        except (StoreUnavailable, LeaseLost, ChannelClosed, Unusable):
             raise
         except StoaError as error:
             await self._say(message, str(error))
