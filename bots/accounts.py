@@ -21,7 +21,7 @@ def serving(house: House, opens: Callable[[Account, Secrets], Channel] = open_ch
         house.spaces,
         People(house.spaces, house.approvals),
         Bindings(house.store),
-        Enclosures(house.attachments, house.transcriber.text if house.transcriber else None),
+        Enclosures(house.attachments, house.store, house.transcriber.text if house.transcriber else None),
         seats(house),
         glance(house),
     )

@@ -141,7 +141,8 @@ class Conversation:
             while len(self.open) > MOST_OPEN:
                 del self.open[next(iter(self.open))]
         try:
-            enclosed = await self._enclosures.fetched(self.channel, message.files)
+            guest = speaker.principal != OWNER
+            enclosed = await self._enclosures.fetched(self.channel, message.files, guest=guest)
             text = "\n\n".join(filter(None, (clean(message.text), *enclosed.texts)))
             if not text.strip() and not enclosed.files:
                 raise InvalidInput(

@@ -10,9 +10,14 @@ from core.atoms import Attachment
 from core.attachments import MOST, Attachments, check_size, checked_name
 from core.errors import InvalidInput, ModelUnavailable
 from core.spaces import Space
+from core.store import Store
 
 AT_ONCE = 4
 """How many files of one message are fetched at a time."""
+
+MOST_HEARD = 50
+"""How many voice notes of others than the owner are written down in a day; it costs money, and no budget counts it."""
+LIVES = 2 * 86_400
 
 Transcribe = Callable[[bytes, str, str], Awaitable[str]]
 """Writes speech down: its bytes, a file's name and a media type -> text."""
@@ -32,21 +37,22 @@ class Enclosed:
 class Enclosures:
     """Files on their way between messages and atoms."""
 
-    def __init__(self, attachments: Attachments, transcribe: Transcribe | None = None) -> None:
+    def __init__(self, attachments: Attachments, store: Store, transcribe: Transcribe | None = None) -> None:
         self._attachments = attachments
+        self._store = store
         self._transcribe = transcribe
 
     async def read(self, space: Space, atom: str, name: str) -> bytes:
         """The bytes of a file that an atom carries."""
         return await self._attachments.read(space, atom, name)
 
-    async def fetched(self, channel: Channel, files: Sequence[File]) -> Enclosed:
+    async def fetched(self, channel: Channel, files: Sequence[File], *, guest: bool = False) -> Enclosed:
         """Fetch and keep the files of a message, the first 50 of more; one that cannot be had is told of, the others
-        stay unaffected."""
+        stay unaffected. `guest` says that it is not the owner's."""
         if not files:
             return Enclosed()
         slots = asyncio.Semaphore(AT_ONCE)
-        taken = await asyncio.gather(*(self._one(channel, file, slots) for file in files[:MOST]))
+        taken = await asyncio.gather(*(self._one(channel, file, slots, guest) for file in files[:MOST]))
         kept: dict[str, Attachment] = {}
         texts, trouble = [], []
         for one, text, reason in taken:
@@ -61,7 +67,9 @@ class Enclosures:
         named = (Attachment(one.sha256, name, one.media_type, one.size) for name, one in kept.items())
         return Enclosed(tuple(named), tuple(filter(None, texts)), " ".join(filter(None, trouble)))
 
-    async def _one(self, channel: Channel, file: File, slots: asyncio.Semaphore) -> tuple[Attachment | None, str, str]:
+    async def _one(
+        self, channel: Channel, file: File, slots: asyncio.Semaphore, guest: bool
+    ) -> tuple[Attachment | None, str, str]:
         """One file: kept, what is said in it, or why there is none."""
         async with slots:
             try:
@@ -80,12 +88,19 @@ class Enclosures:
                     f"I could not take {file.name}: it could not be fetched. Please send it again.",
                 )
             try:
-                return one, await self._written_down(one, data), ""
+                return one, await self._written_down(one, data, guest), ""
             except ModelUnavailable as error:
                 return one, "", f"I could not hear {file.name}: {error}"
 
-    async def _written_down(self, file: Attachment, data: bytes) -> str:
-        """What is said in a voice note."""
+    async def _written_down(self, file: Attachment, data: bytes, guest: bool) -> str:
+        """What is said in a voice note; raises `ModelUnavailable`, also where too many of guests were heard today."""
         if self._transcribe is None or not file.media_type.startswith("audio/"):
             return ""
+        if guest:
+            today = self._store.keys.heard(f"{self._store.clock.now():%Y-%m-%d}")
+            heard, _ = await self._store.together(["INCR", today], ["EXPIRE", today, LIVES])
+            if heard > MOST_HEARD:
+                raise ModelUnavailable(
+                    "I have listened to as many voice notes today as I may. Please write.", "refused"
+                )
         return f"(voice note) {(await self._transcribe(data, file.name, file.media_type)).strip()}"

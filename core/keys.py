@@ -244,6 +244,10 @@ class Keys:
         """Hash: digest of a code that links an account -> to whom, until when; who has used it; lives two hours."""
         return f"{self.namespace}:codes"
 
+    def heard(self, day: str) -> str:
+        """String: how many voice notes of others than the owner were written down on a day; lives two days."""
+        return f"{self.namespace}:heard:{day}"
+
     def tries(self, sender: str) -> str:
         """Hash: message -> when it tried a code, and until when no more are looked at; lives two hours."""
         return f"{self.namespace}:tries:{sender}"

@@ -33,7 +33,7 @@ async def talk() -> None:
     settings = load()
     async with _joined(settings) as (house, server), open_terminal(settings.home) as terminal:
         binding = bound(terminal.name, await terminal.direct("owner"))
-        bridge = Bridge(_light(house), terminal, binding, Enclosures(house.attachments))
+        bridge = Bridge(_light(house), terminal, binding, Enclosures(house.attachments, house.store))
         wait = LAST_ANSWERS if isinstance(terminal, Pipe) else 0
         await first(bridge.serve(wait), until_death(server))
 

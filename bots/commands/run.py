@@ -50,7 +50,7 @@ async def _run(settings: Settings) -> None:
 async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal | Pipe) -> None:
     worker = Worker(house, instructions("agent"), text("direct-message"))
     binding = bound(terminal.name, await terminal.direct("owner"))
-    bridge = Bridge(house.spaces, terminal, binding, Enclosures(house.attachments))
+    bridge = Bridge(house.spaces, terminal, binding, Enclosures(house.attachments, house.store))
     wait = house.settings.linger if isinstance(terminal, Pipe) else 0
     await first(worker.run(), bridge.serve(wait, worker.idle), serving(house).run(), until_death(server))
 

@@ -41,7 +41,7 @@ class Hall:
             self.spaces,
             channel or self.channel,
             bound("loopback", "hall"),
-            Enclosures(self.attachments),
+            Enclosures(self.attachments, self.spaces.store),
             patience=(0, 0),
         )
 

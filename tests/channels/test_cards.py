@@ -25,7 +25,7 @@ __all__ = ["clock", "embedder", "house", "settings"]
 @contextlib.asynccontextmanager
 async def served(house: House, channel: Loopback) -> AsyncIterator[None]:
     await house.spaces.create("chat")
-    bridge = Bridge(house.spaces, channel, bound("loopback", "hall"), Enclosures(house.attachments))
+    bridge = Bridge(house.spaces, channel, bound("loopback", "hall"), Enclosures(house.attachments, house.store))
     async with asyncio.timeout(20), serving(bridge):
         yield
 
@@ -113,7 +113,9 @@ async def test_a_question_is_shown_and_marked_although_the_platform_was_away_or_
     channel = Busy()
     channel.refusals.extend([Later(0), ConnectionError("away")])
     await house.spaces.create("chat")
-    bridge = Bridge(house.spaces, channel, bound("loopback", "hall"), Enclosures(house.attachments), patience=(0, 0))
+    bridge = Bridge(
+        house.spaces, channel, bound("loopback", "hall"), Enclosures(house.attachments, house.store), patience=(0, 0)
+    )
     async with asyncio.timeout(20), serving(bridge):
         question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
         await channel.heard(1)

@@ -7,7 +7,7 @@ from channels.bindings import bound
 from channels.bridge import Bridge
 from channels.contract import File
 from channels.loopback import Loopback
-from channels.taking import Enclosures
+from channels.taking import MOST_HEARD, Enclosures
 from core.house import House
 from core.providers import Provider
 from core.transcribing import Transcriber
@@ -44,7 +44,7 @@ async def test_a_photo_and_a_voice_note_are_answered_with_a_file(house: House) -
     await seat(house)
     post = Post()
     async with fake_openai(Answer((SENDS,)), Answer(("",))) as model, fake_whisper() as whisper:
-        enclosures = Enclosures(house.attachments, Transcriber("openai/whisper-1", whisper.url).text)
+        enclosures = Enclosures(house.attachments, house.store, Transcriber("openai/whisper-1", whisper.url).text)
         bridge = Bridge(house.spaces, post, bound("loopback", "hall"), enclosures)
         serving = asyncio.create_task(bridge.serve())
         async with working(house, Provider("openai/gpt-4o", model.url)):
@@ -67,7 +67,7 @@ async def test_a_photo_and_a_voice_note_are_answered_with_a_file(house: House) -
 async def test_where_no_file_can_be_shown_it_is_said_how_to_save_it(house: House) -> None:
     await seat(house)
     plain = Loopback()
-    bridge = Bridge(house.spaces, plain, bound("loopback", "hall"), Enclosures(house.attachments))
+    bridge = Bridge(house.spaces, plain, bound("loopback", "hall"), Enclosures(house.attachments, house.store))
     serving = asyncio.create_task(bridge.serve())
     table = await house.attachments.keep("my tasks.csv", b"task\n")
     atom = await house.spaces.open("chat").put("Here.", metadata={"role": "assistant"}, attachments=[table])
@@ -76,3 +76,23 @@ async def test_where_no_file_can_be_shown_it_is_said_how_to_save_it(house: House
     serving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
+
+
+async def test_of_others_than_the_owner_only_so_many_voice_notes_a_day_are_written_down(house: House) -> None:
+    heard: list[str] = []
+
+    async def transcribe(data: bytes, name: str, media_type: str) -> str:
+        heard.append(name)
+        return "Hello."
+
+    notes = [File(f"{number}.oga", "audio/ogg", len(VOICE), "voice.oga") for number in range(MOST_HEARD)]
+    enclosures = Enclosures(house.attachments, house.store, transcribe)
+    full = await enclosures.fetched(Post(), notes, guest=True)
+    over = await enclosures.fetched(Post(), notes[:1], guest=True)
+    mine = await enclosures.fetched(Post(), notes[:1])
+    assert (len(full.texts), full.trouble) == (MOST_HEARD, "")
+    assert (len(over.files), over.texts) == (1, ())
+    assert over.trouble.startswith("I could not hear 0.oga: I have listened to as many voice notes today as I may.")
+    house.clock.move(days=1)  # type: ignore[attr-defined]
+    later = await enclosures.fetched(Post(), notes[:1], guest=True)
+    assert mine.texts == later.texts == ("(voice note) Hello.",)

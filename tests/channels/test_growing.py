@@ -67,7 +67,7 @@ async def wall(house: House) -> Wall:
 
 @contextlib.asynccontextmanager
 async def served(house: House, channel: Loopback) -> AsyncIterator[Bridge]:
-    bridge = Bridge(house.spaces, channel, bound("loopback", "hall"), Enclosures(house.attachments))
+    bridge = Bridge(house.spaces, channel, bound("loopback", "hall"), Enclosures(house.attachments, house.store))
     serving = asyncio.create_task(bridge.serve())
     try:
         async with asyncio.timeout(20):

@@ -37,7 +37,7 @@ class Square:
     def __post_init__(self) -> None:
         self.people = People(self.house.spaces, self.house.approvals)
         self.inbox = Inbox(self.house.store, "square")
-        enclosures = Enclosures(self.house.attachments)
+        enclosures = Enclosures(self.house.attachments, self.house.store)
         bindings = Bindings(self.house.store)
         self.parts = Parts(self.house.spaces, self.people, bindings, enclosures, self.seat, self.home)
 
