@@ -24,7 +24,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from channels.accounts import Account, Token
 from channels.contract import File, Home, InboundMessage, Later, OutboundMessage, Undeliverable, Unusable
 from channels.dialects import Dialect, Mrkdwn
-from channels.slack_api import ESSENTIAL, Refused, WebAPI, check_options, lacking, named
+from channels.slack_api import ESSENTIAL, Refused, WebAPI, broken, check_options, lacking, named
 from channels.slack_blocks import blocks, page
 from channels.slack_events import Reader, name_of, place
 from channels.slack_files import Files
@@ -124,7 +124,9 @@ class Slack:
             try:
                 answer, missing = await self.api.scopes()
                 break
-            except (OSError, Later, Refused) as error:
+            except Refused as error:  # whoever may do nothing may ask this
+                raise broken(self.name, error.error) from None
+            except (OSError, Later) as error:
                 log.warning("%s cannot reach Slack: %s", self.name, type(error).__name__)
                 attempt += 1
                 await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])

@@ -209,6 +209,13 @@ async def test_a_token_that_is_no_good_is_told_to_the_owner(rig: Rig, error: str
             pass
 
 
+async def test_an_account_that_slack_refuses_for_a_reason_nobody_thought_of_is_told_with_it(rig: Rig) -> None:
+    await rig.fault("auth.test", "two_factor_setup_required")
+    with pytest.raises(Unusable, match=r"two_factor_setup_required.*stoa setup slack"):
+        async with asyncio.timeout(20), Slack(rig.account(), rig.secrets()):
+            pass
+
+
 async def test_an_app_token_that_is_no_good_is_told_to_the_owner(rig: Rig) -> None:
     given = {**rig.environment(), "STOA_SECRET_SLACK_APP_TOKEN": rig.bot_token}
     async with Slack(rig.account(), Secrets(given)) as slack, hearing(slack) as heard:
