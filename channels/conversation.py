@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +31,9 @@ MOST_OPEN = 500
 """How many messages an answer is awaited for; of more the oldest will have none."""
 MOST_LATE = 5
 """How many such answers are shown one by one; of more only the beginnings are."""
+
+REFERENCE = re.compile(r"[^\s/]+/[^\s/]+")
+"""An atom, as messages that show one are known by it; words of our own have other names."""
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +164,7 @@ class Conversation:
                     **({"from": one_line(speaker.name)} if speaker.name else {}),
                     **addressed,
                 },
+                references=await self._above(message),
                 operation=operation,
                 attachments=enclosed.files,
                 at_once=True,
@@ -170,6 +175,16 @@ class Conversation:
         if self.binding.person:
             await self.routing.used(self.binding.direct)
         return enclosed.trouble
+
+    async def _above(self, message: InboundMessage) -> dict[str, list[str]]:
+        """A reference to what was said in the message that this one was written under, such as a reminder."""
+        if not message.reply_to:
+            return {}
+        around = f"channel:{self.binding.account}:{self.binding.parent or self.binding.conversation}"
+        shown = await Outbox(self._spaces.store, around).atom(message.reply_to)
+        if not shown and (atom := await self.space.find(f"{around}:{message.reply_to}")):
+            shown = atom.ref
+        return {"reply_to": [shown]} if REFERENCE.fullmatch(shown) else {}
 
     async def _change(self, message: InboundMessage, speaker: Speaker) -> str:
         """Someone has edited what they wrote; only their own."""

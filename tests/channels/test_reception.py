@@ -210,6 +210,24 @@ async def test_whoever_writes_in_threads_only_is_asked_and_reminded_in_the_direc
         assert (await square.channel.heard(2, "dm"))[1] == "Reminder: stretch."
 
 
+async def test_what_is_written_under_an_earlier_message_refers_to_it(square: Square) -> None:
+    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    async with square.open():
+        await square.link_owner()
+        await square.channel.say("hello", sender="me", id="dm:1", conversation="dm")
+        (asked,) = await square.said("chat", 1)
+        chat = square.house.spaces.open("chat", Actor(ASSISTANT, Cause("timers/1", 2)))
+        reminder = await chat.put("Reminder: stretch.", metadata={"role": "assistant"})
+        await square.channel.heard(1)
+        shown = str(len(square.channel.sent))
+        for under, text in ((shown, "in an hour again"), ("dm:1", "I mean it"), ("dm:9", "whatever that was")):
+            await square.channel.say(text, sender="me", conversation=f"dm:{under}", parent="dm", reply_to=under)
+        *_, snoozed, meant, other = await square.said("chat", 4)
+    assert snoozed.references == {"reply_to": [reminder.ref]}
+    assert meant.references == {"reply_to": [asked.ref]}
+    assert other.references == {}
+
+
 async def test_a_reminder_that_cannot_be_shown_in_one_place_is_shown_in_the_next(square: Square) -> None:
     class Halved(Loopback):
         async def send(self, message: OutboundMessage) -> str:
