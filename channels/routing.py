@@ -7,7 +7,9 @@ account they prefer, else where they last wrote.
 from collections.abc import Sequence
 
 from channels.persons import Persons
+from core.approvals import SPACE as APPROVALS
 from core.atoms import HOUSE, OWNER, Atom, Change, Origin
+from core.decisions import approval_of
 from core.errors import NotFound
 from core.news import SAID_IN
 from core.permissions import Permission
@@ -28,6 +30,7 @@ class Routing:
     def __init__(self, spaces: Spaces, space: str, person: str = OWNER.id) -> None:
         """`person` is whose direct messages are bound to the space; nobody's for a room."""
         self._store = spaces.store
+        self._spaces = spaces
         self._space = spaces.open(space, OWNER)
         self._person = person
         self._persons = Persons(spaces.store)
@@ -89,7 +92,9 @@ class Routing:
         """Where that was written which the atom answers, if that is what the chain of causes began with."""
         space, _, seq = change.cause.root.rpartition("/")
         if space and space != self._space.id:
-            return []
+            space, _, seq = (await self._led_to(space, int(seq))).rpartition("/")
+            if space != self._space.id:
+                return []
         refs = [ref.rpartition("/")[2] for ref in atom.references.get("reply_to", [])]
         if space and not refs:
             began = await self._space.changes(int(seq) - 1, 1)
@@ -103,6 +108,15 @@ class Routing:
             said = asked.origin is not Origin.AGENT and asked.metadata.get(FROM)
             found |= {str(said): None} if said else {}
         return list(found)
+
+    async def _led_to(self, space: str, seq: int) -> str:
+        """What began that which led to a decided request, as Stoa itself noted when it asked the owner about it."""
+        try:
+            decided = await self._spaces.open(space, OWNER).changes(seq - 1, 1)
+            asked = [await self._spaces.open(APPROVALS, OWNER).find(approval_of(one.atom)) for one in decided]
+        except NotFound:
+            return ""
+        return next((str(atom.metadata.get("root", "")) for atom in asked if atom), "")
 
 
 async def as_house(spaces: Spaces, name: str) -> Space:

@@ -42,9 +42,9 @@ class Decisions:
             wanted_for=asker.task,
             choices=choices(asked, asker),
             about=[asked.ref],
-            details=asked.details(),
+            details={**asked.details(), "root": cause.root},
             cause=cause,
-            operation=f"approval of {asked.id}",
+            operation=approval_of(asked.id),
         )
 
     def is_over(self, asked: Request) -> bool:
@@ -179,3 +179,8 @@ class Decisions:
         """Let Stoa itself write in a direct-message space, to tell what was decided."""
         if await self._spaces.open(room, HOUSE).permission() < Permission.WRITE:
             await self._spaces.open(room).share(HOUSE.id, Permission.WRITE, comment="Stoa tells what was decided")
+
+
+def approval_of(request: str) -> str:
+    """The name of the question to the owner about a request."""
+    return f"approval of {request}"

@@ -15,10 +15,11 @@ async def test_the_owner_asks_in_slack_and_answers_what_only_the_owner_may_decid
     async with owned(tmp_path) as (rig, alice):
         await alice.says("hello")
         await alice.reads("Hello!")
-        await alice.says("look for the door code in the space diary")
+        thread = await rig.say("alice", alice.conversation, "hello again")
+        await rig.say("alice", alice.conversation, "look for the door code in the space diary", thread)
         card = await alice.reads("asks to read the space “diary”")
         await rig.click("alice", alice.conversation, card["ts"], "Yes, once")
-        await alice.reads("4711")
+        assert (await alice.reads("4711"))["thread_ts"] == thread  # where it was asked
         settled = await alice.reads("Answered: Yes, once.")
         assert settled["ts"] == card["ts"]
         assert not [block for block in settled.get("blocks", []) if block["type"] == "actions"]
