@@ -74,7 +74,7 @@ class Admission:
                 await Routing(self._spaces, binding.space, binding.person).used(binding.direct)
             return said
         if person is None:
-            return await self._people.knock(self._account, message) if message.kind == "message" else ""
+            return await self._people.knock(self._account, message)
         name = "" if person.principal == OWNER else person.name
         return await self._placed(await self._direct(message, person), Speaker(person.principal, name))
 
@@ -84,7 +84,7 @@ class Admission:
         known = self.bound.get(message.conversation)
         if known and known.person:  # of one who was alone with us there
             known = None
-        asked = message.kind == "message" and message.addressed
+        asked = message.addressed or message.kind != "message"
         if room is None or (room.status == "allowed" and room.speakers == "known" and person is None):
             return await self._people.knock(self._account, message) if asked else ""
         ours = message.addressed or bool(known and message.parent and known.ours)

@@ -1,6 +1,7 @@
 """Knocks: strangers and rooms that wait for the owner to decide, and what they wrote meanwhile, kept as it was."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -35,6 +36,9 @@ end
 if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[2]) or size > tonumber(ARGV[3]) then return 0 end
 redis.call('RPUSH', KEYS[1], ARGV[1])
 return 1"""
+CORRECT = """local at = redis.call('LPOS', KEYS[1], ARGV[1])
+if at and ARGV[2] ~= '' then redis.call('LSET', KEYS[1], at, ARGV[2])
+elseif at then redis.call('LREM', KEYS[1], 1, ARGV[1]) end"""
 FINISH = """for i = 1, #ARGV do redis.call('LREM', KEYS[1], 1, ARGV[i]) end
 if redis.call('LLEN', KEYS[1]) > 0 then return 0 end
 redis.call('DEL', KEYS[2])
@@ -116,6 +120,16 @@ class Knocks:
         call = (*self._keys(knock.id), MESSAGES.dump_json(message), MOST_KEPT, MOST_BYTES)
         kept = int(await self._store.run("EVAL", KEEP, 2, *call))
         return None if kept < 0 else bool(kept)
+
+    async def correct(self, id: str, message: InboundMessage) -> None:
+        """Somebody has edited or deleted what was kept of them."""
+        key = self._store.keys.kept(id)
+        for kept in await self._store.run("LRANGE", key, 0, -1):
+            before = MESSAGES.validate_json(kept)
+            if (before.id, before.sender) != (message.id, message.sender):
+                continue
+            now = MESSAGES.dump_json(replace(before, text=message.text))
+            await self._store.run("EVAL", CORRECT, 1, key, kept, now if message.kind == "edit" else b"")
 
     async def kept(self, knock: Knock) -> tuple[InboundMessage, ...]:
         """What was kept, the oldest first."""

@@ -58,11 +58,15 @@ class Strangers:
 
         Answers what is to be said there, or nothing. In a room that is known it is about the sender. The same message
         again changes nothing and has the same answer. A room that the owner himself mentions us in is let in at once;
-        what he wrote comes back through `decisions`, as everything that was kept does.
+        what he wrote comes back through `decisions`, as everything that was kept does. What is edited or deleted
+        meanwhile is kept as it is then.
         """
+        conversation = message.parent or message.conversation
+        if message.kind in ("edit", "deletion"):
+            await self.knocks.correct(knock_id("person", key_of(account, message.sender)), message)
+            await self.knocks.correct(knock_id("room", key_of(account, conversation)), message)
         if message.bot or message.kind != "message":
             return ""
-        conversation = message.parent or message.conversation
         room = await self.rooms.find(account, conversation) if message.room else None
         person = await self.find(account, message.sender)
         if (room and room.status == "blocked") or (person and person.status == "blocked"):

@@ -182,6 +182,20 @@ async def test_of_one_stranger_only_so_much_is_kept(house: House) -> None:
     assert [message.id for message in kept] == ["big", "big-2", *(f"m{n}" for n in range(18))]
 
 
+@pytest.mark.parametrize("room", ["", "garden"])
+async def test_what_is_edited_or_deleted_before_somebody_is_let_in_is_played_as_it_is_then(
+    house: House, room: str
+) -> None:
+    people = people_of(house)
+    for id in ("m1", "m2", "m3"):
+        await people.knock(ACCOUNT, written(f"{id} as it was", id=id, room=room))
+    await people.knock(ACCOUNT, replace(written("", id="m1", room=room), kind="deletion"))
+    await people.knock(ACCOUNT, replace(written("m2, better", id="m2", room=room), kind="edit", version="1"))
+    await people.knock(ACCOUNT, replace(written("", "T1:U9", id="m3", room=room), kind="deletion"))  # not theirs
+    await decide(house, "allow")
+    assert [message.text for message in (await next_admitted(people)).messages] == ["m2, better", "m3 as it was"]
+
+
 async def test_programs_and_what_is_no_message_do_not_knock(house: House) -> None:
     people = people_of(house)
     reaction = InboundMessage("D1", "T1:U7", "+1", "m1", kind="reaction")
