@@ -84,19 +84,17 @@ class Knocks:
 
     async def begin(self, knock: Knock) -> Knock | None:
         """The knock, as it was begun first; None where too many wait already."""
-        for _ in range(2):
-            counted = f"{knock.account} {knock.kind}"
-            call = ("EVAL", BEGIN, 1, self._store.keys.knocks(), knock.id, counted, MOST_WAITING)
-            if await self._store.run(*call):
-                if known := await self._records.get(knock.id):
-                    if known.until > self._store.clock.now() or known.status == "admitted":
-                        return known
-                    await self._store.run("DEL", self._store.keys.kept(knock.id))
-                await self._records.save(knock)
-                await self._store.run("HSETNX", self._store.keys.knocks(), knock.id, counted)
-                return knock
-            await self.drop_late()
-        return None
+        counted = f"{knock.account} {knock.kind}"
+        call = ("EVAL", BEGIN, 1, self._store.keys.knocks(), knock.id, counted, MOST_WAITING)
+        if not await self._store.run(*call):
+            return None
+        if known := await self._records.get(knock.id):
+            if known.until > self._store.clock.now() or known.status == "admitted":
+                return known
+            await self._store.run("DEL", self._store.keys.kept(knock.id))
+        await self._records.save(knock)
+        await self._store.run("HSETNX", self._store.keys.knocks(), knock.id, counted)
+        return knock
 
     async def find(self, id: str) -> Knock | None:
         """The knock called `id`, if there is one."""
@@ -149,13 +147,16 @@ class Knocks:
         await self._store.run("DEL", *self._keys(id))
         await self._store.run("HDEL", self._store.keys.knocks(), id)
 
-    async def drop_late(self) -> None:
-        """Forget those whose time is over without an answer."""
-        now = self._store.clock.now()
+    async def late(self) -> list[Knock]:
+        """Those whose time is over and who wait still; whatever is left of others that are gone is forgotten."""
+        now, found = self._store.clock.now(), []
         for id in await self._store.run("HKEYS", self._store.keys.knocks()):
             knock = await self._records.get(id.decode())
-            if knock is None or (knock.status == "waiting" and knock.until <= now):
+            if knock is None:
                 await self.drop(id.decode())
+            elif knock.status == "waiting" and knock.until <= now:
+                found.append(knock)
+        return found
 
     def _keys(self, id: str) -> tuple[str, str]:
         return self._store.keys.kept(id), self._store.keys.knock(id)

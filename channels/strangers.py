@@ -112,7 +112,7 @@ class Strangers:
         """
         await self._approvals.prepare()
         await self.groups.settle_all()
-        await self.knocks.drop_late()
+        await self._drop_late()
         space, notifications = self._spaces.open(APPROVALS, OWNER), self._spaces.notifications
         after = await notifications.cursor(CURSOR, APPROVALS) or 0
         for knock in await self.knocks.all():
@@ -138,23 +138,35 @@ class Strangers:
     async def _begun(self, kind: Kind, account: str, conversation: str, message: InboundMessage) -> Knock | None:
         now = self._now()
         files = "".join(f"\n[file: {file.name}]" for file in message.files[:10])
-        return await self.knocks.begin(
-            Knock(
-                id=knock_id(kind, key_of(account, message.sender if kind == "person" else conversation)),
-                kind=kind,
-                account=account,
-                sender=message.sender,
-                name=message.name,
-                conversation=conversation,
-                room=message.room,
-                text=f"{message.text[:2_000]}{files}",
-                first=message.id,
-                code=new_code(),
-                code_until=now + LIFE,
-                asked=now,
-                until=now + PATIENCE,
-            )
+        knock = Knock(
+            id=knock_id(kind, key_of(account, message.sender if kind == "person" else conversation)),
+            kind=kind,
+            account=account,
+            sender=message.sender,
+            name=message.name,
+            conversation=conversation,
+            room=message.room,
+            text=f"{message.text[:2_000]}{files}",
+            first=message.id,
+            code=new_code(),
+            code_until=now + LIFE,
+            asked=now,
+            until=now + PATIENCE,
         )
+        if begun := await self.knocks.begin(knock):
+            return begun
+        await self._drop_late()
+        return await self.knocks.begin(knock)
+
+    async def _drop_late(self) -> None:
+        """Forget those whose time is over without an answer; what was answered in time is carried out however late."""
+        for knock in await self.knocks.late():
+            try:
+                answered = (await self._approvals.outcome(_card(knock))).status in ("yes", "no")
+            except NotFound:  # whoever was to ask died before
+                answered = False
+            if not answered:
+                await self.knocks.drop(knock.id)
 
     async def _settled(self, atom: Atom) -> Knock | None:
         """Carry out what was decided; the knock if it is let in. Doing it again changes nothing."""
@@ -226,7 +238,7 @@ class Strangers:
     async def _answer(self, knock: Knock, choice: str) -> None:
         """Answer the card about a knock, and where there is none any more, note it all the same for `decisions`."""
         try:
-            await self._approvals.answer(id_from(f"{APPROVALS}/{_operation(knock)}"), choice, OWNER)
+            await self._approvals.answer(_card(knock), choice, OWNER)
         except (Conflict, NotFound):
             if choice == ALLOW.id:
                 await self._note(knock)
@@ -270,3 +282,8 @@ class Strangers:
 def _operation(knock: Knock) -> str:
     """The name of the card about a knock."""
     return f"knock {knock.id} {knock.code}"
+
+
+def _card(knock: Knock) -> str:
+    """The id of that card."""
+    return id_from(f"{APPROVALS}/{_operation(knock)}")

@@ -144,6 +144,18 @@ async def test_who_is_refused_is_dropped_with_what_they_wrote(house: House, choi
         assert "asked" in again
 
 
+async def test_a_yes_that_nobody_could_carry_out_for_days_is_carried_out_then(
+    house: House, clock: MovableClock
+) -> None:
+    people = people_of(house)
+    await people.knock(ACCOUNT, written("May I?"))
+    await decide(house, "allow")
+    clock.move(days=3)  # with nobody there
+    (admitted,) = await up_to_now(house, people)
+    assert [message.text for message in admitted.messages] == ["May I?"]
+    assert await people.find(ACCOUNT, "T1:U7")
+
+
 async def test_no_answer_means_no(house: House, clock: MovableClock) -> None:
     people = people_of(house)
     await people.knock(ACCOUNT, written())
