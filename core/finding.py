@@ -24,6 +24,8 @@ REMEMBERED = 1_000
 ROUNDS = 12
 PAUSE, WAITS = 0.05, 600
 """Seconds between two looks at an index that is being built, and how many looks."""
+FEW = 250
+"""So many atoms of a space may wait for vectors and a search by meaning makes them first, in two seconds or so."""
 PATIENCE, REST = 5, 60_000
 """Seconds that a search by words waits for files to be read; milliseconds for which none does after one in vain."""
 
@@ -198,9 +200,9 @@ class Finder:
                 _refuse(within, seen)
             if ended:
                 await self._store.give_back(ended)
-            elif isinstance(ranking, ByMeaning) and waiting:
-                await self.embed_waiting(waiting)
-            elif isinstance(ranking, ByWords) and waiting and await self._read_files(waiting):
+            elif isinstance(ranking, ByMeaning) and (few := [name for name in waiting if waiting[name] <= FEW]):
+                await self.embed_waiting(few)
+            elif isinstance(ranking, ByWords) and waiting and await self._read_files(list(waiting)):
                 sight = seen
                 continue
             elif seen == sight and (sight.complete or not sight.names):
@@ -284,8 +286,8 @@ class Finder:
 
 def _seen(
     within: Sequence[str] | None, asked: Asked, before: Sight, answers: Sequence[Any]
-) -> tuple[Sight, list[str], list[str]]:
-    """What the commands of `_looking` answered, where atoms wait for their vectors, and where claims have ended."""
+) -> tuple[Sight, dict[str, int], list[str]]:
+    """What the commands of `_looking` answered, how many atoms wait for vectors where, and where claims have ended."""
     for answer in answers:
         if isinstance(answer, Exception):
             raise answer
@@ -294,11 +296,11 @@ def _seen(
         listed, *answers = answers
         names = tuple(sorted(name.decode() for name in listed))
     views: dict[str, View | None] = {}
-    waiting, ended = [], []
+    waiting, ended = dict[str, int](), list[str]()
     for name, (readable, *known) in zip(before.names, answers, strict=False):
         views[name] = _view(asked, known) if readable else None
         if readable and known[0]:
-            waiting.append(name)
+            waiting[name] = int(known[0])
         if readable and known[1]:
             ended.append(name)
     levels = dict(zip(before.abroad, answers[len(before.names) :], strict=True))

@@ -17,6 +17,7 @@ from core.archives import AttachmentLine, ChangeLine, Writer, read
 from core.errors import InvalidInput
 from core.exports import export as lines_of
 from core.exports import size
+from core.finding import FEW
 from core.imports import Contents, already_there, check, new_rights, restore
 
 
@@ -82,6 +83,8 @@ def _ask(rights: Mapping[str, Sequence[str]]) -> None:
 def _told(contents: Contents, there: set[str]) -> str:
     new = [name for name in contents.ends if name not in there]
     told = f"Imported {_many(len(new), 'space')}: {', '.join(new)}." if new else "Nothing was new."
+    if new and contents.counts["atom"] > FEW:
+        told += " By meaning it is found bit by bit, while `stoa run` or `stoa serve` is at work."
     if there:
         told += f" Here already: {', '.join(sorted(there))}."
     return told

@@ -221,7 +221,7 @@ async def test_targets_that_have_grown_beyond_that_count_as_having_nothing_until
         await here.update(target.id, comment="grown", metadata=HEAVY)
     assert await found(here, {"status": "done"}) == {"one"}
     assert await found(here, {"none": {"status": "done"}}) == {"all three"}
-    await here.update(targets[0].id, comment="smaller", metadata={key: None for key in HEAVY})
+    await here.update(targets[0].id, comment="smaller", metadata=dict.fromkeys(HEAVY))
     assert await found(here, {"status": "done"}) == {"all three", "one"}
 
 
