@@ -12,6 +12,7 @@ from channels.conversation import Speaker
 from channels.people import People, Person, Room
 from channels.routing import Routing
 from core.atoms import OWNER, Origin, Principal
+from core.errors import NotFound
 from core.permissions import Permission
 from core.spaces import Spaces
 
@@ -77,6 +78,22 @@ class Admission:
             return await self._people.knock(self._account, message)
         name = "" if person.principal == OWNER else person.name
         return await self._placed(await self._direct(message, person), Speaker(person.principal, name))
+
+    async def unreached(self) -> list[str]:
+        """The owner's names on the account by which no direct message of theirs is known yet."""
+        try:
+            accounts = (await self._people.get(OWNER.id)).accounts
+        except NotFound:  # nothing is linked yet
+            return []
+        known = {one.sender for one in self.bound.values() if one.asks}
+        here = [key.partition("/") for key in accounts]
+        return [sender for account, _, sender in here if account == self._account and sender not in known]
+
+    async def reach(self, sender: str, conversation: str) -> None:
+        """This is the owner's direct message, though they never wrote in it: what they are asked is shown there, and
+        what they are reminded of where they prefer that account, or can be reached nowhere else."""
+        binding = await self._bind(bound(self._account, conversation, sender=sender))
+        await Routing(self._spaces, binding.space).opened(binding.id)
 
     async def _in_room(self, message: InboundMessage, person: Person | None) -> Place | str:
         top = message.parent or message.conversation

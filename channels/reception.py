@@ -38,7 +38,7 @@ LOOK = 0.5
 SOON = 0.05
 """Seconds between two looks whether everything is taken and shown."""
 AGAIN = 5.0
-"""Seconds until a conversation is served again that could not be."""
+"""Seconds until a conversation is served again that could not be, or opened that was not there."""
 FAILED = "Something went wrong while I took this message; it is in the log. Please say it again in another way."
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,10 @@ class Reception:
                     else:
                         await self._unbind(name)
                 await self._look()
-                work = [group.create_task(self._look_again(), name=f"inbox of {self.channel.name}")]
+                work = [
+                    group.create_task(self._look_again(), name=f"inbox of {self.channel.name}"),
+                    group.create_task(self._reach_owner(), name=f"the owner on {self.channel.name}"),
+                ]
                 await self._take_missed()
                 try:
                     await self._receive()
@@ -138,6 +141,24 @@ class Reception:
         while True:
             await asyncio.sleep(LOOK)
             await self._look()
+
+    async def _reach_owner(self) -> None:
+        """Open the owner's direct message where they have an account and never wrote in one."""
+        closed = set[str]()
+        while True:
+            self._lease.check()
+            for sender in await self._admission.unreached():
+                try:
+                    if sender not in closed:
+                        conversation = await self.channel.direct(sender)
+                        await self._admission.reach(sender, conversation)
+                        self._conversation(conversation)
+                except Undeliverable as error:
+                    closed.add(sender)
+                    log.warning("%s opens no direct message with its owner: %s", self.channel.name, error)
+                except (Later, OSError) as error:
+                    log.info("%s opens no direct message now: %s", self.channel.name, error)
+            await asyncio.sleep(AGAIN)
 
     async def _take_missed(self) -> None:
         """Take what was said while nobody listened, where the platform can tell."""

@@ -39,6 +39,10 @@ class Routing:
         """The person has just written in this conversation."""
         await self._store.run("ZADD", self._store.keys.used(self._space.id), self._store.now(), conversation)
 
+    async def opened(self, conversation: str) -> None:
+        """The person can be reached in this conversation, where they have not written yet."""
+        await self._store.run("ZADD", self._store.keys.used(self._space.id), "NX", 0, conversation)
+
     async def unused(self, conversation: str) -> None:
         """The person cannot be reached in this conversation any more."""
         await self._store.run("ZREM", self._store.keys.used(self._space.id), conversation)

@@ -15,6 +15,7 @@ from channels.loopback import Loopback
 from channels.people import People
 from channels.reception import Parts, Reception
 from channels.rooms import Room
+from channels.routing import Routing
 from channels.taking import Enclosures
 from core.atoms import OWNER, Atom, Cause, Principal
 from core.house import House
@@ -193,6 +194,44 @@ async def test_a_reminder_goes_to_the_account_that_is_preferred_though_only_the_
         await chat.put("Reminder: stretch.", metadata={"role": "assistant"})
         assert (await work.heard(2, "work-dm"))[1:] == ["Reminder: stretch."]
     assert square.channel.sent == []
+
+
+async def test_a_direct_message_is_opened_where_the_owner_never_wrote_one_and_prefers_to_be_reminded(
+    square: Square,
+) -> None:
+    work = Loopback("work-dm", "work")
+    for account in ("square", "work"):
+        await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), account)
+    await square.people.persons.link("owner", "work/me", "Olga")  # as when let in from a room
+    await square.people.prefer("owner", "work")
+    async with square.open(), square.open(work):
+        await square.link_owner()
+        await square.channel.say("hello", sender="me", conversation="dm")
+        await square.said("chat", 1)
+        routing = Routing(square.house.spaces, "chat")
+        while (await routing.reachable())[0] != "work/work-dm":
+            await asyncio.sleep(0.01)
+        chat = square.house.spaces.open("chat", Actor(ASSISTANT, Cause("timers/1", 2)))
+        await chat.put("Reminder: stretch.", metadata={"role": "assistant"})
+        assert await work.heard(1, "work-dm") == ["Reminder: stretch."]
+    assert square.channel.sent == []
+
+
+async def test_an_account_of_the_owner_that_can_open_no_direct_message_is_tried_once(square: Square) -> None:
+    tried = asyncio.Event()
+
+    class Shut(Loopback):
+        async def direct(self, person: str) -> str:
+            assert not tried.is_set()
+            tried.set()
+            raise Undeliverable("that account is closed")
+
+    await square.people.persons.link("owner", "square/me", "Olga")
+    square.channel = Shut("nowhere", "square")
+    async with square.open():
+        await tried.wait()
+        await square.channel.say("hello", sender="me", conversation="dm")
+        assert [atom.content for atom in await square.said("chat", 1)] == ["hello"]
 
 
 async def test_whoever_writes_in_threads_only_is_asked_and_reminded_in_the_direct_message(square: Square) -> None:
