@@ -25,11 +25,18 @@ class Binding(BaseModel):
     """The platform's id of the person who is alone with us there; empty for a room, and for a terminal."""
     ours: bool = True
     """Whether somebody has called us into the thread; in one where we only read along nobody means us unasked."""
+    resting: bool = False
+    """Whether it is a thread of a direct message that nobody follows until something is said in it again."""
 
     @property
     def asks(self) -> bool:
         """Whether the owner is asked here what only the owner may decide."""
         return self.person == OWNER.id and not self.parent
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether somebody else follows its space: the direct message that it is a thread of."""
+        return bool(self.person and self.parent)
 
     @property
     def direct(self) -> str:

@@ -62,15 +62,18 @@ class Conversation:
         enclosures: Enclosures,
         patience: Sequence[float] = PATIENCE,
         stands: Callable[[], Awaitable[bool]] | None = None,
+        wake: Callable[[str, int], Awaitable[None]] | None = None,
     ) -> None:
         """`stands` says whether the conversation is that person's, or that room's, still; nothing is shown where it is
-        not. A terminal is the owner's for as long as it is there."""
+        not. A terminal is the owner's for as long as it is there. `wake` is told of each binding of the space where a
+        change is to be shown, and of the number of the change before."""
         self.channel = channel
         self.binding = binding
         self.space = spaces.open(binding.space, OWNER)
         asked = binding.parent or binding.conversation
         self.cards = Cards(spaces, channel, asked, stands, patience, alone=bool(binding.person))
         self._stands = stands
+        self._wake = wake
         self.open: dict[str, str] = {}
         """Messages without an answer: atom -> the cause its answer will name."""
         self.writing: set[str] = set()
@@ -101,7 +104,7 @@ class Conversation:
         """Show what agents say in the space: first what was missed, then each answer as it comes."""
         after = await self._notifications.cursor(self.binding.subscriber, self.space.id)
         async for change in self.space.follow(after or 0):
-            if change.operation == "put" and change.seq > self._skipped:
+            if change.operation == "put":
                 await self._look_at(change)
             await self._notifications.advance(self.binding.subscriber, self.space.id, change.seq)
 
@@ -244,18 +247,26 @@ class Conversation:
         atom = await self.space.get(change.atom)
         if atom.metadata.get("role") != "assistant":
             return
-        if self.binding.id in await self.routing.places(change, atom, self.binding.id):
-            if await self._theirs():
-                await self._deliver(atom, change)
-            elif self.binding.person == OWNER.id:
-                await self.routing.unused(self.binding.id)
-                await self._tell_elsewhere(atom, atom.content, "that account is not yours any more")
+        for place in await self.routing.places(change, atom, self.binding.id):
+            if place == self.binding.id:
+                await self._show_here(atom, change)
+            elif self._wake:
+                await self._wake(place, change.seq - 1)
         answered = _answered(atom)
         self.open = {  # at once, so that no late piece of this answer grows beside it
             asked: root for asked, root in self.open.items() if asked not in answered and root != change.cause.root
         }
         async with self.progress:
             self.progress.notify_all()
+
+    async def _show_here(self, atom: Atom, change: Change) -> None:
+        if change.seq <= self._skipped:  # told in sum
+            return
+        if await self._theirs():
+            await self._deliver(atom, change)
+        elif self.binding.person == OWNER.id:
+            await self.routing.unused(self.binding.id)
+            await self._tell_elsewhere(atom, atom.content, "that account is not yours any more")
 
     async def _theirs(self) -> bool:
         """Whether it is still the conversation of those that the space is for."""

@@ -38,7 +38,7 @@ LOOK = 0.5
 SOON = 0.05
 """Seconds between two looks whether everything is taken and shown."""
 AGAIN = 5.0
-"""Seconds until a conversation is served again that could not be, or opened that was not there."""
+"""Seconds until a conversation is served again that could not be, or opened that was not there, or let rest."""
 FAILED = "Something went wrong while I took this message; it is in the log. Please say it again in another way."
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,8 @@ class Reception:
         self._group: asyncio.TaskGroup | None = None
         self._draining = False
         self._busy: dict[str, int] = defaultdict(int)
+        self._resting = asyncio.Lock()
+        """Held by whoever lets a thread rest, or wakes one."""
 
     async def serve(self) -> None:
         """Take and show messages until the platform has no more to say; raises `Unusable` where it must be mended."""
@@ -83,6 +85,8 @@ class Reception:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 for name, binding in list(self._admission.bound.items()):
+                    if binding.resting:
+                        continue
                     if await self._admission.stands(binding):
                         self._conversation(name)
                     else:
@@ -91,6 +95,7 @@ class Reception:
                 work = [
                     group.create_task(self._look_again(), name=f"inbox of {self.channel.name}"),
                     group.create_task(self._reach_owner(), name=f"the owner on {self.channel.name}"),
+                    group.create_task(self._let_rest(), name=f"rest of {self.channel.name}"),
                 ]
                 await self._take_missed()
                 try:
@@ -141,6 +146,48 @@ class Reception:
         while True:
             await asyncio.sleep(LOOK)
             await self._look()
+
+    async def _let_rest(self) -> None:
+        """Follow no more threads of direct messages than were spoken in lately: each would look at every change."""
+        while True:
+            recent = {place for place, _ in await self.inbox.recent()}
+            for name, made in list(self._conversations.items()):
+                idle = made.binding.may_rest and made.binding.parent in self._conversations and name not in recent
+                if idle and not made.open and await made.shown():
+                    await self._rest(name, made)
+            await asyncio.sleep(AGAIN)
+
+    async def _rest(self, name: str, made: Conversation) -> None:
+        async with self._resting:
+            binding = made.binding.model_copy(update={"resting": True})
+            self._admission.bound[name] = binding  # from now on it is woken by what is to be shown in it
+            self._lease.check()
+            if name not in self._lanes and await made.shown():
+                await self._parts.bindings.save(binding)
+                self._end(name)
+            else:
+                self._admission.bound[name] = made.binding
+
+    async def _wake(self, id: str, after: int) -> None:
+        """Let whoever rests there show what follows a change; the direct message has looked at all before."""
+        binding = self._admission.bound.get(id.partition("/")[2])
+        if binding is None or binding.id != id or not binding.may_rest:
+            return
+        async with self._resting:
+            binding = self._admission.bound.get(binding.conversation, binding)
+            if binding.resting:
+                self._lease.check()
+                await self._parts.spaces.notifications.advance(binding.subscriber, binding.space, after)
+                awake = binding.model_copy(update={"resting": False})
+                await self._parts.bindings.save(awake)
+                self._admission.bound[binding.conversation] = awake
+                self._conversation(binding.conversation)
+
+    async def _wake_up(self, binding: Binding) -> None:
+        """Something is said in a thread that rested: it goes on from where the direct message is."""
+        around = self._admission.bound.get(binding.parent, binding)
+        after = await self._parts.spaces.notifications.cursor(around.subscriber, binding.space)
+        await self._wake(binding.id, after or 0)
 
     async def _reach_owner(self) -> None:
         """Open the owner's direct message where they have an account and never wrote in one."""
@@ -206,8 +253,9 @@ class Reception:
                 await self._lose(message)
             elif said := await self._take(message):
                 await self._say(message, said)
-            for name in list(self._admission.bound):  # what was bound just now, after the word about it
-                self._conversation(name)
+            for name, binding in list(self._admission.bound.items()):  # what was bound just now, after the word of it
+                if not binding.resting:
+                    self._conversation(name)
         except (StoreUnavailable, LeaseLost, ChannelClosed, Unusable):
             raise
         except StoaError as error:
@@ -226,6 +274,8 @@ class Reception:
         if message.kind == "home":
             await self._show_home(message, place.speaker)
             return ""
+        if place.binding.resting:
+            await self._wake_up(place.binding)
         conversation = self._conversation(place.binding.conversation)
         if place.speaker.principal == OWNER and await conversation.cards.answer(message, OWNER):
             if message.choice:
@@ -287,7 +337,8 @@ class Reception:
         if name not in self._conversations or self._conversations[name].binding is not binding:
             self._end(name)
             stands = partial(self._may_show, binding)
-            made = Conversation(parts.spaces, self.channel, binding, parts.enclosures, self._patience, stands)
+            wake = None if binding.may_rest else self._wake
+            made = Conversation(parts.spaces, self.channel, binding, parts.enclosures, self._patience, stands, wake)
             self._conversations[name] = made
             group = self._group
             assert group is not None

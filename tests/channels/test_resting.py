@@ -1,0 +1,87 @@
+"""Threads of direct messages in which nothing is said rest: nobody follows them, and nothing meant for them is lost."""
+
+import asyncio
+
+from channels.bindings import Bindings
+from core.atoms import Atom, Cause, Principal
+from core.house import House
+from core.spaces import Actor
+from core.testing import MovableClock
+from tests.channels.test_reception import Square, clock, embedder, house, settings, square
+
+__all__ = ["clock", "embedder", "house", "settings", "square"]
+
+ASSISTANT = Principal("assistant")
+
+
+async def resting(house: House) -> list[str]:
+    return [binding.conversation for binding in await Bindings(house.store).of("square") if binding.resting]
+
+
+async def answer(square: Square, question: Atom, text: str) -> None:
+    chat = square.house.spaces.open("chat", Actor(ASSISTANT, Cause(f"chat/{await number(square, question)}", 2)))
+    await chat.put(text, metadata={"role": "assistant"}, references={"reply_to": [question.ref]})
+
+
+async def number(square: Square, question: Atom) -> int:
+    changes = await square.house.spaces.open("chat").changes()
+    return next(change.seq for change in changes if change.atom == question.id)
+
+
+async def asleep(square: Square, clock: MovableClock) -> Atom:
+    """A thread that rests, and the question that was once asked in it."""
+    square.channel.conversations |= {"dm", "dm:1"}
+    async with square.open():
+        await square.link_owner()
+        await square.channel.say("what is it?", sender="me", conversation="dm:1", parent="dm")
+        (question,) = await square.said("chat", 1)
+        await answer(square, question, "This.")
+        assert await square.channel.heard(1, "dm:1") == ["This."]
+        newest = await square.house.spaces.open("chat").newest()
+        while await square.house.notifications.cursor("channel:square:dm:1", "chat") != newest:
+            await asyncio.sleep(0.01)
+    clock.move(days=4)
+    async with square.open():
+        while await resting(square.house) != ["dm:1"]:
+            await asyncio.sleep(0.01)
+    return question
+
+
+async def test_a_thread_that_rests_is_taken_up_where_it_is_written_in_again(
+    square: Square, clock: MovableClock
+) -> None:
+    await asleep(square, clock)
+    async with square.open():
+        await square.channel.say("and that?", sender="me", conversation="dm:1", parent="dm")
+        question = (await square.said("chat", 2))[1]
+        assert await resting(square.house) == []
+        await answer(square, question, "That, too.")
+        assert await square.channel.heard(2, "dm:1") == ["This.", "That, too."]
+
+
+async def test_what_is_said_late_in_a_thread_that_rests_is_shown_there_once(
+    square: Square, clock: MovableClock
+) -> None:
+    question = await asleep(square, clock)
+    async with square.open():
+        chat = square.house.spaces.open("chat", Actor(ASSISTANT, Cause("timers/1", 2)))
+        await chat.put("Reminder: stretch.", metadata={"role": "assistant"})
+        assert await square.channel.heard(1, "dm") == ["Reminder: stretch."]
+        assert await resting(square.house) == ["dm:1"]
+        await answer(square, question, "I have found more.")
+        await answer(square, question, "And that is all.")
+        assert (await square.channel.heard(3, "dm:1"))[1:] == ["I have found more.", "And that is all."]
+        assert await resting(square.house) == []
+
+
+async def test_what_was_said_there_while_nobody_served_the_account_is_shown_afterwards(
+    square: Square, clock: MovableClock
+) -> None:
+    question = await asleep(square, clock)
+    await answer(square, question, "I have found more.")
+    async with square.open():
+        assert (await square.channel.heard(2, "dm:1"))[1] == "I have found more."
+    async with square.open():
+        await square.channel.say("thanks", sender="me", conversation="dm:1", parent="dm")
+        await square.said("chat", 2)
+    assert [one.text for one in square.channel.sent] == ["This.", "I have found more."]
