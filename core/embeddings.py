@@ -29,6 +29,8 @@ LONGEST = 2_000
 """How many characters of a text are looked at; MiniLM would take in little more."""
 LONG = 500
 """Characters from which on a text leaves much memory behind."""
+REQUEST = 400
+"""Characters of a request that are looked at: it is shorter than a long text's passages, and so goes before them."""
 REMEMBERED = 4_096
 
 MINILM_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
@@ -52,8 +54,11 @@ def field_of(embedder: Embedder) -> str:
 
 
 async def nearest(embedder: Embedder, query: str, texts: Sequence[str], limit: int) -> list[tuple[int, float]]:
-    """The positions of the texts that mean most nearly what the query means, best first, each with its cosine."""
-    wanted, *vectors = await embedder.embed([query, *texts])
+    """The positions of the texts that mean most nearly what the query means, best first, each with its cosine.
+
+    The query is a request, whose meaning stands in its beginning: what is pasted behind it is not looked at.
+    """
+    wanted, *vectors = await embedder.embed([query[:REQUEST], *texts])
     if not vectors:
         return []
     import numpy as np

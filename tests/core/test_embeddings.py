@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from core.clock import Clock
 from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder, nearest
 from core.keys import Keys
+from core.passages import passages
 from core.store import Store, client
 from core.wordpiece import WordPiece
 
@@ -140,6 +141,21 @@ async def test_a_short_text_does_not_wait_behind_long_ones(embedder: LocalEmbedd
 
     assert not long.done()
     long.cancel()
+
+
+async def test_a_long_request_is_understood_before_the_passages_of_its_own_text_are_embedded(
+    embedder: LocalEmbedder,
+) -> None:
+    text = "note that " + " ".join(str(number) for number in range(7_000))
+    await embedder.embed(["note that milk is out", "remind me to call Ana"])
+
+    indexing = asyncio.ensure_future(embedder.embed([passage.text for passage in passages(text)]))
+    await asyncio.sleep(0)  # they wait now
+    ranked = await nearest(embedder, text, ["note that milk is out", "remind me to call Ana"], limit=1)
+
+    assert not indexing.done()
+    assert [position for position, _ in ranked] == [0]
+    indexing.cancel()
 
 
 async def test_a_caller_who_gives_up_spoils_nothing_for_another(embedder: LocalEmbedder) -> None:
