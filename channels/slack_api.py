@@ -43,19 +43,20 @@ REINSTALL = (
 )
 
 BROKEN = {
-    "invalid_auth": "Slack does not know its token",
-    "not_authed": "it has no token",
-    "token_revoked": "its token was revoked",
-    "token_expired": "its token has expired",
+    "invalid_auth": "Slack does not know its {token}",
+    "not_authed": "it has no {token}",
+    "token_revoked": "its {token} was revoked",
+    "token_expired": "its {token} has expired",
     "account_inactive": "its bot was removed from the workspace",
-    "not_allowed_token_type": "its token is of the wrong kind; the bot's begins with xoxb-, the app's with xapp-",
+    "not_allowed_token_type": "what it has for its {token} is a token of another kind",
     "app_uninstalled": "the app was removed from the workspace",
     "org_login_required": "the workspace has moved into an organisation",
     "team_access_not_granted": "the app was not admitted to the workspace",
     "link_disabled": "Socket Mode is switched off for the app",
     "no_permission": "its app token lacks the scope connections:write",
 }
-"""Slack's error -> why the whole account cannot be used."""
+"""Slack's error -> why the whole account cannot be used, with that token which Slack was shown."""
+BOT_TOKEN, APP_TOKEN = "bot token (xoxb-...)", "app-level token (xapp-...)"
 REFUSED = {
     "channel_not_found": "Slack has no such conversation, or does not show it to the bot",
     "is_archived": "the room is archived",
@@ -123,9 +124,9 @@ def check_options(options: Mapping[str, str]) -> None:
             raise InvalidInput(f"The option {name} is {OPTIONS[name][1]}, not {value!r}.")
 
 
-def broken(account: str, error: str) -> Unusable:
+def broken(account: str, error: str, token: str = BOT_TOKEN) -> Unusable:
     """The error that an account cannot be used any more, for the owner."""
-    why = BROKEN.get(error, error)
+    why = BROKEN.get(error, error).format(token=token)
     return Unusable(f"Slack does not let {account} in: {why}. Put that right with `stoa setup {account}`.")
 
 
@@ -179,7 +180,8 @@ class WebAPI:
             scope = str(response.get("needed") or "")
             return (Unusable if ESSENTIAL & set(scope.split(",")) else Undeliverable)(lacking(self.account, scope))
         if error in BROKEN:
-            return broken(self.account, error)
+            token = APP_TOKEN if response.api_url.endswith("apps.connections.open") else BOT_TOKEN
+            return broken(self.account, error, token)
         if error in TROUBLED or not error or status >= 500:
             return ConnectionError(f"Slack is in trouble: {error or status}")
         return Refused(error)

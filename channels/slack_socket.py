@@ -91,8 +91,6 @@ class Socket:
             answer = await self._api.ask(self._api.client.apps_connections_open(app_token=self._token))
         except Undeliverable as error:
             raise Unusable(f"{self._api.account} cannot be connected to Slack with its app token. {error}") from None
-        except Unusable as error:
-            raise Unusable(f"{error} It is the app-level token (xapp-...) that Slack refused.") from None
         return str(answer["url"])
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:

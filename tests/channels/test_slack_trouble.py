@@ -16,6 +16,7 @@ from core.errors import InvalidInput
 from core.secrets import Secrets
 from tests.channels.slack_app import hearing, listening
 from tests.rigs.slack.rig import Rig
+from tests.rigs.slack.workspace import BOT_TOKEN
 
 
 async def test_a_message_is_acknowledged_when_it_is_taken_and_not_before(rig: Rig) -> None:
@@ -193,6 +194,21 @@ async def test_trouble_on_slacks_side_is_trouble_of_the_network(rig: Rig) -> Non
         await rig.fault("chat.postMessage", "internal_error")
         with pytest.raises(OSError, match="internal_error"):
             await slack.send(OutboundMessage(dm, "hello"))
+
+
+@pytest.mark.parametrize(
+    ("token", "other", "told"),
+    [
+        ("BOT_TOKEN", "xoxb-mistyped", "Slack does not know its bot token (xoxb-...)."),
+        ("APP_TOKEN", "xapp-mistyped", "Slack does not know its app-level token (xapp-...)."),
+        ("APP_TOKEN", BOT_TOKEN, "what it has for its app-level token (xapp-...) is a token of another kind."),
+    ],
+)
+async def test_it_is_said_which_of_its_tokens_slack_refuses(rig: Rig, token: str, other: str, told: str) -> None:
+    given = {**rig.environment(), f"STOA_SECRET_SLACK_{token}": other}
+    with pytest.raises(Unusable, match=re.escape(f"Slack does not let slack in: {told}")):
+        async with Slack(rig.account(), Secrets(given)) as slack:
+            await anext(slack.listen())
 
 
 @pytest.mark.parametrize("error", ["token_revoked", "account_inactive", "invalid_auth", "not_allowed_token_type"])
