@@ -158,7 +158,7 @@ class Reader:
         return event.get("username") or (await self._api.person(user) if user else "")
 
     async def _plain(self, text: str) -> str:
-        named = [*(people(text) - {self._user}), *rooms(text)]
+        named = [*people(text), *rooms(text)]
         called = await asyncio.gather(*(self._called(id) for id in named))
         return readable(text, dict(zip(named, called, strict=True)), self._user)
 

@@ -87,6 +87,14 @@ async def test_names_of_people_rooms_and_links_are_read_as_people_read_them(rig:
     assert message.room == "garden"
 
 
+async def test_a_mention_of_the_bot_within_a_sentence_is_read_by_its_name(rig: Rig) -> None:
+    room = await rig.room("garden")
+    async with listening(rig) as (_, heard):
+        await rig.say("bob", room, f"dear {rig.mention}, who waters?")
+        message = await heard.next()
+    assert (message.text, message.addressed) == ("dear @stoa, who waters?", True)
+
+
 async def test_a_name_is_asked_for_once(rig: Rig) -> None:
     room = await rig.room("garden")
     async with listening(rig) as (_, heard):
