@@ -27,8 +27,9 @@ async def behind(spaces: Spaces, agents: Agents, ref: str) -> list[Link]:
     """Why the atom `space/id` is as it is now: itself, the newest atom that woke the turn which wrote it, and so on
     back to what no agent wrote. Raises `NotFound`.
     """
-    if "/" not in ref:
-        raise InvalidInput(f"Name the atom as SPACE/ATOM, such as tasks/k3v9w2m4q8zt; {ref!r} has no space.")
+    space, _, id = ref.partition("/")
+    if not space or not id:
+        raise InvalidInput(f"{ref!r} names no atom; say it as SPACE/ATOM, such as tasks/k3v9w2m4q8zt.")
     chain: list[Link] = []
     at: datetime | None = None
     seen: set[str] = set()

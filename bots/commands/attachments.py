@@ -57,6 +57,8 @@ async def detach(name: str, file: str, comment: str) -> None:
 
 
 def _path(text: str) -> Path:
+    if not text.strip():
+        raise InvalidInput("An empty name is no file and no directory; say which one is meant.")
     return Path(text).expanduser()
 
 

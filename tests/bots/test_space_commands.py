@@ -217,6 +217,11 @@ def test_what_names_no_atom_is_refused_in_a_sentence(run: Stoa, name: str) -> No
     assert complaint.count("\n") == 1
 
 
+def test_an_empty_name_is_no_file(run: Stoa) -> None:
+    complaint = run("attach", "notes/k3v9w2m4q8zt", "", fails=True).stderr
+    assert complaint == "stoa: An empty name is no file and no directory; say which one is meant.\n"
+
+
 def test_metadata_is_read_as_what_it_looks_like() -> None:
     typed = metadata_of(
         ["n=2", "x=1.5", "done=true", "id='7", 'text="7"', "tag=a", "tag=b", "gone=", "when=2026-12-01"]

@@ -85,5 +85,5 @@ async def test_what_is_not_there_is_said_so(house: House) -> None:
     await house.spaces.create("notes")
     with pytest.raises(NotFound):
         await behind(house.spaces, house.agents, "notes/nothere")
-    with pytest.raises(InvalidInput, match="SPACE/ATOM"):
+    with pytest.raises(InvalidInput, match="names no atom; say it as SPACE/ATOM"):
         await behind(house.spaces, house.agents, "nothere")
