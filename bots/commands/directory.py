@@ -5,6 +5,7 @@ import typer
 from bots.commands.opening import opened, print_json, print_table, when
 from channels.rendering import one_line
 from core.directory import Directory
+from core.targets import host
 
 
 async def list_all(as_json: bool) -> None:
@@ -25,7 +26,7 @@ async def add(addresses: list[str]) -> None:
     async with opened() as house:
         for address in addresses:
             added = await Directory(house.spaces).add(address)
-            typer.echo(f"Agents may reach {one_line(added.content, 200)}.")
+            typer.echo(_reached(added.content))
 
 
 async def remove(addresses: list[str]) -> None:
@@ -34,3 +35,14 @@ async def remove(addresses: list[str]) -> None:
         for address in addresses:
             await Directory(house.spaces).remove(address)
             typer.echo(f"{one_line(address, 200)} is not in the directory any more.")
+
+
+def _reached(address: str) -> str:
+    """Whom an address lets agents reach: what is no mailbox, host or page can only be a name that a tool uses."""
+    shown = one_line(address, 200)
+    if host(address) or "@" in address:
+        return f"Agents may reach {shown}."
+    return (
+        f"Agents may reach whatever a tool names exactly {shown!r}. It is no mailbox, host or page, such as "
+        "ana@example.com or docs.python.org; `stoa directory remove` takes it away."
+    )

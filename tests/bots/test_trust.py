@@ -104,6 +104,9 @@ def test_addresses_are_added_listed_and_removed(tmp_path: Path) -> None:
     assert "There are no addresses yet" in stoa(tmp_path, "directory", "list").stdout
     added = stoa(tmp_path, "directory", "add", "ana@example.com", "docs.python.org")
     assert added.stdout == "Agents may reach ana@example.com.\nAgents may reach docs.python.org.\n"
+    told = stoa(tmp_path, "directory", "add", "not an address").stdout
+    assert told.startswith("Agents may reach whatever a tool names exactly 'not an address'. It is no mailbox, host")
+    assert "not an address is not in the directory" in stoa(tmp_path, "directory", "remove", "not an address").stdout
     listed = stoa(tmp_path, "directory", "list").stdout
     assert [line.split()[0] for line in listed.splitlines()] == ["ana@example.com", "docs.python.org"]
     assert "not in the directory any more" in stoa(tmp_path, "directory", "remove", "ANA@example.com").stdout
