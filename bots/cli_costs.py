@@ -38,7 +38,7 @@ def cost(
 
 @budget.command("list")
 def budget_list(json: Json = False) -> None:
-    """List the limits of the day and the month, and those of what was last worked on."""
+    """List the limits of the day and the month, of single agents, and of what was last worked on."""
     from bots.commands import costs
 
     asyncio.run(costs.budgets(json))

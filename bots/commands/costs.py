@@ -12,6 +12,14 @@ from core.house import House
 from core.spending import Spending, Spent
 
 BY = ("day", "root", "agent", "model")
+ENDED = {
+    "turns": "will not answer",
+    "spawns": "will spawn no agent",
+    "tokens": "will ask no model but the built-in one",
+    "dollars": "will ask no model that costs anything",
+    "seconds": "will not answer",
+}
+"""What comes of a limit that is used up."""
 
 
 async def show(by: str, days: int, limit: int, as_json: bool) -> None:
@@ -39,17 +47,20 @@ async def show(by: str, days: int, limit: int, as_json: bool) -> None:
 
 
 async def budgets(as_json: bool) -> None:
-    """The limits of the day, of guests in it, and of the month, and the first causes that were last spent on."""
+    """The limits of the day, of guests in it, of the month, of agents that have some of their own, and of the first
+    causes that were last spent on."""
     async with opened() as house:
         now = house.clock.now()
         roots = await Spending(house.budgets, house.spaces).by_root(20)
         day = f"{now:%Y-%m-%d}"
-        names = [f"day:{day}", f"{GUESTS}:{day}", f"month:{now:%Y-%m}", *(f"root:{root.name}" for root in roots)]
-        accounts = await house.budgets.accounts(names)
+        periods = await house.budgets.accounts([f"day:{day}", f"{GUESTS}:{day}", f"month:{now:%Y-%m}"])
+        agents = await house.budgets.accounts([f"agent:{agent.id}" for agent in await house.agents.list()])
+        bounded = [account for account in agents if account.limits]
+        accounts = [*periods, *bounded, *await house.budgets.accounts([f"root:{root.name}" for root in roots])]
     if as_json:
         print_json([asdict(account) for account in accounts])
         return
-    words = ["", "", "", *(root.words for root in roots)]
+    words = [*([""] * (len(periods) + len(bounded))), *(root.words for root in roots)]
     print_table([_standing(account, about) for account, about in zip(accounts, words, strict=True)])
 
 
@@ -62,6 +73,12 @@ async def allow(name: str, limits: dict[str, float]) -> None:
         await house.budgets.allow(account, limits)
         (stands,) = await house.budgets.accounts([account])
     print_table([_standing(stands, "")])
+    for field in limits:
+        if (taken := _taken(stands, field)) >= stands.limits[field]:
+            typer.echo(
+                f"That is used up already: {_whose(name)} {ENDED[field]} until you allow more {field} than "
+                f"{amount(taken)}: `stoa budget allow {name} --{field} NUMBER`."
+            )
 
 
 async def _account(house: House, name: str) -> str:
@@ -72,6 +89,10 @@ async def _account(house: House, name: str) -> str:
     if not await house.store.run("EXISTS", house.store.keys.account(account)):
         raise NotFound(f"Nothing was spent on {name!r}; `stoa cost --by root` shows the causes.")
     return account
+
+
+def _whose(name: str) -> str:
+    return f"whoever works on what follows from {name}" if "/" in name else name
 
 
 def _heading(by: str) -> tuple[str, ...]:
@@ -92,7 +113,11 @@ def _standing(account: Account, words: str) -> tuple[str, ...]:
     kind, _, name = account.name.partition(":")
     stands = []
     for field in FIELDS:
-        taken = getattr(account.used, field) + getattr(account.held, field)
         if field in account.limits:
-            stands.append(f"{amount(taken)} of {amount(account.limits[field])} {field}")
+            stands.append(f"{amount(_taken(account, field))} of {amount(account.limits[field])} {field}")
     return (kind, name, ", ".join(stands) or "no limits", one_line(words, 60))
+
+
+def _taken(account: Account, field: str) -> float:
+    """What is spent or set aside."""
+    return float(getattr(account.used, field) + getattr(account.held, field))

@@ -92,3 +92,20 @@ async def test_why_goes_back_to_the_message_and_cost_adds_up(house: House) -> No
     assert (root["turns"], root["words"]) == (1, "Note it")
     assert "1 of 9 turns" in stoa(home, "budget", "allow", root["name"], "--turns", "9")
     assert "1 of 9 turns" in stoa(home, "budget", "list")
+
+
+async def test_a_limit_that_is_used_up_already_is_told_with_what_comes_of_it(house: House) -> None:
+    home = house.settings.home
+    await seat(house)
+    purse = house.budgets.purse("assistant", (), "chat/1", "t1", house.clock.now(), 1)
+    await purse.begin()
+    assert stoa(home, "budget", "allow", "assistant", "--turns", "2").splitlines() == ["agent  assistant  1 of 2 turns"]
+    assert ["agent", "assistant", "1", "of", "2", "turns"] in [
+        line.split() for line in stoa(home, "budget", "list").splitlines()
+    ]
+    told = stoa(home, "budget", "allow", "assistant", "--turns", "1", "--spawns", "3")
+    assert told.splitlines()[1:] == [
+        "That is used up already: assistant will not answer until you allow more turns than 1: "
+        "`stoa budget allow assistant --turns NUMBER`."
+    ]
+    assert "what follows from chat/1 will not answer until" in stoa(home, "budget", "allow", "chat/1", "--turns", "0")
