@@ -130,7 +130,7 @@ def _any(words: Iterable[str]) -> str:
     return "(?:" + "|".join(sorted(words, key=len, reverse=True)) + ")"
 
 
-_DIGITS = r"[0-9]{1,6}(?:\.[0-9])?"
+_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}|[0-9]{1,30})(?:\.[0-9])?"
 _NUMBER = (
     rf"(?:half an?|a quarter of an|a couple of|an?|{_any(_TENS)}(?:(?: |-){_any(_ONES)})?|{_any([*_ONES, *_TEENS])})"
 )
@@ -168,7 +168,7 @@ def _number(word: str) -> float:
         return _NUMBERS[word]
     if " " in word:
         return sum(_NUMBERS[part] for part in word.split())
-    return float(word)
+    return float(word.replace(",", ""))
 
 
 # The rules: each makes of its match a phrase, or None where it does not apply after all

@@ -192,6 +192,12 @@ async def test_a_time_that_has_passed_is_refused_in_words(person: Person) -> Non
     assert "is in the past" in await person.says("remind me on 5 March 2020 to pay the rent")
 
 
+async def test_a_time_too_far_away_is_refused_and_made_no_part_of_what_is_to_be_done(person: Person) -> None:
+    assert "'in 999999999 years' cannot be: it is too far away" in await person.says(
+        "remind me in 999999999 years to live"
+    )
+
+
 async def test_what_somebody_wanted_is_found_in_their_own_words(person: Person) -> None:
     assert await person.says("what did I want to review?") == "I found nothing about that in your spaces."
     await person.says("remind me in 2 minutes to review the Q3 report")
