@@ -145,7 +145,17 @@ async def test_what_is_not_understood_is_answered_with_requests_that_can_be_carr
 async def test_what_is_due_is_told_with_its_time(person: Person) -> None:
     await person.says("remind me in 2 hours to water the plants")
     assert await person.says("what is due?") == "Your reminders:\n- today at 16:30: water the plants"
-    assert await person.says("what is due today?") == "Your reminders:\n- today at 16:30: water the plants"
+    assert await person.says("what is due this week?") == "Your reminders:\n- today at 16:30: water the plants"
+
+
+async def test_what_is_due_on_a_day_is_told_of_that_day_alone(person: Person) -> None:
+    await person.says("remind me in 2 hours to water the plants")
+    await person.says("remind me tomorrow at 18:00 to call Ana")
+    assert await person.says("what is due tomorrow?") == "Due tomorrow:\n- tomorrow at 18:00: call Ana"
+    assert await person.says("do I have any reminders for tomorrow?") == "Due tomorrow:\n- tomorrow at 18:00: call Ana"
+    assert await person.says("What's due on Friday?") == "No reminder is due on Friday."
+    assert await person.says("what is due today?") == "Due today:\n- today at 16:30: water the plants"
+    assert await person.says("my reminders for today") == "Due today:\n- today at 16:30: water the plants"
 
 
 async def test_a_reminder_about_something_reads_well(person: Person) -> None:
