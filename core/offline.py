@@ -10,7 +10,7 @@ from core.embeddings import Embedder, nearest
 from core.frames import Framed, parse_changes, parse_now, parse_output
 from core.llm import Message, Usage
 from core.recipes import Speaker, asked
-from core.templates import LONG_AGO, LONGEST, Match, acts, fill, recognise, remainder, slots, template
+from core.templates import COURTESY, LONG_AGO, LONGEST, Match, acts, fill, recognise, remainder, slots, template
 
 ALIKE_ENOUGH = 0.62
 """The cosine from which a request that fits no ask word by word is taken to mean the same, where code only looks."""
@@ -20,6 +20,18 @@ LOOSE = 0.5
 """Below this an ask explains so little of a request that only its form is the same ("what is ...")."""
 SHOWN = 3
 ERROR_NAME = re.compile(r"^[\w.]*(?:Error|Exception|Denied|Unavailable|Found|Input|Conflict)\b:? *")
+REQUEST = (
+    r"(?:remind me\s+\S|note that\s+\S|(?:add|put)\s.*\S\s(?:to|on|onto|in|into) my (?:tasks|task list|to-?do list)\b|"
+    r"cancel (?:the|my|all) (?:my )?reminders?\b|(?:show|list) (?:me )?my (?:tasks|task list|reminders|notes)\b)"
+)
+"""Words that plainly ask for something of their own, wherever in a message they begin."""
+BEGUN = re.compile(COURTESY + REQUEST, re.IGNORECASE)
+ANOTHER = re.compile(
+    rf"(?:[,;.!]+\s|\n|\s(?:and|then|also)\s)\s*(?:(?:and|then|also|please)\s+)*(?P<second>{REQUEST})", re.IGNORECASE
+)
+SHORT = 300
+"""Characters up to which a message is looked at for a second request; a longer one is prose, where such words ask for
+nothing."""
 INTRODUCTION = (
     "I am Stoa's built-in offline model: I follow recipes and understand simple requests only. To connect a real one, "
     "set STOA_MODEL=provider/name and the provider's key, for example STOA_MODEL=anthropic/claude-sonnet-4-5 with "
@@ -87,6 +99,8 @@ class OfflineLLM:
             kept = f"your {count} files" if count > 3 else text.removeprefix("Sent ")
             return "", f"I have kept {kept}, and search finds what is written there."
         known = [example for example in examples if example.speaker == speaker]
+        if speaker == "owner" and (apart := _apart(known, text, now)):
+            return "", apart
         found = _recognised(known, text, now)
         if speaker != "agent":
             found = await self._alike(known, text, now, found)
@@ -145,6 +159,19 @@ def _recognised(examples: Sequence[Shown], text: str, now: datetime) -> tuple[Sh
     """The example that says the same with other values; of several the one that explains most of the text."""
     found = [(e, match) for e in examples if (match := recognise(e.ask, e.code, text, e.speaker, now))]
     return max(found, key=lambda pair: pair[1].explained, default=None)
+
+
+def _apart(examples: Sequence[Shown], text: str, now: datetime) -> str:
+    """What to say where a second request plainly begins after what is a request itself; nothing where none does."""
+    found = ANOTHER.search(text) if len(text) <= SHORT else None
+    if found is None:
+        return ""
+    first = text[: found.start()].strip()
+    alone = _recognised(examples, first, now)
+    if not BEGUN.match(first) and not (alone and acts(alone[0].code)):
+        return ""
+    second = text[found.start("second") :].strip()
+    return f"I take one request a message, so I have done nothing yet. Send me one of these:\n- {first}\n- {second}"
 
 
 def _answer(printed: str, error: str | None) -> str:
