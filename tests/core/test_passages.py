@@ -133,14 +133,12 @@ async def test_words_are_found_while_no_embedder_can_be_reached(
 
 async def test_passages_take_little_memory_however_much_is_known_of_what_their_atom_refers_to(house: House) -> None:
     space = await house.spaces.create("notes")
-    much = {f"k{n}": "x" * 190 for n in range(250)}
-    targets = [
-        (await space.put("", metadata={"n": n, **{k: f"{n}{v}" for k, v in much.items()}})).id for n in range(64)
-    ]
-    early = await space.put("It rained. " * 2_000, references={"of": targets})
+    targets = [(await space.put("", metadata={f"k{i}": f"{n}" for i in range(250)} | {"n": n})).id for n in range(64)]
+    references = {"x" * 100: targets, "y" * 100: targets}  # the names stand before each of 16,000 entries
+    early = await space.put("It rained. " * 2_000, references=references)
     late = await space.put("It snowed. " * 2_000)
     await house.spaces.embed_waiting(["notes"])
-    await space.update(late.id, comment="also", references={"of": targets})
+    await space.update(late.id, comment="also", references=references)
     await house.spaces.embed_waiting(["notes"])
     for atom in (early, late):
         key = house.store.keys.atom("notes", atom.id)
@@ -149,7 +147,7 @@ async def test_passages_take_little_memory_however_much_is_known_of_what_their_a
         assert carried > 5_000_000
         assert 1 <= count <= 64 * 1024 * 1024 / carried
         assert await house.store.run("EXISTS", house.store.keys.atom("notes", f"{atom.id}#{count + 1}")) == 0
-    (found,) = await space.search("It rained.", limit=1, references={"of": {"any": {"n": 5}}})
+    (found,) = await space.search("It rained.", limit=1, references={"x" * 100: {"any": {"n": 5}}})
     assert found.id == early.id
 
 
