@@ -41,40 +41,58 @@ local function sorted(set)
   return table.concat(found, US)
 end
 
--- The different targets of one reference name, each {space or '', {token, ...}}, and how many bytes their tokens have; a
--- missing one has no tokens, and with `bare` none has.
-local function targets(k, ids, bare)
-  local found, seen, size = {}, {}, 0
-  for _, reference in ipairs(ids) do
-    local id, space = target(k, reference)
-    local tokens = not bare and redis.call('HGET', id and k:atom(id) or k:projection(reference), 'kv') or ''
-    local mark = (space or '') .. US .. tokens
-    if not seen[mark] then
-      seen[mark] = true
-      size = size + #tokens
-      if size > LARGEST_STATE then break end
-      local set = {}
-      for _, word in ipairs(words(tokens)) do set[word] = true end
-      found[#found + 1] = {space or '', set}
+-- How many bytes of tokens each of the spaces that `references` lead to may bring into the state of one atom. It follows
+-- from how many these are and from nothing in them, lest what one brings tells of another that nobody here may read.
+local function room(k, references)
+  local spaces, count = {}, 0
+  for _, ids in pairs(references) do
+    for _, reference in ipairs(ids) do
+      local _, space = target(k, reference)
+      if not spaces[space or ''] then spaces[space or ''] = true; count = count + 1 end
     end
   end
-  return found, size
+  return LARGEST_STATE / count
 end
 
--- The index fields of an atom with these references, and whether its targets have too much for one atom to take over: they
--- count as having nothing then.
-local function reference_state(k, references, bare)
-  local names, spaces, shared, some, each, total = {}, {}, {}, {}, {}, 0
+-- The different targets by reference name, each {space or '', tokens}; a missing one has no tokens, nor has any in the
+-- spaces `over`. Answers these, too, and what there is room for: what is beyond is left out, and all is read again.
+local function targets(k, references, over)
+  local most, found, sizes, more = room(k, references), {}, {}, {}
   for name, ids in pairs(references) do
+    local all, seen = {}, {}
+    for _, reference in ipairs(ids) do
+      local id, space = target(k, reference)
+      space = space or ''
+      local known = not (over[space] or more[space])
+      local tokens = known and redis.call('HGET', id and k:atom(id) or k:projection(reference), 'kv') or ''
+      local mark = space .. US .. tokens
+      if not seen[mark] then
+        seen[mark] = true
+        all[#all + 1] = {space, tokens}
+        sizes[space] = (sizes[space] or 0) + #tokens
+        if sizes[space] > most then more[space] = true end
+      end
+    end
+    found[name] = all
+  end
+  if next(more) then return targets(k, references, more) end
+  return found, over, most
+end
+
+-- The index fields of an atom with these references; and how much there is room for where its targets in this space have
+-- more: they count as having nothing then, as those in any other space do.
+local function reference_state(k, references)
+  local names, spaces, shared, some, each = {}, {}, {}, {}, {}
+  local found, over, most = targets(k, references, {})
+  for name, all in pairs(found) do
     names[name] = true
-    local all, size = targets(k, ids, bare)
     local abroad, count = false, {}
-    total = total + size
-    if total > LARGEST_STATE then return reference_state(k, references, true) end
     for _, one in ipairs(all) do
-      local behind = one[1] ~= '' and '|' .. one[1] or ''
+      local behind, set = one[1] ~= '' and '|' .. one[1] or '', {}
       if one[1] ~= '' then abroad = true; spaces[name .. behind] = true end
-      for word in pairs(one[2]) do
+      for _, word in ipairs(words(one[2])) do set[word] = true end
+      one[2] = set
+      for word in pairs(set) do
         count[word] = (count[word] or 0) + 1
         some[name .. '|' .. word .. behind] = true
       end
@@ -83,8 +101,8 @@ local function reference_state(k, references, bare)
       if times == #all then shared[name .. '|' .. word] = true end
     end
     if #all > 1 or abroad then
-      local most = tonumber(redis.call('HGET', k.space, 'q:' .. name) or '0')
-      if #all > most then redis.call('HSET', k.space, 'q:' .. name, #all) end
+      local largest = tonumber(redis.call('HGET', k.space, 'q:' .. name) or '0')
+      if #all > largest then redis.call('HSET', k.space, 'q:' .. name, #all) end
       for i = 1, #all <= SLOTS and #all or 0 do
         local slot = (i - 1) .. '|' .. name
         each[slot] = true
@@ -94,7 +112,7 @@ local function reference_state(k, references, bare)
     end
   end
   local fields = {'rt', sorted(names), 'fs', sorted(spaces), 'rs', sorted(shared), 'ra', sorted(some), 'rp', sorted(each)}
-  return fields, bare
+  return fields, over[''] and most
 end
 
 -- `id` refers to `after` from now on, no more to `before`; `id` and `space/id` are the same target. What it newly refers

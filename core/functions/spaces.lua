@@ -316,8 +316,16 @@ local function too_much(was, d)
   if count > MOST_REFERENCES then return redis.error_reply('TOOMUCH ' .. count .. ' references') end
 end
 
-local function heavy_targets()
-  return redis.error_reply('TOOMUCH over ' .. LARGEST_STATE .. ' bytes of metadata in the atoms that it refers to')
+-- Whether what an atom refers to has grown beyond what it takes over: it may be changed then as it likes.
+local function too_heavy(k, was)
+  if was.f == '' then return false end
+  local _, heavy = reference_state(k, cmsgpack.unpack(was.f))
+  return heavy
+end
+
+local function heavy_targets(most)
+  local what = 'TOOMUCH over %d bytes of metadata in the atoms of its space that it refers to'
+  return redis.error_reply(string.format(what, most))
 end
 
 -- All references of an atom, once those that are given have taken the place of what they were; of an empty name none.
@@ -342,7 +350,7 @@ redis.register_function('stoa_put', function(KEYS, A)
   end
   local references, state, heavy = A[13] ~= '' and cmsgpack.unpack(A[13]) or {}, {}, false
   if A[13] ~= '' then state, heavy = reference_state(k, references) end
-  if heavy then return heavy_targets() end
+  if heavy then return heavy_targets(heavy) end
   local seq = redis.call('HINCRBY', k.space, 'seq', 1)
   local fields = {'sp', k.name, 'c', content, 'ver', '1', 'by', c.who, 'o', c.origin, 'ct', c.now, 't', c.now,
                   'b', born(c.now, seq), 'op', c.operation, 'f', A[13]}
@@ -399,7 +407,7 @@ redis.register_function('stoa_update', function(KEYS, A)
   if d.references then
     local heavy
     d.state, heavy = reference_state(k, d.references)
-    if heavy then return heavy_targets() end
+    if heavy and not too_heavy(k, was) then return heavy_targets(heavy) end
   end
   if string.find(flags, 'a', 1, true) then redis.call('SADD', k.unembedded, id) end
   if string.find(flags, 'd', 1, true) then d.deprecated = true end

@@ -204,10 +204,10 @@ async def test_what_has_too_much_metadata_to_ask_for_together_cannot_be_referred
     targets = [await here.put("", metadata={**HEAVY, "n": n, "status": "done"}) for n in range(3)]
     await referring(here, "two", *(target.id for target in targets[:2]))
     newest = await here.newest()
-    with pytest.raises(InvalidInput, match="metadata in the atoms that it refers to, more than one holds"):
+    with pytest.raises(InvalidInput, match="over 524288 bytes of metadata in the atoms of its space that it refers to"):
         await referring(here, "three", *(target.id for target in targets))
     other = await referring(here, "other")
-    with pytest.raises(InvalidInput, match="metadata in the atoms that it refers to, more than one holds"):
+    with pytest.raises(InvalidInput, match="over 524288 bytes of metadata in the atoms of its space that it refers to"):
         await here.update(other.id, comment="refer", references={"of": [target.id for target in targets]})
     assert await here.newest() == newest + 1
     assert await found(here, {"any": {"status": "done"}}) == {"two"}
@@ -234,3 +234,29 @@ async def test_much_to_be_made_anew_is_left_to_a_worker(house: House, here: Spac
     await Tending(house.spaces).everywhere()
     assert len(await found(here, {"any": {"status": "done"}})) == 5
     assert await house.store.run("EXISTS", house.store.keys.errands("here")) == 0
+
+
+async def test_how_much_there_is_where_nobody_may_look_is_not_told_by_what_there_is_room_for(
+    house: House, here: Space, there: Space
+) -> None:
+    much = dict(list(HEAVY.items())[:150])
+    mine = await here.put("", metadata={**much, "status": "done"})
+    hers = await there.put("", metadata={**much, "status": "due"})
+    secret = [await (await house.spaces.create("secret")).put("", metadata={**much, "n": n}) for n in range(3)]
+    for name in ("at first", "when what is referred to is known here"):
+        await referring(here, name, mine.id, hers.ref, *(atom.ref for atom in secret))
+        assert name in await found(here, {"any": {"status": "done"}})
+    assert len(await found(here, {"any": {"status": "due"}})) == 2
+    assert await found(here, {"any": {"n": 1}}) == set()
+
+
+async def test_what_refers_to_too_much_by_now_can_still_be_changed(here: Space) -> None:
+    targets = [(await here.put("", metadata={"n": n})).id for n in range(5)]
+    atom = await referring(here, "all", *targets)
+    for target in targets:
+        await here.update(target, comment="grown", metadata=HEAVY)
+    await here.deprecate(atom.id, comment="done")
+    await here.restore(atom.id, 1)
+    await here.update(atom.id, comment="fewer", references={"of": targets[1:]})
+    await here.update(atom.id, comment="few", references={"of": targets[3:]})
+    assert await found(here, {"any": {"n": 4}}) == {"all"}
