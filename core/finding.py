@@ -1,6 +1,7 @@
 """Finding: one search, from what is asked to the atoms, over the index and the rights of the one who asks."""
 
 import asyncio
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,7 +26,7 @@ ROUNDS = 12
 PAUSE, WAITS = 0.05, 600
 """Seconds between two looks at an index that is being built, and how many looks."""
 FEW = 250
-"""So many atoms of a space may wait for vectors and a search by meaning makes them first, in two seconds or so."""
+"""So many atoms may wait for vectors and a search by meaning makes them first, in two seconds or so."""
 PATIENCE, REST = 5, 60_000
 """Seconds that a search by words waits for files to be read; milliseconds for which none does after one in vain."""
 
@@ -185,6 +186,7 @@ class Finder:
         """Ask the engine with a query that is true to the rights and the spaces as they are at that moment."""
         place = (reader.id, within and tuple(within), tuple(asked.compared), tuple(asked.references))
         sight = self._sights.get(place) or Sight(tuple(dict.fromkeys(within or ())))
+        left = FEW
         for _ in range(ROUNDS):
             looking = self._looking(reader, within, asked, sight)
             searching: list[Sequence[Argument]] = []
@@ -200,7 +202,8 @@ class Finder:
                 _refuse(within, seen)
             if ended:
                 await self._store.give_back(ended)
-            elif isinstance(ranking, ByMeaning) and (few := [name for name in waiting if waiting[name] <= FEW]):
+            elif isinstance(ranking, ByMeaning) and (few := _few(waiting, left)):
+                left -= sum(waiting[name] for name in few)
                 await self.embed_waiting(few)
             elif isinstance(ranking, ByWords) and waiting and await self._read_files(list(waiting)):
                 sight = seen
@@ -308,6 +311,13 @@ def _seen(
     abroad = sorted({space for view in views.values() if view for space in view.abroad})
     reads = {space: level[0] > 0 if (level := levels.get(space)) else None for space in abroad}
     return Sight(names, {name: views[name] for name in names if name in views}, reads), waiting, ended
+
+
+def _few(waiting: Mapping[str, int], most: int) -> list[str]:
+    """The spaces in which the fewest wait, as many as have together no more than `most`."""
+    names = sorted(waiting, key=waiting.__getitem__)
+    totals = itertools.accumulate(waiting[name] for name in names)
+    return [name for name, total in zip(names, totals, strict=True) if total <= most]
 
 
 def _view(asked: Asked, known: Sequence[Any]) -> View:

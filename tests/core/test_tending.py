@@ -113,3 +113,12 @@ async def test_where_very_many_atoms_wait_for_their_vectors_a_search_does_not_ma
     assert await imported.search("milk", by="meaning") == []
     await Tending(hashed.spaces).everywhere()
     assert len(await imported.search("milk", by="meaning", limit=1000)) == FEW + 1
+
+
+async def test_where_they_wait_in_several_spaces_a_search_makes_no_more_either(hashed: House) -> None:
+    long, half = "milk " * (LONG // 5 + 1), FEW // 2 + 1
+    waiting = [hashed.store.keys.unembedded((await hashed.spaces.create(name)).id) for name in ("a", "b", "chat")]
+    await asyncio.gather(*(hashed.spaces.open(name).put(f"{long} {n}") for name in "ab" for n in range(half)))
+    atom = await hashed.spaces.open("chat").put(long)
+    assert atom.ref in [one.ref for one in await hashed.spaces.search(OWNER, "milk", by="meaning", limit=1000)]
+    assert sorted([await hashed.store.run("SCARD", key) for key in waiting]) == [0, 0, half]
