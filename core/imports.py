@@ -75,6 +75,8 @@ def check(file: BinaryIO) -> Contents:
     spaces: set[str] = set()
     for number, line in enumerate(lines, 2):
         contents.counts[line.kind] += 1
+        if isinstance(line, AgentLine | CursorsLine | RegistryLine):
+            space = ""  # the one before is complete
         try:
             if isinstance(line, SpaceLine):
                 _check_space(line, spaces - {space})

@@ -491,6 +491,20 @@ async def test_a_change_as_no_store_has_it_is_refused(house: House, changed: dic
         check(file)
 
 
+async def test_a_space_that_goes_on_after_an_agent_is_refused(house: House) -> None:
+    await seat(house)
+    lines = list(read(io.BytesIO(await exported(house))))
+    file = io.BytesIO()
+    writer = Writer(file)
+    again = [line for line in lines if isinstance(line, SpaceLine)][-1:]
+    for line in [*lines, *again]:
+        writer.write(line)
+    writer.finish()
+    file.seek(0)
+    with pytest.raises(InvalidInput, match=f"the space '{again[0].name}' stands in it twice"):
+        check(file)
+
+
 async def test_an_agent_that_nobody_could_read_is_refused(house: House, other: House) -> None:
     await seat(house)
     file = io.BytesIO()
