@@ -171,8 +171,10 @@ def _check_kept(name: str, value: bytes) -> None:
             owner, root, depth, before = unpack(value)
             _check_words([owner, root])
             int(depth)
-            for key, was, words, _ in before:
+            for key, was, words, number in before:
                 _check_words([key, *words, *([was] if was else [])])
+                if number is not False:
+                    raise ValueError
         case "hc":  # which versions brought a content
             for version in unpack(value):
                 int(version)

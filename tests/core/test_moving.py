@@ -1,6 +1,7 @@
 """Export and import: what comes back is equal to what went out, and what is damaged changes nothing."""
 
 import asyncio
+import base64
 import io
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -28,7 +29,7 @@ from core.permissions import Permission
 from core.rights import Grant
 from core.settings import Settings
 from core.spaces import Actor
-from core.store import SEPARATOR
+from core.store import SEPARATOR, pack
 from core.testing import MovableClock
 from tests.core.scenes import seat
 
@@ -411,6 +412,10 @@ async def test_subscriptions_with_a_filter_move_along(house: House, other: House
 PAST = Past(version=1, at=datetime.now(UTC), author="owner", operation="put", comment="one", content="one")
 
 
+def _packed(value: object) -> str:
+    return f"base64:{base64.b64encode(pack(value)).decode()}"
+
+
 def _hostile(line: Line, **changed: object) -> Line:
     return line.model_copy(update=changed)
 
@@ -431,6 +436,7 @@ def _hostile(line: Line, **changed: object) -> Line:
         {"more": {"kv": "text:status=done"}},
         {"more": {"cl": "base64:a"}},
         {"more": {"cl": "text:mine"}},
+        {"more": {"cl": _packed(["bot", "chat/1", "0", [["status", False, [], [1]]]])}},
         {"more": {"hc": "text:one"}},
         {"created": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=3)))},
         {"history": [PAST.model_copy(update={"rest": ["anybody"]})]},
