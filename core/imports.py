@@ -96,8 +96,7 @@ def check(file: BinaryIO) -> Contents:
                 pieces.add(line)
             elif isinstance(line, RegistryLine):
                 check_registry(line)
-                spoken = [(account, f"to speak as {person}") for account, person in line.fields.items()]
-                contents.grants.setdefault(":people", []).extend(spoken)
+                contents.grants.setdefault(":people", []).extend(_spoken(line))
             elif isinstance(line, AgentLine):
                 check_principal(line.id)
                 if line.record.get("id") != line.id:
@@ -212,6 +211,12 @@ def _shared(space: SpaceLine) -> list[tuple[str, str]]:
         for grant in grants
         if who != OWNER.id
     ]
+
+
+def _spoken(line: RegistryLine) -> list[tuple[str, str]]:
+    """Whose words are heard: an account's as a person's, a room's as those of everybody in it."""
+    rooms = [(line.id, "to speak as a room")] if line.of == "room" else []
+    return [*rooms, *((account, f"to speak as {person}") for account, person in line.fields.items())]
 
 
 def _given(agent: AgentLine) -> list[tuple[str, str]]:

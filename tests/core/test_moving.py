@@ -391,6 +391,7 @@ async def test_who_would_speak_as_whom_is_told_before_an_import(house: House, ot
     await house.agents.rights.give(Grant("g", (await seat(house)).id, "tool", "web_fetch"))
     told = await new_rights(other.store, check(io.BytesIO(await exported(house))), set())
     assert told["slack/U1"] == ["to speak as ana"]
+    assert told["slack/C1"] == ["to speak as a room"]
     assert told["bot"] == ["read on 'notes'"]
     assert "the tool web_fetch" in told["assistant"]
     assert "write on 'chat'" in told["assistant"]
