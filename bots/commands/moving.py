@@ -69,13 +69,14 @@ def _ask(rights: Mapping[str, Sequence[str]]) -> None:
     if not rights:
         return
     if not sys.stdin.isatty():
+        who = ", ".join(map(one_line, sorted(rights)))
         raise InvalidInput(
-            f"The file gives rights to {', '.join(sorted(rights))}, so nothing was imported. Import it in a terminal "
-            "to see which, or with --yes if it was made by you or somebody you trust."
+            f"The file gives rights to {who}, so nothing was imported. Import it in a terminal to see which, or with "
+            "--yes if it was made by you or somebody you trust."
         )
     typer.echo("The file gives these rights, which hold here once it is imported:", err=True)
     for who, words in sorted(rights.items()):
-        typer.echo(f"  {one_line(who)}: {one_line(', '.join(dict.fromkeys(words)), 500)}", err=True)
+        typer.echo(f"  {one_line(who)}: {', '.join(map(one_line, dict.fromkeys(words)))}", err=True)
     if not typer.confirm("Was it made by you or somebody you trust?", err=True):
         raise InvalidInput("Nothing was imported.")
 

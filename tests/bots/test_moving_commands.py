@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pexpect
 
+from core.archives import ChangeLine, SpaceLine, Writer, read
 from tests.bots.test_command_line import STOA, environment, stoa
 
 
@@ -82,6 +83,32 @@ def test_what_a_file_gives_to_whom_is_asked_about(tmp_path: Path) -> None:
     assert "Imported 1 space: recipes." in imported_in_terminal(two, file, "y")
     assert stoa(two, "import", str(file)).stdout == "Nothing was new. Here already: recipes.\n"
     assert "Imported 1 space" in stoa(tmp_path / "three", "import", "--yes", "-", say=file.read_text()).stdout
+
+
+def test_no_right_is_left_out_however_many_a_file_gives(tmp_path: Path) -> None:
+    one, file = tmp_path / "one", tmp_path / "backup.jsonl"
+    stoa(one, "space", "create", "recipes")
+    stoa(one, "space", "share", "recipes", "bot", "write")
+    stoa(one, "export", "recipes", str(file))
+    with file.open("rb") as exported:
+        lines = list(read(exported))
+    with file.open("wb") as many:
+        writer = Writer(many)
+        for line in lines:
+            writer.write(line)
+        for name in (f"recipes-{n}" for n in range(40)):
+            for line in lines:
+                if isinstance(line, SpaceLine):
+                    writer.write(line.model_copy(update={"name": name}))
+                elif isinstance(line, ChangeLine):
+                    writer.write(line.model_copy(update={"space": name}))
+        writer.finish()
+    command = [*STOA[1:], "import", str(file)]
+    screen = pexpect.spawn(STOA[0], command, env=environment(tmp_path / "two"), timeout=60, encoding="utf-8")
+    screen.expect_exact("somebody you trust? [y/N]")
+    assert all(f"write on 'recipes-{n}'" in (screen.before or "") for n in range(40))
+    screen.sendline("n")
+    screen.expect(pexpect.EOF)
 
 
 def test_a_space_without_a_file_is_not_taken_for_a_file_in_which_everything_goes(tmp_path: Path) -> None:
