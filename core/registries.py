@@ -12,6 +12,8 @@ from core.store import Argument, Store
 
 NAMED = (*get_args(RECORD), "bindings")
 """Registries of which there is one key for each id."""
+TELLING = ("people", "rooms", "channel_accounts")
+"""Registries that are there in every house that knows anybody."""
 
 
 async def registries(store: Store) -> AsyncIterator[RegistryLine]:
@@ -41,26 +43,24 @@ def check_registry(line: RegistryLine) -> None:
 
 async def knows_anybody(store: Store) -> bool:
     """Whether this house has people, rooms or accounts of its own, beside which no others are put."""
-    keys = store.keys
-    return any(
-        await store.together(*(["EXISTS", key] for key in (keys.people(), keys.rooms(), keys.channel_accounts())))
-    )
+    return any(await store.together(*(["EXISTS", _key(store, of)] for of in TELLING)))
 
 
 async def restore_registries(store: Store, lines: Sequence[RegistryLine]) -> None:
-    """Write all of them, in one write."""
-    commands: list[Sequence[Argument]] = []
-    for line in lines:
-        key = _key(store, line.of, line.id)
-        if line.record is not None:
-            commands.append(["JSON.SET", key, "$", orjson.dumps(line.record)])
-        elif line.members:
-            commands.append(["SADD", key, *line.members])
-        else:
-            commands.append(["HSET", key, *(part for pair in line.fields.items() for part in pair)])
-    await store.together(*commands)
+    """Write all of them, last those that say that the house knows anybody: until then an import can be begun again."""
+    for telling in (False, True):
+        await store.together(*(_written(store, line) for line in lines if (line.of in TELLING) == telling))
 
 
-def _key(store: Store, of: str, id: str) -> str:
+def _written(store: Store, line: RegistryLine) -> Sequence[Argument]:
+    key = _key(store, line.of, line.id)
+    if line.record is not None:
+        return ["JSON.SET", key, "$", orjson.dumps(line.record)]
+    if line.members:
+        return ["SADD", key, *line.members]
+    return ["HSET", key, *(part for pair in line.fields.items() for part in pair)]
+
+
+def _key(store: Store, of: str, id: str = "") -> str:
     key: str = getattr(store.keys, of)(*([id] if id else []))
     return key

@@ -374,6 +374,17 @@ async def test_people_rooms_and_accounts_move_along(house: House, other: House) 
     assert [binding.person for binding in await Bindings(other.store).of("slack")] == ["ana"]
 
 
+async def test_people_come_whole_where_an_import_broke_off_among_them(house: House, other: House) -> None:
+    await known_people(house)
+    data = await exported(house)
+    await other.store.run("SADD", in_the_way := other.store.keys.identities(), "no hash")
+    with pytest.raises(InvalidInput, match="WRONGTYPE"):
+        await imported(other, data)
+    await other.store.run("DEL", in_the_way)
+    await imported(other, data)
+    assert await exported(other) == data
+
+
 async def test_no_strangers_come_among_the_people_of_a_house(house: House, other: House) -> None:
     await known_people(house)
     await Persons(other.store).add("Cleo", ["slack/U1"])
