@@ -55,17 +55,21 @@ local function room(k, references)
 end
 
 -- The different targets by reference name, each {space or '', tokens}; a missing one has no tokens, nor has any in the
--- spaces `over`. Answers these, too, and what there is room for: what is beyond is left out, and all is read again.
+-- spaces `over`. Answers these, too, and what there is room for: what is beyond is left out, and all is read again. How
+-- many they are is told to whoever asks too much of them, so those of other spaces are counted by what they are called:
+-- whether one exists, or two have the same, shall not show.
 local function targets(k, references, over)
   local most, found, sizes, more = room(k, references), {}, {}, {}
   for name, ids in pairs(references) do
-    local all, seen = {}, {}
+    local all, seen, counted = {count = 0}, {}, {}
     for _, reference in ipairs(ids) do
       local id, space = target(k, reference)
       space = space or ''
       local known = not (over[space] or more[space])
       local tokens = known and redis.call('HGET', id and k:atom(id) or k:projection(reference), 'kv') or ''
       local mark = space .. US .. tokens
+      local one = space == '' and mark or reference
+      if not counted[one] then counted[one] = true; all.count = all.count + 1 end
       if not seen[mark] then
         seen[mark] = true
         all[#all + 1] = {space, tokens}
@@ -102,7 +106,7 @@ local function reference_state(k, references)
     end
     if #all > 1 or abroad then
       local largest = tonumber(redis.call('HGET', k.space, 'q:' .. name) or '0')
-      if #all > largest then redis.call('HSET', k.space, 'q:' .. name, #all) end
+      if all.count > largest then redis.call('HSET', k.space, 'q:' .. name, all.count) end
       for i = 1, #all <= SLOTS and #all or 0 do
         local slot = (i - 1) .. '|' .. name
         each[slot] = true

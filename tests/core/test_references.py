@@ -260,3 +260,19 @@ async def test_what_refers_to_too_much_by_now_can_still_be_changed(here: Space) 
     await here.update(atom.id, comment="fewer", references={"of": targets[1:]})
     await here.update(atom.id, comment="few", references={"of": targets[3:]})
     assert await found(here, {"any": {"n": 4}}) == {"all"}
+
+
+async def test_whether_there_is_what_one_may_not_read_is_not_told_by_how_many_things_are_referred_to(
+    house: House, there: Space
+) -> None:
+    atom = await there.put("", metadata={"status": "done"})
+    told = []
+    for name, probed in (("one", atom.ref), ("two", "there/nothing")):
+        hers = await house.spaces.create(name, ANN)
+        ids = [(await hers.put("", metadata={"n": n})).id for n in range(63)]
+        await referring(hers, "probe", *ids, "there/missing", probed)
+        with pytest.raises(InvalidInput) as refused:
+            await found(hers, {"any": {"n": 1, "colour": "red"}})
+        told.append(str(refused.value))
+    assert told[0] == told[1]
+    assert "65 different targets" in told[0]
