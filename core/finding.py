@@ -25,7 +25,7 @@ REMEMBERED = 1_000
 ROUNDS = 12
 PAUSE, WAITS = 0.05, 600
 """Seconds between two looks at an index that is being built, and how many looks."""
-FEW = 250
+MADE_FIRST = 250
 """So many atoms may wait for vectors and a search by meaning makes them first, in two seconds or so."""
 PATIENCE, REST = 5, 60_000
 """Seconds that a search by words waits for files to be read; milliseconds for which none does after one in vain."""
@@ -186,7 +186,7 @@ class Finder:
         """Ask the engine with a query that is true to the rights and the spaces as they are at that moment."""
         place = (reader.id, within and tuple(within), tuple(asked.compared), tuple(asked.references))
         sight = self._sights.get(place) or Sight(tuple(dict.fromkeys(within or ())))
-        left = FEW
+        left = MADE_FIRST
         for _ in range(ROUNDS):
             looking = self._looking(reader, within, asked, sight)
             searching: list[Sequence[Argument]] = []

@@ -41,7 +41,7 @@ from core.exports import COUNTED, LOGGED, TOGETHER, change_line, is_told
 from core.files import LARGEST, Files
 from core.permissions import Permission
 from core.records import documents
-from core.registries import check_registry, knows_anybody, restore_registries
+from core.registries import Models, check_registry, knows_anybody, restore_registries
 from core.rights import Grant
 from core.store import Argument, Store, metadata_patch, pack, read_change, read_time, read_version, unpack
 
@@ -64,8 +64,11 @@ class Contents:
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def check(file: BinaryIO) -> Contents:
-    """Read a whole export without writing anything; raises `InvalidInput` for what cannot be imported."""
+def check(file: BinaryIO, models: Models) -> Contents:
+    """Read a whole export without writing anything; raises `InvalidInput` for what cannot be imported.
+
+    `models` are those of the records that only channels know.
+    """
     lines = read(file)
     header = next(lines, None)
     if not isinstance(header, Header):
@@ -95,7 +98,7 @@ def check(file: BinaryIO) -> Contents:
             elif isinstance(line, AttachmentLine):
                 pieces.add(line)
             elif isinstance(line, RegistryLine):
-                check_registry(line)
+                check_registry(line, models)
                 contents.grants.setdefault(":people", []).extend(_spoken(line))
             elif isinstance(line, AgentLine):
                 check_principal(line.id)

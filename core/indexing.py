@@ -10,7 +10,7 @@ from core.store import Store, pack, read_metadata
 
 TOGETHER = 32
 """Atoms looked at in one round trip."""
-FEW = 1_000
+LOOKED_THROUGH = 1_000
 """Atoms among which a search by words looks for files that wait."""
 MOST = 4_000
 """Passages of one atom; what comes after the first 3 MB of text is found by no search."""
@@ -44,7 +44,10 @@ class Indexer:
         """
         done = 0
         for name in names if self._texts else ():
-            ids = [id.decode() for id in await self._store.run("SRANDMEMBER", self._store.keys.unembedded(name), FEW)]
+            ids = [
+                id.decode()
+                for id in await self._store.run("SRANDMEMBER", self._store.keys.unembedded(name), LOOKED_THROUGH)
+            ]
             stored = await self._store.together(*(["HGET", self._store.keys.atom(name, id), "m"] for id in ids))
             carrying = [id for id, metadata in zip(ids, stored, strict=True) if ATTACHED in read_metadata(metadata)]
             await self._index_all(name, carrying)

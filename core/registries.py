@@ -1,15 +1,18 @@
 """Registries: who talks to Stoa, and where, as an export carries them; what is in the records only channels know."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import get_args
 
 import orjson
+from pydantic import BaseModel, ValidationError
 
 from core.archives import MEMBERS, RECORD, RegistryLine
 from core.errors import InvalidInput
 from core.records import documents
 from core.store import Argument, Store
 
+Models = Mapping[str, type[BaseModel]]
+"""What a record of each registry is, as whoever keeps them there knows."""
 NAMED = (*get_args(RECORD), "bindings")
 """Registries of which there is one key for each id."""
 TELLING = ("people", "rooms", "channel_accounts")
@@ -33,12 +36,18 @@ async def registries(store: Store) -> AsyncIterator[RegistryLine]:
         yield RegistryLine(of="identities", fields=told)
 
 
-def check_registry(line: RegistryLine) -> None:
-    """Raises `InvalidInput` for a line that no export has."""
+def check_registry(line: RegistryLine, models: Models) -> None:
+    """Raises `InvalidInput` for a line that no export has, and for a record that nobody could read."""
     held = (line.record is not None, bool(line.members), bool(line.fields))
     wanted = (line.of in get_args(RECORD), line.of in get_args(MEMBERS), line.of == "identities")
     if held != wanted or bool(line.id) != (line.of in NAMED) or (line.record and line.record.get("id") != line.id):
         raise InvalidInput(f"what it says of {line.of} {line.id!r} is not what an export says")
+    if line.of in models:
+        try:
+            models[line.of].model_validate(line.record)
+        except ValidationError as error:
+            where = ".".join(map(str, error.errors()[0]["loc"]))
+            raise InvalidInput(f"the record of {line.of} {line.id!r} cannot be read: {where} is not right") from None
 
 
 async def knows_anybody(store: Store) -> bool:

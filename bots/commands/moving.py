@@ -12,13 +12,19 @@ from typing import BinaryIO
 import typer
 
 from bots.commands.opening import bar, opened
+from channels.accounts import Account
+from channels.bindings import Binding
+from channels.people import Person, Room
 from channels.rendering import one_line
 from core.archives import AttachmentLine, ChangeLine, Writer, read
 from core.errors import InvalidInput
 from core.exports import export as lines_of
 from core.exports import size
-from core.finding import FEW
+from core.finding import MADE_FIRST
 from core.imports import Contents, already_there, check, new_rights, restore
+from core.registries import Models
+
+RECORDS: Models = {"person": Person, "room": Room, "channel_account": Account, "binding": Binding}
 
 
 async def export(names: Sequence[str], target: str) -> None:
@@ -53,7 +59,7 @@ async def export(names: Sequence[str], target: str) -> None:
 async def import_(source: str, trusted: bool) -> None:
     """Check a file as a whole, then write what is not here yet; the rights that it gives are asked about."""
     with _reading(source) as file:
-        contents = check(file)  # before the store is touched
+        contents = check(file, RECORDS)  # before the store is touched
         async with opened() as house:
             there = await already_there(house.store, contents)
             if not trusted:
@@ -84,7 +90,7 @@ def _ask(rights: Mapping[str, Sequence[str]]) -> None:
 def _told(contents: Contents, there: set[str]) -> str:
     new = [name for name in contents.ends if name not in there]
     told = f"Imported {_many(len(new), 'space')}: {', '.join(new)}." if new else "Nothing was new."
-    if new and contents.counts["atom"] > FEW:
+    if new and contents.counts["atom"] > MADE_FIRST:
         told += " By meaning it is found bit by bit, while `stoa run` or `stoa serve` is at work."
     if there:
         told += f" Here already: {', '.join(sorted(there))}."

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pexpect
 
-from core.archives import ChangeLine, SpaceLine, Writer, read
+from core.archives import ChangeLine, RegistryLine, SpaceLine, Writer, read
 from tests.bots.test_command_line import STOA, environment, stoa
 
 
@@ -138,3 +138,21 @@ def test_what_cannot_be_imported_or_exported_is_said_in_one_line(tmp_path: Path)
         assert words in done.stderr
         assert done.stderr.count("\n") == 1
         assert done.stdout == ""
+
+
+def test_a_file_with_a_record_of_somebody_that_nobody_could_read_is_refused(tmp_path: Path) -> None:
+    one, two, file = tmp_path / "one", tmp_path / "two", tmp_path / "backup.jsonl"
+    stoa(one, "space", "create", "recipes")
+    stoa(one, "export", str(file))
+    with file.open("rb") as exported:
+        lines = list(read(exported))
+    with file.open("wb") as broken:
+        writer = Writer(broken)
+        for line in lines:
+            writer.write(line)
+        writer.write(RegistryLine(of="person", id="ana", record={"id": "ana", "accounts": "slack/T1:U7"}))
+        writer.finish()
+    refused = stoa(two, "import", "--yes", str(file))
+    assert refused.returncode == 1
+    assert "the record of person 'ana' cannot be read: accounts is not right" in refused.stderr
+    assert stoa(two, "people", "list").returncode == 0

@@ -70,7 +70,7 @@ async def exported(house: House, *names: str) -> bytes:
 async def imported(house: House, data: bytes) -> set[str]:
     """Import as the command does; answers what was there already."""
     file = io.BytesIO(data)
-    contents = check(file)
+    contents = check(file, {})
     there = await already_there(house.store, contents)
     file.seek(0)
     await restore(house.store, house.attachments.files, read(file), there, lambda _: None)
@@ -208,7 +208,7 @@ async def test_an_import_cut_off_is_seen_by_nobody_and_completed_by_the_next(
 
     for kind, count in (("atom", 0), ("space", 1), ("atom", 2), ("change", 8)):
         lines = until(kind, count)
-        there = await already_there(other.store, check(io.BytesIO(data)))
+        there = await already_there(other.store, check(io.BytesIO(data), {}))
         with pytest.raises(RuntimeError, match="killed"):
             await restore(other.store, other.attachments.files, _then_killed(lines), there, lambda _: None)
         assert "tasks" not in await other.spaces.names()
@@ -389,7 +389,7 @@ async def test_no_strangers_come_among_the_people_of_a_house(house: House, other
     await known_people(house)
     await Persons(other.store).add("Cleo", ["slack/U1"])
     data = await exported(house)
-    contents = check(io.BytesIO(data))
+    contents = check(io.BytesIO(data), {})
     assert await new_rights(house.store, contents, set()) == {}
     await imported(other, data)
     assert [person.id for person in await Persons(other.store).all()] == ["cleo"]
@@ -400,7 +400,7 @@ async def test_who_would_speak_as_whom_is_told_before_an_import(house: House, ot
     await known_people(house)
     await (await house.spaces.create("notes")).share("bot", "read")
     await house.agents.rights.give(Grant("g", (await seat(house)).id, "tool", "web_fetch"))
-    told = await new_rights(other.store, check(io.BytesIO(await exported(house))), set())
+    told = await new_rights(other.store, check(io.BytesIO(await exported(house)), {}), set())
     assert told["slack/U1"] == ["to speak as ana"]
     assert told["slack/C1"] == ["to speak as a room"]
     assert told["bot"] == ["read on 'notes'"]
@@ -466,7 +466,7 @@ async def test_an_atom_as_no_store_has_it_is_refused(house: House, changed: dict
     writer.finish()
     file.seek(0)
     with pytest.raises(InvalidInput, match="Line 3 of the file"):
-        check(file)
+        check(file, {})
 
 
 @pytest.mark.parametrize(
@@ -492,7 +492,7 @@ async def test_a_space_as_no_store_has_it_is_refused(house: House, changed: dict
     writer.finish()
     file.seek(0)
     with pytest.raises(InvalidInput, match="Line 2 of the file"):
-        check(file)
+        check(file, {})
 
 
 @pytest.mark.parametrize("changed", [{"more": {"op": "deprecate"}}, {"more": {"w": "all"}}])
@@ -506,7 +506,7 @@ async def test_a_change_as_no_store_has_it_is_refused(house: House, changed: dic
     writer.finish()
     file.seek(0)
     with pytest.raises(InvalidInput, match="Line 4 of the file"):
-        check(file)
+        check(file, {})
 
 
 async def test_a_space_that_goes_on_after_an_agent_is_refused(house: House) -> None:
@@ -520,7 +520,7 @@ async def test_a_space_that_goes_on_after_an_agent_is_refused(house: House) -> N
     writer.finish()
     file.seek(0)
     with pytest.raises(InvalidInput, match=f"the space '{again[0].name}' stands in it twice"):
-        check(file)
+        check(file, {})
 
 
 async def test_an_agent_that_nobody_could_read_is_refused(house: House, other: House) -> None:
