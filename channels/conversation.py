@@ -62,11 +62,11 @@ class Conversation:
         enclosures: Enclosures,
         patience: Sequence[float] = PATIENCE,
         stands: Callable[[], Awaitable[bool]] | None = None,
-        wake: Callable[[str, int], Awaitable[None]] | None = None,
+        wake: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         """`stands` says whether the conversation is that person's, or that room's, still; nothing is shown where it is
-        not. A terminal is the owner's for as long as it is there. `wake` is told of each binding of the space where a
-        change is to be shown, and of the number of the change before."""
+        not. A terminal is the owner's for as long as it is there. `wake` is told of each other
+        place where a change of the space is to be shown, before it counts as looked at here."""
         self.channel = channel
         self.binding = binding
         self.space = spaces.open(binding.space, OWNER)
@@ -251,7 +251,7 @@ class Conversation:
             if place == self.binding.id:
                 await self._show_here(atom, change)
             elif self._wake:
-                await self._wake(place, change.seq - 1)
+                await self._wake(place)
         answered = _answered(atom)
         self.open = {  # at once, so that no late piece of this answer grows beside it
             asked: root for asked, root in self.open.items() if asked not in answered and root != change.cause.root

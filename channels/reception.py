@@ -168,26 +168,20 @@ class Reception:
             else:
                 self._admission.bound[name] = made.binding
 
-    async def _wake(self, id: str, after: int) -> None:
-        """Let whoever rests there show what follows a change; the direct message has looked at all before."""
-        binding = self._admission.bound.get(id.partition("/")[2])
-        if binding is None or binding.id != id or not binding.may_rest:
-            return
+    async def _wake(self, id: str) -> None:
+        """Let a thread that rests go on from where its direct message is, which has looked at all before."""
         async with self._resting:
-            binding = self._admission.bound.get(binding.conversation, binding)
-            if binding.resting:
-                self._lease.check()
-                await self._parts.spaces.notifications.advance(binding.subscriber, binding.space, after)
-                awake = binding.model_copy(update={"resting": False})
-                await self._parts.bindings.save(awake)
-                self._admission.bound[binding.conversation] = awake
-                self._conversation(binding.conversation)
-
-    async def _wake_up(self, binding: Binding) -> None:
-        """Something is said in a thread that rested: it goes on from where the direct message is."""
-        around = self._admission.bound.get(binding.parent, binding)
-        after = await self._parts.spaces.notifications.cursor(around.subscriber, binding.space)
-        await self._wake(binding.id, after or 0)
+            binding = self._admission.bound.get(id.partition("/")[2])
+            if binding is None or binding.id != id or not binding.resting:
+                return
+            around = self._admission.bound.get(binding.parent, binding)
+            after = await self._parts.spaces.notifications.cursor(around.subscriber, binding.space)
+            self._lease.check()
+            await self._parts.spaces.notifications.advance(binding.subscriber, binding.space, after or 0)
+            awake = binding.model_copy(update={"resting": False})
+            await self._parts.bindings.save(awake)
+            self._admission.bound[binding.conversation] = awake
+            self._conversation(binding.conversation)
 
     async def _reach_owner(self) -> None:
         """Open the owner's direct message where they have an account and never wrote in one."""
@@ -275,7 +269,7 @@ class Reception:
             await self._show_home(message, place.speaker)
             return ""
         if place.binding.resting:
-            await self._wake_up(place.binding)
+            await self._wake(place.binding.id)
         conversation = self._conversation(place.binding.conversation)
         if place.speaker.principal == OWNER and await conversation.cards.answer(message, OWNER):
             if message.choice:

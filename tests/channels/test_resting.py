@@ -3,6 +3,8 @@
 import asyncio
 
 from channels.bindings import Bindings
+from channels.contract import OutboundMessage
+from channels.loopback import Loopback
 from core.atoms import Atom, Cause, Principal
 from core.house import House
 from core.spaces import Actor
@@ -85,3 +87,30 @@ async def test_what_was_said_there_while_nobody_served_the_account_is_shown_afte
         await square.channel.say("thanks", sender="me", conversation="dm:1", parent="dm")
         await square.said("chat", 2)
     assert [one.text for one in square.channel.sent] == ["This.", "I have found more."]
+
+
+async def test_nothing_is_skipped_where_another_direct_message_is_further_than_the_one_around_the_thread(
+    square: Square, clock: MovableClock
+) -> None:
+    stuck, free = asyncio.Event(), asyncio.Event()
+
+    class Slow(Loopback):
+        async def send(self, message: OutboundMessage) -> str:
+            if message.conversation == "dm":
+                stuck.set()
+                await free.wait()
+            return await super().send(message)
+
+    question = await asleep(square, clock)
+    channel = Slow("dm", "square")
+    channel.conversations.add("dm:1")
+    async with square.open(channel):
+        chat = square.house.spaces.open("chat", Actor(ASSISTANT, Cause("timers/1", 2)))
+        await chat.put("Reminder: stretch.", metadata={"role": "assistant"})
+        await stuck.wait()
+        await answer(square, question, "I have found more.")
+        await channel.say(await square.people.link_code(), sender="me too", id="new", conversation="dm2")
+        await channel.heard(1, "dm2")
+        await answer(square, question, "And that is all.")
+        assert await channel.heard(2, "dm:1") == ["I have found more.", "And that is all."]
+        free.set()
