@@ -153,20 +153,23 @@ class Reception:
             recent = {place for place, _ in await self.inbox.recent()}
             for name, made in list(self._conversations.items()):
                 idle = made.binding.may_rest and made.binding.parent in self._conversations and name not in recent
-                if idle and not made.open and await made.shown():
+                if idle:
                     await self._rest(name, made)
             await asyncio.sleep(AGAIN)
 
     async def _rest(self, name: str, made: Conversation) -> None:
+        """Let a thread rest, unless something is under way in it."""
         async with self._resting:
+            if self._conversations.get(name) is not made:
+                return
             binding = made.binding.model_copy(update={"resting": True})
             self._admission.bound[name] = binding  # from now on it is woken by what is to be shown in it
-            self._lease.check()
-            if name not in self._lanes and await made.shown():
-                await self._parts.bindings.save(binding)
-                self._end(name)
-            else:
+            if name in self._lanes or made.open or not await made.shown():
                 self._admission.bound[name] = made.binding
+                return
+            self._end(name)  # before it is written down, lest it begins to show what another shows to the end
+            self._lease.check()
+            await self._parts.bindings.save(binding)
 
     async def _wake(self, id: str) -> None:
         """Let a thread that rests go on from where its direct message is, which has looked at all before."""

@@ -1,8 +1,9 @@
 """Threads of direct messages in which nothing is said rest: nobody follows them, and nothing meant for them is lost."""
 
 import asyncio
+from dataclasses import replace
 
-from channels.bindings import Bindings
+from channels.bindings import Binding, Bindings
 from channels.contract import OutboundMessage
 from channels.loopback import Loopback
 from core.atoms import Atom, Cause, Principal
@@ -114,3 +115,30 @@ async def test_nothing_is_skipped_where_another_direct_message_is_further_than_t
         await answer(square, question, "And that is all.")
         assert await channel.heard(2, "dm:1") == ["I have found more.", "And that is all."]
         free.set()
+
+
+async def test_a_thread_shows_nothing_any_more_while_it_is_written_down_that_it_rests(
+    square: Square, clock: MovableClock
+) -> None:
+    question = await asleep(square, clock)
+    early: list[str] = []
+    watched = asyncio.Event()
+
+    class Watched(Bindings):
+        async def save(self, binding: Binding) -> None:
+            if binding.resting:
+                before = len(square.channel.sent)
+                await answer(square, question, "I have found more.")
+                for _ in range(50):
+                    await square.house.store.run("PING")
+                early.extend(one.text for one in square.channel.sent[before:])
+                watched.set()
+            await super().save(binding)
+
+    (thread,) = [one for one in await Bindings(square.house.store).of("square") if one.resting]
+    await Bindings(square.house.store).save(thread.model_copy(update={"resting": False}))
+    square.parts = replace(square.parts, bindings=Watched(square.house.store))
+    async with square.open():
+        await watched.wait()
+        assert early == []
+        assert await square.channel.heard(2, "dm:1") == ["This.", "I have found more."]
