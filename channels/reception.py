@@ -76,7 +76,7 @@ class Reception:
         self._draining = False
         self._busy: dict[str, int] = defaultdict(int)
         self._resting = asyncio.Lock()
-        """Held by whoever lets a thread rest, or wakes one."""
+        """Held by whoever lets a thread rest, or wakes or unbinds one."""
 
     async def serve(self) -> None:
         """Take and show messages until the platform has no more to say; raises `Unusable` where it must be mended."""
@@ -85,7 +85,7 @@ class Reception:
             async with asyncio.TaskGroup() as group:
                 self._group = group
                 for name, binding in list(self._admission.bound.items()):
-                    if binding.resting:
+                    if binding.resting or name not in self._admission.bound:  # unbound with what it is a thread of
                         continue
                     if await self._admission.stands(binding):
                         self._conversation(name)
@@ -299,10 +299,7 @@ class Reception:
 
     async def _lose(self, message: InboundMessage) -> None:
         """Nobody can be reached in a conversation any more: the owner is told, the others go on."""
-        threads = [one.conversation for one in self._admission.bound.values() if one.parent == message.conversation]
         binding = await self._unbind(message.conversation)
-        for thread in threads:
-            await self._unbind(thread)
         if binding is None:
             return
         where = f"#{message.room}" if message.room else "a direct message"
@@ -310,13 +307,16 @@ class Reception:
         await tell_owner(self._parts.spaces, said, f"lost:{binding.id}:{message.id}")
 
     async def _unbind(self, name: str) -> Binding | None:
-        """Show nothing in a conversation any more, of what is said in the space it was bound to."""
-        binding = self._admission.bound.pop(name, None)
-        if binding:
-            self._end(name)
-            await self._parts.bindings.remove(binding)
-            await Routing(self._parts.spaces, binding.space, binding.person).unused(binding.id)
-        return binding
+        """Show nothing in a conversation and its threads any more, of what is said in the spaces they were bound to."""
+        async with self._resting:
+            lost = [one for one in self._admission.bound.values() if name in (one.conversation, one.parent)]
+            for binding in lost:
+                del self._admission.bound[binding.conversation]
+                self._end(binding.conversation)
+            for binding in sorted(lost, key=lambda one: not one.parent):  # last that by which the others are found
+                await self._parts.bindings.remove(binding)
+                await Routing(self._parts.spaces, binding.space, binding.person).unused(binding.id)
+        return next((one for one in lost if one.conversation == name), None)
 
     async def _say(self, message: InboundMessage, text: str) -> None:
         """Say a word of our own about a message, once, whatever breaks off in between."""

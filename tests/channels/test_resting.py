@@ -142,3 +142,13 @@ async def test_a_thread_shows_nothing_any_more_while_it_is_written_down_that_it_
         await watched.wait()
         assert early == []
         assert await square.channel.heard(2, "dm:1") == ["This.", "I have found more."]
+
+
+async def test_a_thread_that_rests_is_forgotten_with_the_account_it_belongs_to(
+    square: Square, clock: MovableClock
+) -> None:
+    await asleep(square, clock)
+    await square.people.forget("square/me")
+    async with square.open():
+        while await Bindings(square.house.store).of("square"):
+            await asyncio.sleep(0.01)
