@@ -80,13 +80,14 @@ class Admission:
         return await self._placed(await self._direct(message, person), Speaker(person.principal, name))
 
     async def unreached(self) -> list[str]:
-        """The owner's names on the account by which no direct message of theirs is known yet."""
+        """The owner's names on the account by which they cannot be told anything in a direct message yet."""
         try:
-            accounts = (await self._people.get(OWNER.id)).accounts
+            owner = await self._people.get(OWNER.id)
         except NotFound:  # nothing is linked yet
             return []
-        known = {one.sender for one in self.bound.values() if one.asks}
-        here = [key.partition("/") for key in accounts]
+        used = await Routing(self._spaces, owner.chat).known()
+        known = {one.sender for one in self.bound.values() if one.asks and one.id in used}
+        here = [key.partition("/") for key in owner.accounts]
         return [sender for account, _, sender in here if account == self._account and sender not in known]
 
     async def reach(self, sender: str, conversation: str) -> None:

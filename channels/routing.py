@@ -43,6 +43,11 @@ class Routing:
         """The person can be reached in this conversation, where they have not written yet."""
         await self._store.run("ZADD", self._store.keys.used(self._space.id), "NX", 0, conversation)
 
+    async def known(self) -> list[str]:
+        """The conversations in which the person can be reached, if they are served; the one last written in first."""
+        names = await self._store.run("ZREVRANGE", self._store.keys.used(self._space.id), 0, -1)
+        return [name.decode() for name in names]
+
     async def unused(self, conversation: str) -> None:
         """The person cannot be reached in this conversation any more."""
         await self._store.run("ZREM", self._store.keys.used(self._space.id), conversation)
@@ -71,8 +76,7 @@ class Routing:
     async def reachable(self, without: Sequence[str] = ()) -> list[str]:
         """Where the person can be reached, the best place first: accounts that nobody serves come last."""
         keys = self._store.keys
-        used = await self._store.run("ZREVRANGE", keys.used(self._space.id), 0, -1)
-        names = [name.decode() for name in used if name.decode() not in without]
+        names = [name for name in await self.known() if name not in without]
         if not names:
             return []
         accounts = {name.decode() for name in await self._store.run("SMEMBERS", keys.channel_accounts())}

@@ -10,7 +10,7 @@ from channels.contract import Channel, Unusable
 from channels.inbox import Inbox
 from channels.leases import SECONDS, Lease
 from channels.reception import Parts, Reception
-from channels.routing import tell_owner
+from channels.routing import Routing, tell_owner
 from core.atoms import id_from
 from core.errors import InvalidInput, LeaseLost, NotFound, StoreUnavailable
 from core.secrets import Secrets
@@ -98,8 +98,8 @@ class Serving:
     async def _tell(self, account: Account, reason: str) -> None:
         """Tell the owner, somewhere else and once a day, that an account cannot be used."""
         log.warning("%s: %s", account.id, reason)
-        known = await self._store.run("ZRANGE", self._store.keys.used("chat"), 0, -1)
-        here = [name.decode() for name in known if name.decode().partition("/")[0] == account.id]
+        known = await Routing(self._parts.spaces, "chat").known()
+        here = [name for name in known if name.partition("/")[0] == account.id]
         day = f"{self._parts.spaces.clock.now():%Y-%m-%d}"
         said = f"I cannot use the account {account.id}: {reason}"
         await tell_owner(self._parts.spaces, said, f"unusable:{account.id}:{id_from(reason)}:{day}", here)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from channels.bindings import Binding, Bindings
+from channels.bindings import Binding, Bindings, bound
 from channels.contract import File, Home, InboundMessage, Later, OutboundMessage, Undeliverable
 from channels.inbox import Inbox
 from channels.leases import Lease
@@ -215,6 +215,18 @@ async def test_a_direct_message_is_opened_where_the_owner_never_wrote_one_and_pr
         await chat.put("Reminder: stretch.", metadata={"role": "assistant"})
         assert await work.heard(1, "work-dm") == ["Reminder: stretch."]
     assert square.channel.sent == []
+
+
+async def test_where_only_a_code_was_written_to_an_older_stoa_or_one_that_died_the_owner_is_reached(
+    square: Square,
+) -> None:
+    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    square.channel.conversation = "dm"
+    await square.people.persons.link("owner", "square/me", "Olga")
+    await square.parts.bindings.save(bound("square", "dm", sender="me"))
+    async with square.open():
+        while await Routing(square.house.spaces, "chat").reachable() != ["square/dm"]:
+            await asyncio.sleep(0.01)
 
 
 async def test_an_account_of_the_owner_that_can_open_no_direct_message_is_tried_once(square: Square) -> None:
