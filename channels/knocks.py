@@ -89,9 +89,7 @@ class Knocks:
         if not await self._store.run(*call):
             return None
         if known := await self._records.get(knock.id):
-            if known.until > self._store.clock.now() or known.status == "admitted":
-                return known
-            await self._store.run("DEL", self._store.keys.kept(knock.id))
+            return known
         await self._records.save(knock)
         await self._store.run("HSETNX", self._store.keys.knocks(), knock.id, counted)
         return knock

@@ -153,19 +153,23 @@ class Strangers:
             asked=now,
             until=now + PATIENCE,
         )
+        await self._drop_late(knock.id)
         if begun := await self.knocks.begin(knock):
             return begun
         await self._drop_late()
         return await self.knocks.begin(knock)
 
-    async def _drop_late(self) -> None:
-        """Forget those whose time is over without an answer; what was answered in time is carried out however late."""
+    async def _drop_late(self, only: str = "") -> None:
+        """Forget those whose time is over, or `only` this one, unless something was decided in time that is to be
+        carried out however late; a no is only forgetting them."""
         for knock in await self.knocks.late():
+            if only not in ("", knock.id):
+                continue
             try:
-                answered = (await self._approvals.outcome(_card(knock))).status in ("yes", "no")
+                decided = (await self._approvals.outcome(_card(knock))).status == "yes"
             except NotFound:  # whoever was to ask died before
-                answered = False
-            if not answered:
+                decided = False
+            if not decided:
                 await self.knocks.drop(knock.id)
 
     async def _settled(self, atom: Atom) -> Knock | None:

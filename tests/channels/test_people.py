@@ -156,6 +156,16 @@ async def test_a_yes_that_nobody_could_carry_out_for_days_is_carried_out_then(
     assert await people.find(ACCOUNT, "T1:U7")
 
 
+async def test_a_yes_holds_though_they_write_again_before_it_is_carried_out(house: House, clock: MovableClock) -> None:
+    people = people_of(house)
+    await people.knock(ACCOUNT, written("May I?"))
+    await decide(house, "allow")
+    clock.move(days=3)  # with nobody there
+    assert await people.knock(ACCOUNT, written("Hello?", id="m2")) == ""
+    (admitted,) = await up_to_now(house, people)
+    assert [message.text for message in admitted.messages] == ["May I?", "Hello?"]
+
+
 async def test_no_answer_means_no(house: House, clock: MovableClock) -> None:
     people = people_of(house)
     await people.knock(ACCOUNT, written())
