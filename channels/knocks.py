@@ -36,9 +36,10 @@ end
 if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[2]) or size > tonumber(ARGV[3]) then return 0 end
 redis.call('RPUSH', KEYS[1], ARGV[1])
 return 1"""
-CORRECT = """local at = redis.call('LPOS', KEYS[1], ARGV[1])
-if at and ARGV[2] ~= '' then redis.call('LSET', KEYS[1], at, ARGV[2])
-elseif at then redis.call('LREM', KEYS[1], 1, ARGV[1]) end"""
+CORRECT = """local at, size = redis.call('LPOS', KEYS[1], ARGV[1]), #ARGV[2] - #ARGV[1]
+for _, kept in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do size = size + #kept end
+if at and ARGV[2] ~= '' and size <= tonumber(ARGV[3]) then redis.call('LSET', KEYS[1], at, ARGV[2])
+elseif at and ARGV[2] == '' then redis.call('LREM', KEYS[1], 1, ARGV[1]) end"""
 FINISH = """for i = 1, #ARGV do redis.call('LREM', KEYS[1], 1, ARGV[i]) end
 if redis.call('LLEN', KEYS[1]) > 0 then return 0 end
 redis.call('DEL', KEYS[2])
@@ -118,14 +119,14 @@ class Knocks:
         return None if kept < 0 else bool(kept)
 
     async def correct(self, id: str, message: InboundMessage) -> None:
-        """Somebody has edited or deleted what was kept of them."""
+        """Somebody has edited or deleted what was kept of them; what has become too large stays as it was."""
         key = self._store.keys.kept(id)
         for kept in await self._store.run("LRANGE", key, 0, -1):
             before = MESSAGES.validate_json(kept)
             if (before.id, before.sender) != (message.id, message.sender):
                 continue
-            now = MESSAGES.dump_json(replace(before, text=message.text))
-            await self._store.run("EVAL", CORRECT, 1, key, kept, now if message.kind == "edit" else b"")
+            now = MESSAGES.dump_json(replace(before, text=message.text)) if message.kind == "edit" else b""
+            await self._store.run("EVAL", CORRECT, 1, key, kept, now, MOST_BYTES)
 
     async def kept(self, knock: Knock) -> tuple[InboundMessage, ...]:
         """What was kept, the oldest first."""

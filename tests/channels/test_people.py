@@ -218,6 +218,17 @@ async def test_what_is_edited_or_deleted_before_somebody_is_let_in_is_played_as_
     assert [message.text for message in (await next_admitted(people)).messages] == ["m2, better", "m3 as it was"]
 
 
+async def test_what_is_kept_of_a_stranger_grows_no_larger_by_edits(house: House) -> None:
+    people = people_of(house)
+    await people.knock(ACCOUNT, written("as it was", id="m1"))
+    await people.knock(ACCOUNT, written("x" * 60_000, id="m2"))
+    await people.knock(ACCOUNT, replace(written("y" * 60_000, id="m1"), kind="edit", version="1"))
+    await people.knock(ACCOUNT, replace(written("y" * 90_000, id="m2"), kind="edit", version="1"))
+    await decide(house, "allow")
+    kept = (await next_admitted(people)).messages
+    assert [message.text for message in kept] == ["as it was", "y" * 90_000]
+
+
 async def test_programs_and_what_is_no_message_do_not_knock(house: House) -> None:
     people = people_of(house)
     reaction = InboundMessage("D1", "T1:U7", "+1", "m1", kind="reaction")
