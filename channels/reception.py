@@ -120,7 +120,7 @@ class Reception:
             log.info("%s: %d messages are left to the next who serves it", self.channel.name, sum(self._busy.values()))
 
     async def _until_idle(self) -> None:
-        while self._lanes or not all([await one.shown() for one in self._conversations.values()]):  # noqa: ASYNC110
+        while self._lanes or not all([await one.shown() for one in list(self._conversations.values())]):  # noqa: ASYNC110
             await asyncio.sleep(SOON)
 
     async def _receive(self) -> None:

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from channels.bindings import Binding, Bindings
 from channels.contract import OutboundMessage
+from channels.leases import Lease
 from channels.loopback import Loopback
+from channels.reception import Reception
 from core.atoms import Atom, Cause, Principal
 from core.house import House
 from core.spaces import Actor
@@ -152,3 +154,24 @@ async def test_a_thread_that_rests_is_forgotten_with_the_account_it_belongs_to(
     async with square.open():
         while await Bindings(square.house.store).of("square"):
             await asyncio.sleep(0.01)
+
+
+async def test_a_thread_may_be_woken_while_what_is_under_way_is_finished(square: Square, clock: MovableClock) -> None:
+    endings: list[asyncio.Task[None]] = []
+
+    class Watched(Bindings):
+        async def save(self, binding: Binding) -> None:
+            await super().save(binding)
+            endings.append(asyncio.create_task(reception.drain(10)))
+            await asyncio.sleep(0)
+
+    await answer(square, await asleep(square, clock), "I have found more.")
+    lease = Lease(square.house.store, "square", seconds=2)
+    parts = replace(square.parts, bindings=Watched(square.house.store))
+    async with asyncio.timeout(20), lease.held():
+        reception = Reception(parts, square.channel, lease)
+        serving = asyncio.create_task(reception.serve())
+        await square.channel.heard(2, "dm:1")
+        await asyncio.gather(*endings)
+        serving.cancel()
+        await asyncio.wait([serving])
