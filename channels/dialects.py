@@ -19,7 +19,7 @@ _JOINS = re.compile("[\u0300-\u036f\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 """What a link leads to begins like this; anything else between Slack's angle brackets may call people."""
 _BOLD = re.compile(r"(?<![\w*])\*(\S(?:[^*\n]*\S)?)\*(?![\w*])")
-_LIKE_ADDRESS = re.compile(r"\w+://|\w[\w-]*(\.[\w-]+)+(/|$)")
+_LIKE_ADDRESS = re.compile(r"\W*(\w+://|\w[\w-]*(\.[\w-]+)+(/|[^\w/-]*$))")
 _CUTS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?…])\s+"), re.compile(r"\s+"))
 """Where a long text is cut, the best places first: paragraph, line, sentence, word."""
 
@@ -342,7 +342,7 @@ def _around(mark: str, text: str) -> str:
 
 def _leads_there(words: str, url: str) -> bool:
     """Whether words that look like an address are the link's own, or its beginning."""
-    shown, target = (re.sub(r"^\w+:(//)?", "", one) for one in (words, unquote(url)))
+    shown, target = (re.sub(r"^\w+:(//)?", "", one) for one in (words.strip(), unquote(url)))
     return target == shown or target.startswith(f"{shown.rstrip('/')}/")
 
 

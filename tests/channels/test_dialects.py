@@ -94,6 +94,9 @@ def test_a_link_that_leads_to_no_address_calls_nobody_in_slack(link: str) -> Non
     ("words", "url", "shown"),
     [
         ("https://bank.org", "https://evil.org", "https://bank.org (<https://evil.org>)"),
+        ("\u00a0bank.org", "https://evil.org", "\u00a0bank.org (<https://evil.org>)"),
+        ("(bank.org)", "https://evil.org", "(bank.org) (<https://evil.org>)"),
+        ("\u00a0bank.org", "https://bank.org", "<https://bank.org|\u00a0bank.org>"),
         ("bank.org", "https://bank.org.evil.org/", "bank.org (<https://bank.org.evil.org/>)"),
         ("bank.org/login", "https://evil.org/?bank.org/login", "bank.org/login (<https://evil.org/?bank.org/login>)"),
         ("bank.org", "https://bank.org/login", "<https://bank.org/login|bank.org>"),
