@@ -18,7 +18,7 @@ _JOINS = re.compile("[\u0300-\u036f\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 """What must not be cut from the character before it, or joins it to the next."""
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 """What a link leads to begins like this; anything else between Slack's angle brackets may call people."""
-_BOLD = re.compile(r"(?<![\w*])\*(\S(?:[^*\n]*\S)?)\*(?![\w*])")
+_BOLD = re.compile(r"(`[^`\n]*`)|(?<![\w*])\*(\S(?:[^*\n]*\S)?)\*(?![\w*])")
 _LIKE_ADDRESS = re.compile(r"\W*(\w+://|\w[\w-]*(\.[\w-]+)+(/|[^\w/-]*$))")
 _CUTS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?…])\s+"), re.compile(r"\s+"))
 """Where a long text is cut, the best places first: paragraph, line, sentence, word."""
@@ -210,7 +210,7 @@ class Mrkdwn(Dialect):
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
     def bold(self, text: str) -> str:
-        return _around("*", _BOLD.sub(r"\1", text))  # in a heading, say: marks within marks end them
+        return _around("*", _BOLD.sub(r"\1\2", text))  # in a heading, say: marks within marks end them
 
     def italic(self, text: str) -> str:
         return _around("_", text)

@@ -116,8 +116,8 @@ def test_nothing_in_code_ends_the_fence_around_it(dialect: Dialect) -> None:
 
 
 def test_marks_within_marks_do_not_end_them_in_slack() -> None:
-    assert Mrkdwn().messages("# A **bold** title\n\n**all __of__ it** and 2 * 3 * 4") == [
-        "*A bold title*\n\n*all of it* and 2 * 3 * 4"
+    assert Mrkdwn().messages("# A **bold** title\n\n**all __of__ it** and 2 * 3 * 4\n\n# Read `*args*` first") == [
+        "*A bold title*\n\n*all of it* and 2 * 3 * 4\n\n*Read `*args*` first*"
     ]
 
 
