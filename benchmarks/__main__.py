@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.anatomy import anatomy
 from benchmarks.budgets import budgets
 from benchmarks.channels import channels
 from benchmarks.durability import durability
@@ -30,6 +31,7 @@ SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [
     link,
     durability,
     spaces,
+    anatomy,
     notifying,
     finding,
     budgets,

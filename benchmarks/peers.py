@@ -149,7 +149,7 @@ class Ours:
         found: list[list[str]] = []
 
         async def search(item: peer.Item) -> None:
-            hits = await space.search(item[1], metadata={"status": "pending"}, limit=peer.LIMIT)
+            hits = await space.search(item[1], metadata={"status": "pending"}, limit=peer.LIMIT, by="meaning")
             found.append([names[hit.id] for hit in hits])
 
         taken["search"] = [await _milliseconds(search(item)) for item in self._asked]
