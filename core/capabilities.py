@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from core.agents import Agent
 from core.asking import Asking
@@ -322,7 +323,7 @@ def describe(connected: Mapping[str, Permission], functions: Mapping[str, Tool])
     most = max(connected.values(), default=Permission.NONE)
     lines += [_signature(name, _method(name)) for name in sorted(methods(most))]
     lines += ["", "Functions:"]
-    lines += [_signature(name, function) for name, function in functions.items()]
+    lines += [_signature(name, getattr(function, "__func__", function)) for name, function in functions.items()]
     return "\n".join(lines)
 
 
@@ -332,6 +333,7 @@ def _method(name: str) -> Tool:
     return method
 
 
+@lru_cache(256)
 def _signature(name: str, function: Tool) -> str:
     parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in ("self", "operation")]
     shown = ", ".join(_parameter(p) for p in parameters)

@@ -42,6 +42,8 @@ PROCESSES = {PEOPLE: 4, BACKGROUND: 16}
 """How many programs may run at once in each queue's sandbox; a process starts when it is first needed."""
 REDELIVERY = timedelta(seconds=30)
 CHECK = timedelta(milliseconds=100)
+SOON = 0.2
+"""Seconds from a change to what it leaves to be done in its space."""
 
 
 class Worker:
@@ -224,13 +226,20 @@ class Worker:
                 self._waits.changed.set()
 
     async def _tend(self) -> None:
-        """Do what changes leave to be done in their spaces; when the first agent is woken, learn the recipes, too."""
+        """Do what changes leave to be done in their spaces; when the first agent is woken, learn the recipes, too.
+
+        A moment later, and once for many changes: whoever is spoken to comes first.
+        """
         learned = False
         while True:
-            space, woken = await self._changed.get()
+            changed = [await self._changed.get()]
+            await asyncio.sleep(SOON)
+            while not self._changed.empty():
+                changed.append(self._changed.get_nowait())
             try:
-                await self._tending.space(space)
-                if woken and not learned:
+                for space in dict.fromkeys(space for space, _ in changed):
+                    await self._tending.space(space)
+                if not learned and any(woken for _, woken in changed):
                     await self._contexts.learn()
                     learned = True
             except StoaError as error:  # a search makes up for it
