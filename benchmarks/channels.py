@@ -27,7 +27,7 @@ from tests.rigs.slack.rig import Rig, program
 ACCOUNT = "slack"
 MESSAGES, WARMING = 200, 10
 """Messages that are measured in each conversation, one after the other, and those before them that are not."""
-GAP = 0.02
+GAP = 0.3
 """Seconds between an answer and the next message, so that what an answer leaves to do is done."""
 
 
