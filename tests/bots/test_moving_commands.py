@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pexpect
 
-from core.archives import ChangeLine, RegistryLine, SpaceLine, Writer, read
+from core.archives import ChangeLine, Line, RegistryLine, SpaceLine, Writer, read
 from tests.bots.test_command_line import STOA, environment, stoa
 
 
@@ -85,13 +85,18 @@ def test_what_a_file_gives_to_whom_is_asked_about(tmp_path: Path) -> None:
     assert "Imported 1 space" in stoa(tmp_path / "three", "import", "--yes", "-", say=file.read_text()).stdout
 
 
+def lines_of(file: Path) -> list[Line]:
+    """What a file says, to be written otherwise."""
+    with file.open("rb") as exported:
+        return list(read(exported))
+
+
 def test_no_right_is_left_out_however_many_a_file_gives(tmp_path: Path) -> None:
     one, file = tmp_path / "one", tmp_path / "backup.jsonl"
     stoa(one, "space", "create", "recipes")
     stoa(one, "space", "share", "recipes", "bot", "write")
     stoa(one, "export", "recipes", str(file))
-    with file.open("rb") as exported:
-        lines = list(read(exported))
+    lines = lines_of(file)
     with file.open("wb") as many:
         writer = Writer(many)
         for line in lines:
@@ -144,8 +149,7 @@ def test_a_file_with_a_record_of_somebody_that_nobody_could_read_is_refused(tmp_
     one, two, file = tmp_path / "one", tmp_path / "two", tmp_path / "backup.jsonl"
     stoa(one, "space", "create", "recipes")
     stoa(one, "export", str(file))
-    with file.open("rb") as exported:
-        lines = list(read(exported))
+    lines = lines_of(file)
     with file.open("wb") as broken:
         writer = Writer(broken)
         for line in lines:
