@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -236,14 +236,10 @@ class Worker:
             await asyncio.sleep(SOON)
             while not self._changed.empty():
                 changed.append(self._changed.get_nowait())
-            try:
-                for space in dict.fromkeys(space for space, _ in changed):
-                    await self._tending.space(space)
-                if not learned and any(woken for _, woken in changed):
-                    await self._contexts.learn()
-                    learned = True
-            except StoaError as error:  # a search makes up for it
-                log.warning("%s", error)
+            for space in dict.fromkeys(space for space, _ in changed):
+                await _tried(self._tending.space(space))
+            if not learned and any(woken for _, woken in changed):
+                learned = await _tried(self._contexts.learn())
 
     async def _reconcile(self) -> None:
         """Find agents that are behind and have no turn, and give back what was claimed for a time that is over."""
@@ -284,3 +280,13 @@ class Worker:
                 await self._dockets[PEOPLE].add("turn", key=key)(agent)
             else:
                 await self._dockets[BACKGROUND].add("next", key=key)()
+
+
+async def _tried(work: Awaitable[object]) -> bool:
+    """Whether it could be done; where not, a search makes up for it."""
+    try:
+        await work
+    except StoaError as error:
+        log.warning("%s", error)
+        return False
+    return True
