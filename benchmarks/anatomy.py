@@ -8,7 +8,7 @@ from functools import partial
 from benchmarks.rows import Row
 from benchmarks.spaces import STATUS
 from benchmarks.stages import FLIGHT, FixedEmbedder, Stage, flight, sentences
-from core.store import Store
+from core.store.store import Store
 
 ATOMS, PUTS = 10_000, 2_000
 CALLS = re.compile(r"cmdstat_(\S+?):calls=(\d+),usec=(\d+)")

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from benchmarks.rows import Row
 from benchmarks.stages import FixedEmbedder, Stage
-from core.budgets import Purse
+from core.agents.budgets import Purse
 from core.house import House
-from core.llm import Message, Usage
+from core.models.llm import Message, Usage
 
 TURNS = 400
 WORDS = [Message("user", "x" * 3_000)]

@@ -12,15 +12,15 @@ from benchmarks.stages import Stage, sentences
 from bots.accounts import serving
 from bots.seed import seed
 from channels.accounts import Account, Accounts
-from channels.bridge import first
+from channels.bridge.session import first
 from channels.contract import OutboundMessage
-from channels.people import People
-from channels.rooms import Room
-from channels.slack import Slack
+from channels.people.people import People
+from channels.people.rooms import Room
+from channels.slack.channel import Slack
 from conventions import loading
-from core.frames import parse_changes
-from core.llm import Message
-from core.secrets import Secrets
+from core.models.frames import parse_changes
+from core.models.llm import Message
+from core.secrets.secrets import Secrets
 from core.worker import Worker
 from tests.rigs.slack.rig import Rig, program
 

@@ -21,11 +21,11 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.chaos_worker import BOUNDS, Flat, process
-from core.agents import Agent
-from core.atoms import OWNER
+from core.agents.agents import Agent
+from core.atoms.atoms import OWNER
+from core.atoms.permissions import Permission
 from core.house import House, open_house
-from core.permissions import Permission
-from core.redis_server import EmbeddedRedis
+from core.redis.server import EmbeddedRedis
 from core.settings import load
 
 ROOT = Path(__file__).parent.parent

@@ -7,9 +7,9 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from core.frames import parse_changes
 from core.house import open_house
-from core.llm import LLM, Message
+from core.models.frames import parse_changes
+from core.models.llm import LLM, Message
 from core.settings import load
 from core.worker import Worker
 

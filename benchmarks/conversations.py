@@ -28,13 +28,13 @@ from benchmarks.chaos_worker import BOUNDS, Flat
 from benchmarks.conversations_worker import QUICK, SLOW, process
 from bots.seed import seed
 from channels.accounts import Accounts
-from channels.bindings import Bindings
-from channels.inbox import Inbox
-from channels.people import People
-from channels.rooms import Room
+from channels.bridge.bindings import Bindings
+from channels.bridge.inbox import Inbox
+from channels.people.people import People
+from channels.people.rooms import Room
+from core.agents.unread import behind
 from core.house import House, open_house
-from core.news import behind
-from core.redis_server import EmbeddedRedis
+from core.redis.server import EmbeddedRedis
 from core.settings import load
 from tests.rigs.slack.rig import Rig, program
 from tests.rigs.slack.workspace import Json

@@ -12,12 +12,12 @@ from pathlib import Path
 from benchmarks.chaos_worker import BOUNDS, LEASE, Flat
 from bots.accounts import serving
 from channels.accounts import Account
-from channels.bridge import first
-from channels.slack import Slack
-from core.frames import parse_changes
+from channels.bridge.session import first
+from channels.slack.channel import Slack
 from core.house import open_house
-from core.llm import Message
-from core.secrets import Secrets
+from core.models.frames import parse_changes
+from core.models.llm import Message
+from core.secrets.secrets import Secrets
 from core.settings import load
 from core.worker import Worker
 

@@ -15,10 +15,10 @@ from benchmarks.rows import Row
 from benchmarks.stages import FLIGHT, Act, FixedEmbedder, Stage, flight, sentences
 from core.errors import StoreUnavailable
 from core.house import House, open_house
-from core.redis_server import EmbeddedRedis
-from core.search import index_name, is_whole
+from core.redis.server import EmbeddedRedis
+from core.search.index import index_name, is_whole
 from core.settings import load
-from core.spaces import Space
+from core.spaces.spaces import Space
 
 ATOMS = int(os.environ.get("STOA_BENCH_ATOMS", "100000"))
 DIMENSIONS = 384

@@ -8,12 +8,12 @@ from functools import partial
 from benchmarks.rows import Row
 from benchmarks.spaces import Command
 from benchmarks.stages import Act, FixedEmbedder, Stage, alternate, sentences
-from core.atoms import Atom
-from core.filters import Filter, Query, States, Terrain, restrict
+from core.atoms.atoms import Atom
 from core.house import House
-from core.search import by_meaning, index_name, is_whole
-from core.spaces import Space
-from core.tending import Tending
+from core.search.filters import Filter, Query, States, Terrain, restrict
+from core.search.index import by_meaning, index_name, is_whole
+from core.spaces.maintenance import Tending
+from core.spaces.spaces import Space
 
 ATOMS, PART = 90_000, 10_000
 DIMENSIONS = 384

@@ -8,10 +8,10 @@ from redis.asyncio import BlockingConnectionPool, Redis
 
 from benchmarks.rows import Row
 from benchmarks.stages import FLIGHT, Act, FixedEmbedder, Stage, alternate, flight
-from core.cluster import Cluster
-from core.link import Link
-from core.search import FIELDS
-from core.store import Argument, client
+from core.redis.cluster import Cluster
+from core.redis.link import Link
+from core.search.index import FIELDS
+from core.store.store import Argument, client
 
 Command = Sequence[Argument]
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from random import Random
 
-from core.llm import Message
+from core.models.llm import Message
 from core.testing import ScriptedLLM
 
 BACKGROUND = "Look for facts and write down what you find, again and again."

@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks.rows import Row
 from benchmarks.stages import FixedEmbedder, Stage, sentences
-from core.atoms import OWNER, Change
+from core.atoms.atoms import OWNER, Change
 from core.house import House
-from core.spaces import Space
+from core.spaces.spaces import Space
 
 PUTS = 300
 MANY = 1_000

@@ -19,8 +19,8 @@ from benchmarks import peer, peer_flight
 from benchmarks.rows import Row
 from benchmarks.stages import Act, Stage, flight
 from core.errors import StoaError
-from core.redis_server import EmbeddedRedis
-from core.spaces import Space
+from core.redis.server import EmbeddedRedis
+from core.spaces.spaces import Space
 
 ENVIRONMENTS = Path(__file__).parent.parent / "build" / "peers"
 SIZES = [int(size) for size in os.environ.get("STOA_BENCH_PEERS", "10000,100000").split(",")]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.rows import Row
 from benchmarks.stages import Stage
-from core.redis_server import EmbeddedRedis
+from core.redis.server import EmbeddedRedis
 
 STOA = Path(sys.executable).with_name("stoa")
 PROC = Path("/proc")

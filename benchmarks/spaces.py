@@ -16,14 +16,15 @@ from redis.asyncio import BlockingConnectionPool, Redis
 
 from benchmarks.rows import Row
 from benchmarks.stages import Act, FixedEmbedder, Stage, alternate, flight, sentences
-from core.atoms import new_id
-from core.cluster import Cluster
-from core.filters import Filter, Query, States, Terrain, restrict
+from core.atoms.atoms import new_id
 from core.house import House
-from core.link import Link
-from core.search import FIELDS, SCHEMA, by_meaning, newest
-from core.spaces import Space
-from core.store import SEPARATOR, Argument, client, json_of, metadata_patch, pack, token
+from core.redis.cluster import Cluster
+from core.redis.link import Link
+from core.search.filters import Filter, Query, States, Terrain, restrict
+from core.search.index import FIELDS, SCHEMA, by_meaning, newest
+from core.spaces.spaces import Space
+from core.store.codec import SEPARATOR, json_of, metadata_patch, pack, token
+from core.store.store import Argument, client
 
 ATOMS = 10_000
 UNDER_WAY = 64

@@ -14,9 +14,9 @@ from zlib import crc32
 
 from rich.progress import Progress
 
-from core.embeddings import Embedder
 from core.house import House, open_house
-from core.redis_server import EmbeddedRedis
+from core.models.embeddings import Embedder
+from core.redis.server import EmbeddedRedis
 from core.settings import load
 
 T = TypeVar("T")

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from benchmarks.chaos_worker import Flat, process
 from benchmarks.rows import Row
 from benchmarks.stages import Stage
-from core.agents import Agent
+from core.agents.agents import Agent
+from core.atoms.permissions import Permission
 from core.house import House
-from core.permissions import Permission
 
 AGENTS = 64
 TURNS = 600

@@ -14,11 +14,11 @@ from benchmarks.rows import Row
 from benchmarks.stages import Stage, sentences
 from bots.seed import seed
 from conventions import loading
-from core.atoms import OWNER
+from core.agents.spawning import Spawner
+from core.atoms.atoms import OWNER
 from core.house import House
-from core.llm import LLM
-from core.spaces import Actor
-from core.spawning import Spawner
+from core.models.llm import LLM
+from core.spaces.spaces import Actor
 from core.testing import ScriptedLLM
 from core.worker import Worker
 

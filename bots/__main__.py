@@ -55,8 +55,8 @@ def _unexpected(error: Exception) -> str:
 
 def _redacted(text: str) -> str:
     """The text without the value of any secret."""
-    from core.secrets import Secrets
-    from core.vault import Vault
+    from core.secrets.secrets import Secrets
+    from core.secrets.vault import Vault
 
     return Secrets(vault=Vault(Path(os.environ.get("STOA_HOME", "~/.stoa")).expanduser())).redacted(text)
 

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from bots.glance import glance
 from bots.hosts import seats
 from channels.accounts import Account, open_channel
-from channels.bindings import Bindings
+from channels.bridge.attachments import Enclosures
+from channels.bridge.bindings import Bindings
+from channels.bridge.reception import Parts
+from channels.bridge.serving import Serving
 from channels.contract import Channel
-from channels.people import People
-from channels.reception import Parts
-from channels.serving import Serving
-from channels.taking import Enclosures
+from channels.people.people import People
 from core.house import House
-from core.secrets import Secrets
+from core.secrets.secrets import Secrets
 
 
 def serving(house: House, opens: Callable[[Account, Secrets], Channel] = open_channel) -> Serving:

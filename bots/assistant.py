@@ -1,9 +1,9 @@
 """The assistant: the agent that people talk to."""
 
 from conventions.loading import instructions
-from core.agents import Agent
+from core.agents.agents import Agent
+from core.atoms.permissions import Permission
 from core.house import House
-from core.permissions import Permission
 
 
 async def assistant(house: House) -> Agent:

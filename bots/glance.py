@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from channels.cards import asked
+from channels.bridge.cards import asked
 from channels.contract import Home
-from channels.rendering import one_line
-from core.atoms import Atom
+from channels.text import one_line
+from core.atoms.atoms import Atom
 from core.house import House
 
 MOST = 15

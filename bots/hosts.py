@@ -1,13 +1,13 @@
 """The hosts: the agents that others than the owner talk to, each in its own conversation and with nothing else."""
 
-from channels.admission import Seat
-from channels.bindings import Binding
+from channels.bridge.admission import Seat
+from channels.bridge.bindings import Binding
 from conventions.loading import instructions, text
-from core.agents import Agent
-from core.atoms import Principal
-from core.budgets import GUESTS
+from core.agents.agents import Agent
+from core.agents.budgets import GUESTS
+from core.atoms.atoms import Principal
+from core.atoms.permissions import Permission
 from core.house import House
-from core.permissions import Permission
 
 
 def seats(house: House) -> Seat:

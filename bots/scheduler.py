@@ -1,9 +1,9 @@
 """The scheduler: the agent that owns time."""
 
 from conventions.loading import instructions
-from core.agents import Agent
+from core.agents.agents import Agent
+from core.atoms.permissions import Permission
 from core.house import House
-from core.permissions import Permission
 
 
 async def scheduler(house: House) -> Agent:

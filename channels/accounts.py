@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict
 
 from channels.contract import Channel
 from core.errors import InvalidInput, NotFound
-from core.records import Records, documents
-from core.secrets import Secrets
-from core.store import Store
+from core.secrets.secrets import Secrets
+from core.store.records import Records, documents
+from core.store.store import Store
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 40
-PLATFORMS = {"slack": "channels.slack:Slack"}
+PLATFORMS = {"slack": "channels.slack.channel:Slack"}
 """Platform -> what opens a channel to it; a package may add its own under the entry point `stoa.channels`."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from channels.contract import OutboundMessage
-from core.approvals import NO, Choice, pick
+from core.trust.approvals import NO, Choice, pick
 
 YEA = ("✅", "👍", "✔", "👌")
 NAY = ("❌", "👎", "⛔", "🚫", "✖")

@@ -6,8 +6,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Literal, Protocol, Self, runtime_checkable
 
-from channels.dialects import Dialect
-from core.approvals import Choice
+from channels.markdown import Dialect
+from core.trust.approvals import Choice
 
 Kind = Literal["message", "edit", "deletion", "reaction", "home", "lost", "back"]
 

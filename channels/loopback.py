@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
 from channels.contract import ChannelClosed, File, InboundMessage, Kind, OutboundMessage
-from channels.dialects import Dialect, Markdown
+from channels.markdown import Dialect, Markdown
 
 
 class Said(TypedDict, total=False):

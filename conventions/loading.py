@@ -4,7 +4,7 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 
 from core.errors import NotFound
-from core.recipes import Convention, parse
+from core.models.recipes import Convention, parse
 
 GROUP = "stoa.conventions"
 

@@ -4,28 +4,28 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from core.agents import Agents
-from core.approvals import Approvals
-from core.attachments import Attachments
-from core.budgets import Budgets
-from core.clock import Clock
-from core.embedders import CurrentEmbedder, Embedders
-from core.embeddings import CachedEmbedder, Embedder, LocalEmbedder
-from core.endings import Endings
-from core.extraction import Texts
-from core.files import Files
-from core.formats import check_format, migrate
-from core.keys import Keys
-from core.notifications import Notifications
-from core.redis_server import check_search
-from core.search import create_index
-from core.secrets import Secrets
+from core.agents.agents import Agents
+from core.agents.budgets import Budgets
+from core.agents.lifecycle import Endings
+from core.models.embeddings import CachedEmbedder, Embedder, LocalEmbedder
+from core.models.transcription import Transcriber
+from core.redis.server import check_search
+from core.search.embedders import CurrentEmbedder, Embedders
+from core.search.extraction import Texts
+from core.search.index import create_index
+from core.secrets.secrets import Secrets
+from core.secrets.vault import Vault
 from core.settings import Settings
-from core.spaces import Spaces
-from core.store import Store, client, waiting_client
-from core.timers import Timers
-from core.transcribing import Transcriber
-from core.vault import Vault
+from core.spaces.attachments import Attachments
+from core.spaces.notifications import Notifications
+from core.spaces.spaces import Spaces
+from core.store.files import Files
+from core.store.keys import Keys
+from core.store.migrations import check_format, migrate
+from core.store.store import Store, client, waiting_client
+from core.times.clock import Clock
+from core.tools.timers import Timers
+from core.trust.approvals import Approvals
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 
-from core.clock import Clock
-from core.llm import Message
+from core.models.llm import Message
+from core.times.clock import Clock
 
 
 class MovableClock(Clock):

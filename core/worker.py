@@ -10,28 +10,28 @@ from typing import Any
 from docket import Docket
 from docket import Worker as Engine
 
-from core.asking import Asking
-from core.audit import Audit
-from core.compaction import Compaction
-from core.contexts import Contexts
+from core.agents.spawning import Spawner
+from core.agents.unread import behind
 from core.errors import LeaseLost, StoaError
-from core.governor import Governor
 from core.house import House
-from core.lanes import LEASE, Lane, next_in_queue, queue, wake, without_turn
-from core.llm import LLM
-from core.models import connect
-from core.news import behind
-from core.pictures import Pictures
-from core.postponed import Postponed
-from core.programs import Programs
-from core.refusals import in_our_words
-from core.sandbox import Sandbox
-from core.spawning import Spawner
-from core.tending import Tending
-from core.tools import Tools
-from core.turns import Turns
-from core.waits import Waits
-from core.way_out import WayOut
+from core.models.llm import LLM
+from core.models.router import connect
+from core.sandbox.sandbox import Sandbox
+from core.spaces.maintenance import Tending
+from core.store.errors import in_our_words
+from core.tools.registry import Tools
+from core.tools.waits import Waits
+from core.trust.access_tools import Asking
+from core.trust.audit import Audit
+from core.trust.egress_guard import WayOut
+from core.turns.backlog import Postponed
+from core.turns.compaction import Compaction
+from core.turns.context import Contexts
+from core.turns.governor import Governor
+from core.turns.images import Pictures
+from core.turns.lanes import LEASE, Lane, next_in_queue, queue, wake, without_turn
+from core.turns.programs import Programs
+from core.turns.turns import Turns
 
 log = logging.getLogger("stoa.worker")
 

@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 from redis import Redis
 
-from core.keys import Keys
-from core.redis_server import EmbeddedRedis
+from core.redis.server import EmbeddedRedis
+from core.store.keys import Keys
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -22,7 +22,7 @@ async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
 
 @pytest.fixture
 def namespace(redis_url: str) -> Iterator[str]:
-    """A fresh namespace. What the test leaves in it is removed, and has to be a key that core/keys.py knows."""
+    """A fresh namespace. What the test leaves in it is removed, and has to be a key that core/store/keys.py knows."""
     name = f"test-{secrets.token_hex(6)}"
     yield name
     with Redis.from_url(redis_url, decode_responses=True) as redis:
@@ -33,7 +33,7 @@ def namespace(redis_url: str) -> Iterator[str]:
             if index.startswith(f"{name}:"):
                 redis.execute_command("FT.DROPINDEX", index)
     strays = [key for key in left if not any(fnmatchcase(key, pattern) for pattern in patterns(Keys(name)))]
-    assert not strays, f"core/keys.py knows no such keys: {strays}"
+    assert not strays, f"core/store/keys.py knows no such keys: {strays}"
 
 
 def patterns(keys: Keys) -> list[str]:

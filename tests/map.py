@@ -1,4 +1,4 @@
-"""The map of the house: what each file of the product is, by the sentence it opens with; `python -m tests.map`."""
+"""Draws docs/map.md: each package of the product and each file in it, by the sentence it opens with."""
 
 import ast
 from pathlib import Path
@@ -8,26 +8,30 @@ FILE = ROOT / "docs" / "map.md"
 FOLDERS = ("core", "channels", "conventions", "bots")
 
 
-def drawn(layers: str) -> str:
-    """The map; the files of core in the order of `layers`, from the ground up, the others by name."""
-    order = {name: place for place, name in enumerate(layers.split())}
+def drawn() -> str:
+    """The map, package by package in alphabetical order."""
     lines = [
-        "# Where what lives",
+        "# Where to find what",
         "",
-        "Each file by the sentence it opens with; those of core from the ground up, each importing only what stands "
-        "above it here. Drawn by `make fix`.",
+        "Each file by the sentence it opens with. `make fix` draws this page. Imports go downwards only, row by row; "
+        "[tests/test_layers.py](../tests/test_layers.py) has the rows.",
     ]
     for folder in FOLDERS:
-        lines += ["", f"## {folder}", "", "| file | what it is |", "|---|---|"]
         files = [path for path in sorted((ROOT / folder).rglob("*.py")) if path.name != "__init__.py"]
-        for path in sorted(files, key=lambda path: (order.get(path.stem, 0) if folder == "core" else 0, str(path))):
-            said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-            name = path.relative_to(ROOT / folder).as_posix()
-            lines.append(f"| [{name}](../{folder}/{name}) | {' '.join(said.partition(chr(10) * 2)[0].split())} |")
+        for package in sorted({path.parent for path in files}):
+            name = package.relative_to(ROOT).as_posix()
+            lines += ["", f"## {name}", "", f"{sentence(package / '__init__.py')}", "", "| file | |", "|---|---|"]
+            for path in files:
+                if path.parent == package:
+                    lines.append(f"| [{path.name}](../{name}/{path.name}) | {sentence(path)} |")
     return "\n".join(lines) + "\n"
 
 
-if __name__ == "__main__":
-    from tests.test_house import FROM_THE_GROUND_UP
+def sentence(path: Path) -> str:
+    """The first paragraph of a file's docstring."""
+    said = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    return " ".join(said.partition("\n\n")[0].split())
 
-    FILE.write_text(drawn(FROM_THE_GROUND_UP), "utf-8")
+
+if __name__ == "__main__":
+    FILE.write_text(drawn(), "utf-8")

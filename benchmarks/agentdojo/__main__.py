@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.agentdojo.declarations import DECLARED
-from core.atoms import Atom, Origin
-from core.egress import leads_to, unnamed
-from core.labels import Label
-from core.tools import Effect
+from core.atoms.atoms import Atom, Origin
+from core.atoms.labels import Label
+from core.tools.registry import Effect
+from core.trust.egress import leads_to, unnamed
 
 EXECUTABLE_PERCENT = 3.0
 ASKED = 30

@@ -1,6 +1,6 @@
 """What the tools of AgentDojo's suites declare, as our own tools do: what they do, and which arguments say where to."""
 
-from core.tools import Declaration, Effect
+from core.tools.registry import Declaration, Effect
 
 INSIDE = Declaration(Effect.READS, (), outside=False)
 """It reads what the owner keeps."""

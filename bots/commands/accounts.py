@@ -4,9 +4,9 @@ import typer
 
 from bots.commands.opening import opened, print_json, print_table
 from channels.accounts import Account, Accounts, platform
-from channels.rendering import one_line
+from channels.text import one_line
 from core.errors import InvalidInput
-from core.vault import Vault
+from core.secrets.vault import Vault
 
 
 async def list_all(as_json: bool) -> None:

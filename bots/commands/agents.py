@@ -3,8 +3,8 @@
 import typer
 
 from bots.commands.opening import opened, print_json, print_table, when
-from channels.rendering import one_line, visible
-from core.waits import Waits
+from channels.text import one_line, visible
+from core.tools.waits import Waits
 
 
 async def list_all(as_json: bool) -> None:

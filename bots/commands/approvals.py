@@ -3,9 +3,9 @@
 import typer
 
 from bots.commands.opening import opened, print_json, when
-from channels.rendering import one_line, visible
-from core.approvals import deadline, offered
-from core.atoms import OWNER
+from channels.text import one_line, visible
+from core.atoms.atoms import OWNER
+from core.trust.approvals import deadline, offered
 
 
 async def list_all(as_json: bool) -> None:

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from core.atoms import Value
+from core.atoms.atoms import Value
 from core.errors import InvalidInput
-from core.filters import Filter
+from core.search.filters import Filter
 
 OPERATORS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 CONDITION = re.compile(r"([^=<>]+)(<=|>=|=|<|>)(.*)", re.DOTALL)

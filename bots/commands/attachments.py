@@ -8,8 +8,8 @@ import typer
 from bots.commands.arguments import atom_of
 from bots.commands.opening import opened
 from bots.commands.spaces import known
-from core.attachments import check_size
 from core.errors import InvalidInput
+from core.spaces.attachments import check_size
 
 
 async def attach(name: str, files: Sequence[str], comment: str) -> None:

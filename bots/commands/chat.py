@@ -8,19 +8,19 @@ from collections.abc import AsyncIterator
 import typer
 
 from bots.commands.opening import redis, until_death
-from channels.bindings import bound
-from channels.bridge import Bridge, first
-from channels.pipe import Pipe
-from channels.rendering import clean, one_line, visible
-from channels.routing import FROM
-from channels.taking import Enclosures
-from channels.terminal import open_terminal
-from core.atoms import Atom
+from channels.bridge.attachments import Enclosures
+from channels.bridge.bindings import bound
+from channels.bridge.routing import FROM
+from channels.bridge.session import Bridge, first
+from channels.terminal.channel import open_terminal
+from channels.terminal.pipe import Pipe
+from channels.text import clean, one_line, visible
+from core.atoms.atoms import Atom
 from core.errors import InvalidInput, ModelUnavailable, StoreUnavailable
 from core.house import House, open_house
-from core.redis_server import EmbeddedRedis
+from core.redis.server import EmbeddedRedis
 from core.settings import Settings, load
-from core.spaces import Space, Spaces
+from core.spaces.spaces import Space, Spaces
 
 LAST_ANSWERS = 120.0
 """How many seconds the answers under way are given when piped input ends."""

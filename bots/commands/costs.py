@@ -5,11 +5,11 @@ from dataclasses import asdict
 import typer
 
 from bots.commands.opening import opened, print_json, print_table
-from channels.rendering import one_line
-from core.budgets import FIELDS, GUESTS, Account, amount
+from channels.text import one_line
+from core.agents.budgets import FIELDS, GUESTS, Account, amount
+from core.agents.spending import Spending, Spent
 from core.errors import InvalidInput, NotFound
 from core.house import House
-from core.spending import Spending, Spent
 
 BY = ("day", "root", "agent", "model")
 ENDED = {

@@ -3,9 +3,9 @@
 import typer
 
 from bots.commands.opening import opened, print_json, print_table, when
-from channels.rendering import one_line
-from core.directory import Directory
-from core.targets import host
+from channels.text import one_line
+from core.trust.directory import Directory
+from core.trust.egress import host
 
 
 async def list_all(as_json: bool) -> None:

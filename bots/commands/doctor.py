@@ -14,17 +14,17 @@ import typer
 from bots.commands.opening import redis
 from bots.instance import running
 from channels.accounts import Account, Accounts, open_channel
+from channels.bridge.serving import PEOPLE
 from channels.contract import Unusable, Warns
-from channels.serving import PEOPLE
 from core.errors import StoaError
 from core.house import open_house
-from core.llm import Message, whole
-from core.models import named, names
-from core.redis_server import check_search, repair
-from core.secrets import Secrets
+from core.models.llm import Message, whole
+from core.models.router import named, names
+from core.redis.server import check_search, repair
+from core.secrets.secrets import Secrets
+from core.secrets.vault import Vault
 from core.settings import Settings, load
-from core.store import client
-from core.vault import Vault
+from core.store.store import client
 
 PATIENCE = 10.0
 """Seconds within which a platform has to let an account in."""

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from channels.rendering import clean
+from channels.text import clean
 from core.errors import InvalidInput
 
 ADDED, REMOVED, RESET = "\x1b[32m", "\x1b[31m", "\x1b[0m"

@@ -5,10 +5,10 @@ from dataclasses import asdict
 import typer
 
 from bots.commands.opening import opened, print_json, print_table, when
-from channels.rendering import one_line
-from core.audit import Audit
-from core.grants import Grants, InForce
+from channels.text import one_line
 from core.house import House
+from core.trust.audit import Audit
+from core.trust.grants import Grants, InForce
 
 
 async def list_all(as_json: bool) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.embeddings import Embedder, nearest
+from core.models.embeddings import Embedder, nearest
 
 WIDTH = 240
 """About how many characters of a text are shown around what matched."""

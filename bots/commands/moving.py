@@ -13,16 +13,17 @@ import typer
 
 from bots.commands.opening import bar, opened
 from channels.accounts import Account
-from channels.bindings import Binding
-from channels.people import Person, Room
-from channels.rendering import one_line
-from core.archives import AttachmentLine, ChangeLine, Writer, read
+from channels.bridge.bindings import Binding
+from channels.people.people import Person, Room
+from channels.text import one_line
+from core.backup.archive import AttachmentLine, ChangeLine, Writer, read
+from core.backup.checking import Contents, already_there, check, new_rights
+from core.backup.exporting import export as lines_of
+from core.backup.exporting import size
+from core.backup.importing import restore
+from core.backup.registries import Models
 from core.errors import InvalidInput
-from core.exports import export as lines_of
-from core.exports import size
-from core.finding import MADE_FIRST
-from core.imports import Contents, already_there, check, new_rights, restore
-from core.registries import Models
+from core.search.finder import MADE_FIRST
 
 RECORDS: Models = {"person": Person, "room": Room, "channel_account": Account, "binding": Binding}
 

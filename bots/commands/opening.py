@@ -12,7 +12,7 @@ import typer
 
 from core.errors import StoreUnavailable
 from core.house import House, open_house
-from core.redis_server import EmbeddedRedis
+from core.redis.server import EmbeddedRedis
 from core.settings import Settings, load
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import typer
 
 from bots.commands.opening import opened, print_json, print_table, when
-from channels.knocks import Knock
-from channels.people import People, Person, Room
-from channels.rendering import one_line
+from channels.people.knocks import Knock
+from channels.people.people import People, Person, Room
+from channels.text import one_line
 from core.house import House
 
 

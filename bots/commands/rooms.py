@@ -3,11 +3,11 @@
 import typer
 
 from bots.commands.opening import opened, print_json, print_table
-from channels.people import Room
-from channels.rendering import one_line
-from channels.rooms import Rooms
+from channels.people.people import Room
+from channels.people.rooms import Rooms
+from channels.text import one_line
 from core.errors import InvalidInput, NotFound
-from core.store import Store
+from core.store.store import Store
 
 LISTENS = {"mentions": "listens when mentioned and in its threads", "all": "listens to everything"}
 ANSWERS = {"anyone": "answers anyone there", "known": "answers known people only"}

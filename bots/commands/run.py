@@ -10,15 +10,15 @@ from bots.accounts import serving
 from bots.commands.opening import redis, until_death
 from bots.commands.serving import keep_serving, logged, when_asked_to_end
 from bots.instance import alone
-from channels.bindings import bound
-from channels.bridge import Bridge, first
-from channels.pipe import Pipe
-from channels.taking import Enclosures
-from channels.terminal import Terminal, open_terminal
+from channels.bridge.attachments import Enclosures
+from channels.bridge.bindings import bound
+from channels.bridge.session import Bridge, first
+from channels.terminal.channel import Terminal, open_terminal
+from channels.terminal.pipe import Pipe
 from conventions.loading import instructions, text
 from core import __version__
 from core.house import House
-from core.redis_server import EmbeddedRedis
+from core.redis.server import EmbeddedRedis
 from core.settings import Settings, load
 from core.worker import Worker
 

@@ -5,9 +5,9 @@ import sys
 import typer
 
 from bots.commands.opening import print_json, print_table
-from core.secrets import Secrets, check_name, check_value
+from core.secrets.secrets import Secrets, check_name, check_value
+from core.secrets.vault import Vault
 from core.settings import load
-from core.vault import Vault
 
 
 def put(name: str) -> None:

@@ -14,13 +14,13 @@ from bots.instance import open_private
 from bots.seed import seed
 from core.errors import StoreUnavailable
 from core.house import House, open_house
-from core.models import REPLAY, names
-from core.providers import import_litellm
-from core.redis_server import EmbeddedRedis
-from core.refusals import outage
-from core.secrets import Secrets
+from core.models.litellm import import_litellm
+from core.models.router import REPLAY, names
+from core.redis.server import EmbeddedRedis
+from core.secrets.secrets import Secrets
+from core.secrets.vault import Vault
 from core.settings import Settings
-from core.vault import Vault
+from core.store.errors import outage
 
 LOG_BYTES = 4_000_000
 LONGEST_PAUSE = 8.0

@@ -11,15 +11,15 @@ from bots.commands.opening import opened
 from bots.commands.serving import logged
 from bots.instance import running
 from channels.accounts import Account, Accounts, Token, open_channel, platform, platforms
+from channels.bridge.serving import PEOPLE
 from channels.contract import Unusable, Warns
-from channels.people import People
-from channels.serving import PEOPLE
-from core.atoms import OWNER
+from channels.people.people import People
+from core.atoms.atoms import OWNER
 from core.errors import InvalidInput, NotFound
 from core.house import House
-from core.secrets import PREFIX, Secrets, check_value
+from core.secrets.secrets import PREFIX, Secrets, check_value
+from core.secrets.vault import Vault
 from core.settings import load
-from core.vault import Vault
 
 CONNECTING = 30.0
 """Seconds within which a platform has to let the bot in."""

@@ -10,13 +10,13 @@ from bots.commands.arguments import atom_of, metadata_of, moment_of, references_
 from bots.commands.editing import Draft, both, difference
 from bots.commands.opening import opened, print_json, when
 from bots.commands.spaces import known
-from channels.groups import Groups, group_of
-from channels.persons import Persons
-from core.atoms import Atom, Principal
+from channels.people.groups import Groups, group_of
+from channels.people.persons import Persons
+from core.atoms.atoms import Atom, Principal
+from core.atoms.permissions import Permission
 from core.errors import Conflict, InvalidInput, NotFound
 from core.house import House
-from core.permissions import Permission
-from core.spaces import Space
+from core.spaces.spaces import Space
 
 
 async def create(name: str, description: str) -> None:

@@ -10,11 +10,11 @@ from bots.commands.arguments import atom_of, conditions_of
 from bots.commands.editing import ADDED, REMOVED
 from bots.commands.highlights import Excerpt, excerpt
 from bots.commands.opening import opened, print_json, print_table, when
-from channels.rendering import BOLD, RESET, clean, one_line, visible
-from core.atoms import OWNER, Atom, Passage, Value
+from channels.text import BOLD, RESET, clean, one_line, visible
+from core.atoms.atoms import OWNER, Atom, Passage, Value
 from core.errors import NotFound
 from core.house import House
-from core.spaces import Space
+from core.spaces.spaces import Space
 
 LINES = 12
 """How many lines of an atom's content are shown."""

@@ -10,10 +10,10 @@ import typer
 
 from bots.commands.opening import opened, when
 from bots.commands.spaces import known
-from channels.rendering import one_line
-from core.atoms import Change
+from channels.text import one_line
+from core.atoms.atoms import Change
 from core.errors import StoaError
-from core.spaces import Space
+from core.spaces.spaces import Space
 
 
 async def tail(names: list[str], follow: bool, limit: int, as_json: bool) -> None:

@@ -5,8 +5,8 @@ from datetime import datetime
 import typer
 
 from bots.commands.opening import opened, print_json, print_table, when
-from channels.rendering import one_line
-from core.atoms import Atom
+from channels.text import one_line
+from core.atoms.atoms import Atom
 from core.errors import InvalidInput, NotFound
 
 

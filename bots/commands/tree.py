@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import typer
 
 from bots.commands.opening import opened, print_json
-from channels.rendering import one_line
-from core.agents import Agent
-from core.atoms import OWNER
-from core.budgets import Account, amount
+from channels.text import one_line
+from core.agents.agents import Agent
+from core.agents.budgets import Account, amount
+from core.agents.rights import Held, Kind
+from core.atoms.atoms import OWNER
+from core.atoms.permissions import Permission
 from core.house import House
-from core.permissions import Permission
-from core.rights import Held, Kind
 
 Rights = Mapping[str, Permission]
 

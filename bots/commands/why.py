@@ -7,8 +7,8 @@ import typer
 
 from bots.commands.opening import opened, print_json, when
 from bots.commands.tree import above, may, spent
-from channels.rendering import one_line
-from core.chains import Link, behind
+from channels.text import one_line
+from core.agents.traces import Link, behind
 from core.house import House
 
 

@@ -12,10 +12,10 @@ from bots.accounts import serving
 from bots.commands.opening import redis, until_death
 from bots.commands.serving import keep_serving, logged, when_asked_to_end
 from channels.accounts import Accounts
-from channels.bridge import first
+from channels.bridge.session import first
 from conventions.loading import instructions, text
 from core.house import House
-from core.redis_server import EmbeddedRedis
+from core.redis.server import EmbeddedRedis
 from core.settings import Settings, load
 from core.worker import Worker
 

@@ -19,7 +19,7 @@ import core
 from bots.instance import alone
 from bots.seed import seed
 from core.house import open_house
-from core.redis_server import EmbeddedRedis
+from core.redis.server import EmbeddedRedis
 from core.settings import load
 
 COMMANDS = """

@@ -4,10 +4,10 @@ import pytest
 
 from bots.hosts import seats
 from bots.seed import seed
-from channels.bindings import bound
-from core.atoms import Origin, Principal
+from channels.bridge.bindings import bound
+from core.atoms.atoms import Origin, Principal
+from core.atoms.permissions import Permission
 from core.house import House
-from core.permissions import Permission
 from tests.core.conftest import clock, embedder, house, settings
 
 __all__ = ["clock", "embedder", "house", "settings"]

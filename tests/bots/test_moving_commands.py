@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pexpect
 
-from core.archives import ChangeLine, Line, RegistryLine, SpaceLine, Writer, read
+from core.backup.archive import ChangeLine, Line, RegistryLine, SpaceLine, Writer, read
 from tests.bots.test_command_line import STOA, environment, stoa
 
 

@@ -14,10 +14,10 @@ import pytest
 
 from bots.commands.opening import redis
 from channels.accounts import Account, Accounts
-from channels.people import Room
+from channels.people.people import Room
 from core.house import House, open_house
+from core.secrets.vault import Vault
 from core.settings import load
-from core.vault import Vault
 from tests.channels.pigeon import installed
 from tests.channels.scenes import people_of, written
 

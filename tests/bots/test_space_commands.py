@@ -15,7 +15,7 @@ from bots.commands.arguments import conditions_of, metadata_of
 from bots.commands.editing import both
 from bots.commands.highlights import matches
 from core.errors import InvalidInput
-from core.redis_server import EmbeddedRedis
+from core.redis.server import EmbeddedRedis
 from tests.bots.test_command_line import STOA, environment, stoa
 
 Stoa = Callable[..., "subprocess.CompletedProcess[str]"]

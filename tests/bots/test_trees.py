@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from core.atoms import Principal
+from core.agents.spawning import Spawner
+from core.atoms.atoms import Principal
+from core.atoms.permissions import Permission
 from core.house import House, open_house
-from core.permissions import Permission
-from core.redis_server import EmbeddedRedis
+from core.redis.server import EmbeddedRedis
 from core.settings import load
-from core.spaces import Actor
-from core.spawning import Spawner
+from core.spaces.spaces import Actor
 from core.testing import ScriptedLLM
 from tests.core.mortal_worker import Flat
 from tests.core.scenes import said, seat, tell, working

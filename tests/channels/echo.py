@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from channels.contract import ChannelClosed, OutboundMessage, ShowsDrafts
-from channels.terminal import open_terminal
+from channels.terminal.channel import open_terminal
 
 
 async def main(home: Path) -> None:

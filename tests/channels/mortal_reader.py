@@ -8,7 +8,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from channels.people import People
+from channels.people.people import People
 from core.house import open_house
 from core.settings import load
 from core.testing import MovableClock

@@ -8,8 +8,8 @@ from typing import Self
 
 from channels.accounts import Account, Token
 from channels.contract import InboundMessage, OutboundMessage, Unusable
-from channels.dialects import Dialect, Markdown
-from core.secrets import Secrets
+from channels.markdown import Dialect, Markdown
+from core.secrets.secrets import Secrets
 
 INSTALLED = """[stoa.channels]
 pigeon = tests.channels.pigeon:Pigeon

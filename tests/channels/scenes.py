@@ -3,8 +3,8 @@
 import asyncio
 
 from channels.contract import InboundMessage
-from channels.people import Admitted, People
-from core.atoms import OWNER, Atom
+from channels.people.people import Admitted, People
+from core.atoms.atoms import OWNER, Atom
 from core.house import House
 
 ACCOUNT = "slack"

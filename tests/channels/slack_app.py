@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from channels.contract import Channel, InboundMessage
-from channels.slack import Slack
+from channels.slack.channel import Slack
 from tests.rigs.slack.rig import Rig
 
 log = logging.getLogger(__name__)

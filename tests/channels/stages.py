@@ -9,7 +9,7 @@ from typing import Protocol
 
 from channels.contract import Channel
 from channels.loopback import Loopback
-from channels.pipe import Pipe
+from channels.terminal.pipe import Pipe
 from tests.channels.slack_app import Heard, hearing, listening
 from tests.rigs.slack.rig import Rig
 

@@ -7,9 +7,9 @@ import pytest
 
 from channels.accounts import Account, Accounts, open_channel
 from core.errors import InvalidInput, NotFound
-from core.keys import Keys
-from core.secrets import Secrets
-from core.store import Store, client
+from core.secrets.secrets import Secrets
+from core.store.keys import Keys
+from core.store.store import Store, client
 from core.testing import MovableClock
 
 

@@ -16,7 +16,7 @@ from channels.contract import (
     SendsFiles,
     Undeliverable,
 )
-from core.approvals import Choice
+from core.trust.approvals import Choice
 from tests.channels import stages
 from tests.channels.stages import Stage, until_seen
 from tests.rigs.slack.rig import Rig
@@ -164,8 +164,8 @@ async def test_what_was_said_while_nobody_listened_is_told_when_asked_for(stage:
 
 def test_what_each_channel_can_do() -> None:
     from channels.loopback import Loopback
-    from channels.pipe import Pipe
-    from channels.slack import Slack
+    from channels.slack.channel import Slack
+    from channels.terminal.pipe import Pipe
 
     abilities = {
         "edits": ("edit",),

@@ -9,11 +9,11 @@ import pytest_asyncio
 
 from bots.seed import seed
 from conventions.loading import instructions, load, names, text
-from core.atoms import OWNER, Atom, new_id
-from core.embeddings import LocalEmbedder
+from core.atoms.atoms import OWNER, Atom, new_id
 from core.house import House
-from core.offline import INTRODUCTION, OfflineLLM
-from core.recipes import meant
+from core.models.embeddings import LocalEmbedder
+from core.models.offline import INTRODUCTION, OfflineLLM
+from core.models.recipes import meant
 from core.testing import MovableClock
 from core.worker import Worker
 from tests.core.conftest import clock, house, settings

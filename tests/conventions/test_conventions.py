@@ -6,8 +6,8 @@ import pytest
 
 from conventions.loading import instructions, load, names, text
 from core.errors import NotFound
-from core.recipes import Recipe
-from core.templates import acts, recognise, slots
+from core.models.recipes import Recipe
+from core.models.templates import acts, recognise, slots
 from tests.conventions.conftest import Person
 
 OWN = ["chat", "coordinator-bus", "direct-message", "scratchpad", "task-list", "timers"]

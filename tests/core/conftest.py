@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import pytest_asyncio
 
-from core.embeddings import LocalEmbedder
 from core.house import House, open_house
+from core.models.embeddings import LocalEmbedder
 from core.settings import Settings, load
 from core.testing import MovableClock
 

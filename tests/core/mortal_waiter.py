@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from core.house import open_house
-from core.llm import Message
+from core.models.llm import Message
 from core.settings import load
-from core.store import Argument, Store
+from core.store.store import Argument, Store
 from core.worker import Worker
 from tests.core.mortal_worker import LEASE, Flat
 

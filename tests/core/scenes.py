@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from core.agents import Agent
-from core.atoms import OWNER, Atom
+from core.agents.agents import Agent
+from core.atoms.atoms import OWNER, Atom
+from core.atoms.permissions import Permission
 from core.house import House
-from core.llm import LLM
-from core.permissions import Permission
+from core.models.llm import LLM
 from core.worker import Worker
 
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from core.atoms import Value
-from core.filters import Filter, States
+from core.atoms.atoms import Value
+from core.search.filters import Filter, States
 
 COMPARE = {
     "lt": lambda one, other: one < other,

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from core.addresses import Address, Kind, Place
-from core.link import connect
-from core.redis_wheels import wheels
-from core.wires import packed_together
+from core.redis.binaries import wheels
+from core.redis.connection import packed_together
+from core.redis.link import connect
+from core.redis.urls import Address, Kind, Place
 
 
 @dataclass(slots=True)

@@ -3,8 +3,8 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from core.embeddings import LocalEmbedder
 from core.house import open_house
+from core.models.embeddings import LocalEmbedder
 from core.settings import Settings
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 from channels.accounts import Account
-from core.secrets import PREFIX, Secrets
+from core.secrets.secrets import PREFIX, Secrets
 from tests.rigs.slack.workspace import Json
 
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,1 @@
+"""The bridge: joins conversations on any platform with chat spaces."""

@@ -1,0 +1,106 @@
+"""Taking files: what comes with a message is fetched, kept, and where it is speech written down."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from channels.contract import Channel, File, Later, ReadsFiles, Undeliverable
+from core.atoms.atoms import Attachment
+from core.errors import InvalidInput, ModelUnavailable
+from core.spaces.attachments import MOST, Attachments, check_size, checked_name
+from core.spaces.spaces import Space
+from core.store.store import Store
+
+AT_ONCE = 4
+"""How many files of one message are fetched at a time."""
+
+MOST_HEARD = 50
+"""How many voice notes of others than the owner are written down in a day; it costs money, and no budget counts it."""
+LIVES = 2 * 86_400
+
+Transcribe = Callable[[bytes, str, str], Awaitable[str]]
+"""Writes speech down: its bytes, a file's name and a media type -> text."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosed:
+    """What came with a message: the files that were kept, what was said in them, and what could not be taken."""
+
+    files: tuple[Attachment, ...] = ()
+    texts: tuple[str, ...] = ()
+    trouble: str = ""
+
+
+class Enclosures:
+    """Files on their way between messages and atoms."""
+
+    def __init__(self, attachments: Attachments, store: Store, transcribe: Transcribe | None = None) -> None:
+        self._attachments = attachments
+        self._store = store
+        self._transcribe = transcribe
+
+    async def read(self, space: Space, atom: str, name: str) -> bytes:
+        """The bytes of a file that an atom carries."""
+        return await self._attachments.read(space, atom, name)
+
+    async def fetched(self, channel: Channel, files: Sequence[File], *, guest: bool = False) -> Enclosed:
+        """Fetch and keep the files of a message, the first 50 of more; one that cannot be had is told of, the others
+        stay unaffected. `guest` says that it is not the owner's."""
+        if not files:
+            return Enclosed()
+        slots = asyncio.Semaphore(AT_ONCE)
+        taken = await asyncio.gather(*(self._one(channel, file, slots, guest) for file in files[:MOST]))
+        kept: dict[str, Attachment] = {}
+        texts, trouble = [], []
+        for one, text, reason in taken:
+            if one:
+                kept[one.name if one.name not in kept else f"{len(kept)} {one.name}"] = one
+            texts.append(text)
+            trouble.append(reason)
+        if len(files) > MOST:
+            trouble.append(
+                f"I took the first {MOST} of the {len(files)} files; please send the others in a new message."
+            )
+        named = (Attachment(one.sha256, name, one.media_type, one.size) for name, one in kept.items())
+        return Enclosed(tuple(named), tuple(filter(None, texts)), " ".join(filter(None, trouble)))
+
+    async def _one(
+        self, channel: Channel, file: File, slots: asyncio.Semaphore, guest: bool
+    ) -> tuple[Attachment | None, str, str]:
+        """One file: kept, what is said in it, or why there is none."""
+        async with slots:
+            try:
+                if not isinstance(channel, ReadsFiles):
+                    raise Undeliverable(f"{channel.name} has no files")
+                check_size(checked_name(file.name), file.size)
+                data = await channel.read(file)
+                one = await self._attachments.keep(file.name, data, media_type=file.media_type)
+            except (InvalidInput, Undeliverable, Later) as error:
+                return None, "", f"I could not take {file.name}: {str(error).rstrip('.')}."
+            except OSError as error:
+                log.warning("%s did not give the file %s: %r", channel.name, file.name, error)
+                return (
+                    None,
+                    "",
+                    f"I could not take {file.name}: it could not be fetched. Please send it again.",
+                )
+            try:
+                return one, await self._written_down(one, data, guest), ""
+            except ModelUnavailable as error:
+                return one, "", f"I could not hear {file.name}: {error}"
+
+    async def _written_down(self, file: Attachment, data: bytes, guest: bool) -> str:
+        """What is said in a voice note; raises `ModelUnavailable`, also where too many of guests were heard today."""
+        if self._transcribe is None or not file.media_type.startswith("audio/"):
+            return ""
+        if guest:
+            today = self._store.keys.heard(f"{self._store.clock.now():%Y-%m-%d}")
+            heard, _ = await self._store.together(["INCR", today], ["EXPIRE", today, LIVES])
+            if heard > MOST_HEARD:
+                raise ModelUnavailable(
+                    "I have listened to as many voice notes today as I may. Please write.", "refused"
+                )
+        return f"(voice note) {(await self._transcribe(data, file.name, file.media_type)).strip()}"

@@ -1,0 +1,88 @@
+"""Bindings: which conversation on a platform is which chat space, and whose it is."""
+
+from pydantic import BaseModel, ConfigDict
+
+from core.atoms.atoms import OWNER
+from core.store.records import Records, documents
+from core.store.store import Store
+
+
+class Binding(BaseModel):
+    """One conversation of one account, and the chat space that it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    """`account/conversation`."""
+    account: str
+    conversation: str
+    space: str = "chat"
+    person: str = OWNER.id
+    """Whose direct message it is; empty for a room or a thread that others read along in."""
+    parent: str = ""
+    """The conversation that this one is a thread of."""
+    sender: str = ""
+    """The platform's id of the person who is alone with us there; empty for a room, and for a terminal."""
+    ours: bool = True
+    """Whether somebody has called us into the thread; in one where we only read along nobody means us unasked."""
+    resting: bool = False
+    """Whether it is a thread of a direct message that nobody follows until something is said in it again."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether the owner is asked here what only the owner may decide."""
+        return self.person == OWNER.id and not self.parent
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether somebody else follows its space: the direct message that it is a thread of."""
+        return bool(self.person and self.parent)
+
+    @property
+    def direct(self) -> str:
+        """The name of the conversation that this is, or is a thread of: what is said unasked is shown there."""
+        return f"{self.account}/{self.parent or self.conversation}"
+
+    @property
+    def subscriber(self) -> str:
+        """As whom the conversation reads its space."""
+        return f"channel:{self.account}:{self.conversation}"
+
+
+def bound(
+    account: str, conversation: str, space: str = "chat", person: str = OWNER.id, parent: str = "", sender: str = ""
+) -> Binding:
+    """A conversation of an account, and the space that it is."""
+    return Binding(
+        id=f"{account}/{conversation}",
+        account=account,
+        conversation=conversation,
+        space=space,
+        person=person,
+        parent=parent,
+        sender=sender,
+    )
+
+
+class Bindings:
+    """The registry of bindings."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._records = Records(store, Binding, store.keys.binding)
+
+    async def of(self, account: str) -> list[Binding]:
+        """The bindings of an account."""
+        ids = sorted(id.decode() for id in await self._store.run("SMEMBERS", self._store.keys.bindings(account)))
+        found = await documents(self._store, [self._store.keys.binding(id) for id in ids])
+        return [Binding.model_validate_json(record) for record in found if record]
+
+    async def save(self, binding: Binding) -> None:
+        """Keep the binding."""
+        await self._records.save(binding)
+        await self._store.run("SADD", self._store.keys.bindings(binding.account), binding.id)
+
+    async def remove(self, binding: Binding) -> None:
+        """Forget the binding; what was said stays in its space."""
+        await self._store.run("SREM", self._store.keys.bindings(binding.account), binding.id)
+        await self._store.run("DEL", self._store.keys.binding(binding.id))

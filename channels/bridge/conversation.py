@@ -1,0 +1,361 @@
+"""A conversation joined to its chat space: what people write there becomes atoms, what agents answer is shown."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from shlex import quote
+
+from channels.bridge.attachments import Enclosures
+from channels.bridge.bindings import Binding
+from channels.bridge.cards import Cards
+from channels.bridge.delivery import PATIENCE, Delivery, Outbox, Part
+from channels.bridge.routing import FROM, TO, Routing, as_house, tell_owner
+from channels.bridge.streaming import Growing, turn_of
+from channels.contract import Channel, InboundMessage, Later, OutboundMessage, SendsFiles, ShowsDrafts, Undeliverable
+from channels.text import clean, one_line
+from core.atoms.atoms import OWNER, Atom, Attachment, Change, Principal, id_from
+from core.atoms.validation import LONGEST_CONTENT
+from core.errors import InvalidInput
+from core.spaces.notifications import Draft
+from core.spaces.spaces import Spaces
+
+AWAY = timedelta(minutes=5)
+"""What is older than this when it is shown says when it was said."""
+SOON = 0.05
+"""Seconds between two looks whether an answer has been shown."""
+MOST_OPEN = 500
+"""How many messages an answer is awaited for; of more the oldest will have none."""
+MOST_LATE = 5
+"""How many such answers are shown one by one; of more only the beginnings are."""
+
+REFERENCE = re.compile(r"[^\s/]+/[^\s/]+")
+"""An atom, as messages that show one are known by it; words of our own have other names."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who says something in a conversation."""
+
+    principal: Principal = OWNER
+    name: str = ""
+    """How agents are told the speaker is called; empty where nobody else could be meant."""
+
+
+class Conversation:
+    """One conversation of a channel and its chat space.
+
+    Towards the space a message is taken once, whatever the platform repeats. Towards people every answer is shown at
+    least once and in order: the cursor moves after the send, so whoever comes late is shown what was missed.
+    """
+
+    def __init__(
+        self,
+        spaces: Spaces,
+        channel: Channel,
+        binding: Binding,
+        enclosures: Enclosures,
+        patience: Sequence[float] = PATIENCE,
+        stands: Callable[[], Awaitable[bool]] | None = None,
+        wake: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        """`stands` says whether the conversation is that person's, or that room's, still; nothing is shown where it is
+        not. A terminal is the owner's for as long as it is there. `wake` is told of each other
+        place where a change of the space is to be shown, before it counts as looked at here."""
+        self.channel = channel
+        self.binding = binding
+        self.space = spaces.open(binding.space, OWNER)
+        asked = binding.parent or binding.conversation
+        self.cards = Cards(spaces, channel, asked, stands, patience, alone=bool(binding.person))
+        self._stands = stands
+        self._wake = wake
+        self.open: dict[str, str] = {}
+        """Messages without an answer: atom -> the cause its answer will name."""
+        self.writing: set[str] = set()
+        """The agents that have a turn under way in the space."""
+        self.progress = asyncio.Condition()
+        self.routing = Routing(spaces, binding.space, binding.person)
+        self._spaces = spaces
+        self._clock = spaces.clock
+        self._enclosures = enclosures
+        self._notifications = spaces.notifications
+        self._growing = Growing(spaces.store, channel, binding.conversation, binding.subscriber, self.shown)
+        self._delivery = Delivery(channel, binding.conversation, Outbox(spaces.store, binding.subscriber), patience)
+        self._skipped = 0
+
+    async def take(self, message: InboundMessage, speaker: Speaker) -> str:
+        """Put what was written into the space, or change what was put; answers what of it could not be taken, if
+        anything, and raises `InvalidInput` saying why nothing could."""
+        if message.kind == "edit":
+            return await self._change(message, speaker)
+        if message.kind == "deletion":
+            await self._withdraw(message, speaker)
+        elif message.kind == "message":
+            self._growing.to = message.sender
+            return await self._put(message, speaker)
+        return ""
+
+    async def deliver(self) -> None:
+        """Show what agents say in the space: first what was missed, then each answer as it comes."""
+        after = await self._notifications.cursor(self.binding.subscriber, self.space.id)
+        async for change in self.space.follow(after or 0):
+            if change.operation == "put":
+                await self._look_at(change)
+            await self._notifications.advance(self.binding.subscriber, self.space.id, change.seq)
+
+    async def show_drafts(self) -> None:
+        """Let the channel show answers while they are being written, if it can."""
+        try:
+            async for draft in self._notifications.drafts(self.space.id):
+                await self._show(draft)
+                async with self.progress:
+                    (self.writing.discard if draft.text is None else self.writing.add)(draft.agent)
+                    self.progress.notify_all()
+                if draft.text is None:
+                    await self._fall_silent(draft)
+        finally:
+            await self._growing.stop()
+
+    async def show_cards(self) -> None:
+        """Put what only the owner may decide to them, in a conversation of theirs."""
+        if self.binding.asks:
+            await self.cards.run()
+        else:
+            await asyncio.Event().wait()
+
+    async def shown(self) -> bool:
+        """Whether everything in the space has been looked at."""
+        after = await self._notifications.cursor(self.binding.subscriber, self.space.id)
+        return after is not None and after >= await self.space.newest()
+
+    # What people write ------------------------------------------------------------------------------------------------
+
+    async def _put(self, message: InboundMessage, speaker: Speaker) -> str:
+        if (size := len(message.text.encode(errors="replace"))) > LONGEST_CONTENT:
+            raise InvalidInput(
+                f"That message is too long for me ({size:,} bytes, {LONGEST_CONTENT:,} at most), so I have not taken "
+                "it. Please send it in parts."
+            )
+        operation = self._operation(message.id)
+        atom = id_from(f"{self.space.id}/{operation}")
+        if message.addressed:  # of what only happens to be said nobody awaits an answer
+            self.open[atom] = ""
+            while len(self.open) > MOST_OPEN:
+                del self.open[next(iter(self.open))]
+        try:
+            guest = speaker.principal != OWNER
+            enclosed = await self._enclosures.fetched(self.channel, message.files, guest=guest)
+            text = "\n\n".join(filter(None, (clean(message.text), *enclosed.texts)))
+            if not text.strip() and not enclosed.files:
+                raise InvalidInput(
+                    enclosed.trouble or "There is no readable text in that message, so I have not taken it."
+                )
+            text = text if text.strip() else f"Sent {', '.join(one.name for one in enclosed.files)}"
+            said = f"{speaker.name}: {text}" if speaker.name else text
+            addressed = {"addressed": message.addressed} if message.room else {}
+            await self._spaces.open(self.space.id, speaker.principal).put(
+                text,
+                comment=one_line(said),
+                metadata={
+                    "role": "user",
+                    FROM: self.binding.id,
+                    **({"from": one_line(speaker.name)} if speaker.name else {}),
+                    **addressed,
+                },
+                references=await self._above(message),
+                operation=operation,
+                attachments=enclosed.files,
+                at_once=True,
+            )
+        except BaseException:
+            self.open.pop(atom, None)
+            raise
+        if self.binding.person:
+            await self.routing.used(self.binding.direct)
+        return enclosed.trouble
+
+    async def _above(self, message: InboundMessage) -> dict[str, list[str]]:
+        """A reference to what was said in the message that this one was written under, such as a reminder."""
+        if not message.reply_to:
+            return {}
+        around = f"channel:{self.binding.account}:{self.binding.parent or self.binding.conversation}"
+        shown = await Outbox(self._spaces.store, around).atom(message.reply_to)
+        if not shown and (atom := await self.space.find(f"{around}:{message.reply_to}")):
+            shown = atom.ref
+        return {"reply_to": [shown]} if REFERENCE.fullmatch(shown) else {}
+
+    async def _change(self, message: InboundMessage, speaker: Speaker) -> str:
+        """Someone has edited what they wrote; only their own."""
+        space = self._spaces.open(self.space.id, speaker.principal)
+        atom = await space.find(self._operation(message.id))
+        text = clean(message.text)
+        if atom is None and message.addressed:  # it names us only now
+            return await self._put(message, speaker)
+        if atom is not None and atom.author == speaker.principal.id and text.strip() and text != atom.content:
+            said = f"{speaker.name}: {text}" if speaker.name else text
+            operation = f"{self._operation(message.id)}:{message.version}"
+            await space.update(atom.id, comment=one_line(f"edited: {said}"), content=text, operation=operation)
+        return ""
+
+    async def _withdraw(self, message: InboundMessage, speaker: Speaker) -> None:
+        """Someone has deleted what they wrote, or somebody else who may do that on the platform."""
+        atom = await self.space.find(self._operation(message.id))
+        if atom is not None and not atom.deprecated and atom.metadata.get("role") == "user":
+            self.open.pop(atom.id, None)
+            await self.space.deprecate(
+                atom.id, comment="deleted by its author", operation=f"{self._operation(message.id)}:deleted"
+            )
+
+    def _operation(self, message: str) -> str:
+        return f"{self.binding.subscriber}:{message}"
+
+    # What agents say --------------------------------------------------------------------------------------------------
+
+    async def _show(self, draft: Draft) -> None:
+        """Show that an answer to somebody here is being written, and the answer as it grows."""
+        mine = self._waited_for(draft) and await self._theirs()
+        if isinstance(self.channel, ShowsDrafts) and (mine or (draft.text is None and draft.agent in self.writing)):
+            try:
+                await self.channel.draft(self.binding.conversation, draft.agent, draft.text)
+            except (OSError, Later, Undeliverable) as error:
+                log.info("%s did not show that somebody writes: %r", self.channel.name, error)
+        if draft.text and mine and self._waited_for(draft):  # it may have been answered meanwhile
+            self._growing.show(turn_of(draft.agent, draft.answers), draft.text)
+
+    def _waited_for(self, draft: Draft) -> bool:
+        """Whether somebody here waits for this answer."""
+        return any(asked in self.open for asked in draft.answers)
+
+    async def _fall_silent(self, draft: Draft) -> None:
+        """A turn is over: if it had nothing to say in the end, the beginning that was shown goes."""
+        turn = turn_of(draft.agent, draft.answers)
+        if not await self._growing.begun(turn):
+            return
+        while not await self.shown():  # noqa: ASYNC110 - the answer may be on its way
+            await asyncio.sleep(SOON)
+        await self._growing.drop(turn)
+
+    async def _look_at(self, change: Change) -> None:
+        if change.atom in self.open:
+            self.open[change.atom] = change.cause.root or f"{change.space}/{change.seq}"
+            return
+        atom = await self.space.get(change.atom)
+        if atom.metadata.get("role") != "assistant":
+            return
+        for place in await self.routing.places(change, atom, self.binding.id):
+            if place == self.binding.id:
+                await self._show_here(atom, change)
+            elif self._wake:
+                await self._wake(place)
+        answered = _answered(atom)
+        self.open = {  # at once, so that no late piece of this answer grows beside it
+            asked: root for asked, root in self.open.items() if asked not in answered and root != change.cause.root
+        }
+        async with self.progress:
+            self.progress.notify_all()
+
+    async def _show_here(self, atom: Atom, change: Change) -> None:
+        if change.seq <= self._skipped:  # told in sum
+            return
+        if await self._theirs():
+            await self._deliver(atom, change)
+        elif self.binding.person == OWNER.id:
+            await self.routing.unused(self.binding.id)
+            await self._tell_elsewhere(atom, atom.content, "that account is not yours any more")
+
+    async def _theirs(self) -> bool:
+        """Whether it is still the conversation of those that the space is for."""
+        return self._stands is None or await self._stands()
+
+    async def _deliver(self, atom: Atom, change: Change) -> None:
+        """Send one answer, trying again for a while; what nobody could be shown is told elsewhere."""
+        text = atom.content
+        if self._clock.now() - change.at > AWAY:
+            late = await self._late(change)
+            if len(late) > MOST_LATE:
+                await self._sum_up(late)
+                return
+            text = f"*(said {change.at.astimezone(self._clock.zone):%A %d %B at %H:%M})*\n{text}"
+        turn = turn_of(atom.author, _answered(atom))
+        begun = await self._growing.begun(turn, text)
+        try:
+            await self._delivery.show(atom.ref, text, begun, [self._sending(one, atom) for one in atom.attachments])
+        except Undeliverable as error:
+            await self._tell_elsewhere(atom, text, str(error))
+        await self._growing.whole(turn)
+
+    def _sending(self, file: Attachment, atom: Atom) -> Part:
+        async def send(key: str) -> str:
+            if isinstance(self.channel, SendsFiles):
+                data = await self._enclosures.read(self.space, atom.id, file.name)
+                return await self.channel.send_file(self.binding.conversation, file.name, file.media_type, data, key)
+            said = f"[{file.name}, {file.size:,} bytes: `stoa space save {atom.ref} {quote(file.name)}`]"
+            return await self.channel.send(OutboundMessage(self.binding.conversation, said, key))
+
+        return send
+
+    async def _late(self, change: Change) -> list[tuple[Change, Atom]]:
+        """The answers from this one on that are old by now and were to be shown here."""
+        found: list[tuple[Change, Atom]] = []
+        for later in await self.space.changes(change.seq - 1):
+            if later.operation != "put" or self._clock.now() - later.at <= AWAY:
+                continue
+            atom = await self.space.get(later.atom)
+            if atom.metadata.get("role") == "assistant" and self.binding.id in await self.routing.places(
+                later, atom, self.binding.id
+            ):
+                found.append((later, atom))
+        return found
+
+    async def _sum_up(self, late: Sequence[tuple[Change, Atom]]) -> None:
+        """Show the beginnings of many old answers in one message."""
+        lines = [
+            f"- {change.at.astimezone(self._clock.zone):%A at %H:%M}: {one_line(atom.content, 120)}"
+            for change, atom in late[-20:]
+        ]
+        text = f"While nothing could be shown here I said {len(late)} things. The newest of them:\n\n" + "\n".join(
+            lines
+        )
+        last = late[-1]
+        try:
+            await self._delivery.show(f"{last[1].ref} and before", text)
+        except Undeliverable as error:
+            await self._tell_elsewhere(last[1], text, str(error))
+        self._skipped = last[0].seq
+
+    async def _tell_elsewhere(self, atom: Atom, text: str, reason: str) -> None:
+        """Say it in the next place where the person can be reached; note it where there is none."""
+        space = await as_house(self._spaces, self.space.id)
+        tried = atom.metadata.get("tried")
+        been = [*(tried if isinstance(tried, list) else []), self.binding.id]
+        places = await self.routing.reachable(without=been) if self.binding.person else []
+        operation = f"undelivered:{self.binding.subscriber}:{atom.id}"
+        if places:
+            await space.put(
+                f"*(it could not be shown in {self.channel.name}: {reason})*\n{text}",
+                comment=one_line(text),
+                metadata={"role": "assistant", TO: places[0], "tried": been},
+                references={"about": [atom.ref]},
+                operation=operation,
+                attachments=atom.attachments,
+            )
+        else:
+            await space.put(
+                f"This answer could not be shown in {self.channel.name}: {reason}",
+                comment=f"an answer could not be shown in {self.channel.name}",
+                metadata={"role": "note"},
+                references={"about": [atom.ref]},
+                operation=operation,
+            )
+            if self.binding.person != OWNER.id:
+                said = f"I could not answer in {self.binding.space} ({self.channel.name}): {reason}"
+                await tell_owner(self._spaces, said, f"{operation}:owner")
+
+
+def _answered(atom: Atom) -> set[str]:
+    """The atoms that this one answers."""
+    return {reference.rpartition("/")[2] for reference in atom.references.get("reply_to", [])}

@@ -1,0 +1,83 @@
+"""The inbox of an account: what people wrote, written down once, before the platform is told that we have it."""
+
+import dataclasses
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from channels.contract import File, InboundMessage
+from core.store.store import Store
+
+REMEMBERED = 3 * 86_400
+"""Seconds for which a message that is told again is known again."""
+KEEP = """if not redis.call('SET', KEYS[1], 1, 'NX', 'EX', ARGV[1]) then return false end
+for i = 4, #ARGV do redis.call('HSET', KEYS[3], ARGV[i], ARGV[3]) end
+return redis.call('XADD', KEYS[2], '*', 'm', ARGV[2])"""
+PAGE = 500
+FIELDS = frozenset(field.name for field in dataclasses.fields(InboundMessage))
+RECENT = 50
+"""In how many conversations, those last spoken in, is looked for what was missed."""
+
+
+class Inbox:
+    """The messages of one account that are not dealt with yet, in the order they came."""
+
+    def __init__(self, store: Store, account: str) -> None:
+        self._store = store
+        self._account = account
+        self._key = store.keys.inbox(account)
+
+    async def keep(self, message: InboundMessage) -> str:
+        """Write the message down; answers its place, or nothing where it was told before."""
+        seen = self._store.keys.seen(self._account, f"{message.kind} {message.version} {message.id}")
+        keys = (seen, self._key, self._store.keys.newest(self._account))
+        places = [message.conversation] if message.kind == "message" and not message.passing else []
+        if places and message.parent and not message.reply_to:  # it begins a thread, and so was said beside it, too
+            places.append(message.parent)
+        newest = f"{self._store.now()} {message.id}"
+        data = written(message)
+        place = await self._store.run("EVAL", KEEP, len(keys), *keys, REMEMBERED, data, newest, *places)
+        return place.decode() if place else ""
+
+    async def play(self, message: InboundMessage) -> str:
+        """Write a message down that was told before and is to be taken now."""
+        return str((await self._store.run("XADD", self._key, "*", "m", written(message))).decode())
+
+    async def done(self, place: str) -> None:
+        """The message at this place is dealt with."""
+        await self._store.run("XDEL", self._key, place)
+
+    async def waiting(self) -> list[tuple[str, InboundMessage]]:
+        """What is written down and not dealt with, oldest first, each with its place."""
+        found: list[tuple[str, InboundMessage]] = []
+        start = "-"
+        while entries := await self._store.run("XRANGE", self._key, start, "+", "COUNT", PAGE):
+            found += [(place.decode(), read(fields[1])) for place, fields in entries]
+            start = f"({found[-1][0]}"
+        return found
+
+    async def recent(self) -> list[tuple[str, str]]:
+        """Where something was said in the last days, the newest first, and what the platform calls that message."""
+        key, now = self._store.keys.newest(self._account), self._store.now()
+        found = [(place, *said.split(b" ", 1)) for place, said in (await self._store.run("HGETALL", key)).items()]
+        if old := [place for place, when, _ in found if int(when) < now - REMEMBERED * 1000]:
+            await self._store.run("HDEL", key, *old)
+        found.sort(key=lambda one: int(one[1]), reverse=True)
+        return [(place.decode(), id.decode()) for place, _, id in found[:RECENT] if place not in old]
+
+
+def written(message: InboundMessage) -> bytes:
+    """A message as JSON."""
+    return orjson.dumps({name: value for name, value in dataclasses.asdict(message).items() if value})
+
+
+def read(data: bytes) -> InboundMessage:
+    """The message that `written` wrote."""
+    known: dict[str, Any] = orjson.loads(data)
+    blank = {"conversation": "", "sender": "", "text": "", "id": "", "addressed": False}
+    files = tuple(File(**file) for file in known.pop("files", ()))
+    sent = known.pop("sent", None)
+    moment = datetime.fromisoformat(sent) if sent else None
+    told = {name: value for name, value in known.items() if name in FIELDS}  # a newer process may write more
+    return InboundMessage(**{**blank, **told}, files=files, sent=moment)

@@ -1,0 +1,128 @@
+"""Serving: each account is served by one process at a time; another goes on where that one dies."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+
+from channels.accounts import Account, Accounts, open_channel
+from channels.bridge.inbox import Inbox
+from channels.bridge.reception import Parts, Reception
+from channels.bridge.routing import Routing, tell_owner
+from channels.contract import Channel, Unusable
+from core.atoms.atoms import id_from
+from core.errors import InvalidInput, LeaseLost, NotFound, StoreUnavailable
+from core.secrets.secrets import Secrets
+from core.store.leases import SECONDS, Lease
+
+LOOK = 2.0
+"""Seconds between two looks for accounts that were added or removed."""
+PAUSES = (1.0, 5.0, 30.0, 60.0)
+"""Seconds until an account is tried again that could not be used; the last of them from then on."""
+PEOPLE = "people"
+"""Whoever holds this lease plays what was kept of those that the owner has let in."""
+
+log = logging.getLogger(__name__)
+
+
+class Serving:
+    """Every account this process can serve, as long as nobody else does."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        secrets: Secrets,
+        lease: float = SECONDS,
+        opens: Callable[[Account, Secrets], Channel] = open_channel,
+    ) -> None:
+        """`lease` is for how many seconds an account stays with a process that has died."""
+        self._opens = opens
+        self._parts = parts
+        self._secrets = secrets
+        self._seconds = lease
+        self._store = parts.spaces.store
+        self._accounts = Accounts(self._store)
+        self._receptions: dict[str, Reception] = {}
+
+    async def run(self) -> None:
+        """Serve until cancelled: the accounts there are, and those that are added meanwhile."""
+        serving: dict[str, tuple[Account, asyncio.Task[None]]] = {}
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._play(), name="people let in")
+            while True:
+                there = {account.id: account for account in await self._accounts.all()}
+                for name, (account, task) in list(serving.items()):
+                    if there.get(name) != account:
+                        task.cancel()
+                        del serving[name]
+                for name, account in there.items():
+                    if name not in serving:
+                        task = group.create_task(self._serve(account), name=f"account {name}")
+                        serving[name] = (account, task)
+                await asyncio.sleep(LOOK)
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more messages, and finish those under way, for so many seconds at most."""
+        await asyncio.gather(*(reception.drain(seconds) for reception in self._receptions.values()))
+
+    async def _serve(self, account: Account) -> None:
+        """Serve one account whenever nobody else does. One of the edges that may catch broadly: the others go on."""
+        pauses = iter(PAUSES)
+        while True:
+            began = time.monotonic()
+            try:
+                lease = Lease(self._store, account.id, self._seconds)
+                async with lease.held():
+                    began = time.monotonic()
+                    await self._attend(account, lease)
+            except* LeaseLost as lost:
+                log.info("%s", lost.exceptions[0])
+            except* StoreUnavailable:
+                raise
+            except* (Unusable, InvalidInput, NotFound) as broken:
+                await self._tell(account, str(_first(broken)))
+            except* Exception:
+                log.exception("%s could not be served, trying again", account.id)
+            if time.monotonic() - began > PAUSES[-1]:  # it worked for a while: this is another trouble
+                pauses = iter(PAUSES)
+            await asyncio.sleep(next(pauses, PAUSES[-1]))
+
+    async def _attend(self, account: Account, lease: Lease) -> None:
+        async with self._opens(account, self._secrets) as channel:
+            reception = self._receptions[account.id] = Reception(self._parts, channel, lease)
+            try:
+                await reception.serve()
+            finally:
+                del self._receptions[account.id]
+
+    async def _tell(self, account: Account, reason: str) -> None:
+        """Tell the owner, somewhere else and once a day, that an account cannot be used."""
+        log.warning("%s: %s", account.id, reason)
+        known = await Routing(self._parts.spaces, "chat").known()
+        here = [name for name in known if name.partition("/")[0] == account.id]
+        day = f"{self._parts.spaces.clock.now():%Y-%m-%d}"
+        said = f"I cannot use the account {account.id}: {reason}"
+        await tell_owner(self._parts.spaces, said, f"unusable:{account.id}:{id_from(reason)}:{day}", here)
+
+    async def _play(self) -> None:
+        """Hand what was kept of those that the owner let in to the inboxes of their accounts; an edge, too."""
+        people = self._parts.people
+        while True:
+            try:
+                async with Lease(self._store, PEOPLE, self._seconds).held():
+                    async for admitted in people.decisions():
+                        for message in admitted.messages:
+                            await Inbox(self._store, admitted.account).play(message)
+                        await people.played(admitted)
+            except LeaseLost as lost:
+                log.info("%s", lost)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                log.exception("what the owner decided about others could not be carried out, trying again")
+            await asyncio.sleep(self._seconds)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

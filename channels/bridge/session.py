@@ -1,0 +1,109 @@
+"""The bridge of a terminal: one conversation of the owner's, joined to the chat for as long as somebody sits there.
+
+The accounts on platforms have many conversations, and a reception for them (channels/bridge/reception.py).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+from channels.bridge.attachments import Enclosures
+from channels.bridge.bindings import Binding
+from channels.bridge.conversation import Conversation, Speaker
+from channels.bridge.delivery import PATIENCE
+from channels.contract import Channel, ChannelClosed, OutboundMessage
+from core.atoms.atoms import OWNER
+from core.errors import StoaError, StoreUnavailable
+from core.spaces.spaces import Spaces
+
+LOOK = 0.2
+"""Seconds between two looks whether anything is still under way."""
+STILL_HERE = 5.0
+"""Seconds between two signs that somebody still sits at the terminal."""
+
+log = logging.getLogger(__name__)
+
+
+class Bridge:
+    """A terminal joined to a chat space."""
+
+    def __init__(
+        self,
+        spaces: Spaces,
+        channel: Channel,
+        binding: Binding,
+        enclosures: Enclosures,
+        patience: Sequence[float] = PATIENCE,
+    ) -> None:
+        self.channel = channel
+        self.conversation = Conversation(spaces, channel, binding, enclosures, patience)
+
+    async def serve(self, wait: float = 0, idle: Callable[[], Awaitable[bool]] | None = None) -> None:
+        """Carry messages both ways until the channel has no more to say.
+
+        Then wait, up to `wait` seconds, until each message is answered, `idle` says that nothing is under way any more,
+        and all that was said is shown. Ends quietly when nobody reads any more.
+        """
+        here = self.conversation
+        try:
+            await first(
+                self._converse(wait, idle or _always),
+                here.deliver(),
+                here.show_drafts(),
+                here.show_cards(),
+                self._stay(),
+            )
+        except ChannelClosed:
+            log.info("nobody reads %s any more", self.channel.name)
+        finally:
+            await here.routing.gone(here.binding.id)
+
+    async def receive(self) -> None:
+        """Take what people write, until the channel ends. What cannot be taken is answered with the reason."""
+        async for message in self.channel.listen():
+            try:
+                if await self.conversation.cards.answer(message, OWNER):
+                    continue
+                if said := await self.conversation.take(message, Speaker()):
+                    await self.channel.send(OutboundMessage(message.conversation, said))
+            except StoreUnavailable:
+                raise
+            except StoaError as error:
+                await self.channel.send(OutboundMessage(message.conversation, str(error)))
+
+    async def _stay(self) -> None:
+        """Let it be known that somebody can be reached here."""
+        while True:
+            await self.conversation.routing.present(self.conversation.binding.id)
+            await asyncio.sleep(STILL_HERE)
+
+    async def _converse(self, wait: float, idle: Callable[[], Awaitable[bool]]) -> None:
+        await self.receive()
+        here = self.conversation
+        try:
+            async with asyncio.timeout(wait):
+                while True:
+                    async with here.progress:
+                        await here.progress.wait_for(lambda: not here.open and not here.writing)
+                    if await idle() and await here.shown():
+                        return
+                    await asyncio.sleep(LOOK)
+        except TimeoutError:
+            log.info("left with %d messages unanswered after %s s", len(here.open), wait)
+
+
+async def _always() -> bool:
+    return True
+
+
+async def first(*work: Coroutine[object, object, None]) -> None:
+    """Run all of it until the first part ends, stop the rest, and raise what ended it if that was an error."""
+    tasks = [asyncio.ensure_future(part) for part in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.gather(*done)
+    finally:
+        while running := [task for task in tasks if not task.done()]:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=0.2)  # and again: asyncio.wait_for in 3.11 can swallow a cancellation

@@ -1,0 +1,1 @@
+"""People, their accounts, groups and rooms, and strangers who write."""

@@ -1,0 +1,399 @@
+"""Slack as a channel: direct messages, rooms and threads, over Socket Mode or signed HTTP."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from aiohttp import web
+from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.response import BoltResponse
+from slack_sdk.http_retry.async_handler import AsyncRetryHandler
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from channels.accounts import Account, Token
+from channels.contract import File, Home, InboundMessage, Later, OutboundMessage, Undeliverable, Unusable
+from channels.markdown import Dialect
+from channels.slack.api import ESSENTIAL, Refused, WebAPI, broken, check_options, lacking, named
+from channels.slack.events import Reader, name_of, place
+from channels.slack.files import Files
+from channels.slack.formatting import blocks, emoji_name, page
+from channels.slack.intake import Intake
+from channels.slack.markdown import Mrkdwn
+from channels.slack.socket import PAUSES, Listener, Payload, Socket
+from channels.slack.streams import Streams, begins
+from core.errors import NotFound
+from core.secrets.secrets import Secrets
+
+BASE = "https://slack.com/api/"
+LOOK_BACK = 86_400.0
+"""Seconds within which a message is looked for that may have been sent before a crash."""
+PAGE, PAGES = 200, 10
+"""Messages that are asked for at once, and how many times."""
+COMMAND = 2.5
+"""Seconds in which a slash command has to be acknowledged."""
+PROMPTS = 4
+"""How many suggestions Slack shows."""
+SUGGESTED = ("What can you do?", "Show my reminders", "What is on my task list?")
+"""What a person may begin with, unless the account says otherwise."""
+PATIENCE = aiohttp.ClientTimeout(total=30)
+"""How long a call may take."""
+THINKING = "is thinking…"
+TAKEN = "I answer in our direct messages."
+NOT_TAKEN = "I could not take that; please try again in a moment."
+
+log = logging.getLogger(__name__)
+
+
+class Slack:
+    """One bot in one workspace. Its secrets are BOT_TOKEN, and APP_TOKEN for Socket Mode or SIGNING_SECRET for HTTP.
+
+    Options: `mode` (`socket` or `http`), `listen` (host:port, for HTTP), `api_url` (the base of the Web API).
+    A conversation is `D1`, `C1`, or with a thread `C1:<ts>`; a sender is `T1:U1`; a message `C1:<ts>`.
+    """
+
+    dialect: Dialect = Mrkdwn()
+    pace = 1.2
+    absence = 60.0
+    """Seconds without a connection after which Slack may have given up telling us something."""
+
+    def __init__(self, account: Account, secrets: Secrets) -> None:
+        self.name = account.id
+        self.notes: tuple[str, ...] = ()
+        """What the owner should know of an account that works, but not all of it."""
+        self._account = account
+        self._secrets = secrets
+        self._mode = account.options.get("mode", "socket")
+        self._base = account.options.get("api_url", BASE)
+        self._intake = Intake()
+        self._thinking: set[str] = set()
+
+    @staticmethod
+    def tokens(options: Mapping[str, str]) -> tuple[Token, ...]:
+        """What `stoa setup` asks for; raises `InvalidInput` for options that there are not."""
+        check_options(options)
+        bot = Token("BOT_TOKEN", "Bot token (xoxb-..., on the app's page OAuth & Permissions)", "xoxb-")
+        if options.get("mode", "socket") == "http":
+            return bot, Token("SIGNING_SECRET", "Signing secret (on the app's page Basic Information)")
+        return bot, Token("APP_TOKEN", "App-level token (xapp-..., on the app's page Basic Information)", "xapp-")
+
+    def _secret(self, name: str) -> str:
+        try:
+            return self._secrets.value(self._account.secret(name))
+        except NotFound as error:
+            raise Unusable(f"{self.name} cannot be connected to Slack. {error}") from None
+
+    # Connecting -------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        token = self._secret("BOT_TOKEN")
+        self._session = aiohttp.ClientSession(timeout=PATIENCE, trust_env=True)
+        try:
+            self.api = WebAPI(self.name, self._client(token))
+            self._hasty = self._client(token, retries=0)
+            await self._introduce()
+        except BaseException:
+            await self._session.close()
+            raise
+        self._files = Files(self.api, self._session, token, self._base)
+        self._streams = Streams(self.api, self._team)
+        self._entered = time.monotonic()
+        return self
+
+    def _client(self, token: str | None, retries: int = 1) -> AsyncWebClient:
+        # Only a refusal for haste is tried again: after a connection that broke, a message may have been taken.
+        patient: list[AsyncRetryHandler] = [AsyncRateLimitErrorRetryHandler(max_retry_count=retries)]
+        return AsyncWebClient(
+            token=token, base_url=self._base, session=self._session, logger=_quiet(), retry_handlers=patient
+        )
+
+    async def _introduce(self) -> None:
+        """Learn who we are, however long the network takes; raises `Unusable`."""
+        attempt = 0
+        while True:
+            try:
+                answer, missing = await self.api.scopes()
+                break
+            except Refused as error:  # whoever may do nothing may ask this
+                raise broken(self.name, error.error) from None
+            except (OSError, Later) as error:
+                log.warning("%s cannot reach Slack: %s", self.name, type(error).__name__)
+                attempt += 1
+                await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
+        self._team, self._user = str(answer["team_id"]), str(answer["user_id"])
+        self.reader = Reader(self.api, self._team, self._user, str(answer.get("bot_id") or ""))
+        if ESSENTIAL & set(missing):
+            raise Unusable(lacking(self.name, ",".join(missing)))
+        self.notes = tuple(lacking(self.name, scope) for scope in missing)
+        for note in self.notes:
+            log.warning("%s", note)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._intake.close()
+        await self._session.close()
+
+    # What people write ------------------------------------------------------------------------------------------------
+
+    async def listen(self) -> AsyncIterator[InboundMessage]:
+        """Each message; the connection for it is held while this runs, so that a process that only writes has none."""
+        connection = asyncio.ensure_future(self._connected())
+        try:
+            async for message in self._intake.messages():
+                if message.kind == "message":
+                    self._streams.heard(message.conversation, message.sender)
+                yield message
+        finally:
+            connection.cancel()
+            await asyncio.gather(connection, return_exceptions=True)
+
+    async def _connected(self) -> None:
+        try:
+            match self._mode:
+                case "socket":
+                    token, dispatch = self._secret("APP_TOKEN"), self._over_socket(self._app("unused"))
+                    await Socket(self.api, self._session, token, dispatch, self._back, self._entered).run()
+                case "http":
+                    listen, secret = self._account.options.get("listen", ""), self._secret("SIGNING_SECRET")
+                    await Listener(listen, secret, self._over_http(self._app(secret))).run()
+                case other:
+                    raise Unusable(f"The option `mode` of {self.name} is {other!r}; it has to be socket or http.")
+        except Exception as error:  # noqa: BLE001 - whoever listens is told, and opens the channel again
+            self._intake.fail(error)
+
+    def _back(self, seconds: float) -> None:
+        if seconds >= self.absence:
+            self._intake.add(InboundMessage("", "", "", f"back:{time.time()}", kind="back"))
+
+    def _app(self, secret: str) -> AsyncApp:
+        async def authorize() -> AuthorizeResult:
+            return AuthorizeResult(enterprise_id=None, team_id=self._team, bot_user_id=self._user)
+
+        app = AsyncApp(
+            name="stoa",
+            logger=_quiet(),
+            client=self._client(None),
+            authorize=authorize,
+            signing_secret=secret,
+            ssl_check_enabled=False,  # it would answer unsigned requests
+            ignoring_self_events_enabled=False,
+        )
+        app.middleware(self._take)
+        return app
+
+    async def _take(self, body: Payload) -> BoltResponse:
+        """Take in whatever Slack tells, and only then acknowledge it: also what nobody waits for, or it comes again."""
+        event = body.get("event") or {}
+        match event.get("type"):
+            case "tokens_revoked" | "app_uninstalled":
+                await self._check()
+            case "assistant_thread_started":
+                thread = event["assistant_thread"]
+                await self._suggest(thread["channel_id"], thread["thread_ts"])
+            case "app_home_opened" if event.get("tab") == "messages":
+                await self._suggest(event["channel"], "")
+        offered = self._intake.offer(name_of(body), self.reader.read(body))
+        if "command" in body:
+            return BoltResponse(status=200, body=await self._commanded(body, offered))
+        try:
+            await offered
+        except (OSError, Unusable):  # not acknowledged, so Slack tells it again
+            return BoltResponse(status=503, body="")
+        return BoltResponse(status=200, body="")
+
+    async def _check(self) -> None:
+        """Ask whether we are still let in; that we were not may be old news, told again."""
+        try:
+            await self.api.scopes()
+        except Unusable as error:
+            self._intake.fail(error)
+        except (OSError, Later, Refused) as error:
+            log.info("%s cannot ask whether its token is good: %s", self.name, error)
+
+    async def _commanded(self, body: Payload, offered: Coroutine[Any, Any, None]) -> Any:
+        """What only the person sees who typed a slash command; Slack does not tell one again."""
+        taking = asyncio.ensure_future(offered)
+        await asyncio.wait([taking], timeout=COMMAND)
+        if taking.done() and taking.exception():
+            log.warning("%s could not take a command: %r", self.name, taking.exception())
+            return {"response_type": "ephemeral", "text": NOT_TAKEN}
+        if taking.done() and body.get("channel_id") == self.api.known(body["user_id"]):
+            return ""
+        return {"response_type": "ephemeral", "text": TAKEN}
+
+    def _over_socket(self, app: AsyncApp) -> Any:
+        async def dispatch(payload: Payload, headers: dict[str, str]) -> tuple[bool, Any]:
+            request = AsyncBoltRequest(mode="socket_mode", body=payload, headers=dict(headers))
+            answer = await app.async_dispatch(request)
+            return answer.status == 200, payload_of(answer)
+
+        return dispatch
+
+    def _over_http(self, app: AsyncApp) -> Any:
+        async def dispatch(request: web.Request) -> web.Response:
+            return await to_aiohttp_response(await app.async_dispatch(await to_bolt_request(request)))
+
+        return dispatch
+
+    async def missed(self, conversation: str, after: str) -> AsyncIterator[InboundMessage]:
+        """What others wrote there after the message `after`, oldest first."""
+        channel, thread = place(conversation)
+        found = [one async for one in self._history(channel, thread, place(after)[1])]
+        for event in sorted(found, key=lambda one: float(one["ts"])):
+            if thread and event["ts"] == thread:
+                continue
+            message = await self.reader.written({**event, "channel": channel})
+            if message:
+                yield message
+
+    async def _history(self, channel: str, thread: str, oldest: str) -> AsyncIterator[dict[str, Any]]:
+        client, cursor = self.api.client, None
+        asked: dict[str, Any] = {"channel": channel, "oldest": oldest, "limit": PAGE, "include_all_metadata": True}
+        for _ in range(PAGES):
+            if thread:
+                messages = partial(client.conversations_replies, ts=thread, cursor=cursor, **asked)
+            else:
+                messages = partial(client.conversations_history, cursor=cursor, **asked)
+            answer = await self.api.patiently(messages)
+            for event in answer["messages"]:
+                yield event
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                return
+
+    # What we write ----------------------------------------------------------------------------------------------------
+
+    async def send(self, message: OutboundMessage) -> str:
+        if message.growing and (id := await self._streams.start(message)):
+            self._thinking.discard(message.conversation)
+            return id
+        channel, thread = place(message.conversation)
+        asked: dict[str, Any] = {"channel": channel, "text": message.text, "thread_ts": thread or None}
+        asked |= {
+            "metadata": named(message.key),
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }  # nobody fetches what stands in it
+        posted = await self._as_built(self.api.client.chat_postMessage, message, asked)
+        self._thinking.discard(message.conversation)
+        return f"{posted['channel']}:{posted['ts']}"
+
+    async def _as_built(self, call: Callable[..., Any], message: OutboundMessage, asked: dict[str, Any]) -> Any:
+        """Show the message with its buttons; as plain text where Slack does not take it so."""
+        built = blocks(message)
+        try:
+            return await self.api.ask(call(**asked, blocks=built))
+        except Refused as error:
+            if not built or error.error not in ("invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"):
+                raise
+            log.warning("%s: a message is shown as plain text: %s", self.name, error.error)
+            return await self.api.ask(call(**asked, blocks=[]))
+
+    async def direct(self, person: str) -> str:
+        return await self.api.direct(person.rpartition(":")[2])
+
+    async def find(self, message: OutboundMessage) -> str | None:
+        """Found by the key in its metadata, among what was written there within a day; a stream that was begun, which
+        has none, by its beginning."""
+        channel, thread = place(message.conversation)
+        if not message.key:
+            return None
+        async for event in self._history(channel, thread, f"{time.time() - LOOK_BACK:.6f}"):
+            said = (event.get("metadata") or {}).get("event_payload") or {}
+            streamed = message.growing and thread and not said and begins(message.text, event.get("text") or "")
+            if (said.get("key") == message.key or streamed) and event.get("user") == self._user:
+                return f"{channel}:{event['ts']}"
+        return None
+
+    async def edit(self, id: str, message: OutboundMessage) -> bool:
+        if message.growing and await self._streams.grow(id, message.text):
+            return True
+        if not message.growing and not message.choices and await self._streams.finish(id, message):
+            return True
+        channel, ts = place(id)
+        for attempt in (1, 2):
+            asked: dict[str, Any] = {"channel": channel, "ts": ts, "text": message.text, "metadata": named(message.key)}
+            try:
+                await self._as_built(self.api.client.chat_update, message, asked)
+            except Refused as error:
+                if error.error in ("message_not_found", "cant_update_message", "edit_window_closed"):
+                    return False
+                if attempt == 2 or error.error != "streaming_state_conflict":
+                    raise
+                await self._streams.stop(id)  # begun by a process that is gone
+            else:
+                return True
+        return False
+
+    async def remove(self, conversation: str, id: str) -> None:
+        await self._streams.leave(id)
+        channel, ts = place(id)
+        with suppress(Refused):
+            await self.api.patiently(lambda: self.api.client.chat_delete(channel=channel, ts=ts))
+
+    async def react(self, conversation: str, id: str, emoji: str) -> None:
+        name, (channel, ts) = emoji_name(emoji), place(id)
+        if not name:
+            raise Undeliverable(f"Slack's name of {emoji} is not known here.")
+        try:
+            await self.api.patiently(lambda: self.api.client.reactions_add(channel=channel, timestamp=ts, name=name))
+        except Refused as error:
+            if error.error != "already_reacted":
+                raise
+
+    async def draft(self, conversation: str, agent: str, text: str | None) -> None:
+        """A status under the thread, until a message of ours takes it away; only threads can show one."""
+        channel, thread = place(conversation)
+        thinking = text is not None
+        if not thread or text or thinking == (conversation in self._thinking):
+            return
+        (self._thinking.add if thinking else self._thinking.discard)(conversation)
+        status = self._hasty.assistant_threads_setStatus
+        await self._decorate(status(channel_id=channel, thread_ts=thread, status=THINKING if thinking else ""))
+
+    async def _suggest(self, channel: str, thread: str) -> None:
+        """Suggest what to begin with. In the newer agent view no thread may be named, or the call fails silently."""
+        suggested = (self._account.prompts or SUGGESTED)[:PROMPTS]
+        prompts = [{"title": prompt[:75], "message": prompt} for prompt in suggested]
+        asked = {"channel_id": channel, "prompts": prompts} | ({"thread_ts": thread} if thread else {})
+        await self._decorate(self._hasty.api_call("assistant.threads.setSuggestedPrompts", json=asked))
+
+    async def _decorate(self, call: Awaitable[AsyncSlackResponse]) -> None:
+        """Do what nobody would miss, and let it fail at once rather than wait."""
+        try:
+            await self.api.ask(call)
+        except (Undeliverable, Unusable, Later, OSError) as error:
+            log.info("%s goes without a decoration: %s", self.name, type(error).__name__)
+
+    async def read(self, file: File) -> bytes:
+        return await self._files.read(file)
+
+    async def send_file(self, conversation: str, name: str, media_type: str, data: bytes, key: str) -> str:
+        return await self._files.send(conversation, name, data)
+
+    async def home(self, person: str, home: Home) -> None:
+        user = person.rpartition(":")[2]
+        await self.api.patiently(lambda: self.api.client.views_publish(user_id=user, view=page(home)))
+
+
+def _quiet() -> logging.Logger:
+    """What Slack's libraries write to: they would log whole payloads, and what they do not know of us."""
+    quiet = logging.getLogger(f"{__name__}.libraries")
+    quiet.setLevel(logging.ERROR)
+    return quiet
+
+
+def payload_of(answer: BoltResponse) -> Any:
+    """What an acknowledgement says, as JSON."""
+    return json.loads(answer.body) if answer.body and answer.body.startswith("{") else None

@@ -1,0 +1,1 @@
+"""Agents: records, rights, budgets, spawning, lifecycle, and what each has not read yet."""

@@ -1,0 +1,143 @@
+"""Endings: an agent's death. Its session and its rights go, those of all it spawned with them; what it wrote stays."""
+
+import logging
+from datetime import timedelta
+
+from core.agents.agents import Agent, Agents
+from core.agents.budgets import LIVES, Budgets
+from core.agents.traces import traces
+from core.agents.unread import News
+from core.atoms.atoms import OWNER, Principal
+from core.errors import InvalidInput, NotFound, PermissionDenied, StoaError
+from core.settings import Settings
+from core.spaces.spaces import Spaces
+
+log = logging.getLogger("stoa.endings")
+
+NEVER = 2**53
+"""An epoch after all others: whoever still works for an agent that has ended can reserve nothing more."""
+LOOKS = timedelta(hours=1)
+"""How often agents are looked for that nobody needs any more."""
+
+
+class Endings:
+    """Ends agents: those that their spawner or the owner is done with, and those that nobody has woken for long."""
+
+    def __init__(self, spaces: Spaces, agents: Agents, budgets: Budgets, settings: Settings) -> None:
+        self._spaces = spaces
+        self._store = spaces.store
+        self._agents = agents
+        self._budgets = budgets
+        self._patience = timedelta(days=settings.idle_days)
+
+    async def end(self, id: str, by: Principal = OWNER) -> list[str]:
+        """End an agent and all that it spawned; answers who ended, the first being itself. Ended already: nobody.
+
+        Raises `PermissionDenied` for all but the owner and those it was spawned by, directly or not.
+        """
+        agent = await self._agents.get(id)
+        if agent.coordinator:
+            raise InvalidInput(f"{id} is a coordinator, which Stoa brings at each start; only spawned agents end.")
+        if by != OWNER and by.id not in await self._above(agent):
+            raise PermissionDenied(
+                f"{by} did not spawn {id}; {agent.spawner} did. Ask {agent.spawner}, or the owner, to end it."
+            )
+        ended: list[str] = []
+        while below := _below(id, await self._agents.list()):  # again for whoever was spawned while we were at it
+            for one in below:
+                await self._one(one)
+                ended.append(one.id)
+        if ended:
+            await self._leave(agent, by)
+        return ended
+
+    async def end_idle(self) -> list[str]:
+        """End the spawned agents that had no turn for long and that only their spawner could wake; answers who."""
+        agents = [agent for agent in await self._agents.list() if not agent.coordinator]
+        newest = await traces(self._store, [agent.id for agent in agents], 1)
+        keys, now = self._store.keys, self._store.clock.now()
+        ended = []
+        for agent, last in zip(agents, newest, strict=True):
+            since = max(agent.created, last[0].ended) if last else agent.created
+            if now - since < self._patience:
+                continue
+            listening = await self._store.run("HKEYS", keys.cursors(agent.id))
+            busy = await self._store.run("EXISTS", keys.journal(agent.id), keys.programs(agent.id))
+            if not busy and {name.decode() for name in listening} <= {agent.speaks_in}:
+                ended += await self.end(agent.id, Principal(agent.spawner))  # quietly: it wakes nobody
+        return ended
+
+    async def run(self) -> None:
+        """Look for idle agents every hour."""
+        while True:
+            await self._store.clock.sleep(LOOKS.total_seconds())
+            try:
+                for agent in await self.end_idle():
+                    log.info("%s has ended: nobody woke it for %s.", agent, self._patience)
+            except StoaError as error:
+                log.warning("%s", error)
+
+    async def _one(self, agent: Agent) -> None:
+        """End one agent. Its lease goes first, so that a turn under way is refused from here on."""
+        await self._agents.save(agent.model_copy(update={"status": "dead"}))
+        keys, run = self._store.keys, self._store.run
+        await run("DEL", keys.lease(agent.id))
+        begun = await run("HGET", keys.journal(agent.id), "news")
+        if begun:
+            news = News.read(begun)
+            purse = self._budgets.purse(agent.id, agent.accounts, news.root, news.turn, news.now, NEVER)
+            await purse.finish()
+        for name in await run("SMEMBERS", keys.held(agent.id)):
+            space = self._spaces.open(name.decode())
+            await self._spaces.open(name.decode(), agent.principal).unsubscribe()
+            await space.revoke(agent.id, comment=f"{agent.id} has ended")
+        gone = (
+            keys.session,
+            keys.ledger,
+            keys.label,
+            keys.cursors,
+            keys.journal,
+            keys.waits,
+            keys.programs,
+            keys.parked,
+            keys.postponed,
+        )
+        await run("DEL", *(key(agent.id) for key in gone))
+        await run("DEL", keys.held(agent.id))
+        await self._agents.rights.end(agent.id)
+        await run("EXPIRE", keys.traces(agent.id), LIVES["root"])
+        await self._budgets.close(agent.id)
+
+    async def _leave(self, agent: Agent, by: Principal) -> None:
+        """The spawner that ended it listens no more in their direct-message space; any other is told there."""
+        room = agent.speaks_in
+        if by.id == agent.spawner:
+            await self._spaces.open(room, by).unsubscribe()
+            return
+        told = f"{agent.id} has ended: {'the owner ended it' if by == OWNER else f'{by} ended it'}."
+        try:
+            await self._spaces.open(room, OWNER).put(
+                told, comment=f"ended: {agent.id}", metadata={"kind": "ended"}, operation=f"ended:{agent.id}"
+            )
+        except NotFound:
+            log.info("%s had no space to tell its end in", agent.id)
+
+    async def _above(self, agent: Agent) -> list[str]:
+        """Who spawned an agent, who spawned that one, and so on up to a coordinator."""
+        above = []
+        while not agent.coordinator:
+            agent = await self._agents.get(agent.spawner)
+            above.append(agent.id)
+        return above
+
+
+def _below(id: str, living: list[Agent]) -> list[Agent]:
+    """An agent and all that it spawned, directly or not, each before those it spawned itself."""
+    found = [agent for agent in living if agent.id == id]
+    known = {id}
+    rest = [agent for agent in living if agent.id != id]
+    while more := [agent for agent in rest if agent.spawner in known]:
+        found += more
+        known |= {agent.id for agent in more}
+        rest = [agent for agent in rest if agent.id not in known]
+    return found

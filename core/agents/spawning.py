@@ -1,0 +1,140 @@
+"""Spawning: a new agent with a task, and with no more than its spawner has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from core.agents.agents import Agent, Agents
+from core.agents.budgets import Purse
+from core.agents.rights import Held
+from core.atoms.atoms import id_from, new_id
+from core.atoms.permissions import Permission
+from core.atoms.values import Spawned
+from core.errors import InvalidInput, PermissionDenied
+from core.settings import Settings
+from core.spaces.spaces import Actor, Spaces, first_words
+
+LONGEST_TASK = 100_000
+
+
+class Spawner:
+    """Creates agents on behalf of agents; access only ever narrows."""
+
+    def __init__(self, spaces: Spaces, agents: Agents, settings: Settings, guide: str, convention: str) -> None:
+        self._spaces = spaces
+        self._agents = agents
+        self._settings = settings
+        self._guide = guide
+        """How a spawned agent behaves when its spawner says nothing else."""
+        self._convention = convention
+        """What is said about a direct-message space to those who share it."""
+
+    async def spawn(
+        self,
+        actor: Actor,
+        task: str,
+        instructions: str = "",
+        spaces: Mapping[str, str] | None = None,
+        tools: Sequence[str] = (),
+        secrets: Sequence[str] = (),
+        model: str = "",
+        operation: str = "",
+        *,
+        delegate_only: Sequence[str] = (),
+        budget: Mapping[str, float] | None = None,
+        purse: Purse | None = None,
+    ) -> Spawned:
+        """Create an agent and give it its task in a direct-message space; raises naming what is wider than one's own.
+
+        Nothing is created when anything is refused. The same `operation` twice is one agent. `purse` is what the
+        spawning turn draws from; the new agent draws from the same accounts, and from one of its own with a `budget`.
+        """
+        parent = await self._agents.get(actor.principal.id)
+        if parent.status == "dead":
+            raise PermissionDenied(f"{parent.id} has ended, so it can spawn nobody any more.")
+        wanted = {name: Permission.parse(permission) for name, permission in (spaces or {}).items()}
+        _check_task(task)
+        await self._check_spaces(parent, wanted)
+        held = await self._agents.held(parent)
+        _check_names("tools", tools, held.names("tool", passing=True))
+        _check_names("secrets", secrets, held.names("secret", passing=True))
+        self._check_model(held, model)
+        _check_delegated(delegate_only, (*wanted, *tools, *secrets))
+        id = f"agent-{id_from(operation or new_id())[:8]}"
+        room = f"dm-{id}"
+        if purse:
+            await purse.spawn(operation or id, id, budget or {})
+        child = Agent(
+            id=id,
+            instructions=instructions or self._guide,
+            task=task,
+            spawner=parent.id,
+            cause=parent.cause or actor.cause.root,
+            model=model,
+            tools=tuple(tools),
+            secrets=tuple(secrets),
+            accounts=((f"agent:{id}", *parent.accounts) if budget else parent.accounts),
+            delegate_only=tuple(delegate_only),
+            line=(parent.id, *parent.line),
+            speaks_in=room,
+            created=self._spaces.clock.now(),
+        )
+        await self._settle(actor, child, wanted)
+        await self._spaces.open(room, actor).put(
+            task, comment=f"task: {first_words(task)}", metadata={"kind": "task"}, operation=f"{operation or id}.task"
+        )
+        return Spawned(id, room)
+
+    async def _settle(self, actor: Actor, child: Agent, wanted: Mapping[str, Permission]) -> None:
+        unread = replace(actor, label=None)  # the convention is the house's words, whatever the spawner has read
+        room = await self._spaces.create(child.speaks_in, unread, self._convention)
+        await room.pass_on(child.id, Permission.WRITE)
+        for name, permission in wanted.items():
+            await self._spaces.open(name, actor).pass_on(child.id, permission, delegate=name in child.delegate_only)
+        await self._agents.give_birthright(child)
+        await self._agents.save(child)
+        await room.subscribe()
+        await self._spaces.open(child.speaks_in, child.principal).subscribe()
+
+    async def _check_spaces(self, parent: Agent, wanted: Mapping[str, Permission]) -> None:
+        held = await self._spaces.passable(parent.principal)
+        for name, permission in wanted.items():
+            if permission > held.get(name, Permission.NONE):
+                raise PermissionDenied(
+                    f"spaces: you asked {permission} on {name!r} for the new agent and hold "
+                    f"{held.get(name, Permission.NONE)} yourself. Ask for no more than you hold, or ask "
+                    f"{parent.spawner} to give you {permission} first."
+                )
+
+    def _check_model(self, held: Held, model: str) -> None:
+        own = [held.model() or self._settings.model]
+        own += [name for name in held.names("model", passing=True) if name not in own]
+        if model and model not in own:
+            raise PermissionDenied(
+                f"model: you asked for {model!r} and may use {', '.join(map(repr, own))}. Leave model out to pass your "
+                "own on, or ask for more with request()."
+            )
+
+
+def _check_task(task: str) -> None:
+    if not isinstance(task, str) or not task.strip():
+        raise InvalidInput("task: say in a sentence or more what the new agent is to do")
+    if len(task) > LONGEST_TASK:
+        raise InvalidInput(f"task: {len(task):,} characters, {LONGEST_TASK:,} is the most; put the rest into a space")
+
+
+def _check_names(field: str, wanted: Sequence[str], held: Sequence[str]) -> None:
+    if isinstance(wanted, str):
+        raise InvalidInput(f"{field}: give a list of names, not one text")
+    if wider := sorted(set(wanted) - set(held)):
+        have = ", ".join(held) or "none"
+        asked = ", ".join(wider)
+        raise PermissionDenied(f"{field}: you asked for {asked} and hold {have}. Pass on only what you hold yourself.")
+
+
+def _check_delegated(wanted: Sequence[str], given: Sequence[str]) -> None:
+    if isinstance(wanted, str):
+        raise InvalidInput("delegate_only: give a list of names, not one text")
+    if unknown := sorted(set(wanted) - set(given)):
+        raise InvalidInput(
+            f"delegate_only: {', '.join(unknown)} is not among the spaces, tools and secrets given; name it there, too"
+        )

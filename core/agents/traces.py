@@ -1,0 +1,126 @@
+"""Traces: what each turn was woken by, read and took, kept for whoever asks later why something is as it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.agents.agents import Agent, Agents
+from core.agents.budgets import Purse
+from core.agents.unread import News
+from core.atoms.atoms import OWNER, Atom, Version
+from core.atoms.values import decode, encode
+from core.errors import InvalidInput, NotFound
+from core.spaces.spaces import Actor, Spaces
+from core.store.store import Argument, Store
+
+MOST = 200
+"""How many turns of one agent are kept: the newest."""
+MOST_READ = 100
+"""How many of the atoms it read a trace names: the last ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One turn. Atoms are named as `space/id`, the root as the change (`space/number`) that began it all."""
+
+    turn: str
+    root: str
+    began: datetime
+    ended: datetime
+    news: list[str]
+    read: list[str]
+    model: str
+    calls: int
+    tokens: int
+    dollars: float
+
+    def written(self) -> bytes:
+        """The trace as it is kept."""
+        return encode([getattr(self, name) for name in self.__slots__])
+
+
+def trace(news: News, actor: Actor, purse: Purse, ended: datetime) -> Trace:
+    """What is to be remembered of a turn that has ended."""
+    woken = [notice.ref for notice in news.notices]
+    read = [ref for ref in actor.reads if ref not in woken][-MOST_READ:]
+    spent = purse.spent
+    return Trace(
+        news.turn, news.root, news.now, ended, woken, read, purse.model, purse.calls, spent.tokens, spent.dollars
+    )
+
+
+async def traces(store: Store, agents: Sequence[str], most: int = MOST) -> list[list[Trace]]:
+    """The turns of each of these agents, the newest first."""
+    commands: list[list[Argument]] = [["LRANGE", store.keys.traces(agent), 0, most - 1] for agent in agents]
+    kept = await store.together(*commands)
+    return [[Trace(*decode(entry)) for entry in entries] for entries in kept]
+
+
+LONGEST = 50
+"""How many atoms a chain may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link: an atom, the version meant, and, where an agent wrote that, the agent and its turn, if still known."""
+
+    atom: Atom
+    version: Version
+    agent: Agent | None = None
+    trace: Trace | None = None
+
+
+async def behind(spaces: Spaces, agents: Agents, ref: str) -> list[Link]:
+    """Why the atom `space/id` is as it is now: itself, the newest atom that woke the turn which wrote it, and so on
+    back to what no agent wrote. Raises `NotFound`.
+    """
+    space, _, id = ref.partition("/")
+    if not space or not id:
+        raise InvalidInput(f"{ref!r} names no atom; say it as SPACE/ATOM, such as tasks/k3v9w2m4q8zt.")
+    chain: list[Link] = []
+    at: datetime | None = None
+    seen: set[str] = set()
+    while ref not in seen and len(chain) < LONGEST:
+        seen.add(ref)
+        try:
+            link = await _link(spaces, agents, ref, at)
+        except NotFound:
+            if not chain:
+                raise
+            break
+        chain.append(link)
+        if not link.trace:
+            break
+        woken = link.trace.news or await _began(spaces, link.trace.root)
+        if not woken:
+            break
+        ref, at = woken[-1], link.trace.began
+    return chain
+
+
+async def _began(spaces: Spaces, root: str) -> list[str]:
+    """The atom of the change that began it all: what a turn goes back to that no change woke."""
+    space, _, seq = root.rpartition("/")
+    try:
+        return [f"{space}/{change.atom}" for change in await spaces.open(space).changes(int(seq) - 1, 1)]
+    except (NotFound, ValueError):
+        return []
+
+
+async def _link(spaces: Spaces, agents: Agents, ref: str, at: datetime | None) -> Link:
+    """Why an atom was as it was at a moment, or is now."""
+    name, _, id = ref.rpartition("/")
+    space = spaces.open(name, OWNER)
+    atom = await space.get(id)
+    versions = await space.history(id)
+    version = next((one for one in reversed(versions) if at is None or one.at <= at), versions[0])
+    try:
+        agent = await agents.get(version.author)
+    except NotFound:  # a person, or a channel
+        return Link(atom, version)
+    operation = await spaces.store.run("HGET", spaces.store.keys.atom(name, id), "op") if version.version == 1 else None
+    act = (operation or b"").decode()
+    (known,) = await traces(spaces.store, [agent.id])
+    named = next((trace for trace in known if act.startswith(f"{trace.turn}.")), None)
+    during = next((trace for trace in known if trace.began <= version.at <= trace.ended), None)
+    return Link(atom, version, agent, named or during)

@@ -1,0 +1,31 @@
+"""Claims: a task taken by one of several for as long as a lease; pending again when that ends or its owner does."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from core.atoms.atoms import Atom, Principal, Value
+from core.atoms.validation import check_metadata
+from core.errors import InvalidInput
+
+LONGEST_LEASE = 30 * 86_400.0
+"""Seconds."""
+
+
+def claim_patch(
+    owner: Principal, now: datetime, lease: float, metadata: Mapping[str, Value | None]
+) -> tuple[dict[str, Value | None], datetime]:
+    """What a claim makes of an atom's metadata, and when it ends; raises `InvalidInput` for what is no lease."""
+    if not isinstance(lease, int | float) or isinstance(lease, bool) or not 0 < lease <= LONGEST_LEASE:
+        raise InvalidInput(f"lease is {lease!r}; give the seconds for which you need it, at most {LONGEST_LEASE:.0f}")
+    check_metadata(metadata)
+    if taken := {"owner", "lease"} & set(metadata):
+        raise InvalidInput(f"a claim sets {' and '.join(sorted(taken))} itself; leave it out of the metadata")
+    until = now + timedelta(seconds=lease)
+    until -= timedelta(microseconds=until.microsecond % 1000)  # the store counts in milliseconds
+    return {"status": "claimed", **metadata, "owner": owner.id, "lease": until}, until
+
+
+def is_over(atom: Atom, now: datetime) -> bool:
+    """Whether the atom was claimed for a time that is over, and is not given back yet."""
+    lease = atom.metadata.get("lease")
+    return isinstance(lease, datetime) and lease <= now and "owner" in atom.metadata

@@ -1,0 +1,104 @@
+"""What agents' code is given, as values that can be written down and read back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from core.atoms.atoms import Atom, Attachment, Link, Metadata, Origin, Passage, References, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A change that woke an agent: the atom as it was found then, with the change's own comment."""
+
+    id: str
+    space: str
+    operation: str
+    comment: str
+    author: str
+    origin: Origin
+    content: str = ""
+    metadata: Metadata = field(default_factory=dict)
+    references: References = field(default_factory=dict)
+    version: int = 0
+    outside: bool = False
+    """Whether text from outside had a hand in the atom or in this change of it."""
+    attachments: Sequence[Attachment] = ()
+    """The files that the atom carries."""
+
+    @property
+    def ref(self) -> str:
+        """The atom's name from anywhere: `space/id`."""
+        return f"{self.space}/{self.id}"
+
+    @property
+    def label(self) -> Origin:
+        """How far it can be trusted at most: its origin, or outside where that had a hand in it."""
+        return Origin.OUTSIDE if self.outside else self.origin
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time: `at` as ISO text with its offset, `words` as one says it ("tomorrow at 09:00")."""
+
+    at: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """An agent just spawned, and the direct-message space shared with it."""
+
+    id: str
+    space: str
+
+
+KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Atom, Link, Attachment, Passage, Version, Notice, Moment, Spawned)
+}
+
+
+def encode(value: object) -> bytes:
+    """JSON that keeps times and the values above."""
+    return orjson.dumps(_plain(value))
+
+
+def decode(data: bytes) -> Any:
+    """What `encode` was given; tuples come back as lists."""
+    return _lively(orjson.loads(data))
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        inside = {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+        return {"$": type(value).__name__, "value": inside}
+    match value:
+        case datetime():
+            return {"$": "time", "value": value.isoformat()}
+        case Origin():
+            return {"$": "origin", "value": value.value}
+        case dict():
+            return {"$": "map", "value": [[_plain(key), _plain(one)] for key, one in value.items()]}
+        case list() | tuple() | set() | frozenset():
+            return [_plain(one) for one in value]
+    return value
+
+
+def _lively(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_lively(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    inside = value["value"]
+    match value["$"]:
+        case "time":
+            return datetime.fromisoformat(inside)
+        case "origin":
+            return Origin(inside)
+        case "map":
+            return {_lively(key): _lively(one) for key, one in inside}
+        case kind:
+            return KINDS[kind](**{name: _lively(one) for name, one in inside.items()})

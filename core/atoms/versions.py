@@ -1,0 +1,151 @@
+"""Versions: what an atom was at any time, and what has changed from one time to another, in words."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from core.atoms.atoms import Atom, Origin, Value, Version
+from core.errors import InvalidInput
+
+MOST_LINES = 4_000
+"""Lines that are compared one with one; where more differ, they are shown as replaced altogether."""
+GLIMPSE = 300
+CLAIMED = {"status", "owner", "lease"}
+"""What a claim sets."""
+
+
+@dataclass(slots=True)
+class State:
+    """What an atom was after one of its versions. Its content is None where it was not kept."""
+
+    version: int = 0
+    content: str | None = ""
+    origin: Origin | None = None
+    metadata: dict[str, Value] = field(default_factory=dict)
+    references: dict[str, list[str]] = field(default_factory=dict)
+    deprecated: bool = False
+    claimed: bool = False
+    """Whether it was claimed then: these three keys come together, and the lease goes when the claim ends."""
+
+    def take(self, version: Version) -> None:
+        """Become what the atom was after its next version."""
+        self.version = version.version
+        told = version.metadata or {}
+        if "lease" in told:
+            self.claimed = version.operation == "update" and told.keys() >= CLAIMED and told["lease"] is not None
+        if version.content is not None or version.forgotten:
+            self.content, self.origin = version.content, version.origin
+        for key, value in told.items():
+            if value is None:
+                self.metadata.pop(key, None)
+            else:
+                self.metadata[key] = value
+        for name, ids in (version.references or {}).items():
+            if ids:
+                self.references[name] = list(ids)
+            else:
+                self.references.pop(name, None)
+        self.deprecated = version.operation == "deprecate" or (self.deprecated and version.operation != "restore")
+
+    def kept(self) -> str:
+        """The content; raises `InvalidInput` where it was not kept."""
+        if self.content is None:
+            raise InvalidInput(
+                f"The content of version {self.version} is not kept any more, its comment is. Choose a newer version."
+            )
+        return self.content
+
+    def copy(self) -> "State":
+        """The same, to be kept while this one goes on."""
+        return replace(self, metadata=dict(self.metadata), references=dict(self.references))
+
+    def metadata_to(self, other: "State") -> dict[str, Value | None]:
+        """The change of metadata that makes this state the other one, but for a claim: that does not come back.
+
+        Where the other state is claimed, a claim of now goes on, and else the atom is pending.
+        """
+        wanted: dict[str, Value | None] = {key: None for key in self.metadata if key not in other.metadata}
+        wanted |= other.metadata
+        if not other.claimed:
+            return wanted
+        free = {} if self.claimed else {"status": "pending", "owner": None, "lease": None}
+        return {key: value for key, value in wanted.items() if key not in CLAIMED} | free
+
+    def references_to(self, other: "State") -> dict[str, list[str]]:
+        """The change of references that makes this state the other one."""
+        return {**{name: [] for name in self.references if name not in other.references}, **other.references}
+
+    def lines(self) -> list[str]:
+        """Metadata, references and the mark of what is deprecated, a line each."""
+        described: Mapping[str, object] = {
+            **self.metadata,
+            **{f"{name} ->": ids for name, ids in self.references.items()},
+        }
+        return [
+            *(f"{key}: {_shown(value)}" for key, value in sorted(described.items())),
+            *["deprecated"][: self.deprecated],
+        ]
+
+
+def compare(old: State, new: State) -> str:
+    """The difference between two states as a unified diff: of the content, then of all that stands beside it."""
+    names = (f"version {old.version}", f"version {new.version}")
+    content = _unified(old.kept().splitlines(), new.kept().splitlines(), names)
+    beside = _unified(old.lines(), new.lines(), (f"{names[0]}, metadata", f"{names[1]}, metadata"))
+    return "\n".join([*content, *beside])
+
+
+def changed(before: Sequence[Version], news: Sequence[Version], now: Atom) -> str:
+    """What has become of an atom by these newest versions, in a few sentences; `before` are those it had."""
+    told = "; ".join(f"{version.author} {version.comment!r}" for version in news[-3:])
+    parts = [f"it is at version {now.version} now ({told})."]
+    if any(version.content is not None or version.forgotten for version in news):
+        known = [version.content for version in before if version.content is not None or version.forgotten]
+        old = known[-1] if known else None
+        parts.append(
+            f"Its content is now {_part(now.content, 0, GLIMPSE)}."
+            if old is None
+            else f"In its content {glimpse(old, now.content)}."
+        )
+    touched = sorted({key for version in news for key in version.metadata or {}})
+    if touched:
+        shown = (
+            f"{key} is {_shown(now.metadata[key])!r}" if key in now.metadata else f"{key} is gone" for key in touched
+        )
+        parts.append(f"Of its metadata {', '.join(shown)}.")
+    if any(version.references is not None for version in news):
+        parts.append(f"Its references are {dict(now.references)}.")
+    if now.deprecated:
+        parts.append("It is deprecated.")
+    return " ".join(parts)
+
+
+def glimpse(old: str, new: str) -> str:
+    """The part in which two texts differ, with a little of what stands around it, before and after."""
+    start = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    rest = min(len(old), len(new)) - start
+    end = next((n for n in range(rest) if old[-1 - n] != new[-1 - n]), rest)
+    return f"{_part(old, start, len(old) - end)} became {_part(new, start, len(new) - end)}"
+
+
+def _part(text: str, start: int, end: int) -> str:
+    start, end = max(0, start - 20), min(len(text), end + 20)
+    cut = min(end, start + GLIMPSE)
+    return repr(f"{'…' if start else ''}{text[start:cut]}{'…' if cut < len(text) else ''}")
+
+
+def _shown(value: object) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _unified(old: Sequence[str], new: Sequence[str], names: tuple[str, str]) -> Iterable[str]:
+    if len(old) + len(new) <= MOST_LINES:
+        return difflib.unified_diff(old, new, *names, lineterm="")
+    if old == new:
+        return []
+    head = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    rest = min(len(old), len(new)) - head
+    tail = next((n for n in range(rest) if old[-1 - n] != new[-1 - n]), rest)
+    gone, come = old[head : len(old) - tail], new[head : len(new) - tail]
+    place = f"@@ -{head + 1},{len(gone)} +{head + 1},{len(come)} @@"
+    return [f"--- {names[0]}", f"+++ {names[1]}", place, *(f"-{line}" for line in gone), *(f"+{line}" for line in come)]

@@ -1,0 +1,273 @@
+"""Export: spaces with all of their past, agents, and how far who has read, as the lines of an archive."""
+
+import base64
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from core.atoms.atoms import ATTACHED, OWNER, Origin, read_attachment
+from core.backup.archive import (
+    PART,
+    AgentLine,
+    AtomLine,
+    AttachmentLine,
+    ChangeLine,
+    CursorsLine,
+    Header,
+    Line,
+    Past,
+    SpaceLine,
+)
+from core.backup.registries import registries
+from core.errors import NotFound
+from core.store.codec import read_change, read_references, read_time, unpack
+from core.store.files import Files
+from core.store.records import documents
+from core.store.store import Argument, Store
+
+TOGETHER = 64
+"""Atoms read in one round trip."""
+TOLD = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
+DERIVED = ("kv", "rt", "fs", "rs", "ra", "rp", "b", "v", "pn")
+"""Fields that the store makes from the others; the number fields n0, n1 ... are too, and v1, v2 ..."""
+LOGGED = ("op", "id", "ver", "by", "o", "c", "t", "r", "d")
+COUNTED = re.compile(r"seq|numbers|moving|moved|errand|own|vf|[neq]:.*", re.DOTALL)
+"""Fields of a space that are not taken along: what counts its changes and turns, or serves its index."""
+
+ACCOUNTED = re.compile(r"[ul][1-5]")
+"""Fields of an agent's account that are taken along; what a running turn holds reserved stays with the turn."""
+
+
+async def size(store: Store, names: Sequence[str]) -> int:
+    """How many changes these spaces have seen: how long an export takes, roughly."""
+    counts = await store.together(*(["HGET", store.keys.space(name), "seq"] for name in names))
+    return sum(int(count or 0) for count in counts)
+
+
+async def export(
+    store: Store, files: Files, names: Sequence[str], everything: bool, made: datetime
+) -> AsyncIterator[Line]:
+    """The lines of an export of these spaces with their files, and with `everything` of agents, cursors and people.
+
+    Nothing is held up meanwhile: what changes while it is read is read again, until the atoms and the log agree.
+    """
+    yield Header(made=made, everything=everything, spaces=list(names))
+    told: set[str] = set()
+    for name in names:
+        attached: dict[str, None] = {}
+        async for line in _space(store, name):
+            if isinstance(line, AtomLine):
+                attached |= dict.fromkeys(_attached(line))
+            yield line
+        for digest in [one for one in attached if one not in told]:
+            async for line in _file(files, digest):
+                yield line
+        told |= attached.keys()
+    if everything:
+        async for line in _agents(store):
+            yield line
+        async for registered in registries(store):
+            yield registered
+
+
+def _attached(atom: AtomLine) -> Iterator[str]:
+    """The files that an atom carries, or carried in one of its versions."""
+    carried = [atom.metadata.get(ATTACHED), *(past.metadata.get(ATTACHED) for past in atom.history)]
+    for found in carried:
+        if isinstance(found, list):
+            yield from (read_attachment(one).sha256 for one in found)
+
+
+async def _file(files: Files, digest: str) -> AsyncIterator[AttachmentLine]:
+    try:
+        data = await files.get(digest)
+    except NotFound:
+        yield AttachmentLine(sha256=digest, last=True, missing=True, data="")
+        return
+    for start in range(0, max(1, len(data)), PART):
+        piece = base64.b64encode(data[start : start + PART]).decode()
+        yield AttachmentLine(sha256=digest, last=start + PART >= len(data), data=piece)
+
+
+async def _space(store: Store, name: str) -> AsyncIterator[Line]:
+    yield (told := await _told_of(store, name))
+    done = 0
+    while changed := await _changed(store, name, done):
+        done, ids = changed
+        for start in range(0, len(ids), TOGETHER):
+            for atom in await _atoms(store, name, ids[start : start + TOGETHER]):
+                yield atom
+        if (now := await _told_of(store, name)) != told:
+            yield (told := now)
+    after = 0
+    while after < done:
+        entries = await log_entries(store, name, after, min(500, done - after))
+        if not entries:
+            break
+        for entry in entries:
+            yield change_line(name, entry)
+        after = _number(entries[-1])
+
+
+async def _told_of(store: Store, name: str) -> SpaceLine:
+    keys = store.keys
+    fields, grants, subscribers = await store.together(
+        ["HGETALL", keys.space(name)], ["HGETALL", keys.grants(name)], ["HGETALL", keys.subscribers(name)]
+    )
+    if b"creator" not in fields:
+        raise NotFound(f"There is no space {name!r}; `stoa space list` shows those there are.")
+    return SpaceLine(
+        name=name,
+        fields={key: value.decode() for key, value in _named(fields) if not COUNTED.fullmatch(key)},
+        grants={who.decode(): _text(unpack(given)) for who, given in sorted(grants.items())},
+        subscribers={who.decode(): _told(policy) for who, policy in sorted(subscribers.items())},
+    )
+
+
+async def _changed(store: Store, name: str, after: int) -> tuple[int, list[str]] | None:
+    """The newest change, and the atoms that changed after number `after`, in that order; None if none did."""
+    found: dict[str, None] = {}
+    last = after
+    while entries := await log_entries(store, name, last, 1000):
+        last = _number(entries[-1])
+        found |= dict.fromkeys(fields[fields.index(b"id") + 1].decode() for _, fields in entries)
+    return (last, [id for id in found if id]) if last > after else None
+
+
+async def log_entries(store: Store, name: str, after: int, limit: int) -> list[Any]:
+    """The entries of a space's log that follow number `after`, as the store keeps them."""
+    return list(await store.run(*store.reading("stoa_changes", name, OWNER.id, after, limit)))
+
+
+def _number(entry: Sequence[Any]) -> int:
+    return int(entry[0].partition(b"-")[0])
+
+
+async def _atoms(store: Store, space: str, ids: Sequence[str]) -> list[AtomLine]:
+    keys = store.keys
+    commands: list[Sequence[Argument]] = [["HGETALL", keys.atom(space, id)] for id in ids]
+    commands += [["LRANGE", keys.history(space, id), 0, -1] for id in ids]
+    *stored, leases = await store.together(*commands, ["ZMSCORE", keys.claims(space), *ids])
+    told = zip(ids, stored[: len(ids)], stored[len(ids) :], leases, strict=True)
+    return [_atom(space, id, fields, history, lease) for id, fields, history, lease in told if fields]
+
+
+def _atom(space: str, id: str, fields: dict[bytes, bytes], history: Sequence[bytes], lease: bytes | None) -> AtomLine:
+    known = {name: fields.get(name.encode(), b"") for name in TOLD}
+    more = {name: _kept(value) for name, value in _named(fields) if not is_told(name)}
+    return AtomLine(
+        space=space,
+        id=id,
+        content=known["c"].decode(),
+        metadata={key.decode(): orjson.loads(value) for key, value in sorted(unpack(known["m"]).items())}
+        if known["m"]
+        else {},
+        references=dict(sorted(read_references(known["f"]).items())),
+        version=int(known["ver"]),
+        author=known["by"].decode(),
+        origin=Origin(known["o"].decode()),
+        created=read_time(known["ct"]),
+        updated=read_time(known["t"]),
+        deprecated=known["sp"].endswith(b"~"),
+        more=more,
+        lease=int(float(lease)) if lease is not None else None,
+        history=[_past(entry) for entry in history],
+    )
+
+
+def is_told(name: str) -> bool:
+    """Whether a field of an atom is told by itself, or made from others."""
+    return name in (*TOLD, *DERIVED) or (name[:1] in ("n", "v") and name[1:].isdigit())
+
+
+def _past(entry: bytes) -> Past:
+    version, at, author, operation, comment, content, patch, references, *rest = unpack(entry)
+    changed = unpack(patch) if patch else []
+    return Past(
+        version=int(version),
+        at=read_time(at),
+        author=author.decode(),
+        operation=operation.decode(),
+        comment=comment.decode(),
+        content=content.decode() if isinstance(content, bytes) else bool(content),
+        metadata={key.decode(): orjson.loads(value) if value else None for key, value, *_ in changed},
+        references=read_references(references or None),
+        rest=_text(rest),
+    )
+
+
+def change_line(space: str, entry: Sequence[Any]) -> ChangeLine:
+    """One entry of a space's log."""
+    change, flat = read_change(space, entry), entry[1]
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    return ChangeLine(
+        space=space,
+        seq=change.seq,
+        operation=change.operation,
+        atom=change.atom,
+        version=change.version,
+        author=change.author,
+        origin=change.origin,
+        comment=change.comment,
+        at=change.at,
+        root=change.cause.root,
+        depth=change.cause.depth,
+        more={name: _told(value) for name, value in _named(fields) if name not in LOGGED},
+    )
+
+
+async def _agents(store: Store) -> AsyncIterator[Line]:
+    keys = store.keys
+    for id in await store.names(keys.agent):
+        (record,) = await documents(store, [keys.agent(id)])
+        session, ledger, label, rights, account = await store.together(
+            ["LRANGE", keys.session(id), 0, -1],
+            ["HGETALL", keys.ledger(id)],
+            ["GET", keys.label(id)],
+            ["HGETALL", keys.rights(id)],
+            ["HGETALL", keys.account(f"agent:{id}")],
+        )
+        if record is not None:
+            known = orjson.loads(record)
+            alive = known.get("status") == "alive"  # the account of one that has ended is about to go
+            yield AgentLine(
+                id=id,
+                record=known,
+                session=[message.decode() for message in session],
+                ledger={atom.decode(): int(version) for atom, version in sorted(ledger.items())},
+                label=(label or b"").decode(),
+                rights={name: given.decode() for name, given in _named(rights)},
+                account={name: int(amount) for name, amount in _named(account) if alive and ACCOUNTED.fullmatch(name)},
+            )
+    for subscriber in await store.names(keys.cursors):
+        places = await store.run("HGETALL", keys.cursors(subscriber))
+        yield CursorsLine(
+            subscriber=subscriber, places={space.decode(): int(seq) for space, seq in sorted(places.items())}
+        )
+
+
+def _named(fields: dict[bytes, bytes]) -> list[tuple[str, bytes]]:
+    return sorted((name.decode(), value) for name, value in fields.items())
+
+
+def _text(value: Any) -> Any:
+    """What was packed, its bytes as text."""
+    if isinstance(value, list):
+        return [_text(one) for one in value]
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _kept(value: bytes) -> str:
+    """Bytes as text; those that are none in base64."""
+    try:
+        return "text:" + value.decode()
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(value).decode()
+
+
+def _told(value: bytes) -> str:
+    """Text as it is, in base64 what is packed: a subscription with a filter, and whom a change concerned."""
+    return _kept(value).removeprefix("text:")

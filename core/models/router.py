@@ -1,0 +1,95 @@
+"""Models: which one answers for an agent, and which one when that cannot."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from core.errors import InvalidInput, ModelUnavailable
+from core.models.embeddings import Embedder
+from core.models.litellm import ATTEMPTS, Provider
+from core.models.llm import LLM, Message, Usage, sees
+from core.models.offline import OfflineLLM
+from core.models.recording import Recorder, Replay
+from core.secrets.secrets import Secrets
+from core.secrets.vault import Vault
+from core.settings import Settings
+
+COOL = 60.0
+"""Seconds for which a model that failed is passed over."""
+REPLAY = "replay:"
+
+
+def names(settings: Settings) -> list[str]:
+    """The models that the settings name, the first choice first."""
+    found = [name.strip() for name in settings.model.split(",")]
+    if not all(found):
+        raise InvalidInput(f"STOA_MODEL={settings.model!r} names no model at one place; write first,second,third")
+    return found
+
+
+def connect(settings: Settings, embedder: Embedder) -> LLM:
+    """The model that the settings name, with those that answer when it cannot. Nothing is loaded or called yet.
+
+    One of them may have an address of its own, as `name@http://host:port/v1`; `STOA_MODEL_URL` is the first one's.
+    """
+    chosen = names(settings)
+    urls = [settings.model_url, *[""] * len(chosen)]
+    attempts = ATTEMPTS if len(chosen) == 1 else 2
+    models: list[LLM] = [
+        OfflineLLM(embedder) if name == "offline" else named(name, url, attempts=attempts, sees=settings.model_sees)
+        for name, url in zip(chosen, urls, strict=False)
+    ]
+    model = models[0] if len(models) == 1 else Fallbacks(models)
+    return Recorder(model, settings.record, Secrets(vault=Vault(settings.home))) if settings.record else model
+
+
+def named(name: str, url: str = "", patience: float = 120, attempts: int = ATTEMPTS, sees: bool | None = None) -> LLM:
+    """One model other than the built-in one; raises `InvalidInput` for a recording that cannot be read."""
+    if name.startswith(REPLAY):
+        return Replay.read(name.removeprefix(REPLAY))
+    name, at, own = name.partition("@http")
+    return Provider(name, f"http{own}" if at else url, patience, attempts=attempts, sees=sees)
+
+
+class Fallbacks:
+    """Several models as one: the first answers, and another one only while it cannot."""
+
+    def __init__(
+        self, models: Sequence[LLM], cool: float = COOL, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
+        """A model that failed is asked again after `cool` seconds, or when its provider says."""
+        self.name = models[0].name
+        self._models = models
+        self._cool = cool
+        self._seconds = seconds
+        self._until: dict[int, float] = {}
+
+    async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str | Usage]:
+        failures: list[ModelUnavailable] = []
+        for n in self._order():
+            try:
+                async for piece in self._models[n].reply(messages):
+                    yield piece
+            except ModelUnavailable as error:
+                if error.kind != "refused":  # that was about this request, not about the model
+                    self._until[n] = self._seconds() + max(self._cool, error.retry_after)
+                if error.begun:
+                    raise
+                failures.append(error)
+            else:
+                self._until.pop(n, None)
+                return
+        raise ModelUnavailable(
+            "No model answers. " + " ".join(map(str, failures)),
+            failures[0].kind,
+            min(error.retry_after for error in failures),
+        )
+
+    async def sees(self) -> bool:
+        """Whether any of them does; those that do not are told that there was a picture."""
+        return any([await sees(model) for model in self._models])
+
+    def _order(self) -> list[int]:
+        """The models in the order in which to ask them: those that are to rest come last."""
+        now = self._seconds()
+        resting = {n: until for n, until in self._until.items() if until > now}
+        return [n for n in range(len(self._models)) if n not in resting] + sorted(resting, key=resting.__getitem__)

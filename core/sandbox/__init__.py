@@ -1,0 +1,1 @@
+"""Where agents' code runs: worker processes with no secret and no connection."""

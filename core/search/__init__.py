@@ -1,0 +1,1 @@
+"""Search: query, filters, index, ranking, paging, and text extraction."""

@@ -1,0 +1,229 @@
+"""Filters: what a search asks of atoms' metadata and of the targets of their references, as text for the engine."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import isfinite
+
+from core.atoms.atoms import Value
+from core.atoms.validation import check_metadata, check_name
+from core.errors import InvalidInput
+from core.store.codec import as_number, token
+from core.store.store import Argument
+
+Comparison = Mapping[str, Value]
+Filter = Mapping[str, Value | Comparison]
+State = Mapping[str, Value | Mapping[str, Value]]
+"""What is asked of the targets of a reference: `{"status": "done"}` of all, `{"any": {...}}`, `{"none": {...}}`."""
+States = Mapping[str, State]
+
+NUMBERS = 16
+"""How many metadata keys of a space can be compared."""
+SLOTS = 64
+"""Up to how many different targets an atom may have so that several things can be asked of one of them."""
+QUANTIFIERS = ("all", "any", "none")
+BOUNDS = {"lt": ("-inf", "({}"), "lte": ("-inf", "{}"), "gt": ("({}", "+inf"), "gte": ("{}", "+inf")}
+
+
+@dataclass(slots=True)
+class Query:
+    """The text of one FT.SEARCH under construction, and its parameters, so that nothing needs escaping."""
+
+    filter: str = ""
+    parameters: list[Argument] = field(default_factory=list)
+    much: bool = False
+    """Whether the filter is known to keep much of the index."""
+
+    def parameter(self, value: Argument) -> str:
+        """The name under which `value` may stand in the query."""
+        name = f"p{len(self.parameters) // 2}"
+        self.parameters += [name, value]
+        return f"${name}"
+
+    def tag(self, name: str, words: Iterable[str]) -> str:
+        """The condition that a tag field has any of these words."""
+        return f"@{name}:{{{'|'.join(self.parameter(word) for word in words)}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Terrain:
+    """What the filter for a space depends on besides what is asked."""
+
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    """Which number field holds which of the compared keys."""
+    targets: Mapping[str, int] = field(default_factory=dict)
+    """The most targets that an atom has under a reference name, where it has several or one in another space."""
+    open: frozenset[str] = frozenset()
+    """The other spaces that are referred to from here and that the reader may read."""
+    hidden: frozenset[str] = frozenset()
+    """Those that it may not."""
+
+
+def restrict(
+    query: Query,
+    spaces: Sequence[str],
+    metadata: Filter,
+    references: States,
+    deprecated: bool,
+    terrain: Terrain,
+    *,
+    passages: bool = False,
+) -> str:
+    """The filter for spaces that have the same terrain: which atoms, and with `passages` which pieces of them."""
+    names = [*spaces, *(f"{space}~" for space in spaces)] if deprecated else list(spaces)
+    names += [f"{name}#" for name in names] if passages else []
+    parts = [query.tag("sp", names)]
+    for key, wanted in metadata.items():
+        if isinstance(wanted, Mapping):
+            parts += [_range(terrain.numbers.get(key), operator, limit) for operator, limit in wanted.items()]
+        else:
+            parts.append(query.tag("kv", token(key, wanted)))
+    parts += [_Targets(query, name, terrain).condition(state) for name, state in references.items()]
+    return " ".join(parts)
+
+
+class _Targets:
+    """The targets of one reference name, and what may be asked of them.
+
+    A target in a space that the reader may not read counts as one that has nothing.
+    """
+
+    def __init__(self, query: Query, name: str, terrain: Terrain) -> None:
+        self._query = query
+        self._name = name
+        self._terrain = terrain
+
+    def condition(self, state: State) -> str:
+        """All targets are in the state, or any of them, or none."""
+        quantifier, wanted = quantified(state)
+        words = [token(key, value) for key, value in wanted.items()]
+        if quantifier == "all":
+            return self._all(words)
+        return self._any(words) if quantifier == "any" else f"-({self._any(words)})"
+
+    def _all(self, words: Sequence[Sequence[str]]) -> str:
+        """No such reference at all, or none that is hidden, and each target has one word of each group."""
+        each = " ".join(self._shared(group) for group in words)
+        hidden = self._hidden()
+        return f"((-{self._query.tag('rt', [self._name])}) | ({each}{hidden}))"
+
+    def _shared(self, group: Sequence[str]) -> str:
+        """All targets share one of these words, or each has another of them."""
+        shared = self._query.tag("rs", self._tagged(group))
+        if len(group) == 1 or not (most := self._most()):
+            return shared
+        each = " ".join(f"((-{self._slot(n)}) | {self._slot(n, group)})" for n in range(most))
+        return f"({shared} | ({self._slot(0)} {each}))"
+
+    def _any(self, words: Sequence[Sequence[str]]) -> str:
+        """One and the same target, which the reader may read, has one word of each group."""
+        if len(words) == 1:
+            behind = ["", *(f"|{space}" for space in sorted(self._terrain.open))]
+            return self._query.tag("ra", [word + one for word in self._tagged(words[0]) for one in behind])
+        # Where there is one target only, and that in this space, what all share is what it has.
+        alone = " ".join(self._query.tag("rs", self._tagged(group)) for group in words)
+        most = self._most()
+        if not most:
+            return f"({alone})"
+        one = " | ".join(
+            "(" + " ".join(self._slot(n, group) for group in words) + self._hidden(f"{n}|") + ")" for n in range(most)
+        )
+        return f"(({alone} -{self._slot(0)}) | {one})"
+
+    def _most(self) -> int:
+        """How many slots there are to look at."""
+        most = self._terrain.targets.get(self._name, 0)
+        if most > SLOTS:
+            raise InvalidInput(
+                f"an atom here has {most} different targets under {self._name!r}; up to {SLOTS} one can ask several "
+                "things of the same target, or for any of several values. Ask for one key with one value, or look at "
+                "the targets in your code"
+            )
+        return most
+
+    def _hidden(self, before: str = "") -> str:
+        """And no target, or not this one, lies in a space that the reader may not read."""
+        hidden = sorted(self._terrain.hidden)
+        if not hidden:
+            return ""
+        field, mark = ("rp", "@") if before else ("fs", "|")
+        return f" -{self._query.tag(field, [f'{before}{self._name}{mark}{space}' for space in hidden])}"
+
+    def _slot(self, n: int, group: Sequence[str] = ()) -> str:
+        """There is an n-th target, and it has one of these words."""
+        return self._query.tag("rp", [f"{n}|{word}" for word in self._tagged(group)] or [f"{n}|{self._name}"])
+
+    def _tagged(self, group: Sequence[str]) -> list[str]:
+        return [f"{self._name}|{word}" for word in group]
+
+
+def quantified(state: State) -> tuple[str, Mapping[str, Value]]:
+    """The quantifier of a state, `all` where none is given, and the state itself."""
+    match list(state.items()):
+        case [(quantifier, Mapping() as wanted)] if quantifier in QUANTIFIERS:
+            return quantifier, wanted
+    return "all", {key: value for key, value in state.items() if not isinstance(value, Mapping)}
+
+
+def _range(name: str | None, operator: str, limit: Value) -> str:
+    number = as_number(_moment(limit))
+    if number is None or not isfinite(number):
+        raise InvalidInput(f"{limit!r} cannot be compared; give a number, or a time with its offset")
+    if name is None:
+        return "@b:[+inf (-inf]"  # no atom of this space has a number under that key
+    low, high = (bound.format(repr(number)) for bound in BOUNDS[operator])
+    return f"@{name}:[{low} {high}]"
+
+
+def _moment(limit: Value) -> Value:
+    """A time given as ISO text, as `now()` and `local_time()` give it, as a time."""
+    if isinstance(limit, str):
+        with suppress(ValueError):
+            limit = datetime.fromisoformat(limit)
+    if isinstance(limit, datetime) and limit.tzinfo is None:
+        raise InvalidInput(f"{limit} is a time without a zone; give it with its offset, as now() does")
+    return limit
+
+
+def check_filter(metadata: Filter, references: States) -> None:
+    """Raises `InvalidInput` for what cannot be asked of metadata, or of the targets of references."""
+    if not isinstance(metadata, Mapping) or not isinstance(references, Mapping):
+        raise InvalidInput('metadata and references are filters such as {"status": "done"}; give a dict')
+    _check_equal({key: wanted for key, wanted in metadata.items() if not isinstance(wanted, Mapping)})
+    for key, wanted in metadata.items():
+        if isinstance(wanted, Mapping):
+            check_name(key, "a metadata key")
+            if not wanted or any(operator not in BOUNDS for operator in wanted):
+                raise InvalidInput(f"metadata {key!r} is compared by {dict(wanted)}; use lt, lte, gt or gte")
+            for operator, limit in wanted.items():
+                _range("", operator, limit)
+    for name, state in references.items():
+        check_name(name, "a reference's name")
+        if not isinstance(state, Mapping):
+            raise InvalidInput(f'references {name!r} asks for no state; give one such as {{"status": "done"}}')
+        _check_state(name, state)
+
+
+def _check_state(name: str, state: State) -> None:
+    """One quantifier around what is asked, or none; no comparisons, which the engine cannot make of targets."""
+    _, wanted = quantified(state)
+    compared = [key for key, value in (*state.items(), *wanted.items()) if isinstance(value, Mapping)]
+    if any(key not in QUANTIFIERS for key in compared):
+        raise InvalidInput(
+            f"references {name!r} asks for {dict(state)}: numbers and times of targets cannot be compared; ask for "
+            "values, several as a list, or search for the targets first"
+        )
+    if not wanted or (compared and len(state) > 1):
+        raise InvalidInput(
+            f'references {name!r} asks for {dict(state)}; give a state such as {{"status": "done"}}, or '
+            '{"any": {"status": "done"}}, or {"none": ...}'
+        )
+    _check_equal(wanted)
+
+
+def _check_equal(wanted: Mapping[str, Value | Comparison]) -> None:
+    check_metadata(wanted)  # type: ignore[arg-type]
+    for key, value in wanted.items():
+        if value is None or value == []:
+            raise InvalidInput(f"metadata {key!r} cannot be asked to be {value}; leave the key out")

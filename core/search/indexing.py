@@ -1,0 +1,122 @@
+"""Indexing: making what is put findable by meaning: one vector an atom, and one for each passage of a long text."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from core.atoms.atoms import ATTACHED, Passage, read_attachment
+from core.models.embeddings import Embedder, field_of
+from core.search.extraction import Texts
+from core.store.codec import pack, read_metadata
+from core.store.migrations import LONG
+from core.store.store import Store
+
+TOGETHER = 32
+"""Atoms looked at in one round trip."""
+LOOKED_THROUGH = 1_000
+"""Atoms among which a search by words looks for files that wait."""
+MOST = 4_000
+"""Passages of one atom; what comes after the first 3 MB of text is found by no search."""
+
+
+class Indexer:
+    """Makes the vectors that are missing."""
+
+    def __init__(self, store: Store, embedder: Embedder, texts: Texts | None) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._texts = texts
+        """What reads attached files; without it they are left out."""
+
+    async def waiting(self, names: Sequence[str], progress: Callable[[int], None] = lambda _: None) -> int:
+        """Make the vectors that are still missing in these spaces; answers how many atoms got theirs."""
+        done = 0
+        keys = self._store.keys
+        for name in names:
+            while ids := await self._store.run("SRANDMEMBER", keys.unembedded(name), TOGETHER):
+                known = [id.decode() for id in ids]
+                await self._index_all(name, known)
+                done += len(known)
+                progress(len(known))
+        return done
+
+    async def files(self, names: Sequence[str]) -> int:
+        """Have the text of files found that were attached just now; answers how many atoms that were.
+
+        Where more atoms wait than a search can look through, as after an import, files wait with them.
+        """
+        done = 0
+        for name in names if self._texts else ():
+            ids = [
+                id.decode()
+                for id in await self._store.run("SRANDMEMBER", self._store.keys.unembedded(name), LOOKED_THROUGH)
+            ]
+            stored = await self._store.together(*(["HGET", self._store.keys.atom(name, id), "m"] for id in ids))
+            carrying = [id for id, metadata in zip(ids, stored, strict=True) if ATTACHED in read_metadata(metadata)]
+            await self._index_all(name, carrying)
+            done += len(carrying)
+        return done
+
+    async def _index_all(self, space: str, ids: Sequence[str]) -> None:
+        stored = await self._store.together(*(["HMGET", self._store.keys.atom(space, i), "ver", "c", "m"] for i in ids))
+        for id, (version, content, metadata) in zip(ids, stored, strict=True):
+            await self._index(space, id, version or b"", (content or b"").decode(), metadata)
+
+    async def _index(self, space: str, id: str, version: bytes, content: str, metadata: bytes | None) -> None:
+        pieces = passages(content)
+        attached = read_metadata(metadata).get(ATTACHED)
+        if self._texts and isinstance(attached, list):
+            for one in map(read_attachment, attached):
+                pieces += passages(await self._texts.of(one), one.name)
+        pieces = pieces[:MOST]
+        field = field_of(self._embedder)  # another embedder may have taken over by the time the vectors are there
+        vector, *others = await self._embedder.embed([content, *(piece.text for piece in pieces)])
+        told = [_packed(piece, other) for piece, other in zip(pieces, others, strict=True)]
+        key = self._store.keys.space(space)
+        packed = pack(told) if told else b""
+        await self._store.run("FCALL", "stoa_embed", 1, key, id, version, vector, packed, field)
+
+
+def _packed(piece: Passage, vector: bytes) -> list[object]:
+    return [piece.text, vector, str(piece.start), str(piece.end), piece.file]
+
+
+SIZE = 900
+"""Characters of a passage, at most."""
+OVERLAP = 120
+"""About how many characters two passages share, so that no sentence is only ever seen in halves."""
+ENDINGS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"[.!?]\s"), re.compile(r"\s"))
+"""Where a text is cut, the best place first."""
+
+
+def passages(text: str, file: str = "") -> list[Passage]:
+    """The passages of a text: none of a short content, which is looked at as a whole; at least one of a file."""
+    if not text.strip() or (not file and len(text) <= LONG):
+        return []
+    return [Passage(text[start:end], start, end, file) for start, end in _cuts(text) if text[start:end].strip()]
+
+
+def _cuts(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    while len(text) - start > SIZE:
+        end = start + _last_ending(text[start : start + SIZE], SIZE // 2)
+        yield start, end
+        back = text[end - OVERLAP : end]
+        start = end - OVERLAP + _first_word(back) if end - OVERLAP > start else end
+    yield start, len(text)
+
+
+def _last_ending(piece: str, least: int) -> int:
+    """The end of the last paragraph, line, sentence or word in the piece, not before `least`."""
+    for ending in ENDINGS:
+        ends = [match.end() for match in ending.finditer(piece) if match.end() >= least]
+        if ends:
+            return ends[-1]
+    return len(piece)
+
+
+def _first_word(piece: str) -> int:
+    """Where the first whole sentence begins in a piece, or else the first whole word."""
+    for ending in (ENDINGS[2], ENDINGS[3]):
+        if match := ending.search(piece):
+            return match.end()
+    return 0

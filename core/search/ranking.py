@@ -1,0 +1,126 @@
+"""Rankings: the orders in which a search answers, as commands to send and as ranks of what comes back."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from core.search.filters import Query
+from core.search.index import RARE, Hit, by_meaning, by_words, newest, read_hits
+from core.search.paging import Page
+from core.store.store import Argument
+
+Command = Sequence[Argument]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A hit, its rank (smallest first), and what else is known of why it was found."""
+
+    rank: tuple[float, ...]
+    hit: Hit
+    named: tuple[str, ...] = ()
+    """What of the query it names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one round trip found, best first, and whether there may be more."""
+
+    ranked: list[Ranked]
+    more: bool
+    named: tuple[tuple[str, ...], ...] = ()
+
+
+class Ranking(Protocol):
+    """An order to answer in."""
+
+    def commands(self, index: str, query: Query, size: int) -> list[Command]:
+        """What to ask the engine for the best `size` atoms."""
+        ...
+
+    def read(self, answers: Sequence[Any], size: int) -> Found:
+        """What the engine answered to these commands."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What was put last comes first."""
+
+    page: Page | None = None
+
+    def commands(self, index: str, query: Query, size: int) -> list[Command]:
+        return [newest(index, query, size, -int(self.page.rank[0]) if self.page else None)]
+
+    def read(self, answers: Sequence[Any], size: int) -> Found:
+        hits = read_hits(answers[0])
+        return Found([Ranked((-float(hit.born),), hit) for hit in hits], len(hits) == size)
+
+
+@dataclass(frozen=True, slots=True)
+class ByWords:
+    """What holds more and rarer words of the query comes first. Scores move with every write, so a page goes on after
+    what was read of it, whatever its rank is by then."""
+
+    words: Sequence[str]
+
+    def commands(self, index: str, query: Query, size: int) -> list[Command]:
+        return [by_words(index, query, self.words, size)]
+
+    def read(self, answers: Sequence[Any], size: int) -> Found:
+        hits = read_hits(answers[0])
+        return Found([Ranked((0.0,), hit) for hit in hits], len(hits) == size)
+
+
+@dataclass(frozen=True, slots=True)
+class ByMeaning:
+    """What means the same comes first; but before all others what holds a rare word by which the query names something.
+
+    Blending all words into the ranking (BM25 by reciprocal rank) found less: docs/search.md has the measurements.
+    """
+
+    vector: bytes
+    names: Sequence[tuple[str, ...]] = ()
+    """What the query names, each as the words it is made of; on a later page, what was rare when the first was read."""
+    later: bool = False
+
+    @property
+    def _most(self) -> int:
+        """How many atoms with a name are looked at."""
+        return RARE * (4 if self.later else 1) + 1
+
+    def commands(self, index: str, query: Query, size: int) -> list[Command]:
+        found: list[Command] = [by_meaning(index, query, self.vector, size)]
+        found += [by_meaning(index, query, self.vector, self._most, words) for words in self.names]
+        return found
+
+    def read(self, answers: Sequence[Any], size: int) -> Found:
+        nearest = read_hits(answers[0])
+        held: dict[str, list[str]] = {}
+        hits = {hit.key: hit for hit in nearest}
+        rare = []
+        for words, answer in zip(self.names, answers[1:], strict=False):
+            named = read_hits(answer)
+            if self.later or len(named) < self._most:
+                rare.append(words)
+                for hit in named:
+                    held.setdefault(hit.key, []).append(" ".join(words))
+                    hits[hit.key] = hit
+        ranked = [
+            Ranked((-float(len(held.get(key, ()))), hit.distance), hit, tuple(held.get(key, ())))
+            for key, hit in hits.items()
+        ]
+        ranked.sort(key=lambda one: (one.rank, one.hit.key))
+        return Found(ranked, len(nearest) == size, tuple(rare))
+
+
+def unread(found: Iterable[Ranked], page: Page | None) -> Iterator[Ranked]:
+    """Each atom once, at its best rank, without those on the pages before."""
+    told = set()
+    for one in found:
+        ref = one.hit.ref
+        if ref in told:
+            continue
+        told.add(ref)  # a passage further down is no reason to tell an atom of an earlier page again
+        if not (page and page.holds(one.rank, ref)):
+            yield one

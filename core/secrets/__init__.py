@@ -1,0 +1,1 @@
+"""Secrets by name, and the vault that encrypts them."""

@@ -1,0 +1,1 @@
+"""Spaces: reading, changing, sharing, references, notifications and attachments."""

@@ -1,0 +1,292 @@
+"""Notifications: changes as they are published, and from the log, by a durable cursor, what was missed of them."""
+
+import asyncio
+import contextlib
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import orjson
+from redis import exceptions as redis_errors
+from redis.asyncio import Redis
+
+from core.atoms.atoms import Change, Principal
+from core.errors import StoreUnavailable
+from core.store.codec import read_change, unpack
+from core.store.store import Store
+
+PAGE = 500
+"""Changes that are read from the log at once."""
+RIGHTS = frozenset(("share", "revoke"))
+"""After such a change whoever reads has to ask again whether it may."""
+
+Reading = Callable[[int], Awaitable[tuple[bool, list[Change]]]]
+"""Reads a page of changes after a number, and says whether the right to do so lasts until a change says otherwise."""
+
+
+class Place:
+    """A reader's place in the changes of a space: it is told of each once, in order.
+
+    What is published is taken as it comes while it fits: the next number, and nothing that touches rights. Otherwise,
+    and always where the right to read ends at a time, the log is read, which asks for the right.
+    """
+
+    def __init__(self, after: int, read: Reading, tell: Callable[[Change], None]) -> None:
+        self.after = after
+        self.stirred = asyncio.Event()
+        """Set when there is something to look after: changes that were told, or a log to read on."""
+        self.stirred.set()
+        self._read = read
+        self._tell = tell
+        self._live = False
+        self._missed = False
+        self._heard = after
+
+    def hear(self, change: Change | None) -> None:
+        """Take what was published; None says that something may have been missed."""
+        if change is None:
+            self.pause()
+        elif self._live and change.seq == self.after + 1 and change.operation not in RIGHTS:
+            self.after = change.seq
+            self._tell(change)
+        elif change.seq > self.after:
+            self._heard = max(self._heard, change.seq)
+            self.pause()
+
+    def pause(self) -> None:
+        """Take nothing more as it is published, until the log has been read to its end."""
+        self._live = False
+        self._missed = True
+        self.stirred.set()
+
+    async def read_on(self) -> None:
+        """Read a page of the log, unless that is not needed; at its end go on with what is published."""
+        self.stirred.clear()
+        if self._live:
+            return
+        self._missed = False
+        standing, found = await self._read(self.after)
+        for change in found:
+            if change.seq > self.after:
+                self.after = change.seq
+                self._tell(change)
+        if len(found) == PAGE or self._heard > self.after or self._missed:
+            self.stirred.set()
+        else:
+            self._live = standing
+
+
+AGAIN = 0.2
+"""Seconds until one looks again for a Redis that is away."""
+Listener = TypeVar("Listener")
+Ear = Callable[[bytes, bytes | None], None]
+"""Takes a message and the topic it came on; None in its place says that messages may have been missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an agent is about to say in a space: the text so far, or None once its turn is over."""
+
+    agent: str
+    text: str | None
+    answers: tuple[str, ...] = ()
+    """Which atoms of the space the turn goes back to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """A change was made in a space, and these subscribers want a turn for it."""
+
+    space: str
+    subscribers: tuple[str, ...]
+
+
+class Notifications:
+    """Tells readers of spaces what has changed: one connection for any number of them.
+
+    A reader that was away misses nothing and is told nothing twice: what was published meanwhile is in the log.
+    """
+
+    def __init__(self, store: Store, waiting: Redis) -> None:
+        self.store = store
+        self._topics = waiting.pubsub()
+        self._ears: dict[bytes, dict[Ear, None]] = defaultdict(dict)
+        self._places: dict[bytes, dict[Place, None]] = defaultdict(dict)
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Notifications":
+        await self._topics.subscribe(self.store.keys.draft("-"))  # a connection with no topic would not be listened to
+        self._task = asyncio.create_task(self._listen(), name="notifications")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        with contextlib.suppress(redis_errors.RedisError, OSError):
+            await self._topics.aclose()  # type: ignore[no-untyped-call]
+
+    async def changes(self, space: str, reader: Principal, after: int, limit: int = PAGE) -> list[Change]:
+        """The changes that follow number `after`, oldest first; raises `NotFound` for who may not read the space."""
+        entries = await self.store.run(*self.store.reading("stoa_changes", space, reader.id, after, limit))
+        return [read_change(space, entry) for entry in entries]
+
+    async def news(self, space: str, subscriber: Principal, after: int) -> tuple[int, list[Change]]:
+        """Of the changes after number `after` those that its subscription is about, and the last one looked at."""
+        call = self.store.reading("stoa_news", space, subscriber.id, after, PAGE)
+        last, entries = await self.store.run(*call)
+        return int(last), [read_change(space, entry) for entry in entries]
+
+    async def follow(self, space: str, reader: Principal, after: int) -> AsyncIterator[Change]:
+        """Every change after number `after`, then each new one as it happens: no gap, none twice, in order.
+
+        Once it has begun, Redis may be away for as long as it likes. Raises `NotFound` when the reader may not read.
+        """
+        found: deque[Change] = deque()
+
+        def tell(change: Change) -> None:
+            found.append(change)
+            place.stirred.set()
+            if len(found) > PAGE:  # whoever takes them is slow: the log keeps the rest
+                place.pause()
+
+        place = Place(after, self._log(space, reader), tell)
+        async with self._listening(self._places, self.store.keys.changes(space).encode(), place):
+            await place.read_on()
+            while True:
+                while found:
+                    yield found.popleft()
+                await place.stirred.wait()
+                await self._read_on(place)
+
+    @contextlib.asynccontextmanager
+    async def telling(
+        self, space: str, reader: Principal, after: int, tell: Callable[[Change], None]
+    ) -> AsyncIterator[None]:
+        """Call `tell` with every change after number `after`, as `follow` does, as soon as it is heard of."""
+        place = Place(after, self._log(space, reader), tell)
+
+        async def read_on() -> None:
+            while True:
+                await place.stirred.wait()
+                await self._read_on(place)
+
+        async with self._listening(self._places, self.store.keys.changes(space).encode(), place):
+            await place.read_on()
+            reading = asyncio.create_task(read_on(), name=f"changes of {space}")
+            try:
+                yield
+            finally:
+                reading.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await reading
+
+    async def wakes(self) -> AsyncIterator[Wake]:
+        """Each change of any space as it is published. One may be lost with a connection: look at the cursors, too."""
+        messages: asyncio.Queue[Wake] = asyncio.Queue()
+
+        def hear(topic: bytes, message: bytes | None) -> None:
+            if message is not None:
+                woken, *_ = unpack(message)
+                messages.put_nowait(Wake(self._space_of(topic), tuple(name.decode() for name in woken or ())))
+
+        async with self._listening(self._ears, self.store.keys.changes("*").encode(), hear, is_pattern=True):
+            while True:
+                yield await messages.get()
+
+    async def cursor(self, subscriber: str, space: str) -> int | None:
+        """The number of the last change this subscriber has dealt with; None if it never began."""
+        seq = await self.store.run("HGET", self.store.keys.cursors(subscriber), space)
+        return None if seq is None else int(seq)
+
+    async def advance(self, subscriber: str, space: str, seq: int, *, known: bool = False) -> None:
+        """Remember that everything up to `seq` is dealt with; a cursor never goes back, with `known` none begins."""
+        keys = self.store.keys
+        names = (keys.lane(subscriber), keys.lease(subscriber), keys.cursors(subscriber))
+        await self.store.run("FCALL", "stoa_advance", len(names), *names, space, seq, int(known))
+
+    async def draft(self, space: str, draft: Draft) -> None:
+        """Show who is looking at the space what an agent is about to say; kept nowhere."""
+        message = orjson.dumps([draft.agent, draft.text, draft.answers])
+        await self.store.run("PUBLISH", self.store.keys.draft(space), message)
+
+    async def drafts(self, space: str) -> AsyncIterator[Draft]:
+        """What agents are about to say in the space, from now on."""
+        messages: asyncio.Queue[Draft] = asyncio.Queue()
+
+        def hear(_: bytes, message: bytes | None) -> None:
+            if message is not None:
+                agent, text, answers = orjson.loads(message)
+                messages.put_nowait(Draft(agent, text, tuple(answers)))
+
+        async with self._listening(self._ears, self.store.keys.draft(space).encode(), hear):
+            while True:
+                yield await messages.get()
+
+    def _log(self, space: str, reader: Principal) -> Reading:
+        """How this reader reads the log of the space."""
+
+        async def read(after: int) -> tuple[bool, list[Change]]:
+            call = self.store.reading("stoa_follow", space, reader.id, after, PAGE)
+            standing, entries = await self.store.run(*call)
+            return bool(standing), [read_change(space, entry) for entry in entries]
+
+        return read
+
+    async def _read_on(self, place: Place) -> None:
+        """Let a place read on; while Redis is away it stays where it is."""
+        try:
+            await place.read_on()
+        except StoreUnavailable:
+            await asyncio.sleep(AGAIN)
+            place.pause()
+
+    def _space_of(self, topic: bytes) -> str:
+        return topic.decode()[len(self.store.keys.changes("").rstrip("}")) : -1]
+
+    @contextlib.asynccontextmanager
+    async def _listening(
+        self, listeners: dict[bytes, dict[Listener, None]], topic: bytes, one: Listener, *, is_pattern: bool = False
+    ) -> AsyncIterator[None]:
+        """Let one more listen to a topic; Redis is told when the first comes and when the last goes."""
+        known = topic in self._ears or topic in self._places
+        listeners[topic][one] = None
+        try:
+            if not known:
+                await (self._topics.psubscribe if is_pattern else self._topics.subscribe)(topic)
+            yield
+        finally:
+            del listeners[topic][one]
+            if not listeners[topic]:
+                del listeners[topic]
+            if topic not in self._ears and topic not in self._places:
+                with contextlib.suppress(redis_errors.RedisError, OSError):
+                    await (self._topics.punsubscribe if is_pattern else self._topics.unsubscribe)(topic)
+
+    async def _listen(self) -> None:
+        """Hand every message to its listeners. Whenever a topic begins to be heard, at first or after a lost
+        connection, they are told to look for themselves, since nothing published before has reached them.
+        """
+        while True:
+            try:
+                async for message in self._topics.listen():
+                    topic, channel = message["pattern"] or message["channel"], message["channel"]
+                    if message["type"] in ("message", "pmessage"):
+                        self._give(topic, channel, message["data"])
+                    elif message["type"] in ("subscribe", "psubscribe"):
+                        self._give(topic, channel, None)
+            except (redis_errors.RedisError, OSError):
+                await asyncio.sleep(AGAIN)
+
+    def _give(self, topic: bytes, channel: bytes, message: bytes | None) -> None:
+        for hear in list(self._ears.get(topic, ())):
+            hear(channel, message)
+        if places := self._places.get(topic):
+            change = None
+            if message is not None:  # read once, for all places
+                _, seq, fields = unpack(message)
+                change = read_change(self._space_of(channel), (b"%d" % seq, fields))
+            for place in list(places):
+                place.hear(change)

@@ -1,0 +1,1 @@
+"""The one door to Redis data: keys, codec, records, files and the Function libraries."""

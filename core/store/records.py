@@ -1,0 +1,135 @@
+"""Registry records as redis-om models: kept as JSON documents over the link, found by their key."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from hiredis import ReplyError
+from pydantic import BaseModel
+from redis.asyncio import Redis
+
+from core.errors import StoaError
+from core.redis.link import Argument
+from core.store.errors import translated
+from core.store.store import Store
+
+if TYPE_CHECKING:
+    from aredis_om import JsonModel
+
+Kept = TypeVar("Kept", bound=BaseModel)
+NO_DOCUMENT = "Existing key has wrong Redis type"
+BRING_OVER = """if redis.call('TYPE', KEYS[1]).ok ~= 'string' then return 0 end
+local text = redis.call('GET', KEYS[1])
+redis.call('DEL', KEYS[1])
+redis.call('JSON.SET', KEYS[1], '$', text)
+return 1"""
+"""A record that is plain text becomes a document, unless somebody was faster."""
+
+
+class Records(Generic[Kept]):
+    """The records of one kind, each a pydantic model of ours with a text `id`, at a key of core/store/keys.py.
+
+    redis-om is loaded at the first use. A record that was written as plain JSON text, as all were before, becomes a
+    document when it is read.
+    """
+
+    def __init__(self, store: Store, kind: type[Kept], key: Callable[[str], str]) -> None:
+        self._store = store
+        self._kind = kind
+        self._key = key
+        self._model: type[JsonModel] | None = None
+
+    async def get(self, id: str) -> Kept | None:
+        """The record, or None where there is none."""
+        from aredis_om import NotFoundError
+
+        with _in_our_words():
+            try:
+                found = await self._modelled().get(id)
+            except NotFoundError:
+                return None
+            except ReplyError as error:
+                if NO_DOCUMENT not in str(error):
+                    raise
+                await self._store.run("EVAL", BRING_OVER, 1, self._key(id))
+                found = await self._modelled().get(id)
+        return self._kind.model_validate(found.model_dump(exclude={"pk"}))
+
+    async def save(self, record: Kept) -> None:
+        """Keep the record; the whole of it takes the place of the one before."""
+        made = self._modelled()(**record.model_dump(mode="json"))
+        with _in_our_words():
+            try:
+                await made.save()
+            except ReplyError as error:
+                if NO_DOCUMENT not in str(error):
+                    raise
+                await self._store.run("EVAL", BRING_OVER, 1, self._key(str(made.pk)))
+                await made.save()
+
+    def _modelled(self) -> "type[JsonModel]":
+        """redis-om's model of the kind: the fields as JSON has them, since redis-om makes bare numbers of times."""
+        if self._model is None:
+            from aredis_om import Field, JsonModel
+
+            key, plain = self._key, _plain_fields(self._kind)
+
+            class Record(JsonModel, index=True):
+                """One record."""
+
+                __annotations__ = {"id": str, **dict.fromkeys(plain, Any)}
+                id = Field(primary_key=True)
+                locals().update(plain)
+
+                class Meta:
+                    database = _Through(self._store)
+
+                def __init__(self, **fields: Any) -> None:
+                    super(JsonModel, self).__init__(
+                        **fields
+                    )  # JsonModel's asks the server something, and awaits nothing
+
+                @classmethod
+                def make_key(cls, part: str) -> str:
+                    return key(part)
+
+            self._model = Record
+        return self._model
+
+
+async def documents(store: Store, keys: Sequence[str]) -> list[bytes | None]:
+    """The records at these keys as JSON text, in one round trip; one that is plain text still, as it is."""
+    found = await store.answers(*(["JSON.GET", key] for key in keys))
+    for at, answer in enumerate(found):
+        if isinstance(answer, StoaError):
+            found[at] = await store.run("GET", keys[at])
+    return found
+
+
+@contextlib.contextmanager
+def _in_our_words() -> Iterator[None]:
+    try:
+        yield
+    except (ReplyError, OSError) as error:
+        raise translated(error) from error
+
+
+class _Through(Redis):
+    """redis-py's commands, said over the link, for redis-om's sake."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(protocol=2)
+        self._link = store.link
+
+    async def execute_command(self, *command: Argument, **options: Any) -> Any:
+        (answer,) = await self._link.ask(command)
+        if isinstance(answer, ReplyError):
+            raise answer
+        shaped = self.response_callbacks.get(str(command[0]))
+        return shaped(answer) if shaped else answer
+
+
+def _plain_fields(kind: type[BaseModel]) -> dict[str, Any]:
+    """The fields besides the id and their defaults, as JSON has them."""
+    made = kind.model_validate({name: "" for name, field in kind.model_fields.items() if field.is_required()})
+    return {name: value for name, value in made.model_dump(mode="json").items() if name != "id"}

@@ -1,0 +1,175 @@
+"""The one door to Redis: calls the Function library, and turns what it answers into our values and errors."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import Any
+
+from hiredis import ReplyError
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import Connection, UnixDomainSocketConnection, parse_url
+
+from core.errors import StoreUnavailable
+from core.redis.cluster import Cluster
+from core.redis.link import Argument as Argument
+from core.redis.link import Link
+from core.redis.urls import Kind, Place, parse
+from core.store.errors import translated
+from core.store.keys import Keys
+from core.times.clock import Clock
+
+GIVEN_BACK = 500
+"""Claims of one space that are given back in one call."""
+LIBRARIES = {
+    "spaces": ("references", "spaces", "passages", "claims", "sharing", "errands", "reads", "moving"),
+    "lanes": ("lanes",),
+    "budgets": ("budgets",),
+}
+"""The Function libraries, each of one text from these files of core/functions."""
+
+
+class Store:
+    """The Redis of one Stoa: its keys, its Function libraries, and the clock by which rights end."""
+
+    def __init__(self, link: Link | Cluster, keys: Keys, clock: Clock) -> None:
+        self.link = link
+        self.keys = keys
+        self.clock = clock
+
+    def now(self) -> int:
+        """The present moment in milliseconds, as the Function library is told it."""
+        return int(self.clock.now().timestamp() * 1000)
+
+    async def load(self) -> None:
+        """Bring the Function libraries into the server if it has others or none."""
+        for name, parts in LIBRARIES.items():
+            code = b"\n".join(files("core.store").joinpath("functions", f"{part}.lua").read_bytes() for part in parts)
+            listed = await self.run("FUNCTION", "LIST", "LIBRARYNAME", f"stoa_{name}", "WITHCODE")
+            if not listed or code not in listed[0]:
+                await self.run("FUNCTION", "LOAD", "REPLACE", code)
+
+    async def run(self, *command: Argument) -> Any:
+        """One command, one round trip; raises one of our errors."""
+        try:
+            (answer,) = await self.link.ask(command)
+        except (OSError, ReplyError) as error:
+            raise translated(error) from error
+        if isinstance(answer, ReplyError):
+            raise translated(answer)
+        return _shaped(command, answer)
+
+    async def together(self, *commands: Sequence[Argument]) -> list[Any]:
+        """Several commands in one round trip; the first error among the answers is raised."""
+        answers = await self.answers(*commands)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+    async def answers(self, *commands: Sequence[Argument]) -> list[Any]:
+        """Several commands in one round trip, an error being the answer to its own command only."""
+        if not commands:
+            return []
+        try:
+            found = await self.link.ask(*commands)
+        except (OSError, ReplyError) as error:
+            raise translated(error) from error
+        return [
+            translated(answer) if isinstance(answer, ReplyError) else _shaped(command, answer)
+            for command, answer in zip(commands, found, strict=True)
+        ]
+
+    def reading(self, function: str, space: str, reader: str, *arguments: Argument) -> list[Argument]:
+        """The command by which `reader` reads from a space."""
+        return ["FCALL_RO", function, 1, self.keys.space(space), reader, self.now(), *arguments]
+
+    async def names(self, key: Callable[[str], str]) -> list[str]:
+        """Everything that has such a key, in alphabetical order; looks at every key there is."""
+        before, after = key("*").split("*")
+        found = await self.run("KEYS", f"{_literal(before)}*{_literal(after)}")  # of all nodes, where there are several
+        return sorted(name.decode()[len(before) : len(name.decode()) - len(after)] for name in found)
+
+    async def give_back(self, spaces: Sequence[str], owner: str = "") -> None:
+        """Give back the claims in these spaces whose time is over, or all of an owner's."""
+        while spaces:  # so many at a time hold up nobody else for long
+            asked: tuple[Argument, ...] = (self.now(), owner, GIVEN_BACK)
+            counts = await self.together(*(["FCALL", "stoa_give_back", 1, self.keys.space(n), *asked] for n in spaces))
+            spaces = [one for one, count in zip(spaces, counts, strict=True) if count >= GIVEN_BACK and not owner]
+
+    async def mutate(self, function: str, space: str, *arguments: Argument) -> tuple[int, list[bytes | None]]:
+        """Change a space: the change's number (0: this operation was done before) and the atom's fields, if told."""
+        _, seq, *rest = await self.run("FCALL", function, 1, self.keys.space(space), *arguments)
+        fields, errand = (*rest, None, None)[:2]
+        if errand:
+            with contextlib.suppress(StoreUnavailable):  # the change is made; a worker does what is left
+                await self.settle(space)
+        return int(seq), fields or []
+
+    async def settle(self, space: str, *, background: bool = False) -> None:
+        """Carry out what a space owes others: tell them of its atoms, fetch what it refers to.
+
+        In the background also what may take longer, until nothing is left.
+        """
+        while waiting := await self.run("FCALL_RO", "stoa_errands", 1, self.keys.space(space)):
+            todo = [one for one in waiting if background or one[2] != b"~"]
+            await asyncio.gather(*(self._settle(space, *one) for one in todo))
+            if not background:
+                return
+
+    async def _settle(self, space: str, field: bytes, number: bytes, kind: bytes, *what: bytes) -> None:
+        here = self.keys.space(space)
+        match kind, *what:
+            case b"+", reference:  # we refer to it: ask to be told, and what it is now
+                there, _, id = reference.decode().partition("/")
+                stand = await self.run("FCALL", "stoa_watch", 1, self.keys.space(there), id, space)
+                await self.run("FCALL", "stoa_project", 1, here, reference, *stand)
+            case b">", there, id, version, tokens, registration:  # it refers to us
+                told = f"{space}/".encode() + id
+                if not await self.run(
+                    "FCALL", "stoa_project", 1, self.keys.space(there.decode()), told, version, tokens
+                ):
+                    await self.run("FCALL", "stoa_unwatch", 1, here, id, there, registration)
+            case b"~", reference:
+                done = b""
+                while done := await self.run("FCALL", "stoa_refresh", 1, here, reference, done):
+                    pass
+        await self.run("FCALL", "stoa_done", 1, here, field, number)
+
+
+def _literal(text: str) -> str:
+    """Text for a pattern of Redis that means itself."""
+    return "".join(f"\\{one}" if one in "*?[]\\" else one for one in text)
+
+
+def _shaped(command: Sequence[Argument], answer: Any) -> Any:
+    """The answer to HGETALL as a dict; every other one as Redis gave it."""
+    return dict(zip(answer[::2], answer[1::2], strict=True)) if command[0] == "HGETALL" else answer
+
+
+def client(url: str) -> Link | Cluster:
+    """The way to the Redis at `url`; raises `InvalidInput` for what names none."""
+    address = parse(url)
+    return Cluster(address) if address.kind is Kind.CLUSTER else Link(address)
+
+
+def waiting_client(link: Link | Cluster) -> Redis:
+    """A client for waiting on messages, for as long as it takes, that finds its server wherever `link` does."""
+    options: dict[str, Any] = {**parse_url(link.address.url(link.address.places[0]))}
+    made = options.pop("connection_class", Connection)
+    options |= {"protocol": 2, "socket_timeout": None, "health_check_interval": 15}
+    if made is UnixDomainSocketConnection:
+        return Redis(connection_pool=ConnectionPool(connection_class=made, **options))
+
+    class Found(made):  # type: ignore[valid-type, misc]
+        """A connection to wherever the server is when it connects."""
+
+        async def _connect(self) -> None:
+            place: Place = await link.find()
+            self.host, self.port = place.host, place.port
+            await super()._connect()
+
+    return Redis(connection_pool=ConnectionPool(connection_class=Found, **options))
+
+
+# Values to and from what Redis keeps ----------------------------------------------------------------------------------

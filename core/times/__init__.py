@@ -1,0 +1,1 @@
+"""The clock, and English times: their grammar and how they are parsed."""

@@ -1,0 +1,1 @@
+"""Tools: the registry, waits and timers."""

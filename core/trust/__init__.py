@@ -1,0 +1,1 @@
+"""Trust: approvals, access requests, grants, enforcement, egress and the audit."""

@@ -1,0 +1,161 @@
+"""Requests: what an agent asks for that it lacks, frozen when it is asked, and the words that people read of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.agents.agents import Agent
+from core.agents.rights import Kind, Scope
+from core.atoms.atoms import Atom, Value
+from core.atoms.permissions import Permission
+from core.atoms.validation import SPACE, checked_moment
+from core.errors import InvalidInput
+from core.secrets.secrets import NAME as SECRET
+from core.spaces.spaces import first_words
+from core.trust.approvals import ALWAYS, NO, ONCE, TASK, Choice
+
+LONGEST_WHY = 300
+WIDTH: dict[Scope, int] = {"once": 0, "turn": 1, "until": 2, "task": 3, "standing": 4}
+DOING = {"read": "read", "append": "add to", "write": "change what is in", "grant": "change and share"}
+SCOPES: dict[Scope, str] = {
+    "once": "for one use",
+    "turn": "for one turn",
+    "task": "for this task",
+    "until": "until",
+    "standing": "until taken back",
+}
+TURN, UNTIL = Choice("turn", "Yes, for one turn"), "until"
+CHOSEN: dict[str, Scope] = {"once": "once", "turn": "turn", "task": "task", UNTIL: "until", "always": "standing"}
+"""Which scope each of the owner's choices means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for, as it was frozen in the audit when it was asked: nothing that is written later changes it."""
+
+    id: str
+    room: str
+    asker: str
+    kind: Kind
+    name: str
+    permission: str
+    scope: Scope
+    why: str
+    until: datetime | None = None
+    sources: tuple[str, ...] = ()
+
+    @property
+    def ref(self) -> str:
+        """The atom it was asked in, `space/id`."""
+        return f"{self.room}/{self.id}"
+
+    @property
+    def what(self) -> str:
+        """What is wanted: "read on diary", "the tool send_mail"."""
+        return f"{self.permission} on {self.name}" if self.kind == "space" else f"the {self.kind} {self.name}"
+
+    @property
+    def content(self) -> str:
+        """What the asker's atom says."""
+        return f"I ask for {self.what} {lasting(self.scope, self.until)}. Why: {self.why}"
+
+    def details(self) -> dict[str, Value]:
+        """As metadata."""
+        known: dict[str, Value] = {"request": self.ref, "asker": self.asker, "wants": self.kind, "name": self.name}
+        known |= {"permission": self.permission} if self.permission else {}
+        known |= {"scope": self.scope, "why": self.why}
+        known |= {"until": self.until} if self.until else {}
+        return known | ({"sources": list(self.sources)} if self.sources else {})
+
+
+def frozen(id: str, room: str, asker: str, why: str, sources: tuple[str, ...], **wanted: str) -> Request:
+    """The request that such arguments make; raises `InvalidInput` naming the one that is wrong."""
+    kind, name = one_of(**{kind: wanted[kind] for kind in ("space", "tool", "secret", "model")})
+    if not isinstance(why, str) or not why.strip():
+        raise InvalidInput("why: say in a few words what you need it for; whoever decides reads nothing else")
+    patterns = {"space": SPACE, "secret": SECRET}
+    if len(name) > 100 or (kind in patterns and not patterns[kind].fullmatch(name)):
+        raise InvalidInput(f"{kind}: {name[:100]!r} cannot be the name of a {kind}")
+    scope, until = scope_called(wanted["scope"]), None
+    if scope == "until":
+        until = checked_moment(wanted["until"], "until")
+    permission = str(Permission.parse(wanted["permission"])) if kind == "space" else ""
+    if permission == "none":
+        raise InvalidInput("permission: ask for read, append, write or grant")
+    return Request(id, room, asker, kind, name, permission, scope, first_words(why, LONGEST_WHY), until, sources)
+
+
+def thawed(record: Atom) -> Request:
+    """The request as the audit has kept it."""
+    known = record.metadata
+    room, _, id = str(known["request"]).partition("/")
+    until, sources = known.get("until"), known.get("sources")
+    return Request(
+        id=id,
+        room=room,
+        asker=str(known["asker"]),
+        kind=one_of(**{str(known["wants"]): str(known["name"])})[0],
+        name=str(known["name"]),
+        permission=str(known.get("permission", "")),
+        scope=scope_called(str(known["scope"])),
+        why=str(known["why"]),
+        until=until if isinstance(until, datetime) else None,
+        sources=tuple(sources) if isinstance(sources, list) else (),
+    )
+
+
+def one_of(**named: str) -> tuple[Kind, str]:
+    """The one thing that was named, and of which kind it is; raises `InvalidInput` for none or several."""
+    given = {kind: name for kind, name in named.items() if name}
+    kinds: dict[str, Kind] = {"space": "space", "tool": "tool", "secret": "secret", "model": "model"}
+    if len(given) != 1 or not all(isinstance(name, str) for name in given.values()):
+        raise InvalidInput("name one thing at a time, as text: a space, a tool, a secret or a model")
+    ((kind, name),) = given.items()
+    return kinds[kind], name
+
+
+def scope_called(name: str) -> Scope:
+    """The scope by this name; raises `InvalidInput` for any other word."""
+    for scope in WIDTH:
+        if scope == name:
+            return scope
+    raise InvalidInput(f"scope: {name!r} is none; use once, turn, task, until or standing")
+
+
+def quoted(text: str) -> str:
+    """An agent's words as the owner reads them: on one line, in quotes that nothing inside can end, and short."""
+    return f"“{plain(text.replace('“', '‘').replace('”', '’'), LONGEST_WHY)}”"
+
+
+def plain(text: str, most: int) -> str:
+    """The beginning of an agent's words on one line, without what would move or hide the words around them."""
+    return first_words("".join(one if one.isprintable() else " " for one in text), most)
+
+
+def lasting(scope: Scope, until: datetime | None) -> str:
+    """For how long, in words."""
+    return f"{SCOPES[scope]} {until:%Y-%m-%d %H:%M}" if scope == "until" and until else SCOPES[scope]
+
+
+def question(asked: Request, asker: Agent) -> str:
+    """What the owner reads: exactly what is wanted, for whom and why, and what the asker has read."""
+    spawned = f", an agent of {asker.line[-1]}," if asker.line else ""
+    things = {"tool": "use the tool", "secret": "have used the secret", "model": "think with the model"}
+    doing = f"{DOING[asked.permission]} the space" if asked.kind == "space" else things[asked.kind]
+    lines = [f"{asker.id}{spawned} asks to {doing} {quoted(asked.name)}."]
+    lines += [f"Its task: {quoted(asker.task)}"] if asker.task else []
+    lines += [f"Why: {quoted(asked.why)}"]
+    return "\n".join([*lines, *read_outside(asked.sources)])
+
+
+def read_outside(sources: Sequence[str]) -> list[str]:
+    """The line on which outside texts an agent has read that asks the owner something; none where it has read none."""
+    return [f"It has read text from outside: {', '.join(map(quoted, sources))}"] if sources else []
+
+
+def choices(asked: Request, asker: Agent) -> list[Choice]:
+    """The scopes that make sense for what was asked, the narrowest first."""
+    always = Choice(ALWAYS.id, f"Yes, always ({asker.line[-1]} may pass it on)") if asker.line else ALWAYS
+    fitting = [TURN if asked.kind == "model" or asked.scope == "turn" else ONCE]
+    fitting += [Choice(UNTIL, f"Yes, until {asked.until:%Y-%m-%d %H:%M}")] if asked.until else []
+    return [*fitting, *([TASK] if asker.line else []), always, NO]

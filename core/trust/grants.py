@@ -1,0 +1,108 @@
+"""Grants in force: who may do what where and with what, who gave it and for how long; and taking one back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.agents.agents import Agent, Agents
+from core.agents.rights import Grant, lasts
+from core.atoms.atoms import OWNER, Principal, id_from
+from core.atoms.permissions import Permission
+from core.errors import NotFound
+from core.spaces.spaces import Spaces
+from core.store.codec import read_time, unpack
+from core.trust.audit import Audit
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """One grant as the owner is shown it."""
+
+    id: str
+    to: str
+    what: str
+    giver: str
+    scope: str
+    until: datetime | None = None
+    why: str = ""
+    space: str = ""
+    """The space it is on, where the store itself keeps it."""
+
+
+class Grants:
+    """All grants of the house, those on spaces from the store and all others from the register of rights."""
+
+    def __init__(self, spaces: Spaces, agents: Agents, audit: Audit) -> None:
+        self._spaces = spaces
+        self._agents = agents
+        self._audit = audit
+
+    async def in_force(self) -> list[InForce]:
+        """Every grant that is in force, by who holds it."""
+        agents = await self._agents.list()
+        known = {one.id: one for owned in await self._agents.rights.all([a.id for a in agents]) for one in owned.grants}
+        found = [grant for name in await self._spaces.names() for grant in await self._on_space(name, known)]
+        for agent in agents:
+            found += await self._of_agent(agent)
+        return sorted(found, key=lambda grant: (grant.to, grant.what))
+
+    async def revoke(self, id: str) -> InForce:
+        """Take the grant with this id back, and with it all that was passed on from it; raises `NotFound`."""
+        grant = next((one for one in await self.in_force() if one.id == id), None)
+        if grant is None:
+            raise NotFound(f"No grant {id!r} is in force; `stoa grant list` shows those that are.")
+        (owned,) = await self._agents.rights.all([grant.to])
+        if grant.space:
+            space = self._spaces.open(grant.space)
+            if grant.giver in ("", OWNER.id) or any(one.id == id for one in owned.grants):
+                tagged = id if any(one.id == id for one in owned.grants) else ""
+                await space.revoke(grant.to, grant=tagged, comment="the owner took it back")
+            else:
+                await self._spaces.open(grant.space, Principal(grant.giver)).revoke(grant.to)
+        for one in owned.grants:
+            seated = grant.space and one.kind == "space" and one.name == grant.space and not one.request
+            if one.id == id or (seated and grant.giver == OWNER.id):
+                await self._agents.rights.take(one)
+        await self._audit.note("revocation", OWNER.id, f"{grant.what} of {grant.to}")
+        return grant
+
+    async def _of_agent(self, agent: Agent) -> list[InForce]:
+        held = await self._agents.held(agent)
+        every = [grant for kind in ("tool", "secret", "model", "space") for grant in held.grants(kind, passing=True)]
+        return [
+            InForce(one.id, one.to, one.words(), one.giver, one.scope, one.until, one.why)
+            for one in every
+            if one.kind != "space" or not lasts(one)
+        ]
+
+    async def _on_space(self, name: str, known: dict[str, Grant]) -> list[InForce]:
+        """What the store keeps for one space, as far as whoever gave it still may."""
+        store = self._spaces.store
+        stored = await store.run("HGETALL", store.keys.grants(name))
+        found: list[InForce] = []
+        for to, packed in stored.items():
+            for entry in unpack(packed):
+                grant = await self._entry(name, to.decode(), entry, known)
+                if grant is not None:
+                    found.append(grant)
+        return found
+
+    async def _entry(self, name: str, to: str, entry: Sequence[Any], known: dict[str, Grant]) -> InForce | None:
+        giver, level, *rest = entry
+        padded: list[Any] = [*rest, *[0, 0, b""][len(rest) :]]  # older ones know neither end nor id
+        ends, delegate, tag = padded
+        by, id = giver.decode(), tag.decode()
+        until = read_time(str(ends).encode()) if ends else None
+        if id.endswith("-open") or (until and until <= self._spaces.clock.now()) or to == OWNER.id:
+            return None
+        if by not in ("", OWNER.id):
+            passable = await self._spaces.open(name, Principal(by)).permission(passing=True)
+            level = min(level, passable)
+        if level == Permission.NONE:
+            return None
+        what = f"{Permission(level)} on {name!r}" + (", to pass on only" if delegate else "")
+        asked = known.get(id)
+        scope = asked.scope if asked else "until" if until else "standing"
+        id = id or id_from(f"{name} {by} {to} {ends} {delegate}")[:8]
+        return InForce(id, to, what, by or f"{to} (made it)", scope, until, asked.why if asked else "", name)

@@ -1,0 +1,1 @@
+"""Turns: steps, context, capabilities, sessions, compaction, lanes and the governor."""

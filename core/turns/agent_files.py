@@ -1,0 +1,94 @@
+"""Filed: what agents' code does with the files that atoms carry: it puts texts as files and reads what is in them."""
+
+from collections.abc import Callable, Mapping
+
+from core.atoms.atoms import Atom, Attachment, References, Value
+from core.atoms.permissions import Permission
+from core.errors import InvalidInput, NotFound, PermissionDenied
+from core.search.extraction import PARSED, PLAIN, Texts
+from core.spaces.attachments import Attachments, checked_name
+from core.spaces.spaces import Space
+from core.store.files import FileDamaged
+from core.turns.images import named
+
+MOST = 10
+"""Files one put may bring."""
+LARGEST = 5_000_000
+"""Bytes of all files of one put."""
+LONGEST = 100_000
+"""Characters of a file that are read at once."""
+
+
+class Filed:
+    """A space as agents' code has it, as far as files go: it can name none by its hash, and passes text only."""
+
+    def __init__(self, space: Space, attachments: Attachments, piece: Callable[[str, int, int], str]) -> None:
+        """`piece` is what may be shown of a text from one character to another: half of a secret is none of it."""
+        self._space = space
+        self._attachments = attachments
+        self._piece = piece
+
+    async def put(
+        self,
+        content: str,
+        *,
+        comment: str = "",
+        metadata: Mapping[str, Value] | None = None,
+        references: References | None = None,
+        files: Mapping[str, str] | None = None,
+        operation: str = "",
+    ) -> Atom:
+        """Add an atom; needs append. Without a comment its first words stand for one. It carries the `files`, texts by
+        their names ({"report.csv": "name,amount\\nAna,7"}), 5 MB in all; one that you put into a chat goes to the
+        person with the message."""
+        texts = _checked(files or {})
+        if texts and (held := await self._space.permission()) < Permission.APPEND:  # nothing is kept for nobody
+            raise PermissionDenied(f"This needs append, you hold {held}. Whoever holds grant there can give it.")
+        carried = [await self._attachments.keep(name, data) for name, data in texts.items()]
+        return await self._space.put(
+            content,
+            comment=comment,
+            metadata=metadata,
+            references=references,
+            operation=operation,
+            attachments=carried,
+        )
+
+    async def read(self, id: str, name: str, start: int = 0) -> str:
+        """The text in a file that an atom carries (plain text, HTML or PDF), by its name as in atom.attachments; at
+        most 100,000 characters, from character `start` on; needs read."""
+        if not isinstance(start, int) or isinstance(start, bool) or start < 0:
+            raise InvalidInput(f"start is {start!r}; give the number of the character to begin with, 0 for the first")
+        atom = await self._space.get(id)
+        file = next((one for one in atom.attachments if one.name == name), None)
+        if file is None:
+            there = ", ".join(one.name for one in atom.attachments) or "none"
+            raise NotFound(f"{atom.ref} carries no file {name!r}; its files: {there}.")
+        return self._piece(await self._text(file), start, start + LONGEST)
+
+    async def _text(self, file: Attachment) -> str:
+        if file.media_type in (*PLAIN, *PARSED):
+            return await Texts(self._attachments.files).of(file)
+        try:
+            data = await self._attachments.files.get(file.sha256)
+            if b"\0" not in data:
+                return data.decode("utf-8-sig")
+        except (FileDamaged, NotFound) as error:
+            raise InvalidInput(str(error)) from None
+        except UnicodeDecodeError:
+            pass
+        raise InvalidInput(f"There is no text to be read in {named(file)}; in plain text, HTML and PDF there is.")
+
+
+def _checked(files: object) -> dict[str, bytes]:
+    """Files as bytes by their names; raises `InvalidInput` for what are none, too many or too much."""
+    if not isinstance(files, Mapping) or not all(isinstance(text, str) for text in files.values()):
+        raise InvalidInput('files are given as a dict of names and texts, such as {"report.csv": text}')
+    if len(files) > MOST:
+        raise InvalidInput(f"there are {len(files)} files, {MOST} are the most in one put; put another atom")
+    kept = {checked_name(name): text.encode(errors="replace") for name, text in files.items()}
+    if len(kept) < len(files):
+        raise InvalidInput(f"two of the files have the same name: {', '.join(map(str, files))}")
+    if (size := sum(map(len, kept.values()))) > LARGEST:
+        raise InvalidInput(f"the files have {size:,} bytes, {LARGEST:,} are the most in one put; make them smaller")
+    return kept

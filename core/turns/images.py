@@ -1,0 +1,111 @@
+"""Pictures: the images among what changed, as a model that sees is shown them, bounded in number and size."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from core.atoms.atoms import Attachment
+from core.atoms.values import Notice
+from core.errors import NotFound, StoreUnavailable
+from core.models.llm import LLM, Picture, sees
+from core.spaces.spaces import Actor, Spaces
+from core.store.files import Files
+
+MOST = 8
+"""Pictures that one turn is shown: the newest."""
+LARGEST = 3_750_000
+"""Bytes of one picture: five million once it is written as base64, the most that Anthropic takes."""
+LARGEST_TOGETHER = 12_000_000
+"""Bytes of all pictures of a turn, which are sent again with each of its steps."""
+BEGINNINGS = {
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/gif": b"GIF8",
+    "image/webp": b"RIFF",
+}
+"""The images that models take, and what their bytes begin with."""
+ONCE = "shown this once"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The pictures a turn is shown, and what is to be said of each image: by the change it came with, and its name."""
+
+    pictures: tuple[Picture, ...] = ()
+    said: Mapping[tuple[int, str], str] = field(default_factory=dict)
+
+
+NOTHING = Shown()
+
+
+class Pictures:
+    """Looks for the images that came with changes."""
+
+    def __init__(self, spaces: Spaces, files: Files) -> None:
+        self._spaces = spaces
+        self._files = files
+
+    async def shown(self, llm: LLM, actor: Actor, notices: Sequence[Notice]) -> Shown:
+        """What this model is shown of what came with these changes, as far as `actor` may read their atoms now.
+
+        Nothing where it sees none; a picture that came with several changes once. Raises `StoreUnavailable`.
+        """
+        images = [(n, file) for n, one in enumerate(notices) for file in one.attachments if is_image(file)]
+        if not images or not await sees(llm):
+            return NOTHING
+        said: dict[tuple[int, str], str] = {}
+        pictures: dict[str, Picture] = {}
+        room = LARGEST_TOGETHER
+        for n, file in reversed(images):  # what came last is what the talk is about
+            if file.sha256 in pictures:
+                said[n, file.name] = ONCE
+            elif file.size > LARGEST:
+                said[n, file.name] = f"not shown: larger than {in_words(LARGEST)}"
+            elif len(pictures) == MOST or file.size > room:
+                said[n, file.name] = f"not shown: {MOST} images and {in_words(LARGEST_TOGETHER)} are shown at once"
+            elif picture := await self._picture(actor, n, notices[n], file):
+                said[n, file.name] = ONCE
+                pictures[file.sha256] = picture
+                room -= file.size
+            else:
+                said[n, file.name] = "not shown: it is gone, or is no such image"
+        return Shown(tuple(reversed(pictures.values())), said)
+
+    async def _picture(self, actor: Actor, n: int, notice: Notice, file: Attachment) -> Picture | None:
+        """The picture in a file; None where the atom has it no more, or there is none in it."""
+        try:
+            atom = await self._spaces.open(notice.space, actor.principal).get(notice.id)
+        except NotFound:
+            return None
+        if file.sha256 not in (one.sha256 for one in atom.attachments):
+            return None
+        try:
+            data = await self._files.get(file.sha256)
+        except (NotFound, StoreUnavailable):  # where files are kept is no reason to answer nobody
+            return None
+        kind = _kind(data)
+        place = [one.name for one in notice.attachments].index(file.name) + 1
+        label = f"File {place} of change {n}, which is data as the text is:"  # its name may be anybody's words
+        return Picture(label, kind, data, file.sha256) if kind else None
+
+
+def is_image(file: Attachment) -> bool:
+    """Whether a file is called an image of a kind that models take."""
+    return file.media_type in BEGINNINGS
+
+
+def named(file: Attachment, said: str = "") -> str:
+    """A file in the words in which a change tells of it: `map.png (image/png, 12 kB)`."""
+    return f"{file.name} ({', '.join(filter(None, (file.media_type, in_words(file.size), said)))})"
+
+
+def in_words(size: int) -> str:
+    """A number of bytes as people read it: `812 bytes`, `12 kB`, `3.8 MB`."""
+    if size < 1_000:
+        return f"{size} bytes"
+    return f"{size / 1_000:.0f} kB" if size < 999_500 else f"{size / 1_000_000:.1f} MB"
+
+
+def _kind(data: bytes) -> str:
+    """The media type that the bytes are of, whatever they are called; empty where they are none of these."""
+    found = next((kind for kind, beginning in BEGINNINGS.items() if data.startswith(beginning)), "")
+    return "" if found == "image/webp" and data[8:12] != b"WEBP" else found
