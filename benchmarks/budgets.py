@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from benchmarks.rows import Row
 from benchmarks.stages import FixedEmbedder, Stage
-from core.agents.budgets import Purse
+from core.agents.budgets import Allowance
 from core.house import House
 from core.models.llm import Message, Usage
 
@@ -45,11 +45,11 @@ async def budgets(stage: Stage) -> list[Row]:
     ]
 
 
-def _purse(house: House, number: int) -> Purse:
+def _purse(house: House, number: int) -> Allowance:
     return house.budgets.purse("agent", (), "chat/1", f"agent:chat/{number}", datetime(2026, 11, 22, tzinfo=UTC), 1)
 
 
-async def _pay(purse: Purse) -> None:
+async def _pay(purse: Allowance) -> None:
     await purse.reserve("reply.0", "model", WORDS)
     await purse.settle("reply.0", USAGE)
 

@@ -20,7 +20,7 @@ from core.atoms.atoms import new_id
 from core.house import House
 from core.redis.cluster import Cluster
 from core.redis.link import Link
-from core.search.filters import Filter, Query, States, Terrain, restrict
+from core.search.filters import Filter, FilterScope, Query, States, restrict
 from core.search.index import FIELDS, SCHEMA, by_meaning, newest
 from core.spaces.spaces import Space
 from core.store.codec import SEPARATOR, json_of, metadata_patch, pack, token
@@ -93,7 +93,7 @@ class Bare:
     async def search(self, text: str, metadata: Filter, references: States) -> Command:
         """The FT.SEARCH that our search sends, word for word."""
         index, query = self.keys.index(SCHEMA, self._house.embedder.id), Query()
-        query.filter = restrict(query, ["ours"], metadata, references, False, Terrain({"priority": "n0"}))
+        query.filter = restrict(query, ["ours"], metadata, references, False, FilterScope({"priority": "n0"}))
         if not text:
             return newest(index, query, 11)
         (vector,) = await self._house.embedder.embed([text])

@@ -6,7 +6,7 @@ import typer
 
 from bots.commands.opening import opened, print_json, print_table
 from channels.text import one_line
-from core.agents.budgets import FIELDS, GUESTS, Account, amount
+from core.agents.budgets import FIELDS, GUESTS, BudgetAccount, amount
 from core.agents.spending import Spending, Spent
 from core.errors import InvalidInput, NotFound
 from core.house import House
@@ -109,7 +109,7 @@ def _row(by: str, one: Spent) -> tuple[str, ...]:
     return (one.name, *(f"{count:,}" for count in counts), money, seconds)
 
 
-def _standing(account: Account, words: str) -> tuple[str, ...]:
+def _standing(account: BudgetAccount, words: str) -> tuple[str, ...]:
     kind, _, name = account.name.partition(":")
     stands = []
     for field in FIELDS:
@@ -118,6 +118,6 @@ def _standing(account: Account, words: str) -> tuple[str, ...]:
     return (kind, name, ", ".join(stands) or "no limits", one_line(words, 60))
 
 
-def _taken(account: Account, field: str) -> float:
+def _taken(account: BudgetAccount, field: str) -> float:
     """What is spent or set aside."""
     return float(getattr(account.used, field) + getattr(account.held, field))

@@ -8,7 +8,7 @@ import typer
 from bots.commands.opening import opened, print_json
 from channels.text import one_line
 from core.agents.agents import Agent
-from core.agents.budgets import Account, amount
+from core.agents.budgets import BudgetAccount, amount
 from core.agents.rights import Held, Kind
 from core.atoms.atoms import OWNER
 from core.atoms.permissions import Permission
@@ -24,7 +24,7 @@ class Shown:
     agent: Agent
     rights: Rights
     held: Held
-    account: Account
+    account: BudgetAccount
 
 
 async def show(as_json: bool) -> None:
@@ -81,7 +81,7 @@ def may(rights: Rights, held: Held) -> str:
     return "; ".join(parts)
 
 
-def spent(account: Account) -> str:
+def spent(account: BudgetAccount) -> str:
     """What an account has spent, on one line."""
     used = account.used
     counts = (("turn", used.turns), ("spawn", used.spawns), ("token", used.tokens))

@@ -8,7 +8,7 @@ import typer
 from bots.commands.opening import opened, print_json, when
 from bots.commands.tree import above, may, spent
 from channels.text import one_line
-from core.agents.traces import Link, behind
+from core.agents.traces import OriginStep, behind
 from core.house import House
 
 
@@ -31,7 +31,7 @@ async def show(ref: str, as_json: bool) -> None:
         typer.echo(f"\nall that follows from {root}: {spent(whole)}, {whole.used.seconds:,.1f} s")
 
 
-def _tell(link: Link, zone: ZoneInfo) -> None:
+def _tell(link: OriginStep, zone: ZoneInfo) -> None:
     atom, version, trace = link.atom, link.version, link.trace
     typer.echo(f"{atom.ref}  {one_line(atom.content, 80)!r}")
     typer.echo(f"   written by {version.author}, {when(version.at, zone)}: {one_line(version.comment, 100)}")
@@ -49,7 +49,7 @@ def _tell(link: Link, zone: ZoneInfo) -> None:
         typer.echo("because of")
 
 
-async def _lines(house: House, link: Link) -> list[str]:
+async def _lines(house: House, link: OriginStep) -> list[str]:
     """Who the agent is and what it may do, and the same of who spawned it, up to a coordinator."""
     lines = []
     if link.agent:
@@ -63,7 +63,7 @@ async def _lines(house: House, link: Link) -> list[str]:
     return lines
 
 
-def _plain(link: Link, rights: dict[str, list[str]]) -> dict[str, object]:
+def _plain(link: OriginStep, rights: dict[str, list[str]]) -> dict[str, object]:
     version, trace = link.version, link.trace
     return {
         "atom": link.atom.ref,

@@ -51,7 +51,7 @@ class Amounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class BudgetAccount:
     """What one account has spent, holds reserved at this moment, and may spend in all; no limit where none is named."""
 
     name: str
@@ -69,13 +69,13 @@ class Budgets:
 
     def purse(
         self, agent: str, accounts: Sequence[str], root: str, turn: str, at: datetime, epoch: int | None
-    ) -> "Purse":
+    ) -> "Allowance":
         """The hand in the accounts of a turn that began `at`: its agent's own, those above that its spawners were
         bounded by (`accounts`), that of the first cause, and those of the day and the month."""
         day = f"{at:%Y-%m-%d}"
         above = [f"{GUESTS}:{day}" if name == GUESTS else name for name in accounts if name != f"agent:{agent}"]
         names = [f"agent:{agent}", *above, f"root:{root}", f"day:{day}", f"month:{at:%Y-%m}"]
-        return Purse(self, agent, names, turn, at, epoch or 0)
+        return Allowance(self, agent, names, turn, at, epoch or 0)
 
     def limits(self, account: str) -> dict[str, float]:
         """What the settings let an account spend that was given nothing else."""
@@ -83,7 +83,7 @@ class Budgets:
         named = {field: getattr(self._settings, f"{kind}_{field}", None) for field in FIELDS}
         return {field: limit for field, limit in named.items() if limit is not None}
 
-    async def accounts(self, names: Sequence[str]) -> list[Account]:
+    async def accounts(self, names: Sequence[str]) -> list[BudgetAccount]:
         """How these accounts stand."""
         fields = [f"{kind}{n}" for kind in "uhl" for n in range(1, 6)]
         stored = await self.store.together(*(["HMGET", self.store.keys.account(name), *fields] for name in names))
@@ -95,7 +95,7 @@ class Budgets:
                 if limit is not None
             }
             used, held = Amounts.read(values[:5]), Amounts.read(values[5:10])
-            found.append(Account(name, used, held, {**self.limits(name), **given}))
+            found.append(BudgetAccount(name, used, held, {**self.limits(name), **given}))
         return found
 
     async def allow(self, account: str, limits: Mapping[str, float]) -> None:
@@ -125,7 +125,7 @@ class Budgets:
         await self.store.run("EXPIRE", self.store.keys.account(f"agent:{agent}"), LIVES["root"])
 
 
-class Purse:
+class Allowance:
     """One turn's hand in its accounts. Whatever it does under one name happens once, however often it is replayed."""
 
     def __init__(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from core.agents.agents import Agent, Agents
-from core.agents.budgets import Purse
+from core.agents.budgets import Allowance
 from core.agents.rights import Held
 from core.atoms.atoms import id_from, new_id
 from core.atoms.permissions import Permission
@@ -41,7 +41,7 @@ class Spawner:
         *,
         delegate_only: Sequence[str] = (),
         budget: Mapping[str, float] | None = None,
-        purse: Purse | None = None,
+        purse: Allowance | None = None,
     ) -> Spawned:
         """Create an agent and give it its task in a direct-message space; raises naming what is wider than one's own.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.agents.agents import Agent, Agents
-from core.agents.budgets import Purse
+from core.agents.budgets import Allowance
 from core.agents.unread import News
 from core.atoms.atoms import OWNER, Atom, Version
 from core.atoms.values import decode, encode
@@ -39,7 +39,7 @@ class Trace:
         return encode([getattr(self, name) for name in self.__slots__])
 
 
-def trace(news: News, actor: Actor, purse: Purse, ended: datetime) -> Trace:
+def trace(news: News, actor: Actor, purse: Allowance, ended: datetime) -> Trace:
     """What is to be remembered of a turn that has ended."""
     woken = [notice.ref for notice in news.notices]
     read = [ref for ref in actor.reads if ref not in woken][-MOST_READ:]
@@ -61,7 +61,7 @@ LONGEST = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class OriginStep:
     """One link: an atom, the version meant, and, where an agent wrote that, the agent and its turn, if still known."""
 
     atom: Atom
@@ -70,14 +70,14 @@ class Link:
     trace: Trace | None = None
 
 
-async def behind(spaces: Spaces, agents: Agents, ref: str) -> list[Link]:
+async def behind(spaces: Spaces, agents: Agents, ref: str) -> list[OriginStep]:
     """Why the atom `space/id` is as it is now: itself, the newest atom that woke the turn which wrote it, and so on
     back to what no agent wrote. Raises `NotFound`.
     """
     space, _, id = ref.partition("/")
     if not space or not id:
         raise InvalidInput(f"{ref!r} names no atom; say it as SPACE/ATOM, such as tasks/k3v9w2m4q8zt.")
-    chain: list[Link] = []
+    chain: list[OriginStep] = []
     at: datetime | None = None
     seen: set[str] = set()
     while ref not in seen and len(chain) < LONGEST:
@@ -107,7 +107,7 @@ async def _began(spaces: Spaces, root: str) -> list[str]:
         return []
 
 
-async def _link(spaces: Spaces, agents: Agents, ref: str, at: datetime | None) -> Link:
+async def _link(spaces: Spaces, agents: Agents, ref: str, at: datetime | None) -> OriginStep:
     """Why an atom was as it was at a moment, or is now."""
     name, _, id = ref.rpartition("/")
     space = spaces.open(name, OWNER)
@@ -117,10 +117,10 @@ async def _link(spaces: Spaces, agents: Agents, ref: str, at: datetime | None) -
     try:
         agent = await agents.get(version.author)
     except NotFound:  # a person, or a channel
-        return Link(atom, version)
+        return OriginStep(atom, version)
     operation = await spaces.store.run("HGET", spaces.store.keys.atom(name, id), "op") if version.version == 1 else None
     act = (operation or b"").decode()
     (known,) = await traces(spaces.store, [agent.id])
     named = next((trace for trace in known if act.startswith(f"{trace.turn}.")), None)
     during = next((trace for trace in known if trace.began <= version.at <= trace.ended), None)
-    return Link(atom, version, agent, named or during)
+    return OriginStep(atom, version, agent, named or during)

@@ -13,7 +13,7 @@ from hiredis import ReplyError
 
 from core.redis.link import PATIENCE, WAITS, Argument, Link, LinkLost, repeatable
 from core.redis.scatter import agreed, common, for_one_node, least_whole, merged
-from core.redis.urls import Address, Kind, Place
+from core.redis.urls import Address, Endpoint, Kind
 
 SLOTS = 16_384
 GIVE_UP = 1.0
@@ -36,9 +36,9 @@ class Cluster:
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self._links: dict[Place, Link] = {}
-        self._owners: list[Place] = []
-        self._tags: dict[Place, str] = {}
+        self._links: dict[Endpoint, Link] = {}
+        self._owners: list[Endpoint] = []
+        self._tags: dict[Endpoint, str] = {}
         self._looking: asyncio.Task[None] | None = None
         self._turn = count()
 
@@ -65,7 +65,7 @@ class Cluster:
                 raise answer
         return answers
 
-    async def find(self) -> Place:
+    async def find(self) -> Endpoint:
         """The next of the primaries, round and round: where to listen to what is published anywhere."""
         while not self._owners:
             await self._look()
@@ -86,7 +86,7 @@ class Cluster:
 
     async def _once(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Each command's answer or error, MOVED and a lost connection among them; one round trip to each node."""
-        asked: dict[Place, list[tuple[int, Sequence[Argument]]]] = defaultdict(list)
+        asked: dict[Endpoint, list[tuple[int, Sequence[Argument]]]] = defaultdict(list)
         for number, command in enumerate(commands):
             for place, own in self._targets(command):
                 asked[place].append((number, own))
@@ -97,7 +97,7 @@ class Cluster:
                 given[number].append(answer)
         return [_together(command, answers) for command, answers in zip(commands, given, strict=True)]
 
-    def _targets(self, command: Sequence[Argument]) -> list[tuple[Place, Sequence[Argument]]]:
+    def _targets(self, command: Sequence[Argument]) -> list[tuple[Endpoint, Sequence[Argument]]]:
         """Which nodes a command is for, and how it reads there."""
         name = str(command[0]).upper()
         if name in ANYWHERE or (name in EVERYWHERE and name.startswith("FT.") and not self._tags):
@@ -106,7 +106,7 @@ class Cluster:
             return [(place, for_one_node(command, self._tags.get(place, ""))) for place in dict.fromkeys(self._owners)]
         return [(self._owners[slot(command[3] if name in FUNCTIONS else command[1])], command)]
 
-    async def _told(self, place: Place, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+    async def _told(self, place: Endpoint, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """What one node answers; where a slot is being moved away, what the node says that has it already."""
         try:
             answers = await self._link(place).ask(*commands)
@@ -118,7 +118,7 @@ class Cluster:
                 answers[number] = (await self._told(there, [("ASKING",), commands[number]]))[-1]
         return answers
 
-    def _link(self, place: Place) -> Link:
+    def _link(self, place: Endpoint) -> Link:
         if place not in self._links:
             node = replace(self.address, kind=Kind.SERVER, places=(place,))
             self._links[place] = Link(node, absence=GIVE_UP, replicated=True)
@@ -147,7 +147,7 @@ class Cluster:
             if sum(high - low + 1 for low, high, *_ in ranges) == SLOTS:
                 owners = [place] * SLOTS
                 for low, high, (host, port, *_), *_ in ranges:
-                    holder = Place(host.decode() if host else place.host, port)
+                    holder = Endpoint(host.decode() if host else place.host, port)
                     owners[low : high + 1] = [holder] * (high - low + 1)
                 if search[0] and search[0][3] == 1:
                     self._tags = {node: await self._prepared(node, owners) for node in set(owners)}
@@ -156,7 +156,7 @@ class Cluster:
             why = LinkLost("the cluster does not hold all slots at this moment")
         raise why
 
-    async def _prepared(self, place: Place, owners: Sequence[Place]) -> str:
+    async def _prepared(self, place: Endpoint, owners: Sequence[Endpoint]) -> str:
         """Make a node ready to be searched. Answers what stands in the names of its own indexes: a tag they have
         already, or the first that fits.
         """
@@ -167,9 +167,9 @@ class Cluster:
         )
         return next(tag for tag in chain(there, map(str, count())) if tag.isdigit() and owners[slot(tag)] == place)
 
-    def _place(self, text: str) -> Place:
+    def _place(self, text: str) -> Endpoint:
         host, _, port = text.rpartition(":")
-        return Place(host, int(port))
+        return Endpoint(host, int(port))
 
 
 def slot(key: Argument) -> int:

@@ -10,7 +10,7 @@ import hiredis
 from core.redis.connection import Argument as Argument
 from core.redis.connection import LinkLost as LinkLost
 from core.redis.connection import Wire, packed_together
-from core.redis.urls import Address, Kind, Place
+from core.redis.urls import Address, Endpoint, Kind
 
 PATIENCE = 30.0
 """Seconds a command may take, and how long one waits for another server to take over."""
@@ -133,7 +133,7 @@ class Link:
             pause = min(pause * 2, WAITS[1])
 
 
-async def connect(place: Place, address: Address, replicated: bool = False) -> Wire:
+async def connect(place: Endpoint, address: Address, replicated: bool = False) -> Wire:
     """A connection to the server at `place`, logged in and ready; raises `OSError`, or what Redis says against us."""
     loop = asyncio.get_running_loop()
     if place.path:
@@ -170,19 +170,19 @@ async def _greet(wire: Wire, address: Address, replicated: bool) -> None:
         wire.count_replicas(answers[-1])
 
 
-def _first(address: Address) -> Callable[[], Awaitable[Place]]:
-    async def find() -> Place:
+def _first(address: Address) -> Callable[[], Awaitable[Endpoint]]:
+    async def find() -> Endpoint:
         return address.places[0]
 
     return find
 
 
-def _master(address: Address) -> Callable[[], Awaitable[Place]]:
+def _master(address: Address) -> Callable[[], Awaitable[Endpoint]]:
     """Ask the Sentinels one after the other where the master is at this moment."""
     user, password = address.option("sentinel_username"), address.option("sentinel_password")
     watchers = Address(Kind.SERVER, address.places, user, password, 0, address.tls, address.options)
 
-    async def find() -> Place:
+    async def find() -> Endpoint:
         why = ""
         for place in address.places:
             try:
@@ -199,7 +199,7 @@ def _master(address: Address) -> Callable[[], Awaitable[Place]]:
             if isinstance(found, hiredis.ReplyError):
                 raise found
             if found:
-                return Place(found[0].decode(), int(found[1]))
+                return Endpoint(found[0].decode(), int(found[1]))
             why = f"{place} knows no master {address.master!r}"
         raise LinkLost(f"no Sentinel says where the master is; {why}")
 

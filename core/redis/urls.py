@@ -20,7 +20,7 @@ PORTS = {Kind.SERVER: 6379, Kind.CLUSTER: 6379, Kind.SENTINEL: 26379}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """One socket to connect to: a path, or a host and a port."""
 
     host: str = ""
@@ -38,7 +38,7 @@ class Address:
     """What a Redis URL says. Its text never shows the password."""
 
     kind: Kind
-    places: tuple[Place, ...]
+    places: tuple[Endpoint, ...]
     """The server; some nodes of the cluster; the Sentinels."""
     username: str = ""
     password: str = ""
@@ -58,7 +58,7 @@ class Address:
         """An option of the URL; empty where it is not given."""
         return dict(self.options).get(name, "")
 
-    def url(self, place: Place) -> str:
+    def url(self, place: Endpoint) -> str:
         """The URL of one server of this address alone, for clients that know no more than that."""
         login = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@" if self.password else ""
         options = [(name, value) for name, value in self.options if not name.startswith("sentinel_")]
@@ -109,7 +109,7 @@ def _parsed(url: str) -> Address:
     options = tuple(parse_qsl(split.query))
     known = Kind(kind or "redis")
     parts = [unquote(part) for part in split.path.split("/") if part]
-    places: tuple[Place, ...] = (Place(path=unquote(split.path)),)
+    places: tuple[Endpoint, ...] = (Endpoint(path=unquote(split.path)),)
     master = ""
     if first != "unix":
         places = tuple(_place(unquote(host), PORTS[known]) for host in (hosts or "localhost").split(",") if host)
@@ -130,6 +130,6 @@ def _parsed(url: str) -> Address:
     )
 
 
-def _place(host: str, port: int) -> Place:
+def _place(host: str, port: int) -> Endpoint:
     split = urlsplit(f"//{host}")
-    return Place(split.hostname or "localhost", split.port or port)
+    return Endpoint(split.hostname or "localhost", split.port or port)

@@ -23,7 +23,7 @@ from pydantic_monty import (
     SyncSnapshot,
 )
 
-from core.sandbox.rewriting import Program, Span
+from core.sandbox.rewriting import RewrittenCode, Span
 
 MEMORY = 64 << 20
 """Bytes a program may hold."""
@@ -156,7 +156,9 @@ class Guest:
         self._lost = ""
         self._awaited: list[frozenset[Span]] = []
 
-    async def feed(self, program: Program, names: dict[str, object] | None, seed: str, show: Show) -> SyncSnapshot:
+    async def feed(
+        self, program: RewrittenCode, names: dict[str, object] | None, seed: str, show: Show
+    ) -> SyncSnapshot:
         """Begin to run a program; in a guest that has not begun, `names` are bound and chance starts from `seed`."""
         session = await self._sit(seed, show)
         self.begun = True

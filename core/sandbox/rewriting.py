@@ -50,14 +50,14 @@ UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class RewrittenCode:
     """Source that is ready to run, and which of its calls the guest awaits by itself."""
 
     source: str
     awaited: frozenset[Span] = frozenset()
 
 
-def prepare(source: str) -> Program:
+def prepare(source: str) -> RewrittenCode:
     """Rewrite what can be said otherwise and find the calls that are awaited; source that is no Python stays as it is.
 
     The last expression is no result: nobody sees it, so nothing of it leaves the sandbox.
@@ -66,9 +66,9 @@ def prepare(source: str) -> Program:
         warnings.simplefilter("ignore")
         try:
             text = _rewritten(source) + "\nNone"
-            return Program(text, _Awaited(ast.parse(text)).spans(text))
+            return RewrittenCode(text, _Awaited(ast.parse(text)).spans(text))
         except UNREADABLE:  # the sandbox says what is wrong with it
-            return Program(source)
+            return RewrittenCode(source)
 
 
 def advice(error: str) -> str:

@@ -48,7 +48,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunResult:
     """What a run printed, the traceback or sentence it ended with if it did not end well, its image if it waits."""
 
     printed: str

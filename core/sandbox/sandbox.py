@@ -25,8 +25,8 @@ from pydantic_monty import (
 from core.sandbox.diagnostics import Surroundings, displayed, ending, unreadable
 from core.sandbox.marshalling import Arrival, Capability, identified, outward, refusal
 from core.sandbox.pool import Guest, Paused, Processes, Resume, Stopped
-from core.sandbox.rewriting import Program, missing, prepare
-from core.sandbox.runs import Answer, Call, Deferred, Image, Outcome, Run
+from core.sandbox.rewriting import RewrittenCode, missing, prepare
+from core.sandbox.runs import Answer, Call, Deferred, Image, Run, RunResult
 
 SOURCE = 64_000
 """Bytes of code in one run."""
@@ -62,15 +62,15 @@ class Sandbox:
         values: Mapping[str, object],
         host: Host,
         first: int = 0,
-    ) -> AbstractAsyncContextManager["Session"]:
+    ) -> AbstractAsyncContextManager["CodeSession"]:
         """A session whose code sees these objects with these methods, these functions and these values.
 
         Its calls are counted from `first`.
         """
-        return _closing(Session(self._processes, objects, functions, values, host, first))
+        return _closing(CodeSession(self._processes, objects, functions, values, host, first))
 
 
-class Session:
+class CodeSession:
     """One agent's code: runs follow one another and share their variables until the session ends."""
 
     def __init__(
@@ -96,7 +96,7 @@ class Session:
         self._number = first
         self._run = Run()
 
-    async def run(self, code: str, skip: int = 0) -> Outcome:
+    async def run(self, code: str, skip: int = 0) -> RunResult:
         """Run code to its end, or to where it waits for what the host cannot answer yet; the session is over then.
 
         Whatever it does wrong is in the outcome; if we are cancelled, it is stopped at once. The first `skip`
@@ -104,12 +104,12 @@ class Session:
         """
         data = code.encode(errors="replace")
         if len(data) > SOURCE:
-            return Outcome("", f"The code has {len(data)} bytes, a run may have {SOURCE}; run it in parts.")
+            return RunResult("", f"The code has {len(data)} bytes, a run may have {SOURCE}; run it in parts.")
         async with self._running:
             self._run = Run(skip=skip)
             return await self._carried_out(lambda: self._begin(prepare(data.decode())))
 
-    async def go_on(self, image: Image, known: Collection[str]) -> Outcome:
+    async def go_on(self, image: Image, known: Collection[str]) -> RunResult:
         """Go on with a program that was written down, as the first thing in this session.
 
         The calls it has no answers to are asked again. Objects that are not `known` to it are there for later runs.
@@ -124,7 +124,7 @@ class Session:
         """Give the process back; the variables are gone."""
         await self._guest.forget()
 
-    async def _carried_out(self, begin: Callable[[], Awaitable[SyncSnapshot]]) -> Outcome:
+    async def _carried_out(self, begin: Callable[[], Awaitable[SyncSnapshot]]) -> RunResult:
         run = self._run
         try:
             error, image = await self._driven(begin)
@@ -134,9 +134,9 @@ class Session:
             await _cancel(run.tasks())
             await self._guest.forget()
             raise
-        return Outcome(run.output(), error, image, run.characters)
+        return RunResult(run.output(), error, image, run.characters)
 
-    async def _begin(self, program: Program) -> SyncSnapshot:
+    async def _begin(self, program: RewrittenCode) -> SyncSnapshot:
         names, seed, self._unbound = self._unbound, "", {}
         if not self._guest.begun:
             names = self._names()  # chance differs from turn to turn, yet a replay throws the same dice
@@ -344,7 +344,7 @@ class Session:
 
 
 @asynccontextmanager
-async def _closing(session: Session) -> AsyncIterator[Session]:
+async def _closing(session: CodeSession) -> AsyncIterator[CodeSession]:
     try:
         yield session
     finally:

@@ -26,7 +26,7 @@ log = logging.getLogger("stoa.embedders")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EmbedderChoice:
     """An embedder by name, and in which field of the atoms its vectors are."""
 
     name: str
@@ -61,7 +61,7 @@ class Embedders:
         self._store = store
         self._local = local
         self._wanted = (name, url if name != LOCAL else "")
-        self._choice: Choice | None = None
+        self._choice: EmbedderChoice | None = None
         self.current = CurrentEmbedder(local)
 
     async def open(self) -> CurrentEmbedder:
@@ -69,13 +69,15 @@ class Embedders:
         stored = await self._store.run("HGETALL", self._store.keys.embedder())
         if stored:
             known = {key.decode(): value.decode() for key, value in stored.items()}
-            self._choice = Choice(known["name"], known["url"], known["id"], int(known["dimensions"]), known["field"])
+            self._choice = EmbedderChoice(
+                known["name"], known["url"], known["id"], int(known["dimensions"]), known["field"]
+            )
             embedder = self._made(self._choice.name, self._choice.url, self._choice.dimensions)
         else:
             begun = await self._store.run("SCARD", self._store.keys.spaces())
             name, url = (LOCAL, "") if begun else self._wanted
             embedder = await self._learned(name, url)
-            self._choice = Choice(name, url, embedder.id, embedder.dimensions, "v")
+            self._choice = EmbedderChoice(name, url, embedder.id, embedder.dimensions, "v")
             await self._keep(self._choice)
         self.current.become(self._cached(embedder), self._choice.field)
         await create_index(self._store, self.current.id, self.current.dimensions, field=self.current.field)
@@ -110,7 +112,7 @@ class Embedders:
         while not await is_whole(store, index_name(store, embedder.id)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         since = await self._caught_up(done, embedder, field, progress)
-        self._choice = Choice(*self._wanted, embedder.id, embedder.dimensions, field)
+        self._choice = EmbedderChoice(*self._wanted, embedder.id, embedder.dimensions, field)
         await self._keep(self._choice, before, since)
         self.current.become(embedder, field)
         await self._renew_all(done, embedder, field, progress)  # what came in between
@@ -205,7 +207,7 @@ class Embedders:
             commands: list[Sequence[Argument]] = [["FCALL", "stoa_forget_vectors", 1, key, id, *told] for id in some]
             await self._store.together(*commands)
 
-    async def _keep(self, choice: Choice, before: Choice | None = None, since: int = 0) -> None:
+    async def _keep(self, choice: EmbedderChoice, before: EmbedderChoice | None = None, since: int = 0) -> None:
         told = ["name", choice.name, "url", choice.url, "id", choice.id, "field", choice.field]
         told += [f"{RETIRED}{before.field}", f"{since} {before.id}"] if before else []
         await self._store.run("HSET", self._store.keys.embedder(), *told, "dimensions", choice.dimensions)

@@ -47,7 +47,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Terrain:
+class FilterScope:
     """What the filter for a space depends on besides what is asked."""
 
     numbers: Mapping[str, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def restrict(
     metadata: Filter,
     references: States,
     deprecated: bool,
-    terrain: Terrain,
+    terrain: FilterScope,
     *,
     passages: bool = False,
 ) -> str:
@@ -89,7 +89,7 @@ class _Targets:
     A target in a space that the reader may not read counts as one that has nothing.
     """
 
-    def __init__(self, query: Query, name: str, terrain: Terrain) -> None:
+    def __init__(self, query: Query, name: str, terrain: FilterScope) -> None:
         self._query = query
         self._name = name
         self._terrain = terrain

@@ -10,7 +10,7 @@ from core.errors import ModelUnavailable, NotFound, StoreUnavailable
 from core.models.embeddings import Embedder
 from core.search.explain import explain, filter_in_words
 from core.search.extraction import Texts
-from core.search.filters import Query, Terrain, restrict
+from core.search.filters import FilterScope, Query, restrict
 from core.search.index import (
     RETURNED,
     SCHEMA,
@@ -24,7 +24,7 @@ from core.search.index import (
 )
 from core.search.indexing import Indexer
 from core.search.paging import Page, mark, read_page
-from core.search.query import Asked, Sight, build_query, check_readable, read_views, smallest
+from core.search.query import SearchRequest, SpaceViews, build_query, check_readable, read_views, smallest
 from core.search.ranking import ByMeaning, ByWords, Newest, Ranked, Ranking, unread
 from core.store.store import Argument, Store
 
@@ -45,13 +45,13 @@ class Finder:
         self._store = store
         self._embedder = embedder
         self._indexer = Indexer(store, embedder, texts) if embedder else None
-        self._sights: dict[tuple[object, ...], Sight] = {}
+        self._sights: dict[tuple[object, ...], SpaceViews] = {}
         self._whole: set[tuple[frozenset[bytes], str]] = set()
         self._shares = Shares()
         self._resting = 0
         """Until when (ms) no search waits for files to be read."""
 
-    async def find(self, reader: Principal, within: Sequence[str] | None, asked: Asked) -> list[Atom]:
+    async def find(self, reader: Principal, within: Sequence[str] | None, asked: SearchRequest) -> list[Atom]:
         """The atoms that fit best, in these spaces or all that the reader may read.
 
         Raises `NotFound` for a named space that it may not read.
@@ -82,7 +82,7 @@ class Finder:
     async def count(self, space: str) -> int:
         """How many atoms there are in a space, those out of use included."""
         query = Query()
-        query.filter = restrict(query, [space], {}, {}, True, Terrain())
+        query.filter = restrict(query, [space], {}, {}, True, FilterScope())
         return int((await self._store.run(*counting(index_name(self._store, await self._embedder_in_use()), query)))[0])
 
     async def embed_waiting(self, names: Sequence[str]) -> int:
@@ -103,7 +103,7 @@ class Finder:
             self._resting = self._store.now() + REST
             return 0
 
-    async def _ranking(self, asked: Asked, page: Page | None) -> Ranking | None:
+    async def _ranking(self, asked: SearchRequest, page: Page | None) -> Ranking | None:
         """The order to answer in; None where nothing can be found by that query."""
         if not asked.text:
             return Newest(page)
@@ -115,11 +115,17 @@ class Finder:
         return ByMeaning(vector, page.named if page else names, page is not None)
 
     async def _asking(
-        self, reader: Principal, within: Sequence[str] | None, asked: Asked, embedder: str, ranking: Ranking, size: int
-    ) -> tuple[Sight, list[Any]]:
+        self,
+        reader: Principal,
+        within: Sequence[str] | None,
+        asked: SearchRequest,
+        embedder: str,
+        ranking: Ranking,
+        size: int,
+    ) -> tuple[SpaceViews, list[Any]]:
         """Ask the engine with a query that is true to the rights and the spaces as they are at that moment."""
         place = (reader.id, within and tuple(within), tuple(asked.compared), tuple(asked.references))
-        sight = self._sights.get(place) or Sight(tuple(dict.fromkeys(within or ())))
+        sight = self._sights.get(place) or SpaceViews(tuple(dict.fromkeys(within or ())))
         left = MADE_FIRST
         for _ in range(ROUNDS):
             looking = self._looking(reader, within, asked, sight)
@@ -157,7 +163,7 @@ class Finder:
         raise StoreUnavailable("The spaces change faster than they can be searched; try again.")
 
     def _looking(
-        self, reader: Principal, within: Sequence[str] | None, asked: Asked, sight: Sight
+        self, reader: Principal, within: Sequence[str] | None, asked: SearchRequest, sight: SpaceViews
     ) -> list[Sequence[Argument]]:
         """The commands that see all that `sight` holds anew."""
         keys, store = self._store.keys, self._store
@@ -168,7 +174,7 @@ class Finder:
         commands += [store.reading("stoa_view", name, reader.id, *wanted) for name in sight.names]
         return [*commands, *(store.reading("stoa_level", name, reader.id) for name in sight.abroad)]
 
-    async def _index(self, embedder: str, sight: Sight) -> str:
+    async def _index(self, embedder: str, sight: SpaceViews) -> str:
         """The index to ask: the one of the only space there is to search, if it has one, else the one over all.
 
         Either has to be whole in this run of the server; the one over all is waited for.
@@ -190,7 +196,7 @@ class Finder:
             self._whole.add((runs, index))
         return (runs, index) in self._whole
 
-    def _remember(self, place: tuple[object, ...], sight: Sight) -> None:
+    def _remember(self, place: tuple[object, ...], sight: SpaceViews) -> None:
         if len(self._sights) >= REMEMBERED:
             self._sights.clear()
         self._sights[place] = sight
@@ -206,7 +212,7 @@ class Finder:
             if isinstance(fields, list)  # not any more where the right ended meanwhile
         }
 
-    def _atoms(self, asked: Asked, ranked: Sequence[Ranked], first: int, sight: Sight) -> list[Atom]:
+    def _atoms(self, asked: SearchRequest, ranked: Sequence[Ranked], first: int, sight: SpaceViews) -> list[Atom]:
         found = [(place, one, one.hit.atom()) for place, one in enumerate(ranked, first)]
         if not asked.explain:
             return [atom for _, _, atom in found if atom]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import InvalidInput, NotFound
-from core.search.filters import NUMBERS, Filter, Query, States, Terrain, check_filter, restrict
+from core.search.filters import NUMBERS, Filter, FilterScope, Query, States, check_filter, restrict
 from core.search.index import (
     check_limit,
 )
@@ -18,7 +18,7 @@ WAYS = ("both", "meaning", "words")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SearchRequest:
     """What one search asks for. Raises `InvalidInput` where that cannot be asked."""
 
     query: str = ""
@@ -54,7 +54,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class SpaceView:
     """What a search has to know of a space that the reader may read."""
 
     run: bytes
@@ -68,7 +68,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class SpaceViews:
     """What a query is written from: which spaces there are, how they look, which spaces referred to may be read.
 
     It is what the last search saw; it travels along with the next and is read anew there, so that an answer is only
@@ -76,7 +76,7 @@ class Sight:
     """
 
     names: tuple[str, ...] = ()
-    views: Mapping[str, View | None] = field(default_factory=dict)
+    views: Mapping[str, SpaceView | None] = field(default_factory=dict)
     abroad: Mapping[str, bool | None] = field(default_factory=dict)
 
     @property
@@ -85,14 +85,14 @@ class Sight:
         return bool(self.names) and self.views.keys() == set(self.names) and None not in self.abroad.values()
 
     @property
-    def readable(self) -> dict[str, View]:
+    def readable(self) -> dict[str, SpaceView]:
         """The spaces that the reader may read."""
         return {name: view for name, view in self.views.items() if view}
 
 
 def read_views(
-    within: Sequence[str] | None, asked: Asked, before: Sight, answers: Sequence[Any]
-) -> tuple[Sight, dict[str, int], list[str]]:
+    within: Sequence[str] | None, asked: SearchRequest, before: SpaceViews, answers: Sequence[Any]
+) -> tuple[SpaceViews, dict[str, int], list[str]]:
     """What the commands of `_looking` answered, how many atoms wait for vectors where, and where claims have ended."""
     for answer in answers:
         if isinstance(answer, Exception):
@@ -101,7 +101,7 @@ def read_views(
     if within is None:
         listed, *answers = answers
         names = tuple(sorted(name.decode() for name in listed))
-    views: dict[str, View | None] = {}
+    views: dict[str, SpaceView | None] = {}
     waiting, ended = dict[str, int](), list[str]()
     for name, (readable, *known) in zip(before.names, answers, strict=False):
         views[name] = _view(asked, known) if readable else None
@@ -113,7 +113,7 @@ def read_views(
     ended += [space for space, level in levels.items() if level[2]]
     abroad = sorted({space for view in views.values() if view for space in view.abroad})
     reads = {space: level[0] > 0 if (level := levels.get(space)) else None for space in abroad}
-    return Sight(names, {name: views[name] for name in names if name in views}, reads), waiting, ended
+    return SpaceViews(names, {name: views[name] for name in names if name in views}, reads), waiting, ended
 
 
 def smallest(waiting: Mapping[str, int], most: int) -> list[str]:
@@ -123,10 +123,10 @@ def smallest(waiting: Mapping[str, int], most: int) -> list[str]:
     return [name for name, total in zip(names, totals, strict=True) if total <= most]
 
 
-def _view(asked: Asked, known: Sequence[Any]) -> View:
+def _view(asked: SearchRequest, known: Sequence[Any]) -> SpaceView:
     _, _, (own, taken, *found), abroad, run = known
     fields, most = found[: len(asked.compared)], found[len(asked.compared) :]
-    return View(
+    return SpaceView(
         run=run,
         own=(own or b"").decode(),
         numbers={key: held.decode() for key, held in zip(asked.compared, fields, strict=True) if held},
@@ -136,16 +136,16 @@ def _view(asked: Asked, known: Sequence[Any]) -> View:
     )
 
 
-def check_readable(within: Sequence[str], sight: Sight) -> None:
+def check_readable(within: Sequence[str], sight: SpaceViews) -> None:
     """Raises `NotFound` for a named space that the reader may not read."""
     for name in within:
         if name in sight.views and sight.views[name] is None:
             raise NotFound(f"There is no space {name!r} that you may read. Check its name, or ask for access.")
 
 
-def build_query(sight: Sight, asked: Asked, passages: bool) -> Query:
+def build_query(sight: SpaceViews, asked: SearchRequest, passages: bool) -> Query:
     """The filter over all readable spaces; those that look alike share a part of it."""
-    alike: dict[tuple[object, ...], tuple[Terrain, list[str]]] = {}
+    alike: dict[tuple[object, ...], tuple[FilterScope, list[str]]] = {}
     for name, view in sight.readable.items():
         missing = [key for key in asked.compared if key not in view.numbers]
         if missing and view.full:
@@ -153,7 +153,7 @@ def build_query(sight: Sight, asked: Asked, passages: bool) -> Query:
                 f"{name!r} compares {NUMBERS} keys already, {', '.join(missing)} is not among them; filter by others"
             )
         readable = frozenset(space for space in view.abroad if sight.abroad[space])
-        terrain = Terrain(view.numbers, view.targets, readable, view.abroad - readable)
+        terrain = FilterScope(view.numbers, view.targets, readable, view.abroad - readable)
         look = (*view.numbers.items(), *view.targets.items(), terrain.open, terrain.hidden)
         alike.setdefault(look, (terrain, []))[1].append(name)
     query = Query()

@@ -25,7 +25,7 @@ Reading = Callable[[int], Awaitable[tuple[bool, list[Change]]]]
 """Reads a page of changes after a number, and says whether the right to do so lasts until a change says otherwise."""
 
 
-class Place:
+class LogReader:
     """A reader's place in the changes of a space: it is told of each once, in order.
 
     What is published is taken as it comes while it fits: the next number, and nothing that touches rights. Otherwise,
@@ -79,8 +79,8 @@ class Place:
 
 AGAIN = 0.2
 """Seconds until one looks again for a Redis that is away."""
-Listener = TypeVar("Listener")
-Ear = Callable[[bytes, bytes | None], None]
+Reader = TypeVar("Reader")
+Listener = Callable[[bytes, bytes | None], None]
 """Takes a message and the topic it came on; None in its place says that messages may have been missed."""
 
 
@@ -111,8 +111,8 @@ class Notifications:
     def __init__(self, store: Store, waiting: Redis) -> None:
         self.store = store
         self._topics = waiting.pubsub()
-        self._ears: dict[bytes, dict[Ear, None]] = defaultdict(dict)
-        self._places: dict[bytes, dict[Place, None]] = defaultdict(dict)
+        self._ears: dict[bytes, dict[Listener, None]] = defaultdict(dict)
+        self._places: dict[bytes, dict[LogReader, None]] = defaultdict(dict)
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Notifications":
@@ -152,7 +152,7 @@ class Notifications:
             if len(found) > PAGE:  # whoever takes them is slow: the log keeps the rest
                 place.pause()
 
-        place = Place(after, self._log(space, reader), tell)
+        place = LogReader(after, self._log(space, reader), tell)
         async with self._listening(self._places, self.store.keys.changes(space).encode(), place):
             await place.read_on()
             while True:
@@ -166,7 +166,7 @@ class Notifications:
         self, space: str, reader: Principal, after: int, tell: Callable[[Change], None]
     ) -> AsyncIterator[None]:
         """Call `tell` with every change after number `after`, as `follow` does, as soon as it is heard of."""
-        place = Place(after, self._log(space, reader), tell)
+        place = LogReader(after, self._log(space, reader), tell)
 
         async def read_on() -> None:
             while True:
@@ -235,7 +235,7 @@ class Notifications:
 
         return read
 
-    async def _read_on(self, place: Place) -> None:
+    async def _read_on(self, place: LogReader) -> None:
         """Let a place read on; while Redis is away it stays where it is."""
         try:
             await place.read_on()
@@ -248,7 +248,7 @@ class Notifications:
 
     @contextlib.asynccontextmanager
     async def _listening(
-        self, listeners: dict[bytes, dict[Listener, None]], topic: bytes, one: Listener, *, is_pattern: bool = False
+        self, listeners: dict[bytes, dict[Reader, None]], topic: bytes, one: Reader, *, is_pattern: bool = False
     ) -> AsyncIterator[None]:
         """Let one more listen to a topic; Redis is told when the first comes and when the last goes."""
         known = topic in self._ears or topic in self._places

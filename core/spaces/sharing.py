@@ -13,11 +13,11 @@ from core.store.codec import milliseconds, pack, token
 LONGEST_DIGEST = 7 * 86_400.0
 """Seconds."""
 
-Wish = Mapping[str, Value]
+SubscriptionFilter = Mapping[str, Value]
 """The metadata a changed atom must have; a list means any of its members."""
 
 
-def subscription(wake: str | float, metadata: Wish) -> str | bytes:
+def subscription(wake: str | float, metadata: SubscriptionFilter) -> str | bytes:
     """A subscription as the Function library keeps it; raises `InvalidInput` for one that cannot be."""
     if isinstance(wake, bool) or (wake not in ("now", "never") and not isinstance(wake, int | float)):
         raise InvalidInput(f'wake is {wake!r}; give "now", "never", or the seconds of a digest')
@@ -82,7 +82,7 @@ class Shared(Handle):
         comment = comment or f"took {principal}'s access back"
         await self._share(principal, Permission.NONE, Permission.READ, comment, grant=grant)
 
-    async def subscribe(self, wake: str | float = "now", metadata: Wish | None = None) -> None:
+    async def subscribe(self, wake: str | float = "now", metadata: SubscriptionFilter | None = None) -> None:
         """Be told of changes from now on; needs read. Subscribing again changes how.
 
         An agent gets a turn for each change ("now"), for all of so many seconds together (a number), or is shown them

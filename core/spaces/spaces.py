@@ -15,7 +15,7 @@ from core.search.extraction import Texts
 from core.search.filters import Filter, States
 from core.search.finder import Finder
 from core.search.index import check_limit
-from core.search.query import Asked
+from core.search.query import SearchRequest
 from core.spaces.editing import Revised
 from core.spaces.handles import Actor as Actor
 from core.spaces.handles import first_words as first_words
@@ -130,7 +130,7 @@ class Spaces:
         `explanation` why it was found.
         """
         actor = holder if isinstance(holder, Actor) else Actor(holder)
-        asked = Asked(query, metadata or {}, references or {}, limit, deprecated, by, after, explain)
+        asked = SearchRequest(query, metadata or {}, references or {}, limit, deprecated, by, after, explain)
         atoms = await self.finder.find(actor.principal, within, asked)
         for atom in atoms:
             actor.saw(atom)

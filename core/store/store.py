@@ -14,7 +14,7 @@ from core.errors import StoreUnavailable
 from core.redis.cluster import Cluster
 from core.redis.link import Argument as Argument
 from core.redis.link import Link
-from core.redis.urls import Kind, Place, parse
+from core.redis.urls import Endpoint, Kind, parse
 from core.store.errors import translated
 from core.store.keys import Keys
 from core.times.clock import Clock
@@ -165,7 +165,7 @@ def waiting_client(link: Link | Cluster) -> Redis:
         """A connection to wherever the server is when it connects."""
 
         async def _connect(self) -> None:
-            place: Place = await link.find()
+            place: Endpoint = await link.find()
             self.host, self.port = place.host, place.port
             await super()._connect()
 

@@ -28,7 +28,7 @@ from core.trust.approvals import Approvals, Choice, deadline
 from core.trust.audit import SPACE as AUDIT
 from core.trust.audit import Audit
 from core.trust.decisions import Decisions
-from core.trust.enforcement import Uses
+from core.trust.enforcement import RightsInUse
 
 MOST_ASKED = 10
 """How many requests one agent may make within an hour."""
@@ -54,9 +54,9 @@ class Asking:
         known: dict[str, Callable[..., Awaitable[object]]] = {function.__name__: function for function in everyone}
         return known | ({"ask_owner": self.ask_owner} if agent.coordinator else {})
 
-    async def uses(self, agent: Agent, actor: Actor, turn: str) -> Uses:
+    async def uses(self, agent: Agent, actor: Actor, turn: str) -> RightsInUse:
         """What this agent uses in this turn, checked and counted."""
-        return await Uses.begin(self._spaces, self._agents, self._audit, agent, actor, turn)
+        return await RightsInUse.begin(self._spaces, self._agents, self._audit, agent, actor, turn)
 
     async def request(
         self,

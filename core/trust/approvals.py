@@ -37,7 +37,7 @@ NO = Choice("no", "No")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ApprovalOutcome:
     """What became of a question: `status` is open, yes, no or expired, or answered where it was not a yes or no."""
 
     status: str
@@ -137,13 +137,13 @@ class Approvals:
             _still_open(await self._question(space, id))
             raise
 
-    async def outcome(self, id: str) -> Outcome:
+    async def outcome(self, id: str) -> ApprovalOutcome:
         """How the question `id` (or `approvals/id`) stands; past its deadline it counts as expired, which means no."""
         atom = await self.get(id)
         status, choice = str(atom.metadata["status"]), str(atom.metadata.get("choice", ""))
         if status == "open" and deadline(atom) <= self._clock.now():
             status = "expired"
-        return Outcome(status, choice, next((one.label for one in offered(atom) if one.id == choice), ""))
+        return ApprovalOutcome(status, choice, next((one.label for one in offered(atom) if one.id == choice), ""))
 
     async def get(self, id: str) -> Atom:
         """The question `id`; raises `NotFound`."""

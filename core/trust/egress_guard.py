@@ -31,7 +31,7 @@ SOURCES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Going:
+class OutboundCall:
     """A call that leaves the house: whose, for what, with which tool, and all that the tool is given."""
 
     agent: str
@@ -60,7 +60,7 @@ class WayOut:
         self._approvals = approvals
         self._directory = Directory(spaces)
 
-    async def check(self, actor: Actor, declared: Declaration, going: Going) -> None:
+    async def check(self, actor: Actor, declared: Declaration, going: OutboundCall) -> None:
         """Let the call pass, or raise: `Wait` while the owner is asked, `PermissionDenied` once they said no."""
         targets = leads_to(declared, going.arguments)
         if not targets or actor.label is None or not actor.label.outside:
@@ -89,7 +89,7 @@ class WayOut:
             return await self._spaces.open(space).get(id)
         return None
 
-    async def _allowed_for_task(self, actor: Actor, going: Going, missing: Sequence[str]) -> bool:
+    async def _allowed_for_task(self, actor: Actor, going: OutboundCall, missing: Sequence[str]) -> bool:
         """Whether the owner has allowed this tool towards these targets for all that goes back to the same cause."""
         wanted: Filter = {
             "status": "yes",
@@ -105,7 +105,7 @@ class WayOut:
         allowed = [atom.metadata.get("targets") for atom in found]
         return any(isinstance(targets, list) and set(map(_kept, missing)) <= set(targets) for targets in allowed)
 
-    async def _ask(self, actor: Actor, label: Label, going: Going, missing: Sequence[str]) -> None:
+    async def _ask(self, actor: Actor, label: Label, going: OutboundCall, missing: Sequence[str]) -> None:
         if len(missing) > MOST_PLACES:
             raise InvalidInput(
                 f"{going.tool} would reach {len(missing):,} places that the owner has to be asked about; call it for "

@@ -17,7 +17,7 @@ OPEN = timedelta(minutes=1)
 """How long a space stays open for a single call, should the worker die in it."""
 
 
-class Uses:
+class RightsInUse:
     """What one agent uses in one turn."""
 
     def __init__(
@@ -34,7 +34,9 @@ class Uses:
         self._alone = asyncio.Lock()
 
     @classmethod
-    async def begin(cls, spaces: Spaces, agents: Agents, audit: Audit, agent: Agent, actor: Actor, turn: str) -> "Uses":
+    async def begin(
+        cls, spaces: Spaces, agents: Agents, audit: Audit, agent: Agent, actor: Actor, turn: str
+    ) -> "RightsInUse":
         """Look at what the agent holds as its turn begins; what it was given for one turn is given for this one."""
         held = await agents.held(agent, turn)
         for grant in held.line[0].grants:

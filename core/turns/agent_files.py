@@ -19,7 +19,7 @@ LONGEST = 100_000
 """Characters of a file that are read at once."""
 
 
-class Filed:
+class AgentFiles:
     """A space as agents' code has it, as far as files go: it can name none by its hash, and passes text only."""
 
     def __init__(self, space: Space, attachments: Attachments, piece: Callable[[str, int, int], str]) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from core.agents.agents import Agent
-from core.agents.budgets import Purse
+from core.agents.budgets import Allowance
 from core.agents.lifecycle import Endings
 from core.agents.spawning import Spawner
 from core.atoms.atoms import Atom
@@ -25,9 +25,9 @@ from core.times.parsing import local_time, words
 from core.tools.registry import Acting, Tool, acting, call_tool, declaration
 from core.tools.waits import Wait, Waits, check_conditions
 from core.trust.access_tools import Asking
-from core.trust.egress_guard import Going, WayOut
-from core.trust.enforcement import Uses
-from core.turns.agent_files import Filed
+from core.trust.egress_guard import OutboundCall, WayOut
+from core.trust.enforcement import RightsInUse
+from core.turns.agent_files import AgentFiles
 
 LONGEST_SLEEP = 600.0
 LONGEST_PAUSE = 10.0
@@ -80,9 +80,9 @@ class Capabilities:
     tools: Mapping[str, Tool]
     secrets: Secrets
     way_out: WayOut
-    purse: Purse
+    purse: Allowance
     endings: Endings
-    uses: Uses
+    uses: RightsInUse
     asking: Asking
     waits: Waits
     attachments: Attachments
@@ -163,7 +163,7 @@ class Capabilities:
         declared = declaration(tool)
         arguments = inspect.signature(tool).bind(*call.args, **call.kwargs).arguments
         await self.way_out.check(
-            self.actor, declared, Going(self.agent.id, self.agent.task, call.name, arguments, who.call)
+            self.actor, declared, OutboundCall(self.agent.id, self.agent.task, call.name, arguments, who.call)
         )
         try:
             return await call_tool(tool, who, *call.args, **call.kwargs)
@@ -280,7 +280,7 @@ class Capabilities:
         space = self.spaces.open(call.target, self.actor)
         if call.name not in self.objects.get(call.target, ()):
             raise PermissionDenied(f"{call.name}() is not among what you may do in {call.target!r}")
-        filed = Filed(space, self.attachments, self.secrets.piece)
+        filed = AgentFiles(space, self.attachments, self.secrets.piece)
         method = getattr(filed if call.name in FILED else space, call.name)
         kwargs = dict(call.kwargs)
         if call.name in ("put", "update", "deprecate", "claim", "restore"):
@@ -329,7 +329,7 @@ def describe(connected: Mapping[str, Permission], functions: Mapping[str, Tool])
 
 def _method(name: str) -> Tool:
     """What a space is called with by this name, as it is written."""
-    method: Tool = getattr(Filed if name in FILED else Space, name)
+    method: Tool = getattr(AgentFiles if name in FILED else Space, name)
     return method
 
 

@@ -15,7 +15,7 @@ from core.models.recipes import Convention, bind, examples, meant, parse, usable
 from core.spaces.spaces import Actor, Spaces, first_words
 from core.tools.registry import Tool
 from core.turns.capabilities import describe
-from core.turns.images import NOTHING, Shown, named
+from core.turns.images import NOTHING, ShownImages, named
 
 LONGEST_CONTENT = 4_000
 """Characters of one atom's content that enter a context; the rest is there for the code."""
@@ -118,7 +118,7 @@ class Contexts:
             for recipe in convention.recipes:
                 await self._embedder.embed(meant(recipe))
 
-    def tail(self, now: str, notices: Sequence[Notice], shown: Shown = NOTHING) -> Message:
+    def tail(self, now: str, notices: Sequence[Notice], shown: ShownImages = NOTHING) -> Message:
         """What changed, each change in a frame of its own, under the line that tells the time; with it the pictures
         that are `shown`."""
         frames = [render_change(framed) for framed in _all_framed(notices, shown)]
@@ -140,11 +140,11 @@ class Contexts:
         return self._parsed[text]
 
 
-def _all_framed(notices: Sequence[Notice], shown: Shown = NOTHING) -> list[Framed]:
+def _all_framed(notices: Sequence[Notice], shown: ShownImages = NOTHING) -> list[Framed]:
     return [_framed(n, notice, shown) for n, notice in enumerate(notices)]
 
 
-def _framed(n: int, notice: Notice, shown: Shown = NOTHING) -> Framed:
+def _framed(n: int, notice: Notice, shown: ShownImages = NOTHING) -> Framed:
     content = notice.content
     if len(content) > LONGEST_CONTENT:
         rest = len(content) - LONGEST_CONTENT

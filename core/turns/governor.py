@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 
 from core.agents.agents import Agent, Agents
-from core.agents.budgets import GUESTS, Budgets, Purse
+from core.agents.budgets import GUESTS, Allowance, Budgets
 from core.agents.unread import News
 from core.atoms.atoms import Cause
 from core.errors import BudgetSpent, StoaError
@@ -25,7 +25,7 @@ class Governor:
         self._spaces = spaces
         self._agents = agents
 
-    def purse(self, agent: Agent, news: News, epoch: int | None) -> Purse:
+    def purse(self, agent: Agent, news: News, epoch: int | None) -> Allowance:
         """What the turn that these news are for may draw from."""
         return self.budgets.purse(agent.id, agent.accounts, news.root, news.turn, news.now, epoch)
 

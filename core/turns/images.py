@@ -27,14 +27,14 @@ ONCE = "shown this once"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownImages:
     """The pictures a turn is shown, and what is to be said of each image: by the change it came with, and its name."""
 
     pictures: tuple[Picture, ...] = ()
     said: Mapping[tuple[int, str], str] = field(default_factory=dict)
 
 
-NOTHING = Shown()
+NOTHING = ShownImages()
 
 
 class Pictures:
@@ -44,7 +44,7 @@ class Pictures:
         self._spaces = spaces
         self._files = files
 
-    async def shown(self, llm: LLM, actor: Actor, notices: Sequence[Notice]) -> Shown:
+    async def shown(self, llm: LLM, actor: Actor, notices: Sequence[Notice]) -> ShownImages:
         """What this model is shown of what came with these changes, as far as `actor` may read their atoms now.
 
         Nothing where it sees none; a picture that came with several changes once. Raises `StoreUnavailable`.
@@ -68,7 +68,7 @@ class Pictures:
                 room -= file.size
             else:
                 said[n, file.name] = "not shown: it is gone, or is no such image"
-        return Shown(tuple(reversed(pictures.values())), said)
+        return ShownImages(tuple(reversed(pictures.values())), said)
 
     async def _picture(self, actor: Actor, n: int, notice: Notice, file: Attachment) -> Picture | None:
         """The picture in a file; None where the atom has it no more, or there is none in it."""

@@ -12,8 +12,7 @@ from core.atoms.values import decode, encode
 from core.errors import BudgetSpent, InvalidInput, LeaseLost, StoaError, StoreUnavailable
 from core.models.frames import render_output
 from core.sandbox.runs import Call, Deferred, Image
-from core.sandbox.sandbox import Sandbox
-from core.sandbox.sandbox import Session as Guest
+from core.sandbox.sandbox import CodeSession, Sandbox
 from core.spaces.spaces import Actor
 from core.tools.waits import MOST, Wait, Waiting, Waits
 from core.turns.capabilities import Capabilities
@@ -80,7 +79,7 @@ class Steps:
         self._governor = governor
         self._about = list(about)
         self._program = program
-        self._guest: Guest | None = None
+        self._guest: CodeSession | None = None
         self._stack = AsyncExitStack()
         self._first = 0
         self._ran: list[list[str]] = []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 
 from core.agents.agents import Agent, Agents
-from core.agents.budgets import Purse
+from core.agents.budgets import Allowance
 from core.agents.lifecycle import Endings
 from core.agents.spawning import Spawner
 from core.agents.traces import trace
@@ -31,7 +31,7 @@ from core.turns.capabilities import Capabilities
 from core.turns.compaction import Compaction
 from core.turns.context import Contexts
 from core.turns.governor import Governor
-from core.turns.images import NOTHING, Pictures, Shown
+from core.turns.images import NOTHING, Pictures, ShownImages
 from core.turns.lanes import Lane
 from core.turns.programs import Program, Programs
 from core.turns.replies import Replies
@@ -169,7 +169,7 @@ class Turn:
         lane: Lane,
         news: News,
         noted: Mapping[str, bytes],
-        purse: Purse,
+        purse: Allowance,
         program: Program | None = None,
     ) -> None:
         """`program` is one that waited; it goes on in this turn, which has no changes to tell of."""
@@ -280,7 +280,7 @@ class Turn:
         await self._say(prose)
         return [self._tail(), Message("assistant", prose)]
 
-    def _tail(self, shown: Shown = NOTHING) -> Message:
+    def _tail(self, shown: ShownImages = NOTHING) -> Message:
         now = self._news.now.astimezone(self._turns.spaces.clock.zone)
         others = [waiting for waiting in self._waiting if waiting.id != self._news.program]
         above = [render_now(now), remembered(others, now)]

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from core.redis.binaries import wheels
 from core.redis.connection import packed_together
 from core.redis.link import connect
-from core.redis.urls import Address, Kind, Place
+from core.redis.urls import Address, Endpoint, Kind
 
 
 @dataclass(slots=True)
@@ -33,8 +33,8 @@ class Server:
     process: asyncio.subprocess.Process | None = None
 
     @property
-    def place(self) -> Place:
-        return Place("127.0.0.1", self.port)
+    def place(self) -> Endpoint:
+        return Endpoint("127.0.0.1", self.port)
 
     @property
     def url(self) -> str:

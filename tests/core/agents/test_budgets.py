@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.agents.agents import Agent
-from core.agents.budgets import Amounts, Budgets, Purse
+from core.agents.budgets import Allowance, Amounts, Budgets
 from core.agents.unread import gather
 from core.atoms.atoms import Cause, Origin, Principal
 from core.atoms.permissions import Permission
@@ -34,7 +34,7 @@ def budgets(house: House, **limits: float) -> Budgets:
     return Budgets(house.store, house.settings.model_copy(update=limits))
 
 
-def purse(of: Budgets, turn: str, agent: str = "ann", epoch: int = 1, accounts: Sequence[str] = ()) -> Purse:
+def purse(of: Budgets, turn: str, agent: str = "ann", epoch: int = 1, accounts: Sequence[str] = ()) -> Allowance:
     return of.purse(agent, accounts, "chat/1", turn, MORNING, epoch)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from core.agents.budgets import Amounts, Purse
+from core.agents.budgets import Allowance, Amounts
 from core.agents.spending import Spending, Spent
 from core.atoms.atoms import Principal
 from core.house import House
@@ -80,7 +80,7 @@ async def test_days_that_lie_too_far_back_are_left_out(house: House) -> None:
 
 
 async def test_the_causes_remembered_are_the_newest_thousand(house: House) -> None:
-    def purse(n: int) -> Purse:
+    def purse(n: int) -> Allowance:
         return house.budgets.purse("ann", (), f"chat/{n}", f"t{n}", house.clock.now(), 1)
 
     for n in range(1010):

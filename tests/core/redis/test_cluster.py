@@ -17,7 +17,7 @@ from core.house import House, open_house
 from core.models.embeddings import LocalEmbedder
 from core.redis.cluster import Cluster, slot
 from core.redis.server import check_search
-from core.redis.urls import Kind, Place, parse
+from core.redis.urls import Endpoint, Kind, parse
 from core.settings import load
 from core.store.store import client
 from core.testing import ScriptedLLM
@@ -217,7 +217,7 @@ async def test_one_node_that_is_known_is_enough_to_find_the_others(nodes: list[S
         assert isinstance(cluster, Cluster)
         answers = await cluster.ask(*(("SET", f"test:{number}", number) for number in range(30)))
         assert answers == [b"OK"] * 30
-        assert {await cluster.find() for _ in range(6)} == {Place("127.0.0.1", node.port) for node in nodes}
+        assert {await cluster.find() for _ in range(6)} == {Endpoint("127.0.0.1", node.port) for node in nodes}
         assert parse(await cluster.url()).kind is Kind.CLUSTER
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidInput
-from core.redis.urls import Kind, Place, parse
+from core.redis.urls import Endpoint, Kind, parse
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_url_says_where_redis_is(
 
 
 def test_a_path_is_a_unix_socket() -> None:
-    assert parse("unix:///a%20place/redis.sock?db=4").places == (Place(path="/a place/redis.sock"),)
+    assert parse("unix:///a%20place/redis.sock?db=4").places == (Endpoint(path="/a place/redis.sock"),)
     assert parse("unix:///a/redis.sock?db=4").database == 4
 
 

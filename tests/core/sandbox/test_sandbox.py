@@ -15,8 +15,8 @@ import pytest
 
 from core.atoms.atoms import Atom, Origin
 from core.errors import NotFound, PermissionDenied
-from core.sandbox.runs import Call, Outcome
-from core.sandbox.sandbox import Host, Sandbox, Session
+from core.sandbox.runs import Call, RunResult
+from core.sandbox.sandbox import CodeSession, Host, Sandbox
 
 READ = frozenset({"get", "search", "history"})
 APPEND = READ | {"put"}
@@ -59,13 +59,13 @@ def opened(
     objects: Mapping[str, frozenset[str]] | None = None,
     functions: frozenset[str] = frozenset(),
     values: Mapping[str, object] | None = None,
-) -> AbstractAsyncContextManager[Session]:
+) -> AbstractAsyncContextManager[CodeSession]:
     """A session; the functions are those the house answers unless they are given."""
     given = functions or (frozenset(host.replies) if isinstance(host, House) else frozenset())
     return sandbox.session(objects or {}, given, values or {}, host)
 
 
-async def ran(sandbox: Sandbox, code: str, house: House | None = None, **given: object) -> Outcome:
+async def ran(sandbox: Sandbox, code: str, house: House | None = None, **given: object) -> RunResult:
     house = house or House()
     async with opened(sandbox, house, **given) as session:  # type: ignore[arg-type]
         return await session.run(code)
@@ -246,7 +246,7 @@ async def test_a_function_of_an_earlier_run_may_await(sandbox: Sandbox) -> None:
         await session.run("x = (")
         await session.run("-" * 9000 + "1")
         await session.run("import asyncio\nasync def later():\n    return (await asyncio.gather(f(), f()))[1]")
-        assert await session.run("print(await later())") == Outcome("5\n", None)
+        assert await session.run("print(await later())") == RunResult("5\n", None)
 
 
 async def test_calls_have_the_same_numbers_however_fast_they_are_answered(sandbox: Sandbox) -> None:
@@ -323,8 +323,8 @@ async def test_a_call_that_nobody_waits_for_is_still_carried_out(sandbox: Sandbo
 
 async def test_variables_persist_from_run_to_run_and_end_with_the_session(sandbox: Sandbox) -> None:
     async with opened(sandbox, House()) as session:
-        assert await session.run("x = 41") == Outcome("", None)
-        assert await session.run("x += 1\nprint(x)") == Outcome("42\n", None)
+        assert await session.run("x = 41") == RunResult("", None)
+        assert await session.run("x += 1\nprint(x)") == RunResult("42\n", None)
     assert "NameError" in ((await ran(sandbox, "x")).error or "")
 
 
@@ -430,7 +430,7 @@ async def test_twenty_sessions_share_two_processes_with_their_variables(sandbox:
             await session.run(f"x = {number}\nimport random\nr = random.random()")
             for _ in range(3):
                 code = "import asyncio\nx = f(x)\na, b = await asyncio.gather(f(x), f(2))\nprint(a, b, atom.ref)"
-                assert await session.run(code) == Outcome(f"{number} 2 tasks/k3\n", None)
+                assert await session.run(code) == RunResult(f"{number} 2 tasks/k3\n", None)
 
     async with asyncio.timeout(20):
         await asyncio.gather(*(one(number) for number in range(20)))
@@ -510,7 +510,7 @@ async def test_a_cancelled_run_is_stopped_while_it_computes() -> None:
             async with asyncio.timeout(5):
                 with pytest.raises(asyncio.CancelledError):
                     await running
-                assert await session.run("print('again')") == Outcome("again\n", None)
+                assert await session.run("print('again')") == RunResult("again\n", None)
 
 
 async def test_a_cancelled_run_does_not_take_a_process_with_it() -> None:
@@ -523,7 +523,7 @@ async def test_a_cancelled_run_does_not_take_a_process_with_it() -> None:
             running.cancel()
             await asyncio.gather(queued, running, return_exceptions=True)
         async with asyncio.timeout(5):
-            assert await session.run("print(3)") == Outcome("3\n", None)
+            assert await session.run("print(3)") == RunResult("3\n", None)
 
 
 @linux
@@ -536,12 +536,12 @@ async def test_a_process_that_dies_is_an_error_and_the_next_run_works(moment: st
             os.kill(pid, signal.SIGKILL)
 
     async with Sandbox(processes=1) as sandbox, opened(sandbox, House(f=kill)) as session:
-        assert await session.run("x = 1") == Outcome("", None)
+        assert await session.run("x = 1") == RunResult("", None)
         if moment == "between runs":
             kill()
         outcome = await session.run("f()" if moment == "while it waits" else "print(x)")
         assert "The process this code ran in died. Run it again. The variables of this session" in (outcome.error or "")
-        assert await session.run("print(1)") == Outcome("1\n", None)
+        assert await session.run("print(1)") == RunResult("1\n", None)
 
 
 @linux
@@ -572,7 +572,7 @@ async def test_what_the_house_cannot_mend_stops_the_run_and_is_raised(sandbox: S
     async with opened(sandbox, broken, functions=frozenset({"f"})) as session:
         with pytest.raises(Broken):
             await session.run("try:\n    f()\nexcept BaseException:\n    print('went on')")
-        assert await session.run("print(1)") == Outcome("1\n", None)
+        assert await session.run("print(1)") == RunResult("1\n", None)
 
 
 def test_a_program_that_used_a_sandbox_exits_cleanly() -> None:

@@ -14,7 +14,7 @@ from core.errors import ModelUnavailable, StoreUnavailable
 from core.house import House, open_house
 from core.models.embeddings import LocalEmbedder
 from core.models.remote_embeddings import RemoteEmbedder
-from core.search.embedders import GRACE, Choice, Embedders
+from core.search.embedders import GRACE, EmbedderChoice, Embedders
 from core.settings import Settings
 from core.testing import MovableClock
 
@@ -315,7 +315,7 @@ class _Killed(Embedders):
 
     meanwhile: Callable[[], Awaitable[object]]
 
-    async def _keep(self, choice: Choice, before: Choice | None = None, since: int = 0) -> None:
+    async def _keep(self, choice: EmbedderChoice, before: EmbedderChoice | None = None, since: int = 0) -> None:
         if before:
             await self.meanwhile()
         await super()._keep(choice, before, since)

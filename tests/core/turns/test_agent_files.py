@@ -11,7 +11,7 @@ from core.house import House
 from core.secrets.secrets import Secrets
 from core.spaces.spaces import Space
 from core.testing import ScriptedLLM
-from core.turns.agent_files import LARGEST, LONGEST, Filed
+from core.turns.agent_files import LARGEST, LONGEST, AgentFiles
 from core.turns.capabilities import describe
 from tests.core.scenes import said, seat, tell, working
 from tests.core.spaces.test_attachments import pdf
@@ -29,8 +29,8 @@ async def space(house: House) -> Space:
     return await house.spaces.create("notes")
 
 
-def filed(house: House, holder: Principal = OWNER) -> Filed:
-    return Filed(house.spaces.open("notes", holder), house.attachments, house.secrets.piece)
+def filed(house: House, holder: Principal = OWNER) -> AgentFiles:
+    return AgentFiles(house.spaces.open("notes", holder), house.attachments, house.secrets.piece)
 
 
 async def test_an_agent_sends_a_file_with_a_message(house: House) -> None:
@@ -128,7 +128,7 @@ async def test_a_long_file_is_read_piece_by_piece(house: House, space: Space) ->
 async def test_a_secret_in_a_file_is_read_in_no_two_halves(house: House, space: Space) -> None:
     secrets = Secrets({"STOA_SECRET_BANK": "hunter2-hunter2"})
     atom = await filed(house).put("keys", files={"env": f"{'x' * (LONGEST - 8)}hunter2-hunter2 and more"})
-    theirs = Filed(space, house.attachments, secrets.piece)
+    theirs = AgentFiles(space, house.attachments, secrets.piece)
     pieces = [await theirs.read(atom.id, "env", start) for start in (0, LONGEST - 4, LONGEST)]
     assert not [one for one in pieces if "hunter2" in one or "ter2" in one]
 

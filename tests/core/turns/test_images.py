@@ -21,7 +21,7 @@ from core.secrets.secrets import Secrets
 from core.settings import load
 from core.spaces.spaces import Actor
 from core.turns.context import Contexts
-from core.turns.images import LARGEST, MOST, Pictures, Shown, named
+from core.turns.images import LARGEST, MOST, Pictures, ShownImages, named
 from tests.core.fake_openai import Answer, fake_openai
 from tests.core.mortal_worker import Flat
 from tests.core.scenes import said, seat, tell, working
@@ -56,7 +56,7 @@ async def carrying(house: House, files: dict[str, bytes], space: str = "notes") 
     return atom, Notice(atom.id, space, "put", "look", "owner", Origin.OWNER, "look", attachments=atom.attachments)
 
 
-async def shown(house: House, *notices: Notice, by: Principal = OWNER, llm: LLM | None = None) -> Shown:
+async def shown(house: House, *notices: Notice, by: Principal = OWNER, llm: LLM | None = None) -> ShownImages:
     return await Pictures(house.spaces, house.attachments.files).shown(llm or Seeing(), Actor(by), notices)
 
 
@@ -82,7 +82,7 @@ async def test_a_picture_that_came_with_a_message_is_shown_to_the_model_that_ans
 async def test_a_model_that_does_not_see_is_told_the_name_the_kind_and_the_size(house: House) -> None:
     _, notice = await carrying(house, {"cat.png": PNG, "report.csv": b"a,b\n" * 300})
     flat = Flat()
-    assert await shown(house, notice, llm=OfflineLLM(flat)) == Shown()
+    assert await shown(house, notice, llm=OfflineLLM(flat)) == ShownImages()
     tail = Contexts(house.spaces, flat).tail("Now", [notice])
     assert tail.pictures == ()
     (framed,) = parse_changes(tail.text)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from core.atoms.atoms import Atom
-from core.sandbox.runs import Call, Deferred, Image, Outcome
+from core.sandbox.runs import Call, Deferred, Image, RunResult
 from core.sandbox.sandbox import Sandbox
 
 OBJECTS: Mapping[str, frozenset[str]] = {"tasks": frozenset({"search"}), "a-b": frozenset()}
@@ -30,12 +30,12 @@ class Host:
         return self.answers[name]
 
 
-async def paused(code: str, host: Host, first: int = 0) -> Outcome:
+async def paused(code: str, host: Host, first: int = 0) -> RunResult:
     async with Sandbox(1) as sandbox, sandbox.session(OBJECTS, FUNCTIONS, {"x": 40}, host, first) as session:
         return await session.run(code)
 
 
-async def resumed(image: Image | None, host: Host, *then: str) -> list[Outcome]:
+async def resumed(image: Image | None, host: Host, *then: str) -> list[RunResult]:
     assert image
     async with Sandbox(1) as sandbox, sandbox.session(OBJECTS, FUNCTIONS, {}, host) as session:
         return [await session.go_on(image, OBJECTS), *[await session.run(code) for code in then]]
@@ -45,7 +45,7 @@ async def test_a_program_goes_on_with_its_variables_and_prints_only_what_is_new(
     before = await paused("y = x + 2\nprint('before')\nprint(later(), y)", Host())
     assert (before.printed, before.error) == ("before\n", None)
     after, more = await resumed(before.image, Host(later="woke"), "print(y)")
-    assert (after, more) == (Outcome("woke 42\n"), Outcome("42\n"))
+    assert (after, more) == (RunResult("woke 42\n"), RunResult("42\n"))
 
 
 async def test_it_may_wait_anywhere() -> None:
@@ -55,7 +55,7 @@ async def test_it_may_wait_anywhere() -> None:
     (second,) = await resumed(first.image, Host(later1=10))
     assert second.printed == "11\n"
     (third,) = await resumed(second.image, Host(later2=10))
-    assert third == Outcome("12\n")
+    assert third == RunResult("12\n")
 
 
 async def test_calls_go_on_being_counted() -> None:
@@ -72,7 +72,7 @@ async def test_of_calls_made_together_each_is_answered_when_it_can_be() -> None:
     (second,) = await resumed(first.image, Host(later2="b"))
     assert second.image
     (third,) = await resumed(second.image, Host(later1="a"))
-    assert third == Outcome("['a', 'at once', 'b']\n")
+    assert third == RunResult("['a', 'at once', 'b']\n")
 
 
 async def test_a_call_begun_before_the_pause_is_awaited_after_it() -> None:
@@ -80,7 +80,7 @@ async def test_a_call_begun_before_the_pause_is_awaited_after_it() -> None:
     host = Host(f1="one")
     first = await paused(code, host)
     (second,) = await resumed(first.image, Host(f1="one", later=None))
-    assert second == Outcome("one\n")
+    assert second == RunResult("one\n")
 
 
 async def test_objects_are_the_same_ones_in_another_process_and_obey_what_is_allowed_now() -> None:
@@ -89,7 +89,7 @@ async def test_objects_are_the_same_ones_in_another_process_and_obey_what_is_all
     before = await paused(code, Host(search=[task]))
     assert before.image
     (after,) = await resumed(before.image, Host(later=1, search=[task]))
-    assert after == Outcome("buy milk k1 a-b\n")
+    assert after == RunResult("buy milk k1 a-b\n")
     async with Sandbox(1) as sandbox, sandbox.session({"tasks": frozenset()}, FUNCTIONS, {}, Host(later=1)) as session:
         refused = await session.go_on(before.image, OBJECTS)
     assert "'search' is not allowed on 'tasks'" in (refused.error or "")
@@ -101,7 +101,7 @@ async def test_a_space_given_meanwhile_is_there_once_the_program_is_over() -> No
     objects = {**OBJECTS, "plans": frozenset({"search"})}
     async with Sandbox(1) as sandbox, sandbox.session(objects, FUNCTIONS, {}, Host(later=1, search=[])) as session:
         await session.go_on(before.image, OBJECTS)
-        assert await session.run("print(plans.search(), len(spaces))") == Outcome("[] 3\n")
+        assert await session.run("print(plans.search(), len(spaces))") == RunResult("[] 3\n")
 
 
 async def test_an_error_after_the_pause_names_its_line() -> None:
@@ -118,14 +118,14 @@ async def test_a_refusal_after_the_wait_is_raised_in_the_program() -> None:
     before = await paused("try:\n    later()\nexcept PermissionError as error:\n    print(error)", Host())
     assert before.image
     async with Sandbox(1) as sandbox, sandbox.session(OBJECTS, FUNCTIONS, {}, no) as session:
-        assert await session.go_on(before.image, OBJECTS) == Outcome("the owner said no\n")
+        assert await session.go_on(before.image, OBJECTS) == RunResult("the owner said no\n")
 
 
 async def test_what_was_printed_before_is_left_out_when_the_code_runs_again() -> None:
     code = "print('before')\nlater()\nprint('after')"
     before = await paused(code, Host())
     async with Sandbox(1) as sandbox, sandbox.session(OBJECTS, FUNCTIONS, {}, Host(later=1)) as session:
-        assert await session.run(code, skip=before.characters) == Outcome("after\n")
+        assert await session.run(code, skip=before.characters) == RunResult("after\n")
 
 
 async def test_a_state_that_is_none_is_an_error_and_no_harm() -> None:
@@ -137,7 +137,7 @@ async def test_a_state_that_is_none_is_an_error_and_no_harm() -> None:
 async def test_a_program_that_pauses_leaves_its_process_to_others(others: int) -> None:
     async with Sandbox(1) as sandbox, asyncio.TaskGroup() as group:
 
-        async def one() -> Outcome:
+        async def one() -> RunResult:
             async with sandbox.session(OBJECTS, FUNCTIONS, {}, Host()) as session:
                 return await session.run("z = 5\nlater()\nprint(z)")
 
@@ -146,7 +146,7 @@ async def test_a_program_that_pauses_leaves_its_process_to_others(others: int) -
         for image in images:
             assert image
             async with sandbox.session(OBJECTS, FUNCTIONS, {}, Host(later=1)) as session:
-                assert await session.go_on(image, OBJECTS) == Outcome("5\n")
+                assert await session.go_on(image, OBJECTS) == RunResult("5\n")
 
 
 async def test_an_image_is_small_and_goes_on_in_another_python() -> None:
