@@ -20,8 +20,8 @@ from core.spaces.attachments import Attachments
 from core.spaces.notifications import Notifications
 from core.spaces.spaces import Spaces
 from core.store.files import Files
+from core.store.format import check_format, write_format
 from core.store.keys import Keys
-from core.store.migrations import check_format, migrate
 from core.store.store import Store, client, waiting_client
 from core.times.clock import Clock
 from core.tools.timers import Timers
@@ -73,7 +73,7 @@ async def open_house(
         await check_search(link)
         await check_format(store)
         await store.load()
-        await migrate(store)
+        await write_format(store)
         local = await stack.enter_async_context(LocalEmbedder())
         embedders = Embedders(store, local, settings.embedder, settings.embedder_url)
         if embedder is None:

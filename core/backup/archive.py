@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 
 from core.atoms.atoms import Origin
 from core.errors import InvalidInput
-from core.store.migrations import FORMAT
+from core.store.format import FORMAT
 
 Json = str | int | float | bool | list[str] | dict[str, str]
 """A metadata value as the store keeps it; a time is {"time": ISO text}."""
@@ -44,13 +44,13 @@ class SpaceLine(_Line):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
     fields: dict[str, str]
     """Its description, creator and when it was made."""
-    grants: dict[str, list[list[str | int]]]
-    """For each principal the grants it holds: who gave it, the level, and what more belongs to a grant."""
+    grants: dict[str, list[tuple[str, int, int, int, str]]]
+    """For each principal the grants it holds: giver, level, end (ms) or 0, 1 if only to be passed on, and its id."""
     subscribers: dict[str, str]
 
 
 class Past(_Line):
-    """One version of an atom, as its history has it; `rest` is what later formats of history add."""
+    """One version of an atom, as its history has it."""
 
     version: int
     at: AwareDatetime
@@ -62,7 +62,8 @@ class Past(_Line):
     metadata: dict[str, Json | None] = {}
     """What it set; None where it took a key away."""
     references: dict[str, list[str]] = {}
-    rest: list[str | int | bool] = []
+    origin: Origin | Literal[""] = ""
+    """Where its content came from; empty where it changed none."""
 
 
 class AtomLine(_Line):

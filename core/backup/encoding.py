@@ -15,9 +15,6 @@ from core.errors import InvalidInput
 from core.store.codec import metadata_patch, milliseconds, pack
 from core.store.files import LARGEST
 
-GRANT = [str, int, int, int, str]
-"""Who gave it, the level, until when, whether to be passed on only, and its id."""
-
 
 class Pieces:
     """Attached files, put together from the lines that carry them."""
@@ -45,7 +42,7 @@ def remembered(past: Past) -> bytes:
     references = pack(past.references) if past.references else b""
     at = str(milliseconds(past.at))
     told = (past.author, past.operation, past.comment, past.content)
-    return pack([past.version, at, *told, patch, references, *past.rest])
+    return pack([past.version, at, *told, patch, references, past.origin])
 
 
 def entry(change: ChangeLine) -> list[str | bytes]:

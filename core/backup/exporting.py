@@ -184,7 +184,7 @@ def is_told(name: str) -> bool:
 
 
 def _past(entry: bytes) -> Past:
-    version, at, author, operation, comment, content, patch, references, *rest = unpack(entry)
+    version, at, author, operation, comment, content, patch, references, origin = unpack(entry)
     changed = unpack(patch) if patch else []
     return Past(
         version=int(version),
@@ -195,7 +195,7 @@ def _past(entry: bytes) -> Past:
         content=content.decode() if isinstance(content, bytes) else bool(content),
         metadata={key.decode(): orjson.loads(value) if value else None for key, value, *_ in changed},
         references=read_references(references or None),
-        rest=_text(rest),
+        origin=origin.decode(),
     )
 
 

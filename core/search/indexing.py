@@ -7,9 +7,10 @@ from core.atoms.atoms import ATTACHED, Passage, read_attachment
 from core.models.embeddings import Embedder, field_of
 from core.search.extraction import Texts
 from core.store.codec import pack, read_metadata
-from core.store.migrations import LONG
 from core.store.store import Store
 
+MAX_WHOLE_CHARS = 1_000
+"""Longer texts are searched in passages."""
 TOGETHER = 32
 """Atoms looked at in one round trip."""
 LOOKED_THROUGH = 1_000
@@ -90,7 +91,7 @@ ENDINGS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"[.!?]\s"), re
 
 def passages(text: str, file: str = "") -> list[Passage]:
     """The passages of a text: none of a short content, which is looked at as a whole; at least one of a file."""
-    if not text.strip() or (not file and len(text) <= LONG):
+    if not text.strip() or (not file and len(text) <= MAX_WHOLE_CHARS):
         return []
     return [Passage(text[start:end], start, end, file) for start, end in _cuts(text) if text[start:end].strip()]
 

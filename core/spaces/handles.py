@@ -9,8 +9,8 @@ from core.atoms.labels import Label
 from core.atoms.validation import check_comment, check_id
 from core.errors import InvalidInput, NotFound
 from core.models.embeddings import Embedder, field_of
+from core.search.indexing import MAX_WHOLE_CHARS
 from core.store.codec import milliseconds, read_atom
-from core.store.migrations import LONG
 from core.store.store import Argument, Store
 
 
@@ -75,7 +75,7 @@ class Handle:
 
         So does every text once another embedder has taken the place of the first: a provider is not waited for here.
         """
-        if self._embedder is None or len(content) > LONG or field_of(self._embedder) != "v":
+        if self._embedder is None or len(content) > MAX_WHOLE_CHARS or field_of(self._embedder) != "v":
             return b""
         return (await self._embedder.embed([content]))[0]
 

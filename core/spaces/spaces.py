@@ -15,6 +15,7 @@ from core.search.extraction import Texts
 from core.search.filters import Filter, States
 from core.search.finder import Finder
 from core.search.index import check_limit
+from core.search.indexing import MAX_WHOLE_CHARS
 from core.search.query import SearchRequest
 from core.spaces.editing import Revised
 from core.spaces.handles import Actor as Actor
@@ -23,7 +24,6 @@ from core.spaces.notifications import Notifications
 from core.spaces.references import Linked
 from core.spaces.sharing import Shared
 from core.store.codec import bounded_patch, pack
-from core.store.migrations import LONG
 from core.store.store import Argument, Store
 from core.times.clock import Clock
 
@@ -75,7 +75,7 @@ class Spaces:
             with contextlib.suppress(StoaError):  # whoever needs it asks again, and is told
                 await embedder.embed([text])
 
-        if self.embedder and len(text) <= LONG:
+        if self.embedder and len(text) <= MAX_WHOLE_CHARS:
             task = asyncio.create_task(embed(self.embedder), name="embed what was just said")
             self._foreseen.add(task)
             task.add_done_callback(self._foreseen.discard)

@@ -177,7 +177,7 @@ def read_change(space: str, entry: Sequence[Any]) -> Change:
 
 def read_version(data: bytes) -> Version:
     """One entry of an atom's history."""
-    version, at, author, operation, comment, content, metadata, references, *origin = unpack(data)
+    version, at, author, operation, comment, content, metadata, references, origin = unpack(data)
     patch = unpack(metadata) if metadata else None
     return Version(
         version=int(version),
@@ -189,7 +189,7 @@ def read_version(data: bytes) -> Version:
         metadata=_patch(patch) if patch is not None else None,
         references=read_references(references) if references else None,
         forgotten=content is True,
-        origin=ORIGINS[origin[0]] if origin and origin[0] else None,
+        origin=ORIGINS[origin] if origin else None,
     )
 
 

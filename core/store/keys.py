@@ -305,7 +305,7 @@ class Keys:
         return f"{self.namespace}:embedder"
 
     def format(self) -> str:
-        """String: the number of the data format, see core/store/migrations.py."""
+        """String: the number of the data format, see core/store/format.py."""
         return f"{self.namespace}:format"
 
     def index(self, schema: int, embedder: str) -> str:

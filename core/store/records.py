@@ -8,7 +8,6 @@ from hiredis import ReplyError
 from pydantic import BaseModel
 from redis.asyncio import Redis
 
-from core.errors import StoaError
 from core.redis.link import Argument
 from core.store.errors import translated
 from core.store.store import Store
@@ -17,20 +16,12 @@ if TYPE_CHECKING:
     from aredis_om import JsonModel
 
 Kept = TypeVar("Kept", bound=BaseModel)
-NO_DOCUMENT = "Existing key has wrong Redis type"
-BRING_OVER = """if redis.call('TYPE', KEYS[1]).ok ~= 'string' then return 0 end
-local text = redis.call('GET', KEYS[1])
-redis.call('DEL', KEYS[1])
-redis.call('JSON.SET', KEYS[1], '$', text)
-return 1"""
-"""A record that is plain text becomes a document, unless somebody was faster."""
 
 
 class Records(Generic[Kept]):
     """The records of one kind, each a pydantic model of ours with a text `id`, at a key of core/store/keys.py.
 
-    redis-om is loaded at the first use. A record that was written as plain JSON text, as all were before, becomes a
-    document when it is read.
+    redis-om is loaded at the first use.
     """
 
     def __init__(self, store: Store, kind: type[Kept], key: Callable[[str], str]) -> None:
@@ -48,24 +39,13 @@ class Records(Generic[Kept]):
                 found = await self._modelled().get(id)
             except NotFoundError:
                 return None
-            except ReplyError as error:
-                if NO_DOCUMENT not in str(error):
-                    raise
-                await self._store.run("EVAL", BRING_OVER, 1, self._key(id))
-                found = await self._modelled().get(id)
         return self._kind.model_validate(found.model_dump(exclude={"pk"}))
 
     async def save(self, record: Kept) -> None:
         """Keep the record; the whole of it takes the place of the one before."""
         made = self._modelled()(**record.model_dump(mode="json"))
         with _in_our_words():
-            try:
-                await made.save()
-            except ReplyError as error:
-                if NO_DOCUMENT not in str(error):
-                    raise
-                await self._store.run("EVAL", BRING_OVER, 1, self._key(str(made.pk)))
-                await made.save()
+            await made.save()
 
     def _modelled(self) -> "type[JsonModel]":
         """redis-om's model of the kind: the fields as JSON has them, since redis-om makes bare numbers of times."""
@@ -98,12 +78,8 @@ class Records(Generic[Kept]):
 
 
 async def documents(store: Store, keys: Sequence[str]) -> list[bytes | None]:
-    """The records at these keys as JSON text, in one round trip; one that is plain text still, as it is."""
-    found = await store.answers(*(["JSON.GET", key] for key in keys))
-    for at, answer in enumerate(found):
-        if isinstance(answer, StoaError):
-            found[at] = await store.run("GET", keys[at])
-    return found
+    """The records at these keys as JSON text, in one round trip."""
+    return await store.together(*(["JSON.GET", key] for key in keys))
 
 
 @contextlib.contextmanager

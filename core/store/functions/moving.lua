@@ -1,19 +1,5 @@
 -- Moving in: a space written as an export has it, with its own authors and times. Nobody can see it before its end.
 
--- Who refers to these was kept without an order in formats before 4.
-local function sort_referrers(k, references)
-  for _, ids in pairs(references) do
-    for _, reference in ipairs(ids) do
-      local key = k:referrers(target(k, reference) or reference)
-      if redis.call('TYPE', key).ok == 'set' then
-        local members = redis.call('SMEMBERS', key)
-        redis.call('DEL', key)
-        for _, member in ipairs(members) do redis.call('ZADD', key, 0, member) end
-      end
-    end
-  end
-end
-
 -- now: a place for the space; what an import that was cut off has left there goes.
 redis.register_function('stoa_move_begin', function(KEYS, A)
   local k = keys(KEYS, A[1])
@@ -21,7 +7,6 @@ redis.register_function('stoa_move_begin', function(KEYS, A)
   for _, id in ipairs(redis.call('SMEMBERS', k.unembedded)) do
     local before = redis.call('HGET', k:atom(id), 'f')
     if before and before ~= '' then
-      sort_referrers(k, cmsgpack.unpack(before))  -- no migration sees a space that is not whole
       relink(k, id, cmsgpack.unpack(before), {})
     end
     k:drop_passages(id)
@@ -87,31 +72,4 @@ redis.register_function('stoa_move_end', function(KEYS, A)
   redis.call('HDEL', k.space, 'moving', 'moved')
   redis.call('HSET', k.space, unpack(A, 4))
   return 1
-end)
-
--- id ...: bring what these atoms refer to into the order of format 4.
-redis.register_function('stoa_sort_referrers', function(KEYS, A)
-  local k = keys(KEYS)
-  for _, id in ipairs(A) do
-    local stored = redis.call('HGET', k:atom(id), 'f')
-    if stored and stored ~= '' then sort_referrers(k, cmsgpack.unpack(stored)) end
-  end
-  return #A
-end)
-
--- id ...: make anew what the index knows of these atoms' age and references, after older formats that knew less.
-redis.register_function('stoa_restate', function(KEYS, A)
-  local k = keys(KEYS)
-  for _, id in ipairs(A) do
-    local stored = redis.call('HMGET', k:atom(id), 'ct', 'f')
-    if stored[1] then
-      local references = stored[2] and stored[2] ~= '' and cmsgpack.unpack(stored[2]) or {}
-      sort_referrers(k, references)
-      relink(k, id, {}, references)
-      redis.call('HSET', k:atom(id), 'b', born(stored[1], redis.call('HINCRBY', k.space, 'moved', 1)),
-                 unpack((reference_state(k, references))))
-      k:refresh_passages(id)
-    end
-  end
-  return #A
 end)

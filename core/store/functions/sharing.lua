@@ -11,7 +11,7 @@ redis.register_function('stoa_create', function(KEYS, A)
   if redis.call('HEXISTS', k.space, 'moving') == 1 then return redis.error_reply('MOVING ' .. k.name) end
   redis.call('HSET', k.space, 'creator', c.who, 'description', A[9], 'outside', c.outside and 1 or 0, 'created', c.now)
   if A[10] ~= 'v' then redis.call('HSET', k.space, 'vf', A[10]) end
-  redis.call('HSET', k.grants, c.who, cmsgpack.pack({{'', GRANT}}))
+  redis.call('HSET', k.grants, c.who, cmsgpack.pack({{'', GRANT, 0, 0, ''}}))
   return {1, announce(k, c, 'create', '', 0)}
 end)
 
@@ -31,10 +31,10 @@ redis.register_function('stoa_describe', function(KEYS, A)
   return {1, announce(k, c, 'describe', '', 0)}
 end)
 
--- A grant is {giver, level, until (ms) or 0, delegate 0 or 1, id or ''}; older ones are {giver, level}. Standing grants,
+-- A grant is {giver, level, until (ms) or 0, delegate 0 or 1, id or ''}. Standing grants,
 -- those until a time, each of these to be passed on only, and those with an id of their own lie beside one another: a new
 -- one replaces the giver's of its own kind.
-local function kind(grant) return ((grant[3] or 0) > 0 and 2 or 0) + (grant[4] or 0) end
+local function kind(grant) return (grant[3] > 0 and 2 or 0) + grant[4] end
 
 -- who ... comment | principal level needed until delegate id. `needed` is grant to share, or the level itself for a spawner
 -- that passes on to its child no more than it holds. Level 0 takes back what `who` gave (everything, for a grant holder),
@@ -50,11 +50,11 @@ redis.register_function('stoa_share', function(KEYS, A)
   local all = given == 0 and reaches(k, c.who, GRANT, true, {})
   local raw, kept = redis.call('HGET', k.grants, principal), {}
   for _, grant in ipairs(raw and cmsgpack.unpack(raw) or {}) do
-    local same = (grant[5] or '') == id
+    local same = grant[5] == id
     if given == 0 then same = same or id == ''  -- without an id all of it is taken back
     else same = same and (id ~= '' or kind(grant) == kind(fresh)) end
     local replaced = same and (all or grant[1] == c.who)
-    local over = (grant[3] or 0) > 0 and grant[3] <= k.now
+    local over = grant[3] > 0 and grant[3] <= k.now
     if not (replaced or over) then kept[#kept + 1] = grant end
   end
   if given > 0 then kept[#kept + 1] = fresh end

@@ -48,7 +48,7 @@ local function reaches(k, who, needed, passing, seen)
   if not raw then return false end
   seen[who] = true
   for _, grant in ipairs(cmsgpack.unpack(raw)) do
-    local giver, over = grant[1], grant[3] or 0
+    local giver, over = grant[1], grant[3]
     if grant[2] >= needed and (over == 0 or over > k.now) and (passing or grant[4] ~= 1) then
       if giver == '' or (not seen[giver] and reaches(k, giver, needed, true, seen)) then return true end
     end
@@ -204,7 +204,7 @@ local function stored_atom(k, id)
 end
 
 -- Old contents beyond the newest `most` leave the history, their comments stay. Which versions brought a content is
--- kept with the atom; for one that comes from the time before there was a bound it is found out once.
+-- kept with the atom; while there was no bound it was not, so it is found out then.
 local function bounded(k, id, version, most, fields)
   local raw, held = redis.call('HGET', k:atom(id), 'hc'), {}
   if raw then
@@ -298,8 +298,8 @@ local function bytes_of(metadata)
   return total, size, largest
 end
 
--- Refuses what would be too much for one atom, however it came together; each call by itself is bounded before. One that
--- has too much from the time before there was a bound may have less and less.
+-- Refuses what would be too much for one atom, however it came together; each call by itself is bounded before. A claim
+-- may add its own entries to an atom that is full, which may then have less and less.
 local function too_much(was, d)
   local before = was.m ~= '' and cmsgpack.unpack(was.m) or {}
   local after, links, count = {}, was.f ~= '' and cmsgpack.unpack(was.f) or {}, 0

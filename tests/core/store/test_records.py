@@ -1,4 +1,4 @@
-"""Registry records: what was kept comes back as it was, also one from the days when records were plain text."""
+"""Registry records: what was kept comes back as it was."""
 
 from datetime import UTC, datetime
 from typing import Literal, get_args
@@ -41,27 +41,6 @@ async def test_a_record_comes_back_as_it_was_kept_and_a_later_one_takes_its_plac
     changed = later.model_copy(update={"id": agent.id})
     await house.agents.save(changed)
     assert await house.agents.get(agent.id) == changed
-
-
-async def test_what_was_kept_as_plain_text_is_read_listed_and_becomes_a_document(house: House) -> None:
-    old = Agent(id="old", instructions="Help.", tools=("set_timer",), created=datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
-    key = house.store.keys.agent("old")
-    await house.store.run("SET", key, old.model_dump_json())
-    await house.store.run("SADD", house.store.keys.agents(), "old")
-
-    assert await house.agents.list() == [old]
-    assert await house.agents.get("old") == old
-    assert await house.store.run("TYPE", key) == b"ReJSON-RL"
-    assert await house.agents.get("old") == old
-
-
-async def test_what_was_kept_as_plain_text_can_be_written_over_unread(house: House) -> None:
-    old = Agent(id="old", instructions="Help.")
-    await house.store.run("SET", house.store.keys.agent("old"), old.model_dump_json())
-
-    await house.agents.save(old.model_copy(update={"status": "dead"}))
-
-    assert (await house.agents.get("old")).status == "dead"
 
 
 async def test_there_is_no_record_of_who_never_was(house: House) -> None:
