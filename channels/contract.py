@@ -10,6 +10,7 @@ from channels.markdown import Dialect
 from core.trust.approvals import Choice
 
 Kind = Literal["message", "edit", "deletion", "reaction", "home", "lost", "back"]
+PassageKind = Literal["forwarded", "link", "attachment", "quoted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,22 @@ class File:
     """In bytes, as the platform says."""
     place: str
     """Where the platform keeps it; never a place that holds a secret."""
+    recorded: bool = False
+    """Whether the sender recorded it here, as a voice note is: only then are the words in it the sender's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Text in a message that somebody other than its sender wrote.
+
+    Its text is never in the message's own `text` as well: that holds the sender's words alone.
+    """
+
+    text: str
+    author: str = ""
+    """The writer's name, as people read it on the platform; empty where it is unknown."""
+    kind: PassageKind = "forwarded"
+    """`link` is what the platform shows of a page, `attachment` text that came in a box or a snippet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +70,7 @@ class InboundMessage:
     version: str = ""
     """For an edit, what tells it from another edit of the same message."""
     files: tuple[File, ...] = ()
+    passages: tuple[Passage, ...] = ()
     choice: str = ""
     """The id of the choice that was pressed, as the outbound message gave it."""
     reply_to: str = ""

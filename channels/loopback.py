@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
-from channels.contract import ChannelClosed, File, InboundMessage, Kind, OutboundMessage
+from channels.contract import ChannelClosed, File, InboundMessage, Kind, OutboundMessage, Passage
 from channels.markdown import Dialect, Markdown
 
 
@@ -21,6 +21,7 @@ class Said(TypedDict, total=False):
     kind: Kind
     version: str
     files: tuple[File, ...]
+    passages: tuple[Passage, ...]
     choice: str
     reply_to: str
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from channels.contract import File, InboundMessage
+from channels.contract import File, InboundMessage, Passage
 from core.store.store import Store
 
 REMEMBERED = 3 * 86_400
@@ -77,7 +77,8 @@ def read(data: bytes) -> InboundMessage:
     known: dict[str, Any] = orjson.loads(data)
     blank = {"conversation": "", "sender": "", "text": "", "id": "", "addressed": False}
     files = tuple(File(**file) for file in known.pop("files", ()))
+    passages = tuple(Passage(**passage) for passage in known.pop("passages", ()))
     sent = known.pop("sent", None)
     moment = datetime.fromisoformat(sent) if sent else None
     told = {name: value for name, value in known.items() if name in FIELDS}  # a newer process may write more
-    return InboundMessage(**{**blank, **told}, files=files, sent=moment)
+    return InboundMessage(**{**blank, **told}, files=files, passages=passages, sent=moment)
