@@ -15,7 +15,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from channels.contract import Later, Undeliverable, Unusable
 from core.errors import InvalidInput
 
-SCOPES = {
+BOT_SCOPES = {
     "app_mentions:read": "hear when somebody mentions it",
     "assistant:write": "suggest what to ask and show that it is thinking",
     "channels:history": "hear the rooms it is in",
@@ -36,13 +36,13 @@ SCOPES = {
     "users:read": "know how people are called",
 }
 """What the app asks for when it is installed (deploy/slack-app.yaml), and what it cannot do without it."""
-ESSENTIAL = {"chat:write", "im:history"}
-REINSTALL = (
+ESSENTIAL_SCOPES = {"chat:write", "im:history"}
+REINSTALL_ADVICE = (
     "add it at https://api.slack.com/apps under OAuth & Permissions, or create the app from deploy/slack-app.yaml, and "
     "install the app again"
 )
 
-BROKEN = {
+ACCOUNT_ERRORS = {
     "invalid_auth": "Slack does not know its {token}",
     "not_authed": "it has no {token}",
     "token_revoked": "its {token} was revoked",
@@ -56,8 +56,8 @@ BROKEN = {
     "no_permission": "its app token lacks the scope connections:write",
 }
 """Slack's error -> why the whole account cannot be used, with that token which Slack was shown."""
-BOT_TOKEN, APP_TOKEN = "bot token (xoxb-...)", "app-level token (xapp-...)"
-REFUSED = {
+BOT_TOKEN_WORDS, APP_TOKEN_WORDS = "bot token (xoxb-...)", "app-level token (xapp-...)"
+CALL_ERRORS = {
     "channel_not_found": "Slack has no such conversation, or does not show it to the bot",
     "is_archived": "the room is archived",
     "not_in_channel": "the bot is not in that room (any more); invite it with /invite",
@@ -87,27 +87,27 @@ REFUSED = {
     "too_many_reactions": "the message has too many reactions",
 }
 """Slack's error -> why this cannot be done, now or later."""
-OPTIONS = {
+ACCOUNT_OPTIONS = {
     "mode": ("socket|http", "socket or http"),
     "listen": (r"[^\s/]+:\d{1,5}", "host:port, such as 127.0.0.1:3000"),
     "api_url": (r"https?://[^\s/]+(/\S*)?", "a URL, such as https://slack.com/api/"),
 }
 """Option of an account -> how it is spelled, as a pattern and in words."""
-TROUBLED = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+TRANSIENT_ERRORS = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
 """What is Slack's own trouble, and passes."""
-PATIENCE = 2.0
+NAME_SECONDS = 2.0
 """Seconds that a message waits for the names in it."""
-MOST_NAMES = 10_000
+MAX_NAMES = 10_000
 """How many names are remembered."""
 
-EVENT = "stoa_message"
+METADATA_TYPE = "stoa_message"
 """The type of the metadata that names our messages."""
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def reaching() -> Iterator[None]:
+def network_errors() -> Iterator[None]:
     """Trouble of the network on the way to Slack, as the trouble of the network that it is to everybody else."""
     try:
         yield
@@ -117,23 +117,23 @@ def reaching() -> Iterator[None]:
 
 def check_options(options: Mapping[str, str]) -> None:
     """Raises `InvalidInput` for an option of an account that there is not, or that cannot be."""
-    if unknown := sorted(set(options) - set(OPTIONS)):
-        raise InvalidInput(f"Slack has no option {unknown[0]!r}; it has {', '.join(OPTIONS)}.")
+    if unknown := sorted(set(options) - set(ACCOUNT_OPTIONS)):
+        raise InvalidInput(f"Slack has no option {unknown[0]!r}; it has {', '.join(ACCOUNT_OPTIONS)}.")
     for name, value in options.items():
-        if not re.fullmatch(OPTIONS[name][0], value):
-            raise InvalidInput(f"The option {name} is {OPTIONS[name][1]}, not {value!r}.")
+        if not re.fullmatch(ACCOUNT_OPTIONS[name][0], value):
+            raise InvalidInput(f"The option {name} is {ACCOUNT_OPTIONS[name][1]}, not {value!r}.")
 
 
-def broken(account: str, error: str, token: str = BOT_TOKEN) -> Unusable:
+def account_error(account: str, error: str, token: str = BOT_TOKEN_WORDS) -> Unusable:
     """The error that an account cannot be used any more, for the owner."""
-    why = BROKEN.get(error, error).format(token=token)
+    why = ACCOUNT_ERRORS.get(error, error).format(token=token)
     return Unusable(f"Slack does not let {account} in: {why}. Put that right with `stoa setup {account}`.")
 
 
-def lacking(account: str, scope: str) -> str:
+def missing_scope(account: str, scope: str) -> str:
     """The sentence that a right is missing."""
-    what = "; ".join(SCOPES[one] for one in scope.split(",") if one in SCOPES) or "do that"
-    return f"{account} lacks the scope {scope} and so cannot {what}: {REINSTALL}."
+    what = "; ".join(BOT_SCOPES[one] for one in scope.split(",") if one in BOT_SCOPES) or "do that"
+    return f"{account} lacks the scope {scope} and so cannot {what}: {REINSTALL_ADVICE}."
 
 
 class WebAPI:
@@ -164,7 +164,7 @@ class WebAPI:
                 await asyncio.sleep(error.seconds)
 
     async def _asked(self, call: Awaitable[AsyncSlackResponse]) -> AsyncSlackResponse:
-        with reaching():
+        with network_errors():
             try:
                 return await call
             except SlackApiError as error:
@@ -178,11 +178,13 @@ class WebAPI:
             return Later(float(_headers(response).get("retry-after", 1)))
         if error == "missing_scope":
             scope = str(response.get("needed") or "")
-            return (Unusable if ESSENTIAL & set(scope.split(",")) else Undeliverable)(lacking(self.account, scope))
-        if error in BROKEN:
-            token = APP_TOKEN if response.api_url.endswith("apps.connections.open") else BOT_TOKEN
-            return broken(self.account, error, token)
-        if error in TROUBLED or not error or status >= 500:
+            return (Unusable if ESSENTIAL_SCOPES & set(scope.split(",")) else Undeliverable)(
+                missing_scope(self.account, scope)
+            )
+        if error in ACCOUNT_ERRORS:
+            token = APP_TOKEN_WORDS if response.api_url.endswith("apps.connections.open") else BOT_TOKEN_WORDS
+            return account_error(self.account, error, token)
+        if error in TRANSIENT_ERRORS or not error or status >= 500:
             return ConnectionError(f"Slack is in trouble: {error or status}")
         return Refused(error)
 
@@ -190,8 +192,8 @@ class WebAPI:
         """Who we are there, and the scopes that we lack; raises `Unusable`."""
         answer = await self._asked(self.client.auth_test())
         held = _headers(answer).get("x-oauth-scopes")
-        known = {one.strip() for one in held.split(",")} if held is not None else set(SCOPES)
-        return dict(answer.data), sorted(set(SCOPES) - known)  # type: ignore[arg-type]
+        known = {one.strip() for one in held.split(",")} if held is not None else set(BOT_SCOPES)
+        return dict(answer.data), sorted(set(BOT_SCOPES) - known)  # type: ignore[arg-type]
 
     async def person(self, user: str) -> str:
         """How a user is called; the id where Slack does not tell."""
@@ -207,7 +209,7 @@ class WebAPI:
         if id not in self._asking:
             self._asking[id] = asyncio.ensure_future(self._learn(id, ask))
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(NAME_SECONDS):
                 return await asyncio.shield(self._asking[id])
         except TimeoutError:  # what was written counts more than how its writer is called
             return id
@@ -222,7 +224,7 @@ class WebAPI:
             name = id
         finally:
             del self._asking[id]
-        if len(self._names) > MOST_NAMES:
+        if len(self._names) > MAX_NAMES:
             self._names.clear()
         self._names[id] = name
         return name
@@ -265,7 +267,7 @@ class Refused(Undeliverable):
     """What Slack does not do, by its own word for why."""
 
     def __init__(self, error: str) -> None:
-        why = f"{REFUSED[error]} ({error})" if error in REFUSED else error
+        why = f"{CALL_ERRORS[error]} ({error})" if error in CALL_ERRORS else error
         super().__init__(f"Slack refuses it: {why}.")
         self.error = error
 
@@ -274,6 +276,6 @@ def _headers(answer: AsyncSlackResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in answer.headers.items()}
 
 
-def named(key: str) -> dict[str, Any] | None:
+def message_metadata(key: str) -> dict[str, Any] | None:
     """The metadata that names a message of ours."""
-    return {"event_type": EVENT, "event_payload": {"key": key}} if key else None
+    return {"event_type": METADATA_TYPE, "event_payload": {"key": key}} if key else None

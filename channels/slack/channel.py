@@ -24,33 +24,41 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from channels.accounts import Account, Token
 from channels.contract import File, Home, InboundMessage, Later, OutboundMessage, Undeliverable, Unusable
 from channels.markdown import Dialect
-from channels.slack.api import ESSENTIAL, Refused, WebAPI, broken, check_options, lacking, named
-from channels.slack.events import Reader, name_of, place
-from channels.slack.files import Files
-from channels.slack.formatting import blocks, emoji_name, page
+from channels.slack.api import (
+    ESSENTIAL_SCOPES,
+    Refused,
+    WebAPI,
+    account_error,
+    check_options,
+    message_metadata,
+    missing_scope,
+)
+from channels.slack.events import EventReader, channel_and_thread, payload_key
+from channels.slack.files import SlackFiles
+from channels.slack.formatting import emoji_name, home_view, message_blocks
 from channels.slack.intake import Intake
 from channels.slack.markdown import Mrkdwn
-from channels.slack.socket import PAUSES, Listener, Payload, Socket
-from channels.slack.streams import Streams, begins
+from channels.slack.socket import RECONNECT_SECONDS, SignedHTTP, SlackPayload, Socket
+from channels.slack.streams import Streams, is_beginning
 from core.errors import NotFound
 from core.secrets.secrets import Secrets
 
-BASE = "https://slack.com/api/"
-LOOK_BACK = 86_400.0
+API_BASE_URL = "https://slack.com/api/"
+FIND_WITHIN_SECONDS = 86_400.0
 """Seconds within which a message is looked for that may have been sent before a crash."""
-PAGE, PAGES = 200, 10
+HISTORY_PAGE_MESSAGES, MAX_HISTORY_PAGES = 200, 10
 """Messages that are asked for at once, and how many times."""
-COMMAND = 2.5
+COMMAND_SECONDS = 2.5
 """Seconds in which a slash command has to be acknowledged."""
-PROMPTS = 4
+MAX_PROMPTS = 4
 """How many suggestions Slack shows."""
-SUGGESTED = ("What can you do?", "Show my reminders", "What is on my task list?")
+DEFAULT_PROMPTS = ("What can you do?", "Show my reminders", "What is on my task list?")
 """What a person may begin with, unless the account says otherwise."""
-PATIENCE = aiohttp.ClientTimeout(total=30)
+CALL_TIMEOUT = aiohttp.ClientTimeout(total=30)
 """How long a call may take."""
-THINKING = "is thinking…"
-TAKEN = "I answer in our direct messages."
-NOT_TAKEN = "I could not take that; please try again in a moment."
+THINKING_STATUS = "is thinking…"
+COMMAND_TAKEN_REPLY = "I answer in our direct messages."
+COMMAND_FAILED_REPLY = "I could not take that; please try again in a moment."
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +82,7 @@ class Slack:
         self._account = account
         self._secrets = secrets
         self._mode = account.options.get("mode", "socket")
-        self._base = account.options.get("api_url", BASE)
+        self._base = account.options.get("api_url", API_BASE_URL)
         self._intake = Intake()
         self._thinking: set[str] = set()
 
@@ -97,7 +105,7 @@ class Slack:
 
     async def __aenter__(self) -> Self:
         token = self._secret("BOT_TOKEN")
-        self._session = aiohttp.ClientSession(timeout=PATIENCE, trust_env=True)
+        self._session = aiohttp.ClientSession(timeout=CALL_TIMEOUT, trust_env=True)
         try:
             self.api = WebAPI(self.name, self._client(token))
             self._hasty = self._client(token, retries=0)
@@ -105,7 +113,7 @@ class Slack:
         except BaseException:
             await self._session.close()
             raise
-        self._files = Files(self.api, self._session, token, self._base)
+        self._files = SlackFiles(self.api, self._session, token, self._base)
         self._streams = Streams(self.api, self._team)
         self._entered = time.monotonic()
         return self
@@ -125,16 +133,16 @@ class Slack:
                 answer, missing = await self.api.scopes()
                 break
             except Refused as error:  # whoever may do nothing may ask this
-                raise broken(self.name, error.error) from None
+                raise account_error(self.name, error.error) from None
             except (OSError, Later) as error:
                 log.warning("%s cannot reach Slack: %s", self.name, type(error).__name__)
                 attempt += 1
-                await asyncio.sleep(PAUSES[min(attempt, len(PAUSES) - 1)])
+                await asyncio.sleep(RECONNECT_SECONDS[min(attempt, len(RECONNECT_SECONDS) - 1)])
         self._team, self._user = str(answer["team_id"]), str(answer["user_id"])
-        self.reader = Reader(self.api, self._team, self._user, str(answer.get("bot_id") or ""))
-        if ESSENTIAL & set(missing):
-            raise Unusable(lacking(self.name, ",".join(missing)))
-        self.notes = tuple(lacking(self.name, scope) for scope in missing)
+        self.reader = EventReader(self.api, self._team, self._user, str(answer.get("bot_id") or ""))
+        if ESSENTIAL_SCOPES & set(missing):
+            raise Unusable(missing_scope(self.name, ",".join(missing)))
+        self.notes = tuple(missing_scope(self.name, scope) for scope in missing)
         for note in self.notes:
             log.warning("%s", note)
 
@@ -166,7 +174,7 @@ class Slack:
                     await Socket(self.api, self._session, token, dispatch, self._back, self._entered).run()
                 case "http":
                     listen, secret = self._account.options.get("listen", ""), self._secret("SIGNING_SECRET")
-                    await Listener(listen, secret, self._over_http(self._app(secret))).run()
+                    await SignedHTTP(listen, secret, self._over_http(self._app(secret))).run()
                 case other:
                     raise Unusable(f"The option `mode` of {self.name} is {other!r}; it has to be socket or http.")
         except Exception as error:  # noqa: BLE001 - whoever listens is told, and opens the channel again
@@ -192,7 +200,7 @@ class Slack:
         app.middleware(self._take)
         return app
 
-    async def _take(self, body: Payload) -> BoltResponse:
+    async def _take(self, body: SlackPayload) -> BoltResponse:
         """Take in whatever Slack tells, and only then acknowledge it: also what nobody waits for, or it comes again."""
         event = body.get("event") or {}
         match event.get("type"):
@@ -203,7 +211,7 @@ class Slack:
                 await self._suggest(thread["channel_id"], thread["thread_ts"])
             case "app_home_opened" if event.get("tab") == "messages":
                 await self._suggest(event["channel"], "")
-        offered = self._intake.offer(name_of(body), self.reader.read(body))
+        offered = self._intake.offer(payload_key(body), self.reader.read(body))
         if "command" in body:
             return BoltResponse(status=200, body=await self._commanded(body, offered))
         try:
@@ -221,19 +229,19 @@ class Slack:
         except (OSError, Later, Refused) as error:
             log.info("%s cannot ask whether its token is good: %s", self.name, error)
 
-    async def _commanded(self, body: Payload, offered: Coroutine[Any, Any, None]) -> Any:
+    async def _commanded(self, body: SlackPayload, offered: Coroutine[Any, Any, None]) -> Any:
         """What only the person sees who typed a slash command; Slack does not tell one again."""
         taking = asyncio.ensure_future(offered)
-        await asyncio.wait([taking], timeout=COMMAND)
+        await asyncio.wait([taking], timeout=COMMAND_SECONDS)
         if taking.done() and taking.exception():
             log.warning("%s could not take a command: %r", self.name, taking.exception())
-            return {"response_type": "ephemeral", "text": NOT_TAKEN}
+            return {"response_type": "ephemeral", "text": COMMAND_FAILED_REPLY}
         if taking.done() and body.get("channel_id") == self.api.known(body["user_id"]):
             return ""
-        return {"response_type": "ephemeral", "text": TAKEN}
+        return {"response_type": "ephemeral", "text": COMMAND_TAKEN_REPLY}
 
     def _over_socket(self, app: AsyncApp) -> Any:
-        async def dispatch(payload: Payload, headers: dict[str, str]) -> tuple[bool, Any]:
+        async def dispatch(payload: SlackPayload, headers: dict[str, str]) -> tuple[bool, Any]:
             request = AsyncBoltRequest(mode="socket_mode", body=payload, headers=dict(headers))
             answer = await app.async_dispatch(request)
             return answer.status == 200, payload_of(answer)
@@ -248,8 +256,8 @@ class Slack:
 
     async def missed(self, conversation: str, after: str) -> AsyncIterator[InboundMessage]:
         """What others wrote there after the message `after`, oldest first."""
-        channel, thread = place(conversation)
-        found = [one async for one in self._history(channel, thread, place(after)[1])]
+        channel, thread = channel_and_thread(conversation)
+        found = [one async for one in self._history(channel, thread, channel_and_thread(after)[1])]
         for event in sorted(found, key=lambda one: float(one["ts"])):
             if thread and event["ts"] == thread:
                 continue
@@ -259,8 +267,13 @@ class Slack:
 
     async def _history(self, channel: str, thread: str, oldest: str) -> AsyncIterator[dict[str, Any]]:
         client, cursor = self.api.client, None
-        asked: dict[str, Any] = {"channel": channel, "oldest": oldest, "limit": PAGE, "include_all_metadata": True}
-        for _ in range(PAGES):
+        asked: dict[str, Any] = {
+            "channel": channel,
+            "oldest": oldest,
+            "limit": HISTORY_PAGE_MESSAGES,
+            "include_all_metadata": True,
+        }
+        for _ in range(MAX_HISTORY_PAGES):
             if thread:
                 messages = partial(client.conversations_replies, ts=thread, cursor=cursor, **asked)
             else:
@@ -278,10 +291,10 @@ class Slack:
         if message.growing and (id := await self._streams.start(message)):
             self._thinking.discard(message.conversation)
             return id
-        channel, thread = place(message.conversation)
+        channel, thread = channel_and_thread(message.conversation)
         asked: dict[str, Any] = {"channel": channel, "text": message.text, "thread_ts": thread or None}
         asked |= {
-            "metadata": named(message.key),
+            "metadata": message_metadata(message.key),
             "unfurl_links": False,
             "unfurl_media": False,
         }  # nobody fetches what stands in it
@@ -291,7 +304,7 @@ class Slack:
 
     async def _as_built(self, call: Callable[..., Any], message: OutboundMessage, asked: dict[str, Any]) -> Any:
         """Show the message with its buttons; as plain text where Slack does not take it so."""
-        built = blocks(message)
+        built = message_blocks(message)
         try:
             return await self.api.ask(call(**asked, blocks=built))
         except Refused as error:
@@ -306,12 +319,12 @@ class Slack:
     async def find(self, message: OutboundMessage) -> str | None:
         """Found by the key in its metadata, among what was written there within a day; a stream that was begun, which
         has none, by its beginning."""
-        channel, thread = place(message.conversation)
+        channel, thread = channel_and_thread(message.conversation)
         if not message.key:
             return None
-        async for event in self._history(channel, thread, f"{time.time() - LOOK_BACK:.6f}"):
+        async for event in self._history(channel, thread, f"{time.time() - FIND_WITHIN_SECONDS:.6f}"):
             said = (event.get("metadata") or {}).get("event_payload") or {}
-            streamed = message.growing and thread and not said and begins(message.text, event.get("text") or "")
+            streamed = message.growing and thread and not said and is_beginning(message.text, event.get("text") or "")
             if (said.get("key") == message.key or streamed) and event.get("user") == self._user:
                 return f"{channel}:{event['ts']}"
         return None
@@ -321,9 +334,14 @@ class Slack:
             return True
         if not message.growing and not message.choices and await self._streams.finish(id, message):
             return True
-        channel, ts = place(id)
+        channel, ts = channel_and_thread(id)
         for attempt in (1, 2):
-            asked: dict[str, Any] = {"channel": channel, "ts": ts, "text": message.text, "metadata": named(message.key)}
+            asked: dict[str, Any] = {
+                "channel": channel,
+                "ts": ts,
+                "text": message.text,
+                "metadata": message_metadata(message.key),
+            }
             try:
                 await self._as_built(self.api.client.chat_update, message, asked)
             except Refused as error:
@@ -338,12 +356,12 @@ class Slack:
 
     async def remove(self, conversation: str, id: str) -> None:
         await self._streams.leave(id)
-        channel, ts = place(id)
+        channel, ts = channel_and_thread(id)
         with suppress(Refused):
             await self.api.patiently(lambda: self.api.client.chat_delete(channel=channel, ts=ts))
 
     async def react(self, conversation: str, id: str, emoji: str) -> None:
-        name, (channel, ts) = emoji_name(emoji), place(id)
+        name, (channel, ts) = emoji_name(emoji), channel_and_thread(id)
         if not name:
             raise Undeliverable(f"Slack's name of {emoji} is not known here.")
         try:
@@ -354,17 +372,17 @@ class Slack:
 
     async def draft(self, conversation: str, agent: str, text: str | None) -> None:
         """A status under the thread, until a message of ours takes it away; only threads can show one."""
-        channel, thread = place(conversation)
+        channel, thread = channel_and_thread(conversation)
         thinking = text is not None
         if not thread or text or thinking == (conversation in self._thinking):
             return
         (self._thinking.add if thinking else self._thinking.discard)(conversation)
         status = self._hasty.assistant_threads_setStatus
-        await self._decorate(status(channel_id=channel, thread_ts=thread, status=THINKING if thinking else ""))
+        await self._decorate(status(channel_id=channel, thread_ts=thread, status=THINKING_STATUS if thinking else ""))
 
     async def _suggest(self, channel: str, thread: str) -> None:
         """Suggest what to begin with. In the newer agent view no thread may be named, or the call fails silently."""
-        suggested = (self._account.prompts or SUGGESTED)[:PROMPTS]
+        suggested = (self._account.prompts or DEFAULT_PROMPTS)[:MAX_PROMPTS]
         prompts = [{"title": prompt[:75], "message": prompt} for prompt in suggested]
         asked = {"channel_id": channel, "prompts": prompts} | ({"thread_ts": thread} if thread else {})
         await self._decorate(self._hasty.api_call("assistant.threads.setSuggestedPrompts", json=asked))
@@ -384,7 +402,7 @@ class Slack:
 
     async def home(self, person: str, home: Home) -> None:
         user = person.rpartition(":")[2]
-        await self.api.patiently(lambda: self.api.client.views_publish(user_id=user, view=page(home)))
+        await self.api.patiently(lambda: self.api.client.views_publish(user_id=user, view=home_view(home)))
 
 
 def _quiet() -> logging.Logger:

@@ -9,11 +9,11 @@ from typing import Any
 
 from channels.contract import File, InboundMessage, Undeliverable
 from channels.slack.api import WebAPI
-from channels.slack.formatting import emoji, mentions, people, quoted, readable, rooms
+from channels.slack.formatting import emoji, mentioned_rooms, mentioned_users, mentions, readable, shared_messages
 
-TAKEN = {"", "file_share", "thread_broadcast", "bot_message", "me_message"}
+WRITTEN_SUBTYPES = {"", "file_share", "thread_broadcast", "bot_message", "me_message"}
 """The subtypes of a message that somebody wrote; the others tell of what happened in the room."""
-LOST = {
+LOSS_REASONS = {
     "channel_archive": "the room was archived",
     "group_archive": "the room was archived",
     "channel_deleted": "the room was deleted",
@@ -22,22 +22,22 @@ LOST = {
     "group_left": "I was removed from the room",
     "member_left_channel": "I was removed from the room",
 }
-Payload = Mapping[str, Any]
+SlackPayload = Mapping[str, Any]
 
 log = logging.getLogger(__name__)
 
 
-def place(conversation: str) -> tuple[str, str]:
+def channel_and_thread(conversation: str) -> tuple[str, str]:
     """The channel and the thread, if it is one, of a conversation or of a message's id."""
     channel, _, thread = conversation.partition(":")
     return channel, thread
 
 
-def name_of(payload: Payload) -> str:
+def payload_key(payload: SlackPayload) -> str:
     """What a payload is told from others by, so that the same thing told twice is taken once."""
     event = payload.get("event") or {}
     written = event.get("type") == "app_mention" or (
-        event.get("type") == "message" and event.get("subtype", "") in TAKEN
+        event.get("type") == "message" and event.get("subtype", "") in WRITTEN_SUBTYPES
     )
     if written:
         return f"{event.get('channel')}:{event.get('ts')}"
@@ -45,7 +45,7 @@ def name_of(payload: Payload) -> str:
     return str(payload.get("event_id") or payload.get("trigger_id") or action.get("action_ts") or "")
 
 
-class Reader:
+class EventReader:
     """Reads what is told to one bot."""
 
     def __init__(self, api: WebAPI, team: str, user: str, bot: str) -> None:
@@ -54,7 +54,7 @@ class Reader:
         self._user = user
         self._bot = bot
 
-    async def read(self, payload: Payload) -> InboundMessage | None:
+    async def read(self, payload: SlackPayload) -> InboundMessage | None:
         """The message, or None for what nobody needs to hear."""
         if "command" in payload:
             return await self._command(payload)
@@ -73,13 +73,13 @@ class Reader:
                 return await self._reaction(event)
             case "app_home_opened" if event.get("tab") == "home":
                 return await self._home(event)
-            case str(kind) if kind in LOST:
+            case str(kind) if kind in LOSS_REASONS:
                 return await self._lost(event)
             case "channel_rename" | "group_rename":
                 self._api.forget(event["channel"]["id"])
         return None
 
-    def _for_others(self, payload: Payload) -> bool:
+    def _for_others(self, payload: SlackPayload) -> bool:
         """Whether an app that is installed in several workspaces hears of another one."""
         teams = {one.get("team_id") for one in payload.get("authorizations") or ()} - {None}
         return bool(teams) and self._team not in teams
@@ -87,26 +87,26 @@ class Reader:
     def _sender(self, user: str) -> str:
         return f"{self._team}:{user}"
 
-    def _own(self, event: Payload) -> bool:
+    def _own(self, event: SlackPayload) -> bool:
         return event.get("user") == self._user or event.get("bot_id") == self._bot
 
-    async def _happened(self, event: Payload) -> InboundMessage | None:
+    async def _happened(self, event: SlackPayload) -> InboundMessage | None:
         match event.get("subtype", ""):
             case "message_changed":
                 return await self._changed(event)
             case "message_deleted":
                 return await self._deleted(event)
-            case kind if kind in TAKEN:
+            case kind if kind in WRITTEN_SUBTYPES:
                 return await self.written(event)
         return None
 
-    async def written(self, event: Payload) -> InboundMessage | None:
+    async def written(self, event: SlackPayload) -> InboundMessage | None:
         """A message that somebody wrote."""
         if self._own(event):
             return None
         return await self._message(event, event, _said(event))
 
-    async def _changed(self, event: Payload) -> InboundMessage | None:
+    async def _changed(self, event: SlackPayload) -> InboundMessage | None:
         now, before = event["message"], event.get("previous_message") or {}
         if now.get("subtype") == "tombstone":
             return await self._deleted({**event, "deleted_ts": now["ts"]})
@@ -117,7 +117,7 @@ class Reader:
         origin = {**now, "text": both, "channel": event["channel"]}
         return await self._message(origin, now, _said(now), kind="edit", version=str(version))
 
-    async def _deleted(self, event: Payload) -> InboundMessage | None:
+    async def _deleted(self, event: SlackPayload) -> InboundMessage | None:
         before = event.get("previous_message") or {}
         if self._own(before):
             return None
@@ -125,7 +125,7 @@ class Reader:
         return await self._message(origin, {}, "", kind="deletion")
 
     async def _message(
-        self, origin: Payload, shown: Payload, text: str, kind: Any = "message", version: str = ""
+        self, origin: SlackPayload, shown: SlackPayload, text: str, kind: Any = "message", version: str = ""
     ) -> InboundMessage:
         """A message where it was first written (`origin`), with what it shows now."""
         channel, ts, thread = origin["channel"], origin["ts"], origin.get("thread_ts") or ""
@@ -151,21 +151,21 @@ class Reader:
             version=version,
             files=await self._files(shown),
             reply_to=f"{channel}:{thread}" if thread and thread != ts else "",
-            sent=moment(ts),
+            sent=event_time(ts),
         )
 
-    async def _name(self, event: Payload, user: str) -> str:
+    async def _name(self, event: SlackPayload, user: str) -> str:
         return event.get("username") or (await self._api.person(user) if user else "")
 
     async def _plain(self, text: str) -> str:
-        named = [*people(text), *rooms(text)]
+        named = [*mentioned_users(text), *mentioned_rooms(text)]
         called = await asyncio.gather(*(self._called(id) for id in named))
         return readable(text, dict(zip(named, called, strict=True)), self._user)
 
     async def _called(self, id: str) -> str:
         return await (self._api.room(id) if id[0] in "CGD" else self._api.person(id))
 
-    async def _files(self, shown: Payload) -> tuple[File, ...]:
+    async def _files(self, shown: SlackPayload) -> tuple[File, ...]:
         found = []
         for one in shown.get("files") or ():
             if one.get("file_access") == "check_file_info":
@@ -176,7 +176,7 @@ class Reader:
                 found.append(File(str(name), str(kind), int(one.get("size") or 0), str(url)))
         return tuple(found)
 
-    async def _looked_up(self, file: str) -> Payload:
+    async def _looked_up(self, file: str) -> SlackPayload:
         """A file that the event does not describe, such as one of another organisation's; nothing where it is gone."""
         try:
             found = await self._api.patiently(lambda: self._api.client.files_info(file=file))
@@ -185,7 +185,7 @@ class Reader:
             return {}
         return dict(found["file"])
 
-    async def _reaction(self, event: Payload) -> InboundMessage | None:
+    async def _reaction(self, event: SlackPayload) -> InboundMessage | None:
         item = event.get("item") or {}
         if self._own(event) or item.get("type") != "message":
             return None
@@ -201,25 +201,25 @@ class Reader:
             addressed=False,
             kind="reaction",
             reply_to=f"{channel}:{ts}",
-            sent=moment(event.get("event_ts", "")),
+            sent=event_time(event.get("event_ts", "")),
         )
 
-    async def _home(self, event: Payload) -> InboundMessage:
+    async def _home(self, event: SlackPayload) -> InboundMessage:
         user, channel = event["user"], event["channel"]
         self._api.met(user, channel)
         id = f"{channel}:home:{event.get('event_ts', '')}"
         name = await self._api.person(user)
         return InboundMessage(channel, self._sender(user), "", id, name=name, kind="home")
 
-    async def _lost(self, event: Payload) -> InboundMessage | None:
+    async def _lost(self, event: SlackPayload) -> InboundMessage | None:
         kind, channel = event["type"], event["channel"]
         if kind == "member_left_channel" and event.get("user") != self._user:
             return None
         id = f"{channel}:{kind}:{event.get('event_ts', '')}"
         room = await self._api.room(channel)
-        return InboundMessage(channel, "", LOST[kind], id, room=room, addressed=False, kind="lost")
+        return InboundMessage(channel, "", LOSS_REASONS[kind], id, room=room, addressed=False, kind="lost")
 
-    async def _press(self, payload: Payload) -> InboundMessage | None:
+    async def _press(self, payload: SlackPayload) -> InboundMessage | None:
         action, user = payload["actions"][0], payload["user"]["id"]
         if action.get("type") != "button":
             return None
@@ -242,10 +242,10 @@ class Reader:
             choice=choice,
             reply_to=asked,
             passing=True,
-            sent=moment(str(action.get("action_ts") or "")),
+            sent=event_time(str(action.get("action_ts") or "")),
         )
 
-    async def _command(self, payload: Payload) -> InboundMessage:
+    async def _command(self, payload: SlackPayload) -> InboundMessage:
         user = payload["user_id"]
         direct = await self._api.direct(user)
         text = (payload.get("text") or "").strip() or "help"
@@ -254,11 +254,11 @@ class Reader:
         return InboundMessage(direct, self._sender(user), plain, id, name=name, passing=True)
 
 
-def _said(event: Payload) -> str:
+def _said(event: SlackPayload) -> str:
     """What a message says, with what it passes on."""
-    return "\n\n".join(part for part in (event.get("text") or "", *quoted(event)) if part)
+    return "\n\n".join(part for part in (event.get("text") or "", *shared_messages(event)) if part)
 
 
-def moment(ts: str) -> datetime | None:
+def event_time(ts: str) -> datetime | None:
     """When something happened, by Slack's name of it."""
     return datetime.fromtimestamp(float(ts), UTC) if re.fullmatch(r"\d{1,11}(\.\d+)?", ts) else None

@@ -5,18 +5,18 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from channels.contract import File, Undeliverable
-from channels.slack.api import WebAPI, lacking, reaching
-from channels.slack.events import place
+from channels.slack.api import WebAPI, missing_scope, network_errors
+from channels.slack.events import channel_and_thread
 
-SLACK = (".slack.com", ".slack-edge.com", ".slack-files.com")
+SLACK_HOSTS = (".slack.com", ".slack-edge.com", ".slack-files.com")
 """Whose hosts may see the bot's token, besides the Web API's own."""
-HOPS = 3
-LARGEST = 100_000_000
+MAX_REDIRECTS = 3
+MAX_DOWNLOAD_BYTES = 100_000_000
 """Bytes that are read of one file at most."""
-PATIENCE = aiohttp.ClientTimeout(total=300, sock_read=30)
+TRANSFER_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_read=30)
 
 
-class Files:
+class SlackFiles:
     """The files of one account."""
 
     def __init__(self, api: WebAPI, session: aiohttp.ClientSession, token: str, base: str) -> None:
@@ -27,16 +27,16 @@ class Files:
 
     async def read(self, file: File) -> bytes:
         """The bytes of a file; the token never leaves Slack, wherever the way leads."""
-        with reaching():
+        with network_errors():
             return await self._read(file)
 
     async def _read(self, file: File) -> bytes:
         url = file.place
-        for _ in range(HOPS):
+        for _ in range(MAX_REDIRECTS):
             if not self._slack(url):
                 raise Undeliverable(f"{file.name!r} is kept outside of Slack, where the bot cannot read it.")
             headers = {"Authorization": f"Bearer {self._token}"}
-            request = self._session.get(url, headers=headers, allow_redirects=False, timeout=PATIENCE)
+            request = self._session.get(url, headers=headers, allow_redirects=False, timeout=TRANSFER_TIMEOUT)
             async with request as answer:
                 if 300 <= answer.status < 400:
                     url = urljoin(url, answer.headers.get("Location", ""))
@@ -44,7 +44,9 @@ class Files:
                 if answer.status != 200:
                     raise Undeliverable(f"Slack does not give {file.name!r} away: HTTP {answer.status}.")
                 if answer.content_type == "text/html" and file.media_type != "text/html":  # the page to sign in on
-                    raise Undeliverable(f"{file.name!r} cannot be read: {lacking(self._api.account, 'files:read')}")
+                    raise Undeliverable(
+                        f"{file.name!r} cannot be read: {missing_scope(self._api.account, 'files:read')}"
+                    )
                 return await self._bytes(file, answer)
         raise Undeliverable(f"{file.name!r} is sent on from place to place and never given.")
 
@@ -52,21 +54,23 @@ class Files:
         data = bytearray()
         async for part in answer.content.iter_chunked(1 << 16):
             data += part
-            if len(data) > LARGEST:
-                raise Undeliverable(f"{file.name!r} is larger than {LARGEST:,} bytes, the most that is read.")
+            if len(data) > MAX_DOWNLOAD_BYTES:
+                raise Undeliverable(
+                    f"{file.name!r} is larger than {MAX_DOWNLOAD_BYTES:,} bytes, the most that is read."
+                )
         return bytes(data)
 
     def _slack(self, url: str) -> bool:
         scheme, host, _ = origin = _origin(url)
-        return origin == self._home or (scheme == "https" and host.endswith(SLACK))
+        return origin == self._home or (scheme == "https" and host.endswith(SLACK_HOSTS))
 
     async def send(self, conversation: str, name: str, data: bytes) -> str:
         """Show a file; answers Slack's id of it."""
-        channel, thread = place(conversation)
+        channel, thread = channel_and_thread(conversation)
         client = self._api.client
         asked = await self._api.ask(client.files_getUploadURLExternal(filename=name, length=len(data)))
-        with reaching():
-            async with self._session.post(asked["upload_url"], data=data, timeout=PATIENCE) as answer:
+        with network_errors():
+            async with self._session.post(asked["upload_url"], data=data, timeout=TRANSFER_TIMEOUT) as answer:
                 if answer.status >= 500:
                     raise ConnectionError(f"Slack is in trouble: HTTP {answer.status}")
                 if answer.status != 200:

@@ -52,7 +52,7 @@ EMOJI = {
     "keycap_ten": "🔟",
 }
 """Slack's name -> the emoji; only those that mean something to us or are often used."""
-ALIASES = {"thumbsup": "+1", "thumbsdown": "-1", "hourglass": "hourglass_flowing_sand"}
+EMOJI_ALIASES = {"thumbsup": "+1", "thumbsdown": "-1", "hourglass": "hourglass_flowing_sand"}
 _NAMES = {emoji.replace("\ufe0f", ""): name for name, emoji in EMOJI.items()}
 _SKIN = re.compile("::skin-tone-[2-6]$")
 _TONES = re.compile("[\U0001f3fb-\U0001f3ff\ufe0f]")
@@ -68,7 +68,7 @@ _ROOM = re.compile(r"<#([CGD][A-Z0-9]+)(?:\|([^<>]*))?>")
 def emoji(name: str) -> str:
     """The emoji that Slack calls `name`, of whatever skin; `:name:` for one of a workspace's own."""
     plain = _SKIN.sub("", name)
-    return EMOJI.get(ALIASES.get(plain, plain), f":{plain}:")
+    return EMOJI.get(EMOJI_ALIASES.get(plain, plain), f":{plain}:")
 
 
 def emoji_name(emoji: str) -> str:
@@ -81,12 +81,12 @@ def mentions(text: str, user: str) -> bool:
     return any(found[1] == user for found in _PERSON.finditer(text))
 
 
-def people(text: str) -> set[str]:
+def mentioned_users(text: str) -> set[str]:
     """The users that a text as Slack writes it names."""
     return {found[1] for found in _PERSON.finditer(text)}
 
 
-def rooms(text: str) -> set[str]:
+def mentioned_rooms(text: str) -> set[str]:
     """The rooms that it names without saying how they are called."""
     return {found[1] for found in _ROOM.finditer(text) if not found[2]}
 
@@ -130,7 +130,7 @@ def _read(mark: str, names: Mapping[str, str]) -> str:
     return f"{words} ({target})"
 
 
-def quoted(event: Mapping[str, Any]) -> Iterator[str]:
+def shared_messages(event: Mapping[str, Any]) -> Iterator[str]:
     """The messages that a message passes on; of a program that wrote nothing else, what it attached."""
     alone = not event.get("text")
     for one in event.get("attachments") or ():
@@ -140,32 +140,32 @@ def quoted(event: Mapping[str, Any]) -> Iterator[str]:
             yield "\n".join(f"> {line}" for line in f"{author}{words}".split("\n"))
 
 
-SECTION, BUTTON, VALUE, ROW, HEADER = 3_000, 75, 2_000, 25, 150
+MAX_SECTION_CHARS, MAX_LABEL_CHARS, MAX_VALUE_CHARS, MAX_ROW_BUTTONS, MAX_HEADER_CHARS = 3_000, 75, 2_000, 25, 150
 """What Slack takes at most: letters in a section, on a button and behind it, buttons in a row, letters in a heading."""
-MOST = 100
+MAX_HOME_BLOCKS = 100
 """Blocks on a page."""
 Block = dict[str, Any]
 
 
-def blocks(message: OutboundMessage) -> list[Block]:
+def message_blocks(message: OutboundMessage) -> list[Block]:
     """The text, cut where it is too long, and a button for each choice; nothing for a text without choices."""
     if not message.choices:
         return []
     return [*_sections(message.text), *_rows(message.choices)]
 
 
-def page(home: Home) -> dict[str, Any]:
+def home_view(home: Home) -> dict[str, Any]:
     """The app's home: what waits for an answer first."""
     shown: list[Block] = []
     for question in home.questions:
-        shown += [*blocks(question), {"type": "divider"}]
+        shown += [*message_blocks(question), {"type": "divider"}]
     for heading, lines in home.sections:
-        shown.append({"type": "header", "text": {"type": "plain_text", "text": heading[:HEADER] or "…"}})
+        shown.append({"type": "header", "text": {"type": "plain_text", "text": heading[:MAX_HEADER_CHARS] or "…"}})
         shown += _sections("\n\n".join(Mrkdwn().messages("\n".join(lines)))) if lines else _sections("–")
     if not shown:
         shown = _sections("Nothing waits, and nothing runs.")
-    if len(shown) > MOST:
-        shown = [*shown[: MOST - 1], *_sections("… and more than Slack can show here.")]
+    if len(shown) > MAX_HOME_BLOCKS:
+        shown = [*shown[: MAX_HOME_BLOCKS - 1], *_sections("… and more than Slack can show here.")]
     return {"type": "home", "blocks": shown}
 
 
@@ -176,9 +176,9 @@ def _sections(text: str) -> list[Block]:
 
 
 def _parts(text: str) -> Iterator[str]:
-    while len(text) > SECTION:
-        cut = text.rfind("\n", SECTION // 2, SECTION)
-        cut = cut if cut > 0 else SECTION
+    while len(text) > MAX_SECTION_CHARS:
+        cut = text.rfind("\n", MAX_SECTION_CHARS // 2, MAX_SECTION_CHARS)
+        cut = cut if cut > 0 else MAX_SECTION_CHARS
         yield text[:cut]
         text = text[cut:].lstrip("\n")
     if text.strip():
@@ -186,14 +186,14 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _rows(choices: Sequence[Choice]) -> Iterator[Block]:
-    for start in range(0, len(choices), ROW):
+    for start in range(0, len(choices), MAX_ROW_BUTTONS):
         buttons = [
             {
                 "type": "button",
                 "action_id": f"choice-{number}",
-                "text": {"type": "plain_text", "text": choice.label[:BUTTON] or choice.id[:BUTTON]},
-                "value": choice.id[:VALUE],
+                "text": {"type": "plain_text", "text": choice.label[:MAX_LABEL_CHARS] or choice.id[:MAX_LABEL_CHARS]},
+                "value": choice.id[:MAX_VALUE_CHARS],
             }
-            for number, choice in enumerate(choices[start : start + ROW], start)
+            for number, choice in enumerate(choices[start : start + MAX_ROW_BUTTONS], start)
         ]
         yield {"type": "actions", "elements": buttons}

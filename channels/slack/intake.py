@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from channels.contract import InboundMessage, Undeliverable, Unusable
 
-REMEMBERED = 5_000
+MAX_TAKEN_KEYS = 5_000
 """How many names of taken messages are known, so that what is told again is not offered again."""
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class Intake:
         self._waiting.remove(offer)
         del self._open[offer.name]
         self._taken[offer.name] = None
-        if len(self._taken) > REMEMBERED:
+        if len(self._taken) > MAX_TAKEN_KEYS:
             self._taken.popitem(last=False)
         if not offer.taken.done():
             offer.taken.set_result(None)

@@ -19,25 +19,25 @@ from aiohttp import web
 from slack_sdk.signature import SignatureVerifier
 
 from channels.contract import Later, Undeliverable, Unusable
-from channels.slack.api import WebAPI, broken
+from channels.slack.api import WebAPI, account_error
 
-BEAT = 1.0
+PING_SECONDS = 1.0
 """Seconds between two pings; a socket that does not answer one within half of that is dead."""
-PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
+RECONNECT_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Seconds before each attempt to connect, the last of them from then on."""
-STEADY = 5.0
+STEADY_SECONDS = 5.0
 """Seconds after which a connection counts as a good one, after which the next is made at once."""
-PATIENCE = 10.0
+CONNECT_SECONDS = 10.0
 """Seconds until an attempt to connect is given up."""
-LARGEST = 16_000_000
+MAX_FRAME_BYTES = 16_000_000
 """The largest payload that is read from a socket, in bytes."""
-LARGEST_REQUEST = 4_000_000
+MAX_REQUEST_BYTES = 4_000_000
 """The same of a request, which anybody may send."""
-WINDOW = 660.0
+SIGNATURE_SECONDS = 660.0
 """Seconds for which a signature is remembered; each is good once, for five minutes before or after its time."""
 
-Payload = dict[str, Any]
-Dispatch = Callable[[Payload, Mapping[str, str]], Awaitable[tuple[bool, Any]]]
+SlackPayload = dict[str, Any]
+SlackDispatch = Callable[[SlackPayload, Mapping[str, str]], Awaitable[tuple[bool, Any]]]
 """Takes a payload in; answers whether it may be acknowledged, and with what."""
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Socket:
         api: WebAPI,
         session: aiohttp.ClientSession,
         token: str,
-        dispatch: Dispatch,
+        dispatch: SlackDispatch,
         back: Callable[[float], None],
         since: float,
     ) -> None:
@@ -68,19 +68,19 @@ class Socket:
     async def run(self) -> None:
         """Stay connected; raises `Unusable` when Slack does not let us in any more."""
         while True:
-            await asyncio.sleep(PAUSES[min(self._attempt, len(PAUSES) - 1)])
+            await asyncio.sleep(RECONNECT_SECONDS[min(self._attempt, len(RECONNECT_SECONDS) - 1)])
             self._attempt += 1
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(CONNECT_SECONDS):
                     url = await self._url()
-                    socket = await self._session.ws_connect(url, heartbeat=BEAT, max_msg_size=LARGEST)
+                    socket = await self._session.ws_connect(url, heartbeat=PING_SECONDS, max_msg_size=MAX_FRAME_BYTES)
                 began = time.monotonic()
                 try:
                     async with socket:
                         await self._serve(socket)
                 finally:
                     self._lost = time.monotonic()
-                    self._attempt = 0 if self._lost - began > STEADY else self._attempt
+                    self._attempt = 0 if self._lost - began > STEADY_SECONDS else self._attempt
             except Later as error:
                 await asyncio.sleep(error.seconds)
             except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
@@ -106,7 +106,7 @@ class Socket:
                     self._back(time.monotonic() - self._lost)
                 elif frame.get("type") == "disconnect":
                     if frame.get("reason") == "link_disabled":
-                        raise broken(self._api.account, "link_disabled")
+                        raise account_error(self._api.account, "link_disabled")
                     if frame.get("reason") != "warning":
                         return
                 elif frame.get("envelope_id"):
@@ -117,7 +117,7 @@ class Socket:
             for task in tasks:
                 task.cancel()
 
-    async def _answer(self, socket: aiohttp.ClientWebSocketResponse, frame: Payload) -> None:
+    async def _answer(self, socket: aiohttp.ClientWebSocketResponse, frame: SlackPayload) -> None:
         headers = {}
         if frame.get("retry_attempt"):
             headers = {"x-slack-retry-num": str(frame["retry_attempt"])}
@@ -128,7 +128,7 @@ class Socket:
                 await socket.send_str(json.dumps(answer))
 
 
-class Listener:
+class SignedHTTP:
     """Signed HTTP: a server of our own for the app's request URL."""
 
     def __init__(self, listen: str, secret: str, dispatch: Callable[[web.Request], Awaitable[web.Response]]) -> None:
@@ -144,7 +144,7 @@ class Listener:
 
     async def run(self) -> None:
         """Serve; raises `Unusable` when the port cannot be had."""
-        application = web.Application(client_max_size=LARGEST_REQUEST)
+        application = web.Application(client_max_size=MAX_REQUEST_BYTES)
         application.add_routes([web.post("/slack/events", self._post)])
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()
@@ -167,7 +167,7 @@ class Listener:
         if answer.status == 200:
             now = time.monotonic()
             self._seen[signature] = now
-            while next(iter(self._seen.values())) < now - WINDOW:
+            while next(iter(self._seen.values())) < now - SIGNATURE_SECONDS:
                 self._seen.popitem(last=False)
         return answer
 

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from channels.contract import OutboundMessage, Undeliverable
-from channels.slack.api import Refused, WebAPI, named
-from channels.slack.events import place
+from channels.slack.api import Refused, WebAPI, message_metadata
+from channels.slack.events import channel_and_thread
 
-REMEMBERED = 5_000
+MAX_RECENT_WRITERS = 5_000
 """Of how many conversations it is known who wrote there last."""
-LONGEST = 12_000
+MAX_APPEND_CHARS = 12_000
 """The most letters that one append may hold."""
 _FENCE_END = re.compile(r"\n```\s*$")
 _LINK = re.compile(r"<([^<>|\n]+)\|([^<>\n]+)>")
 _MARKUP = re.compile(r"[*_~`<>&\[\]#|\\]|^\s*(?:[-+>•]|\d+[.)])", re.MULTILINE)
 
-NEVER = {"unknown_method", "method_deprecated", "feature_not_enabled", "not_allowed"}
+UNSUPPORTED_ERRORS = {"unknown_method", "method_deprecated", "feature_not_enabled", "not_allowed"}
 """What says that this workspace has no streams at all."""
 
 log = logging.getLogger(__name__)
@@ -46,23 +46,28 @@ class Streams:
         """Remember who wrote in a conversation last: a stream is written for somebody."""
         self._wrote[conversation] = person
         self._wrote.move_to_end(conversation)
-        if len(self._wrote) > REMEMBERED:
+        if len(self._wrote) > MAX_RECENT_WRITERS:
             self._wrote.popitem(last=False)
 
     async def start(self, message: OutboundMessage) -> str | None:
         """Begin to stream an answer; None where it has to grow by edits."""
-        channel, thread = place(message.conversation)
+        channel, thread = channel_and_thread(message.conversation)
         person = (message.to or self._wrote.get(message.conversation, "")).rpartition(":")[2]
         if not thread or not self._able or not (person or channel.startswith("D")):
             return None
-        text = settled(message.text)
+        text = settled_markdown(message.text)
         to = {"recipient_team_id": self._team, "recipient_user_id": person} if person else {}
-        begun: dict[str, Any] = {"channel": channel, "thread_ts": thread, "markdown_text": text[:LONGEST] or None, **to}
+        begun: dict[str, Any] = {
+            "channel": channel,
+            "thread_ts": thread,
+            "markdown_text": text[:MAX_APPEND_CHARS] or None,
+            **to,
+        }
         answer = await self._try(lambda: self._api.client.chat_startStream(**begun))
         if answer is None:
             return None
         id = f"{channel}:{answer['ts']}"
-        self._open[id] = Stream(text[:LONGEST])
+        self._open[id] = Stream(text[:MAX_APPEND_CHARS])
         return id
 
     async def grow(self, id: str, text: str) -> bool:
@@ -70,14 +75,14 @@ class Streams:
         stream = self._open.get(id)
         if stream is None:
             return False
-        now = settled(text)
+        now = settled_markdown(text)
         if not now.startswith(stream.shown):
             await self.stop(id)
             return False
-        more = now[len(stream.shown) :][:LONGEST]
+        more = now[len(stream.shown) :][:MAX_APPEND_CHARS]
         if not more:
             return True
-        channel, ts = place(id)
+        channel, ts = channel_and_thread(id)
         if await self._try(lambda: self._api.client.chat_appendStream(channel=channel, ts=ts, markdown_text=more)):
             stream.shown += more
             return True
@@ -91,7 +96,7 @@ class Streams:
             return False
         plain = not _MARKUP.search(text) and text.startswith(stream.shown)
         rest = text[len(stream.shown) :] if plain else ""
-        return await self.stop(id, rest[:LONGEST], message.key) and plain and len(rest) <= LONGEST
+        return await self.stop(id, rest[:MAX_APPEND_CHARS], message.key) and plain and len(rest) <= MAX_APPEND_CHARS
 
     async def leave(self, id: str) -> None:
         """End the stream, if there is one."""
@@ -101,8 +106,13 @@ class Streams:
     async def stop(self, id: str, rest: str = "", key: str = "") -> bool:
         """End the stream, as the message that is called `key`; False if it had ended already."""
         self._open.pop(id, None)
-        channel, ts = place(id)
-        ending: dict[str, Any] = {"channel": channel, "ts": ts, "markdown_text": rest or None, "metadata": named(key)}
+        channel, ts = channel_and_thread(id)
+        ending: dict[str, Any] = {
+            "channel": channel,
+            "ts": ts,
+            "markdown_text": rest or None,
+            "metadata": message_metadata(key),
+        }
         return await self._try(lambda: self._api.client.chat_stopStream(**ending)) is not None
 
     async def _try(self, call: Callable[[], Any]) -> dict[str, Any] | None:
@@ -110,12 +120,12 @@ class Streams:
         try:
             return await self._api.ask(call())
         except Undeliverable as error:
-            self._able = self._able and not (isinstance(error, Refused) and error.error in NEVER)
+            self._able = self._able and not (isinstance(error, Refused) and error.error in UNSUPPORTED_ERRORS)
             log.info("%s cannot stream: %s", self._api.account, error)
             return None
 
 
-def settled(text: str) -> str:
+def settled_markdown(text: str) -> str:
     """The beginning of a growing text that will stay as it is, as the Markdown that streams take.
 
     Left out are a fence that is closed only for now, and in the last line what follows a mark that is still open.
@@ -123,8 +133,8 @@ def settled(text: str) -> str:
     text = _FENCE_END.sub("", text)
     head, newline, last = text.rpartition("\n")
     if text.count("```") % 2:
-        return (markdown(head + newline) + last).rstrip()
-    return markdown(head + newline + last[: _open_mark(last)]).rstrip()
+        return (from_mrkdwn(head + newline) + last).rstrip()
+    return from_mrkdwn(head + newline + last[: _open_mark(last)]).rstrip()
 
 
 def _open_mark(line: str) -> int:
@@ -143,7 +153,7 @@ def _open_mark(line: str) -> int:
     return min(waiting.values(), default=len(line))
 
 
-def markdown(text: str) -> str:
+def from_mrkdwn(text: str) -> str:
     """Slack's marks as Markdown; code is left as it is."""
     parts = re.split(r"(```[\s\S]*?(?:```|$)|`[^`\n]*`)", text)
     return "".join(part if number % 2 else _marks(part) for number, part in enumerate(parts))
@@ -155,7 +165,7 @@ def _marks(text: str) -> str:
     return re.sub(r"(?<![\w~])~([^~\n]+)~(?![\w~])", r"~~\1~~", text)
 
 
-def begins(text: str, shown: str) -> bool:
+def is_beginning(text: str, shown: str) -> bool:
     """Whether what a stream shows is the beginning of a text, marks aside."""
     letters, seen = (re.sub(r"\W+", "", one) for one in (text, shown))
     return bool(seen) and letters.startswith(seen)

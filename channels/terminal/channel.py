@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
     from prompt_toolkit.styles import Style
 
-HELP = """\
+TERMINAL_HELP = """\
 Whatever you type goes to the assistant. The terminal itself understands:
   Enter            send                  Alt-Enter   a new line in the message
   Up, Down         earlier messages      Ctrl-R      search them
   Ctrl-C           clear the line; twice leaves
   /help            this list             /quit, Ctrl-D   leave"""
 LEAVE_HINT = "Press Ctrl-C again, or Ctrl-D, to leave."
-TWICE = 2.0
+LEAVE_SECONDS = 2.0
 """Two Ctrl-C within this many seconds leave."""
-DRAFT_LINES = 6
+MAX_DRAFT_LINES = 6
 
 
 def open_terminal(home: Path) -> "Terminal | Pipe":
@@ -145,7 +145,7 @@ class Terminal:
                     case "":
                         continue
                     case "/help":
-                        await self.tell(HELP)
+                        await self.tell(TERMINAL_HELP)
                         continue
                     case "/quit" | "/exit":
                         self._left = True
@@ -205,7 +205,7 @@ class Terminal:
         width = shutil.get_terminal_size().columns - 1
         written = visible(prose(text))
         doing = "" if written else f"{visible(agent)} is {'working' if text.strip() else 'thinking'}…"
-        return "\n".join(line[:width] for line in (written or doing).splitlines()[-DRAFT_LINES:])
+        return "\n".join(line[:width] for line in (written or doing).splitlines()[-MAX_DRAFT_LINES:])
 
     def _redraw(self) -> None:
         if self._session:
@@ -236,12 +236,12 @@ class Terminal:
     def _interrupt(self, event: "KeyPressEvent") -> None:
         """Clear the line; leave if that was done a moment ago."""
         now = time.monotonic()
-        if now - self._interrupted < TWICE:
+        if now - self._interrupted < LEAVE_SECONDS:
             event.app.exit(exception=EOFError)
             return
         event.current_buffer.reset()
         self._interrupted, self._hint = now, LEAVE_HINT
-        asyncio.get_running_loop().call_later(TWICE, self._forget_interrupt)
+        asyncio.get_running_loop().call_later(LEAVE_SECONDS, self._forget_interrupt)
 
     def _forget_interrupt(self) -> None:
         self._hint = ""

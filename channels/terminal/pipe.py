@@ -16,9 +16,9 @@ from channels.markdown import Markdown
 from channels.text import visible
 from core.atoms.atoms import new_id
 
-AHEAD = 100
+MAX_LINES_AHEAD = 100
 """How many lines are read before the first of them is taken."""
-LONGEST_LINE = 1 << 21
+MAX_PIPED_LINE_BYTES = 1 << 21
 """Of a longer line no more than this is kept: far more than a message may have, so it will be refused anyway."""
 
 
@@ -34,7 +34,7 @@ class Pipe:
         self._target = sys.stdout.fileno() if target is None else target
         self._lines: asyncio.Queue[InboundMessage | None] = asyncio.Queue()
         self._questions = Questions()
-        self._room = threading.Semaphore(AHEAD)
+        self._room = threading.Semaphore(MAX_LINES_AHEAD)
         self._current: InboundMessage | None = None
 
     async def __aenter__(self) -> Self:
@@ -97,7 +97,7 @@ class Pipe:
             for part in lines:
                 self._offer(line + part, loop)
                 line = b""
-            line = line + rest if len(line) <= LONGEST_LINE else line
+            line = line + rest if len(line) <= MAX_PIPED_LINE_BYTES else line
         self._offer(line, loop)
         self._hand(None, loop)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from channels.contract import File, Home, OutboundMessage, Undeliverable
-from channels.slack.api import SCOPES
+from channels.slack.api import BOT_SCOPES
 from channels.slack.channel import Slack
 from core.trust.approvals import NO, ONCE, Choice
 from tests.channels.slack_app import hearing, listening
@@ -286,7 +286,7 @@ async def test_files_are_shown_in_their_conversation(rig: Rig) -> None:
 def test_the_manifest_asks_for_exactly_what_is_used() -> None:
     manifest = (Path(__file__).parents[3] / "deploy" / "slack-app.yaml").read_text("utf-8")
     _, _, scopes = manifest.partition("    bot:\n")
-    assert re.findall(r"- (\S+)", scopes.partition("settings:")[0]) == sorted(SCOPES)
+    assert re.findall(r"- (\S+)", scopes.partition("settings:")[0]) == sorted(BOT_SCOPES)
 
 
 async def test_without_prompts_of_the_account_there_are_some_to_begin_with(rig: Rig) -> None:

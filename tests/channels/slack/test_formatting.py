@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.slack.formatting import EMOJI, emoji, emoji_name, mentions, people, readable, rooms
-from channels.slack.streams import markdown, settled
+from channels.slack.formatting import EMOJI, emoji, emoji_name, mentioned_rooms, mentioned_users, mentions, readable
+from channels.slack.streams import from_mrkdwn, settled_markdown
 
 NAMES = {"U1": "Ana", "C1": "home"}
 
@@ -37,8 +37,8 @@ def test_what_slack_writes_is_read_as_people_read_it(written: str, read: str) ->
 def test_any_text_can_be_read_and_looked_through(text: str) -> None:
     readable(text, NAMES, "U0")
     mentions(text, "U0")
-    assert people(text) >= set()
-    assert rooms(text) >= set()
+    assert mentioned_users(text) >= set()
+    assert mentioned_rooms(text) >= set()
 
 
 @given(st.text(alphabet="ab <>&@#|U1C:*\n"))
@@ -75,10 +75,10 @@ def test_other_emoji_keep_their_names_and_skins_are_left_out() -> None:
     ],
 )
 def test_of_a_growing_text_only_what_stays_is_streamed(text: str, shown: str) -> None:
-    assert settled(text) == shown
+    assert settled_markdown(text) == shown
 
 
 @given(st.text(alphabet="ab *_~`<>|\n"))
 def test_any_text_can_grow(text: str) -> None:
-    settled(text)
-    markdown(text)
+    settled_markdown(text)
+    from_mrkdwn(text)

@@ -10,7 +10,7 @@ import pytest
 
 from channels.contract import File, Later, OutboundMessage, Undeliverable, Unusable
 from channels.slack.channel import Slack
-from channels.slack.files import Files
+from channels.slack.files import SlackFiles
 from core.errors import InvalidInput
 from core.secrets.secrets import Secrets
 from core.trust.approvals import Choice
@@ -412,7 +412,7 @@ async def test_what_breaks_on_the_way_to_a_file_is_trouble_of_the_network(rig: R
     with socket.create_server(("127.0.0.1", 0)) as gone:
         address = f"http://127.0.0.1:{gone.getsockname()[1]}"
     async with Slack(rig.account(), rig.secrets()) as slack, aiohttp.ClientSession() as session:
-        files = Files(slack.api, session, "t", address)
+        files = SlackFiles(slack.api, session, "t", address)
         with pytest.raises(OSError, match="cannot be reached"):
             await files.read(File("a", "text/plain", 1, f"{address}/a"))
 
