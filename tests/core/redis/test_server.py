@@ -78,7 +78,7 @@ async def test_data_outlives_the_server(home: Path) -> None:
 async def test_a_server_left_behind_by_a_killed_stoa_is_adopted_and_then_stopped(home: Path) -> None:
     program = """
 import asyncio, pathlib, sys
-from core.redis_server import EmbeddedRedis
+from core.redis.server import EmbeddedRedis
 async def main():
     async with EmbeddedRedis(pathlib.Path(sys.argv[1])) as server:
         print(server.pid, flush=True)
