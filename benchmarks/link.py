@@ -10,7 +10,7 @@ from benchmarks.rows import Row
 from benchmarks.stages import FLIGHT, Act, FixedEmbedder, Stage, alternate, flight
 from core.redis.cluster import Cluster
 from core.redis.link import Link
-from core.search.index import FIELDS
+from core.search.index import ATOM_FIELDS
 from core.store.store import Argument, client
 
 Command = Sequence[Argument]
@@ -22,7 +22,7 @@ async def link(stage: Stage) -> list[Row]:
         space = await house.spaces.create("ours")
         atoms = [(await space.put(f"Atom {number}.")).id for number in range(100)]
         keys = house.store.keys
-        get: Command = ("HMGET", keys.atom("ours", atoms[0]), *FIELDS)
+        get: Command = ("HMGET", keys.atom("ours", atoms[0]), *ATOM_FIELDS)
         read: Command = house.store.reading("stoa_get", "ours", "owner", atoms[1])
         advance: Command = ("FCALL", "stoa_advance", 3, *(f"{keys.namespace}:{{b}}:{n}" for n in range(3)), "ours", 1)
         pool = BlockingConnectionPool.from_url(house.url, protocol=2, max_connections=1, timeout=60)

@@ -21,7 +21,7 @@ from core.house import House
 from core.redis.cluster import Cluster
 from core.redis.link import Link
 from core.search.filters import Filter, FilterScope, Query, States, restrict
-from core.search.index import FIELDS, SCHEMA, by_meaning, newest
+from core.search.index import ATOM_FIELDS, INDEX_SCHEMA, by_meaning, newest
 from core.spaces.spaces import Space
 from core.store.codec import SEPARATOR, json_of, metadata_patch, pack, token
 from core.store.store import Argument, client
@@ -87,12 +87,12 @@ class Bare:
             ["SET", self.keys.operation("ours", new_id()), 2, "EX", 86_400],
             *(["HSET", self.keys.atom("ours", one), *_state("moved")] for one in dependants),
             *self._news(id, "update", now, "moved on"),
-            ["HMGET", atom, *FIELDS],
+            ["HMGET", atom, *ATOM_FIELDS],
         ]
 
     async def search(self, text: str, metadata: Filter, references: States) -> Command:
         """The FT.SEARCH that our search sends, word for word."""
-        index, query = self.keys.index(SCHEMA, self._house.embedder.id), Query()
+        index, query = self.keys.index(INDEX_SCHEMA, self._house.embedder.id), Query()
         query.filter = restrict(query, ["ours"], metadata, references, False, FilterScope({"priority": "n0"}))
         if not text:
             return newest(index, query, 11)
@@ -246,7 +246,7 @@ async def _updates_with_dependants(stage: Stage, ours: Space, bare: Bare, ids: S
 
 
 async def _gets(stage: Stage, ours: Space, bare: Bare, ids: Sequence[str]) -> list[Row]:
-    read: list[Command] = [("HMGET", bare.keys.atom("ours", id), *FIELDS) for id in ids]
+    read: list[Command] = [("HMGET", bare.keys.atom("ours", id), *ATOM_FIELDS) for id in ids]
     times = await alternate(
         stage,
         "get",

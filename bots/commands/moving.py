@@ -23,7 +23,7 @@ from core.backup.exporting import size
 from core.backup.importing import restore
 from core.backup.registries import Models
 from core.errors import InvalidInput
-from core.search.finder import MADE_FIRST
+from core.search.finder import MAX_EMBEDDED_FIRST
 
 RECORDS: Models = {"person": Person, "room": Room, "channel_account": Account, "binding": Binding}
 
@@ -91,7 +91,7 @@ def _ask(rights: Mapping[str, Sequence[str]]) -> None:
 def _told(contents: Contents, there: set[str]) -> str:
     new = [name for name in contents.ends if name not in there]
     told = f"Imported {_many(len(new), 'space')}: {', '.join(new)}." if new else "Nothing was new."
-    if new and contents.counts["atom"] > MADE_FIRST:
+    if new and contents.counts["atom"] > MAX_EMBEDDED_FIRST:
         told += " By meaning it is found bit by bit, while `stoa run` or `stoa serve` is at work."
     if there:
         told += f" Here already: {', '.join(sorted(there))}."

@@ -17,7 +17,7 @@ from channels.people.people import People
 from core.atoms.atoms import OWNER
 from core.errors import InvalidInput, NotFound
 from core.house import House
-from core.secrets.secrets import PREFIX, Secrets, check_value
+from core.secrets.secrets import SECRET_VARIABLE_PREFIX, Secrets, check_value
 from core.secrets.vault import Vault
 from core.settings import load
 
@@ -40,7 +40,7 @@ async def _setup(name: str, on: str, options: Mapping[str, str]) -> None:
         vault = Vault(house.settings.home)
         tokens = platform(account.platform).tokens(account.options)
         values = _asked(account, tokens, set(vault.names()))
-        given = {f"{PREFIX}{secret}": value for secret, value in values.items()}
+        given = {f"{SECRET_VARIABLE_PREFIX}{secret}": value for secret, value in values.items()}
         notes = await _tried(account, Secrets(given, vault))
         for secret, value in values.items():
             vault.put(secret, value)
@@ -85,7 +85,7 @@ def _asked(account: Account, tokens: Sequence[Token], kept: set[str]) -> dict[st
     values = {}
     for token in tokens:
         name = account.secret(token.name)
-        value = os.environ.get(name) or os.environ.get(f"{PREFIX}{name}") or ""
+        value = os.environ.get(name) or os.environ.get(f"{SECRET_VARIABLE_PREFIX}{name}") or ""
         if not value and sys.stdin.isatty():
             stays = " (press Enter to keep the one there is)" if name in kept else ""
             value = typer.prompt(f"{token.label}{stays}", default="", hide_input=True, show_default=False)

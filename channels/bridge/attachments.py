@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from channels.contract import Channel, File, Later, ReadsFiles, Undeliverable
 from core.atoms.atoms import Attachment
 from core.errors import InvalidInput, ModelUnavailable
-from core.spaces.attachments import MOST, Attachments, check_size, checked_name
+from core.spaces.attachments import MAX_ATTACHMENTS, Attachments, check_size, checked_name
 from core.spaces.spaces import Space
 from core.store.store import Store
 
@@ -52,7 +52,7 @@ class Enclosures:
         if not files:
             return Enclosed()
         slots = asyncio.Semaphore(AT_ONCE)
-        taken = await asyncio.gather(*(self._one(channel, file, slots, guest) for file in files[:MOST]))
+        taken = await asyncio.gather(*(self._one(channel, file, slots, guest) for file in files[:MAX_ATTACHMENTS]))
         kept: dict[str, Attachment] = {}
         texts, trouble = [], []
         for one, text, reason in taken:
@@ -60,9 +60,9 @@ class Enclosures:
                 kept[one.name if one.name not in kept else f"{len(kept)} {one.name}"] = one
             texts.append(text)
             trouble.append(reason)
-        if len(files) > MOST:
+        if len(files) > MAX_ATTACHMENTS:
             trouble.append(
-                f"I took the first {MOST} of the {len(files)} files; please send the others in a new message."
+                f"I took the first {MAX_ATTACHMENTS} of the {len(files)} files; please send the rest in a new message."
             )
         named = (Attachment(one.sha256, name, one.media_type, one.size) for name, one in kept.items())
         return Enclosed(tuple(named), tuple(filter(None, texts)), " ".join(filter(None, trouble)))

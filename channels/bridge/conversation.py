@@ -17,7 +17,7 @@ from channels.bridge.streaming import Growing, turn_of
 from channels.contract import Channel, InboundMessage, Later, OutboundMessage, SendsFiles, ShowsDrafts, Undeliverable
 from channels.text import clean, one_line
 from core.atoms.atoms import OWNER, Atom, Attachment, Change, Principal, id_from
-from core.atoms.validation import LONGEST_CONTENT
+from core.atoms.validation import MAX_CONTENT_BYTES
 from core.errors import InvalidInput
 from core.spaces.notifications import Draft
 from core.spaces.spaces import Spaces
@@ -135,9 +135,9 @@ class Conversation:
     # What people write ------------------------------------------------------------------------------------------------
 
     async def _put(self, message: InboundMessage, speaker: Speaker) -> str:
-        if (size := len(message.text.encode(errors="replace"))) > LONGEST_CONTENT:
+        if (size := len(message.text.encode(errors="replace"))) > MAX_CONTENT_BYTES:
             raise InvalidInput(
-                f"That message is too long for me ({size:,} bytes, {LONGEST_CONTENT:,} at most), so I have not taken "
+                f"That message is too long for me ({size:,} bytes, {MAX_CONTENT_BYTES:,} at most), so I have not taken "
                 "it. Please send it in parts."
             )
         operation = self._operation(message.id)

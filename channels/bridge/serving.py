@@ -13,7 +13,7 @@ from channels.contract import Channel, Unusable
 from core.atoms.atoms import id_from
 from core.errors import InvalidInput, LeaseLost, NotFound, StoreUnavailable
 from core.secrets.secrets import Secrets
-from core.store.leases import SECONDS, Lease
+from core.store.leases import ACCOUNT_LEASE_SECONDS, Lease
 
 LOOK = 2.0
 """Seconds between two looks for accounts that were added or removed."""
@@ -32,7 +32,7 @@ class Serving:
         self,
         parts: Parts,
         secrets: Secrets,
-        lease: float = SECONDS,
+        lease: float = ACCOUNT_LEASE_SECONDS,
         opens: Callable[[Account, Secrets], Channel] = open_channel,
     ) -> None:
         """`lease` is for how many seconds an account stays with a process that has died."""

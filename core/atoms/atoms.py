@@ -13,8 +13,8 @@ Value = str | int | float | bool | datetime | list[str]
 Metadata = Mapping[str, Value]
 References = Mapping[str, list[str]]
 
-ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-SPELLED = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ALPHABET.encode())
+ID_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+BASE32_TO_ID = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ID_ALPHABET.encode())
 
 
 class Origin(StrEnum):
@@ -55,7 +55,7 @@ class Cause:
     depth: int = 0
 
 
-ATTACHED = "attachments"
+ATTACHMENTS_KEY = "attachments"
 """The metadata key under which the store keeps which files an atom carries; nobody else may set it."""
 
 
@@ -188,10 +188,10 @@ class Version:
 
 def new_id() -> str:
     """A random name for an atom: 12 characters, 60 bits."""
-    return b32encode(secrets.token_bytes(8))[:12].translate(SPELLED).decode()
+    return b32encode(secrets.token_bytes(8))[:12].translate(BASE32_TO_ID).decode()
 
 
 def id_from(operation: str) -> str:
     """The atom id that belongs to an operation id, so that the same operation twice is one atom."""
     number = int.from_bytes(hashlib.blake2b(operation.encode(), digest_size=8).digest())
-    return "".join([ALPHABET[(number >> shift) & 31] for shift in range(0, 60, 5)])
+    return "".join([ID_ALPHABET[(number >> shift) & 31] for shift in range(0, 60, 5)])

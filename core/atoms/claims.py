@@ -7,7 +7,7 @@ from core.atoms.atoms import Atom, Principal, Value
 from core.atoms.validation import check_metadata
 from core.errors import InvalidInput
 
-LONGEST_LEASE = 30 * 86_400.0
+MAX_LEASE_SECONDS = 30 * 86_400.0
 """Seconds."""
 
 
@@ -15,8 +15,8 @@ def claim_patch(
     owner: Principal, now: datetime, lease: float, metadata: Mapping[str, Value | None]
 ) -> tuple[dict[str, Value | None], datetime]:
     """What a claim makes of an atom's metadata, and when it ends; raises `InvalidInput` for what is no lease."""
-    if not isinstance(lease, int | float) or isinstance(lease, bool) or not 0 < lease <= LONGEST_LEASE:
-        raise InvalidInput(f"lease is {lease!r}; give the seconds for which you need it, at most {LONGEST_LEASE:.0f}")
+    if not isinstance(lease, int | float) or isinstance(lease, bool) or not 0 < lease <= MAX_LEASE_SECONDS:
+        raise InvalidInput(f"lease is {lease!r}; give the seconds you need it for, at most {MAX_LEASE_SECONDS:.0f}")
     check_metadata(metadata)
     if taken := {"owner", "lease"} & set(metadata):
         raise InvalidInput(f"a claim sets {' and '.join(sorted(taken))} itself; leave it out of the metadata")

@@ -6,7 +6,7 @@ import orjson
 
 from core.atoms.atoms import Origin, lower
 
-MOST = 100
+MAX_LABEL_SOURCES = 100
 """How many sources, and how many of the owner's atoms, a session remembers: the newest."""
 
 
@@ -87,5 +87,5 @@ class Label:
 def _remember(names: dict[str, None], name: str) -> None:
     names.pop(name, None)
     names[name] = None
-    if len(names) > MOST:
+    if len(names) > MAX_LABEL_SOURCES:
         del names[next(iter(names))]

@@ -4,23 +4,23 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from core.atoms.atoms import ATTACHED, VALUE_KINDS, References, Value
+from core.atoms.atoms import ATTACHMENTS_KEY, VALUE_KINDS, References, Value
 from core.errors import InvalidInput
 
-SPACE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+SPACE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 """What a space can be called."""
-KEY = re.compile(r"\w(?:[\w .:/-]{0,98}[\w.:/-])?")
+METADATA_KEY = re.compile(r"\w(?:[\w .:/-]{0,98}[\w.:/-])?")
 MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}")
-ATTACHMENT = re.compile(rf"[0-9a-f]{{64}} [0-9]{{1,15}} {MEDIA_TYPE.pattern} [^/\\]{{1,200}}")
-LONGEST_COMMENT = 300
-LONGEST_CONTENT = 1 << 20
+ATTACHMENT_TEXT = re.compile(rf"[0-9a-f]{{64}} [0-9]{{1,15}} {MEDIA_TYPE.pattern} [^/\\]{{1,200}}")
+MAX_COMMENT_CHARS = 300
+MAX_CONTENT_BYTES = 1 << 20
 """Bytes of UTF-8 one atom may hold."""
-LONGEST_ID = 200
-MOST_REFERENCES = 1_000
-MOST_METADATA = 256
-MOST_MEMBERS = 1_000
-LONGEST_VALUE = 4_000
-LARGEST_METADATA = 65_536
+MAX_ID_CHARS = 200
+MAX_REFERENCES = 1_000
+MAX_METADATA_ENTRIES = 256
+MAX_LIST_MEMBERS = 1_000
+MAX_VALUE_CHARS = 4_000
+MAX_METADATA_BYTES = 65_536
 """Bytes that the keys of one atom's metadata and their values, as JSON, may have together; its files do not count."""
 
 
@@ -29,9 +29,9 @@ def check_content(content: str) -> None:
     if not isinstance(content, str):
         raise InvalidInput(f"content is {type(content).__name__}; it must be text")
     size = len(content.encode(errors="surrogatepass"))
-    if size > LONGEST_CONTENT:
+    if size > MAX_CONTENT_BYTES:
         raise InvalidInput(
-            f"the content has {size:,} bytes, one atom holds {LONGEST_CONTENT:,}; split it into several atoms that "
+            f"the content has {size:,} bytes, one atom holds {MAX_CONTENT_BYTES:,}; split it into several atoms that "
             "refer to each other"
         )
     check_text("the content", content)
@@ -50,8 +50,8 @@ def checked_references(references: References) -> dict[str, list[str]]:
         for one in targets:
             check_id(one)
         wanted[name] = list(targets)
-    if (count := sum(map(len, wanted.values()))) > MOST_REFERENCES:
-        raise InvalidInput(f"there are {count:,} references, {MOST_REFERENCES:,} are the most; put an atom between")
+    if (count := sum(map(len, wanted.values()))) > MAX_REFERENCES:
+        raise InvalidInput(f"there are {count:,} references, {MAX_REFERENCES:,} are the most; put an atom between")
     return wanted
 
 
@@ -64,11 +64,11 @@ def check_id(id: object) -> None:
 def check_principal(id: object) -> None:
     """Raises `InvalidInput` for what cannot name a person, an agent or a channel."""
     if not _is_id(id):
-        raise InvalidInput(f"{_short(id)} cannot name anybody; use 1 to {LONGEST_ID} printable characters")
+        raise InvalidInput(f"{_short(id)} cannot name anybody; use 1 to {MAX_ID_CHARS} printable characters")
 
 
 def _is_id(id: object) -> bool:
-    return isinstance(id, str) and 0 < len(id) <= LONGEST_ID and id.isprintable()
+    return isinstance(id, str) and 0 < len(id) <= MAX_ID_CHARS and id.isprintable()
 
 
 def check_attachments(described: object) -> None:
@@ -76,7 +76,11 @@ def check_attachments(described: object) -> None:
     if not isinstance(described, list):
         raise InvalidInput(f"files are described by {type(described).__name__}; they must be a list of text")
     for one in described:
-        if not isinstance(one, str) or not ATTACHMENT.fullmatch(one) or one.split(" ", 3)[3].strip() in (".", ".."):
+        if (
+            not isinstance(one, str)
+            or not ATTACHMENT_TEXT.fullmatch(one)
+            or one.split(" ", 3)[3].strip() in (".", "..")
+        ):
             raise InvalidInput(f"{_short(one)} describes no file: its hash, size, media type and name without folders")
 
 
@@ -85,9 +89,9 @@ def check_comment(comment: str) -> None:
     if not isinstance(comment, str):
         raise InvalidInput(f"the comment is {type(comment).__name__}; it must be text")
     check_text("the comment", comment)
-    if len(comment) > LONGEST_COMMENT:
+    if len(comment) > MAX_COMMENT_CHARS:
         raise InvalidInput(
-            f"the comment has {len(comment)} characters, {LONGEST_COMMENT} is the most; say it shorter and put "
+            f"the comment has {len(comment)} characters, {MAX_COMMENT_CHARS} is the most; say it shorter and put "
             "the rest into the content"
         )
 
@@ -121,7 +125,7 @@ def check_number(number: object, what: str) -> None:
 
 def check_name(name: object, what: str) -> None:
     """Raises `InvalidInput` for what cannot name a metadata entry or a reference."""
-    if not isinstance(name, str) or not KEY.fullmatch(name):
+    if not isinstance(name, str) or not METADATA_KEY.fullmatch(name):
         raise InvalidInput(f"{_short(name)} cannot be {what}: use 1 to 100 letters, digits, blanks, _ . : / or -")
 
 
@@ -139,13 +143,15 @@ def check_metadata(metadata: Mapping[str, Value | None]) -> None:
     """Raises `InvalidInput` for a key or a value that metadata cannot hold."""
     if not isinstance(metadata, Mapping):
         raise InvalidInput(f'metadata is {type(metadata).__name__}; give a dict such as {{"status": "done"}}')
-    if len(metadata) > MOST_METADATA:
-        raise InvalidInput(f"metadata has {len(metadata):,} entries, {MOST_METADATA} are the most; use the content")
+    if len(metadata) > MAX_METADATA_ENTRIES:
+        raise InvalidInput(
+            f"metadata has {len(metadata):,} entries, {MAX_METADATA_ENTRIES} are the most; use the content"
+        )
     for key, value in metadata.items():
         check_name(key, "a metadata key")
-        if key == ATTACHED:
+        if key == ATTACHMENTS_KEY:
             raise InvalidInput(f"metadata {key!r} is kept by the store and shown as atom.attachments; leave it out")
-        if isinstance(value, str) and len(value) <= LONGEST_VALUE and value.isascii():
+        if isinstance(value, str) and len(value) <= MAX_VALUE_CHARS and value.isascii():
             continue  # most are like this: there is nothing more to ask
         if type(value) in (int, bool) and -(2**63) <= value < 2**63:  # type: ignore[operator]
             continue
@@ -153,8 +159,8 @@ def check_metadata(metadata: Mapping[str, Value | None]) -> None:
         kinds = (str,) if isinstance(value, list) else (str, int, float, bool, datetime, type(None))
         if not all(isinstance(member, kinds) for member in members):
             raise InvalidInput(f"metadata {key!r} is {type(value).__name__}; it can be {VALUE_KINDS}")
-        if isinstance(value, list) and len(value) > MOST_MEMBERS:
-            raise InvalidInput(f"metadata {key!r} has {len(value):,} members, {MOST_MEMBERS:,} are the most")
+        if isinstance(value, list) and len(value) > MAX_LIST_MEMBERS:
+            raise InvalidInput(f"metadata {key!r} has {len(value):,} members, {MAX_LIST_MEMBERS:,} are the most")
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise InvalidInput(f"metadata {key!r} is a number beyond 64 bits; give it as text")
         if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
@@ -164,14 +170,14 @@ def check_metadata(metadata: Mapping[str, Value | None]) -> None:
                 raise InvalidInput(f"metadata {key!r} is a time without a zone; give it one")
             _check_year(value, f"metadata {key!r}")
         check_text(f"metadata {key!r}", *(member for member in members if isinstance(member, str)))
-        if any(isinstance(member, str) and len(member) > LONGEST_VALUE for member in members):
+        if any(isinstance(member, str) and len(member) > MAX_VALUE_CHARS for member in members):
             raise InvalidInput(f"metadata {key!r} is longer than 4,000 characters; put it into the content")
 
 
 def check_metadata_size(sizes: Mapping[str, int]) -> None:
     """Raises `InvalidInput` for metadata whose entries, of so many bytes each, are too large together."""
-    counted = {key: size for key, size in sizes.items() if key != ATTACHED}
-    if (total := sum(counted.values())) > LARGEST_METADATA:
+    counted = {key: size for key, size in sizes.items() if key != ATTACHMENTS_KEY}
+    if (total := sum(counted.values())) > MAX_METADATA_BYTES:
         largest = max(counted, key=counted.__getitem__)
         raise too_large_metadata(total, counted[largest], largest)
 
@@ -179,7 +185,7 @@ def check_metadata_size(sizes: Mapping[str, int]) -> None:
 def too_large_metadata(total: int, size: int, largest: str) -> InvalidInput:
     """What is said of metadata of so many bytes in all, of which the key `largest` has `size`."""
     return InvalidInput(
-        f"the atom's metadata would have {total:,} bytes in all, {LARGEST_METADATA:,} are the most; the largest is "
+        f"the atom's metadata would have {total:,} bytes in all, {MAX_METADATA_BYTES:,} are the most; the largest is "
         f"{largest!r} with {size:,}: put that into the content"
     )
 

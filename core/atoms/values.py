@@ -56,7 +56,7 @@ class Spawned:
     space: str
 
 
-KINDS: dict[str, type[Any]] = {
+VALUE_CLASSES: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (Atom, Link, Attachment, Passage, Version, Notice, Moment, Spawned)
 }
 
@@ -101,4 +101,4 @@ def _lively(value: Any) -> Any:
         case "map":
             return {_lively(key): _lively(one) for key, one in inside}
         case kind:
-            return KINDS[kind](**{name: _lively(one) for name, one in inside.items()})
+            return VALUE_CLASSES[kind](**{name: _lively(one) for name, one in inside.items()})

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from core.atoms.atoms import Atom, Origin, Value, Version
 from core.errors import InvalidInput
 
-MOST_LINES = 4_000
+MAX_COMPARED_LINES = 4_000
 """Lines that are compared one with one; where more differ, they are shown as replaced altogether."""
-GLIMPSE = 300
-CLAIMED = {"status", "owner", "lease"}
+GLIMPSE_CHARS = 300
+CLAIM_KEYS = {"status", "owner", "lease"}
 """What a claim sets."""
 
 
@@ -32,7 +32,7 @@ class State:
         self.version = version.version
         told = version.metadata or {}
         if "lease" in told:
-            self.claimed = version.operation == "update" and told.keys() >= CLAIMED and told["lease"] is not None
+            self.claimed = version.operation == "update" and told.keys() >= CLAIM_KEYS and told["lease"] is not None
         if version.content is not None or version.forgotten:
             self.content, self.origin = version.content, version.origin
         for key, value in told.items():
@@ -69,7 +69,7 @@ class State:
         if not other.claimed:
             return wanted
         free = {} if self.claimed else {"status": "pending", "owner": None, "lease": None}
-        return {key: value for key, value in wanted.items() if key not in CLAIMED} | free
+        return {key: value for key, value in wanted.items() if key not in CLAIM_KEYS} | free
 
     def references_to(self, other: "State") -> dict[str, list[str]]:
         """The change of references that makes this state the other one."""
@@ -103,7 +103,7 @@ def changed(before: Sequence[Version], news: Sequence[Version], now: Atom) -> st
         known = [version.content for version in before if version.content is not None or version.forgotten]
         old = known[-1] if known else None
         parts.append(
-            f"Its content is now {_part(now.content, 0, GLIMPSE)}."
+            f"Its content is now {_part(now.content, 0, GLIMPSE_CHARS)}."
             if old is None
             else f"In its content {glimpse(old, now.content)}."
         )
@@ -130,7 +130,7 @@ def glimpse(old: str, new: str) -> str:
 
 def _part(text: str, start: int, end: int) -> str:
     start, end = max(0, start - 20), min(len(text), end + 20)
-    cut = min(end, start + GLIMPSE)
+    cut = min(end, start + GLIMPSE_CHARS)
     return repr(f"{'…' if start else ''}{text[start:cut]}{'…' if cut < len(text) else ''}")
 
 
@@ -139,7 +139,7 @@ def _shown(value: object) -> str:
 
 
 def _unified(old: Sequence[str], new: Sequence[str], names: tuple[str, str]) -> Iterable[str]:
-    if len(old) + len(new) <= MOST_LINES:
+    if len(old) + len(new) <= MAX_COMPARED_LINES:
         return difflib.unified_diff(old, new, *names, lineterm="")
     if old == new:
         return []

@@ -14,11 +14,11 @@ from core.store.format import FORMAT
 
 Json = str | int | float | bool | list[str] | dict[str, str]
 """A metadata value as the store keeps it; a time is {"time": ISO text}."""
-LONGEST_LINE = 512 * 1024 * 1024
+MAX_LINE_BYTES = 512 * 1024 * 1024
 """Bytes of a line; Redis takes no more in one piece. Only an atom with a very long history comes near."""
 RECORD = Literal["person", "room", "channel_account", "binding"]
 MEMBERS = Literal["people", "people_ever", "rooms", "channel_accounts", "bindings"]
-PART = 768 * 1024
+ATTACHMENT_LINE_BYTES = 768 * 1024
 """Bytes of an attachment that one line carries."""
 
 
@@ -172,7 +172,7 @@ _LINE: TypeAdapter[Line] = TypeAdapter(Line)
 class Writer:
     """Writes the lines of an export, and its end."""
 
-    def __init__(self, file: BinaryIO, longest: int = LONGEST_LINE) -> None:
+    def __init__(self, file: BinaryIO, longest: int = MAX_LINE_BYTES) -> None:
         self._file = file
         self._longest = longest
         self._hash = hashlib.sha256()
@@ -198,7 +198,7 @@ class Writer:
         self._file.flush()
 
 
-def read(file: BinaryIO, longest: int = LONGEST_LINE) -> Iterator[Line]:
+def read(file: BinaryIO, longest: int = MAX_LINE_BYTES) -> Iterator[Line]:
     """The lines of an export, checked against its end; raises `InvalidInput` where the file is not whole.
 
     What it has yielded until then may be damaged: read all of it once before anything is believed.

@@ -10,7 +10,7 @@ import orjson
 
 from core.agents.agents import Agent
 from core.agents.rights import Grant
-from core.atoms.atoms import ATTACHED, OWNER
+from core.atoms.atoms import ATTACHMENTS_KEY, OWNER
 from core.atoms.permissions import Permission
 from core.atoms.validation import (
     check_attachments,
@@ -34,7 +34,7 @@ from core.backup.archive import (
     read,
 )
 from core.backup.encoding import Pieces, entry, metadata_value, remembered, unkept, untold, utf8
-from core.backup.exporting import COUNTED, LOGGED, change_line, is_told
+from core.backup.exporting import CHANGE_FIELDS, NOT_EXPORTED, change_line, is_told
 from core.backup.registries import Models, check_registry, knows_anybody
 from core.errors import InvalidInput
 from core.store.codec import milliseconds, read_change, read_time, read_version, unpack
@@ -110,7 +110,7 @@ def check(file: BinaryIO, models: Models) -> Contents:
 def _check_space(space: SpaceLine, before: Iterable[str]) -> None:
     if space.name in before:
         raise InvalidInput(f"the space {space.name!r} stands in it twice")
-    if "creator" not in space.fields or any(COUNTED.fullmatch(name) for name in space.fields):
+    if "creator" not in space.fields or any(NOT_EXPORTED.fullmatch(name) for name in space.fields):
         raise InvalidInput(f"what it says of the space {space.name!r} is not what an export says of one")
     for who, grants in space.grants.items():
         check_principal(who)
@@ -179,7 +179,7 @@ def _check_words(words: Sequence[bytes]) -> None:
 
 
 def _check_change(change: ChangeLine) -> None:
-    if taken := [name for name in change.more if name in LOGGED]:
+    if taken := [name for name in change.more if name in CHANGE_FIELDS]:
         raise InvalidInput(f"change {change.seq} says twice: {', '.join(taken)}")
     with _readable(f"change {change.seq}"):
         read_change(change.space, (b"%d-0" % change.seq, [utf8(part) for part in entry(change)[1:]]))
@@ -232,10 +232,10 @@ def _check_metadata(metadata: Mapping[str, Json | None]) -> None:
         if isinstance(value, dict):
             checked_moment(value.get("time", ""), f"metadata {key!r}")
     check_metadata(
-        {key: None if one is None else metadata_value(one) for key, one in metadata.items() if key != ATTACHED}
+        {key: None if one is None else metadata_value(one) for key, one in metadata.items() if key != ATTACHMENTS_KEY}
     )
-    if metadata.get(ATTACHED) is not None:
-        check_attachments(metadata[ATTACHED])
+    if metadata.get(ATTACHMENTS_KEY) is not None:
+        check_attachments(metadata[ATTACHMENTS_KEY])
 
 
 async def already_there(store: Store, contents: Contents) -> set[str]:

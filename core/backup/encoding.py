@@ -13,7 +13,7 @@ from core.backup.archive import (
 )
 from core.errors import InvalidInput
 from core.store.codec import metadata_patch, milliseconds, pack
-from core.store.files import LARGEST
+from core.store.files import MAX_FILE_BYTES
 
 
 class Pieces:
@@ -25,8 +25,8 @@ class Pieces:
     def add(self, line: AttachmentLine) -> bytes | None:
         """The whole file with its last piece, None before; raises `InvalidInput` if it is not what its hash says."""
         self._data += _bytes(line.data)
-        if len(self._data) > LARGEST:
-            raise InvalidInput(f"the attached file {line.sha256[:12]} has more than {LARGEST:,} bytes")
+        if len(self._data) > MAX_FILE_BYTES:
+            raise InvalidInput(f"the attached file {line.sha256[:12]} has more than {MAX_FILE_BYTES:,} bytes")
         if not line.last:
             return None
         data, self._data = self._data, b""

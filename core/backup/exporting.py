@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from core.atoms.atoms import ATTACHED, OWNER, Origin, read_attachment
+from core.atoms.atoms import ATTACHMENTS_KEY, OWNER, Origin, read_attachment
 from core.backup.archive import (
-    PART,
+    ATTACHMENT_LINE_BYTES,
     AgentLine,
     AtomLine,
     AttachmentLine,
@@ -28,16 +28,16 @@ from core.store.files import Files
 from core.store.records import documents
 from core.store.store import Argument, Store
 
-TOGETHER = 64
+EXPORT_BATCH_ATOMS = 64
 """Atoms read in one round trip."""
-TOLD = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
-DERIVED = ("kv", "rt", "fs", "rs", "ra", "rp", "b", "v", "pn")
+ATOM_LINE_FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
+DERIVED_FIELDS = ("kv", "rt", "fs", "rs", "ra", "rp", "b", "v", "pn")
 """Fields that the store makes from the others; the number fields n0, n1 ... are too, and v1, v2 ..."""
-LOGGED = ("op", "id", "ver", "by", "o", "c", "t", "r", "d")
-COUNTED = re.compile(r"seq|numbers|moving|moved|errand|own|vf|[neq]:.*", re.DOTALL)
+CHANGE_FIELDS = ("op", "id", "ver", "by", "o", "c", "t", "r", "d")
+NOT_EXPORTED = re.compile(r"seq|numbers|moving|moved|errand|own|vf|[neq]:.*", re.DOTALL)
 """Fields of a space that are not taken along: what counts its changes and turns, or serves its index."""
 
-ACCOUNTED = re.compile(r"[ul][1-5]")
+EXPORTED_ACCOUNT = re.compile(r"[ul][1-5]")
 """Fields of an agent's account that are taken along; what a running turn holds reserved stays with the turn."""
 
 
@@ -75,7 +75,7 @@ async def export(
 
 def _attached(atom: AtomLine) -> Iterator[str]:
     """The files that an atom carries, or carried in one of its versions."""
-    carried = [atom.metadata.get(ATTACHED), *(past.metadata.get(ATTACHED) for past in atom.history)]
+    carried = [atom.metadata.get(ATTACHMENTS_KEY), *(past.metadata.get(ATTACHMENTS_KEY) for past in atom.history)]
     for found in carried:
         if isinstance(found, list):
             yield from (read_attachment(one).sha256 for one in found)
@@ -87,9 +87,9 @@ async def _file(files: Files, digest: str) -> AsyncIterator[AttachmentLine]:
     except NotFound:
         yield AttachmentLine(sha256=digest, last=True, missing=True, data="")
         return
-    for start in range(0, max(1, len(data)), PART):
-        piece = base64.b64encode(data[start : start + PART]).decode()
-        yield AttachmentLine(sha256=digest, last=start + PART >= len(data), data=piece)
+    for start in range(0, max(1, len(data)), ATTACHMENT_LINE_BYTES):
+        piece = base64.b64encode(data[start : start + ATTACHMENT_LINE_BYTES]).decode()
+        yield AttachmentLine(sha256=digest, last=start + ATTACHMENT_LINE_BYTES >= len(data), data=piece)
 
 
 async def _space(store: Store, name: str) -> AsyncIterator[Line]:
@@ -97,8 +97,8 @@ async def _space(store: Store, name: str) -> AsyncIterator[Line]:
     done = 0
     while changed := await _changed(store, name, done):
         done, ids = changed
-        for start in range(0, len(ids), TOGETHER):
-            for atom in await _atoms(store, name, ids[start : start + TOGETHER]):
+        for start in range(0, len(ids), EXPORT_BATCH_ATOMS):
+            for atom in await _atoms(store, name, ids[start : start + EXPORT_BATCH_ATOMS]):
                 yield atom
         if (now := await _told_of(store, name)) != told:
             yield (told := now)
@@ -121,7 +121,7 @@ async def _told_of(store: Store, name: str) -> SpaceLine:
         raise NotFound(f"There is no space {name!r}; `stoa space list` shows those there are.")
     return SpaceLine(
         name=name,
-        fields={key: value.decode() for key, value in _named(fields) if not COUNTED.fullmatch(key)},
+        fields={key: value.decode() for key, value in _named(fields) if not NOT_EXPORTED.fullmatch(key)},
         grants={who.decode(): _text(unpack(given)) for who, given in sorted(grants.items())},
         subscribers={who.decode(): _told(policy) for who, policy in sorted(subscribers.items())},
     )
@@ -156,7 +156,7 @@ async def _atoms(store: Store, space: str, ids: Sequence[str]) -> list[AtomLine]
 
 
 def _atom(space: str, id: str, fields: dict[bytes, bytes], history: Sequence[bytes], lease: bytes | None) -> AtomLine:
-    known = {name: fields.get(name.encode(), b"") for name in TOLD}
+    known = {name: fields.get(name.encode(), b"") for name in ATOM_LINE_FIELDS}
     more = {name: _kept(value) for name, value in _named(fields) if not is_told(name)}
     return AtomLine(
         space=space,
@@ -180,7 +180,7 @@ def _atom(space: str, id: str, fields: dict[bytes, bytes], history: Sequence[byt
 
 def is_told(name: str) -> bool:
     """Whether a field of an atom is told by itself, or made from others."""
-    return name in (*TOLD, *DERIVED) or (name[:1] in ("n", "v") and name[1:].isdigit())
+    return name in (*ATOM_LINE_FIELDS, *DERIVED_FIELDS) or (name[:1] in ("n", "v") and name[1:].isdigit())
 
 
 def _past(entry: bytes) -> Past:
@@ -215,7 +215,7 @@ def change_line(space: str, entry: Sequence[Any]) -> ChangeLine:
         at=change.at,
         root=change.cause.root,
         depth=change.cause.depth,
-        more={name: _told(value) for name, value in _named(fields) if name not in LOGGED},
+        more={name: _told(value) for name, value in _named(fields) if name not in CHANGE_FIELDS},
     )
 
 
@@ -240,7 +240,9 @@ async def _agents(store: Store) -> AsyncIterator[Line]:
                 ledger={atom.decode(): int(version) for atom, version in sorted(ledger.items())},
                 label=(label or b"").decode(),
                 rights={name: given.decode() for name, given in _named(rights)},
-                account={name: int(amount) for name, amount in _named(account) if alive and ACCOUNTED.fullmatch(name)},
+                account={
+                    name: int(amount) for name, amount in _named(account) if alive and EXPORTED_ACCOUNT.fullmatch(name)
+                },
             )
     for subscriber in await store.names(keys.cursors):
         places = await store.run("HGETALL", keys.cursors(subscriber))

@@ -15,7 +15,7 @@ from core.backup.archive import (
     SpaceLine,
 )
 from core.backup.encoding import Pieces, entry, metadata_value, remembered, unkept, untold
-from core.backup.exporting import TOGETHER
+from core.backup.exporting import EXPORT_BATCH_ATOMS
 from core.backup.registries import knows_anybody, restore_registries
 from core.store.codec import metadata_patch, milliseconds, pack
 from core.store.files import Files
@@ -81,7 +81,7 @@ class _Batch:
             self._changes.append(line)
         else:
             self._atoms.append(_written(self._store, line))
-        if len(self._atoms) >= TOGETHER or len(self._changes) >= 8 * TOGETHER:
+        if len(self._atoms) >= EXPORT_BATCH_ATOMS or len(self._changes) >= 8 * EXPORT_BATCH_ATOMS:
             await self.flush()
 
     async def flush(self) -> None:

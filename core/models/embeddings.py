@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from core.errors import ModelUnavailable, StoaError
 from core.models.wordpiece import WordPiece
-from core.store.keys import DAY
+from core.store.keys import DAY_SECONDS
 from core.store.store import Store
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ class CachedEmbedder:
     async def _write(self, vectors: dict[str, bytes]) -> None:
         with suppress(StoaError):
             await self._store.together(
-                *(("SET", self._key(text), made, "EX", 30 * DAY) for text, made in vectors.items())
+                *(("SET", self._key(text), made, "EX", 30 * DAY_SECONDS) for text, made in vectors.items())
             )
 
     def _key(self, text: str) -> str:

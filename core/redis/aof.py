@@ -12,7 +12,7 @@ from pathlib import Path
 from core.errors import StoreUnavailable
 from core.redis.binaries import wheels
 
-CHECKED = re.compile(r"AOF analyzed: filename=(.+), size=(\d+), ok_up_to=(\d+), .*diff=(\d+)")
+AOF_REPORT = re.compile(r"AOF analyzed: filename=(.+), size=(\d+), ok_up_to=(\d+), .*diff=(\d+)")
 
 
 def mend(directory: Path, at_most: int | None = None) -> str:
@@ -23,7 +23,7 @@ def mend(directory: Path, at_most: int | None = None) -> str:
     ended, report = _check(files)
     if ended == 0:
         return ""
-    checked = CHECKED.findall(report)
+    checked = AOF_REPORT.findall(report)
     name, size, good, lost = checked[-1] if checked else ("", "0", "0", "0")
     if not name.endswith(".incr.aof") or lost == "0":
         raise StoreUnavailable(
@@ -58,7 +58,7 @@ def _check(files: Path, *options: str) -> tuple[int, str]:
     return done.returncode, (done.stdout + done.stderr).strip() or "redis-check-aof said nothing"
 
 
-EVERY = 1.0
+FSYNC_SECONDS = 1.0
 """Seconds: what a power cut can take, as with `everysec`."""
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ async def force(directory: Path) -> None:
     """Force what is written into the append-only file onto the disk, again and again."""
     forced = (Path(), 0)
     while True:
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(FSYNC_SECONDS)
         try:
             forced = await asyncio.to_thread(force_once, directory, forced)
         except FileNotFoundError:

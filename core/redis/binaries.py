@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.errors import StoreUnavailable
 
-RUN_ONE = "Run `docker run -p 6379:6379 redis:8` and set REDIS_URL=redis://localhost:6379."
+RUN_REDIS_ADVICE = "Run `docker run -p 6379:6379 redis:8` and set REDIS_URL=redis://localhost:6379."
 
 
 def wheels(directory: Path) -> tuple[Path, list[Path]]:
@@ -18,7 +18,7 @@ def wheels(directory: Path) -> tuple[Path, list[Path]]:
     if not all(file.is_file() for file in files):
         raise StoreUnavailable(
             "There is no embedded Redis for this platform: its wheels exist for Linux on x86_64 (glibc) and, with "
-            f"Python 3.11, for macOS on Apple silicon. {RUN_ONE}"
+            f"Python 3.11, for macOS on Apple silicon. {RUN_REDIS_ADVICE}"
         )
     server, *modules = [_runnable(file, directory) for file in files]
     return server, modules

@@ -11,19 +11,19 @@ from typing import Any
 
 from hiredis import ReplyError
 
-from core.redis.link import PATIENCE, WAITS, Argument, Link, LinkLost, repeatable
+from core.redis.link import COMMAND_SECONDS, RECONNECT_DELAYS_SECONDS, Argument, Link, LinkLost, repeatable
 from core.redis.scatter import agreed, common, for_one_node, least_whole, merged
 from core.redis.urls import Address, Endpoint, Kind
 
-SLOTS = 16_384
-GIVE_UP = 1.0
+HASH_SLOTS = 16_384
+NODE_SILENCE_SECONDS = 1.0
 """Seconds until a node that does not answer is looked for elsewhere."""
-ANYWHERE = frozenset(["COMMAND", "ECHO", "INFO", "PING", "PUBLISH", "TIME"])
+ANY_NODE_COMMANDS = frozenset(["COMMAND", "ECHO", "INFO", "PING", "PUBLISH", "TIME"])
 """Commands that every node carries out alike."""
-EVERYWHERE = frozenset(["FUNCTION", "FT._LIST", "FT.CREATE", "FT.DROPINDEX", "FT.INFO", "FT.SEARCH", "KEYS"])
+ALL_NODES_COMMANDS = frozenset(["FUNCTION", "FT._LIST", "FT.CREATE", "FT.DROPINDEX", "FT.INFO", "FT.SEARCH", "KEYS"])
 """Commands for all primaries at once."""
-FUNCTIONS = frozenset(["FCALL", "FCALL_RO", "EVAL", "EVAL_RO"])
-NOT_NOW = ("MOVED", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "LOADING")
+FUNCTION_COMMANDS = frozenset(["FCALL", "FCALL_RO", "EVAL", "EVAL_RO"])
+NOT_NOW_ERRORS = ("MOVED", "CLUSTERDOWN", "MASTERDOWN", "READONLY", "TRYAGAIN", "LOADING")
 
 
 class Cluster:
@@ -46,8 +46,8 @@ class Cluster:
         """Say commands to the nodes they belong to, all at once; the answers in order, as a `Link` gives them."""
         answers: list[Any] = [None] * len(commands)
         left = list(range(len(commands)))
-        pause = WAITS[0]
-        async with asyncio.timeout(PATIENCE):
+        pause = RECONNECT_DELAYS_SECONDS[0]
+        async with asyncio.timeout(COMMAND_SECONDS):
             while True:
                 while not self._owners:  # another task may have found them outdated meanwhile
                     await self._look()
@@ -59,7 +59,7 @@ class Cluster:
                     break
                 self._owners = []
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, WAITS[1])
+                pause = min(pause * 2, RECONNECT_DELAYS_SECONDS[1])
         for answer in answers:
             if isinstance(answer, LinkLost):
                 raise answer
@@ -100,11 +100,11 @@ class Cluster:
     def _targets(self, command: Sequence[Argument]) -> list[tuple[Endpoint, Sequence[Argument]]]:
         """Which nodes a command is for, and how it reads there."""
         name = str(command[0]).upper()
-        if name in ANYWHERE or (name in EVERYWHERE and name.startswith("FT.") and not self._tags):
+        if name in ANY_NODE_COMMANDS or (name in ALL_NODES_COMMANDS and name.startswith("FT.") and not self._tags):
             return [(self._owners[0], command)]
-        if name in EVERYWHERE:
+        if name in ALL_NODES_COMMANDS:
             return [(place, for_one_node(command, self._tags.get(place, ""))) for place in dict.fromkeys(self._owners)]
-        return [(self._owners[slot(command[3] if name in FUNCTIONS else command[1])], command)]
+        return [(self._owners[slot(command[3] if name in FUNCTION_COMMANDS else command[1])], command)]
 
     async def _told(self, place: Endpoint, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """What one node answers; where a slot is being moved away, what the node says that has it already."""
@@ -121,7 +121,7 @@ class Cluster:
     def _link(self, place: Endpoint) -> Link:
         if place not in self._links:
             node = replace(self.address, kind=Kind.SERVER, places=(place,))
-            self._links[place] = Link(node, absence=GIVE_UP, replicated=True)
+            self._links[place] = Link(node, absence=NODE_SILENCE_SECONDS, replicated=True)
         return self._links[place]
 
     async def _look(self) -> None:
@@ -144,8 +144,8 @@ class Cluster:
                 continue
             if isinstance(ranges, ReplyError):
                 raise ranges
-            if sum(high - low + 1 for low, high, *_ in ranges) == SLOTS:
-                owners = [place] * SLOTS
+            if sum(high - low + 1 for low, high, *_ in ranges) == HASH_SLOTS:
+                owners = [place] * HASH_SLOTS
                 for low, high, (host, port, *_), *_ in ranges:
                     holder = Endpoint(host.decode() if host else place.host, port)
                     owners[low : high + 1] = [holder] * (high - low + 1)
@@ -177,14 +177,14 @@ def slot(key: Argument) -> int:
     name = key if isinstance(key, bytes) else str(key).encode()
     _, brace, rest = name.partition(b"{")
     tag, end, _ = rest.partition(b"}")
-    return crc_hqx(tag if brace and end and tag else name, 0) % SLOTS
+    return crc_hqx(tag if brace and end and tag else name, 0) % HASH_SLOTS
 
 
 def _again(command: Sequence[Argument], answer: Any) -> bool:
     """Whether a command is to be said once more, somewhere else or a little later."""
     if isinstance(answer, LinkLost):
         return repeatable([command])
-    return isinstance(answer, ReplyError) and str(answer).startswith(NOT_NOW)
+    return isinstance(answer, ReplyError) and str(answer).startswith(NOT_NOW_ERRORS)
 
 
 def _together(command: Sequence[Argument], answers: list[Any]) -> Any:
@@ -192,7 +192,7 @@ def _together(command: Sequence[Argument], answers: list[Any]) -> Any:
     if len(answers) == 1 and str(command[0]).upper() != "FT._LIST":
         return answers[0]
     for answer in answers:
-        if isinstance(answer, LinkLost) or (isinstance(answer, ReplyError) and str(answer).startswith(NOT_NOW)):
+        if isinstance(answer, LinkLost) or (isinstance(answer, ReplyError) and str(answer).startswith(NOT_NOW_ERRORS)):
             return answer
     match str(command[0]).upper():
         case "FT.SEARCH":

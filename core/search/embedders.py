@@ -13,14 +13,14 @@ from core.search.index import create_index, index_name, is_whole
 from core.store.codec import pack
 from core.store.store import Argument, Store
 
-LOCAL = "local"
-TOGETHER = 32
+LOCAL_EMBEDDER = "local"
+REEMBED_BATCH_ATOMS = 32
 """Atoms embedded anew in one round."""
-LOOK = 10.0
+EMBEDDER_CHECK_SECONDS = 10.0
 """Seconds between two looks at which embedder is used."""
-GRACE = 30.0
+EMBEDDER_GRACE_SECONDS = 30.0
 """Seconds after which no process uses an embedder any more that another has taken the place of."""
-RETIRED = "retired:"
+RETIRED_PREFIX = "retired:"
 
 log = logging.getLogger("stoa.embedders")
 
@@ -60,7 +60,7 @@ class Embedders:
     def __init__(self, store: Store, local: LocalEmbedder, name: str, url: str) -> None:
         self._store = store
         self._local = local
-        self._wanted = (name, url if name != LOCAL else "")
+        self._wanted = (name, url if name != LOCAL_EMBEDDER else "")
         self._choice: EmbedderChoice | None = None
         self.current = CurrentEmbedder(local)
 
@@ -75,7 +75,7 @@ class Embedders:
             embedder = self._made(self._choice.name, self._choice.url, self._choice.dimensions)
         else:
             begun = await self._store.run("SCARD", self._store.keys.spaces())
-            name, url = (LOCAL, "") if begun else self._wanted
+            name, url = (LOCAL_EMBEDDER, "") if begun else self._wanted
             embedder = await self._learned(name, url)
             self._choice = EmbedderChoice(name, url, embedder.id, embedder.dimensions, "v")
             await self._keep(self._choice)
@@ -124,7 +124,7 @@ class Embedders:
         have no vector of the embedder in use, and wait for it from here on.
         """
         for field, id, since in await self._retired():
-            if self._store.now() - since >= GRACE * 1000:
+            if self._store.now() - since >= EMBEDDER_GRACE_SECONDS * 1000:
                 await self._forget(field, id, since)
 
     async def run(self) -> None:
@@ -141,7 +141,7 @@ class Embedders:
                 await self.tidy()
             except StoaError as error:
                 log.warning("%s", error)
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(EMBEDDER_CHECK_SECONDS)
 
     async def count(self) -> int:
         """How many atoms there are to be embedded, roughly."""
@@ -169,8 +169,8 @@ class Embedders:
     ) -> bool:
         """Embed what has changed in a space since the last look; whether anything had."""
         ids, newest = await self._changed(space, done.get(space, 0))
-        for start in range(0, len(ids), TOGETHER):
-            some = ids[start : start + TOGETHER]
+        for start in range(0, len(ids), REEMBED_BATCH_ATOMS):
+            some = ids[start : start + REEMBED_BATCH_ATOMS]
             for id in some:
                 await self._renew_atom(space, id, embedder, field)
             progress(len(some))
@@ -202,23 +202,23 @@ class Embedders:
         told = (old, self._choice.field, since)
         ids, _ = await self._changed(space, 0)
         key = self._store.keys.space(space)
-        for start in range(0, len(ids), TOGETHER):
-            some = ids[start : start + TOGETHER]
+        for start in range(0, len(ids), REEMBED_BATCH_ATOMS):
+            some = ids[start : start + REEMBED_BATCH_ATOMS]
             commands: list[Sequence[Argument]] = [["FCALL", "stoa_forget_vectors", 1, key, id, *told] for id in some]
             await self._store.together(*commands)
 
     async def _keep(self, choice: EmbedderChoice, before: EmbedderChoice | None = None, since: int = 0) -> None:
         told = ["name", choice.name, "url", choice.url, "id", choice.id, "field", choice.field]
-        told += [f"{RETIRED}{before.field}", f"{since} {before.id}"] if before else []
+        told += [f"{RETIRED_PREFIX}{before.field}", f"{since} {before.id}"] if before else []
         await self._store.run("HSET", self._store.keys.embedder(), *told, "dimensions", choice.dimensions)
 
     async def _retired(self) -> list[tuple[str, str, int]]:
         """The embedders whose vectors are still there: field, id, and since when another is in use (ms)."""
         found = []
         for name, told in (await self._store.run("HGETALL", self._store.keys.embedder())).items():
-            if name.decode().startswith(RETIRED):
+            if name.decode().startswith(RETIRED_PREFIX):
                 since, _, id = told.decode().partition(" ")
-                found.append((name.decode().removeprefix(RETIRED), id, int(since)))
+                found.append((name.decode().removeprefix(RETIRED_PREFIX), id, int(since)))
         return found
 
     async def _forget(self, field: str, id: str, since: int) -> None:
@@ -230,7 +230,7 @@ class Embedders:
             await self._clear(name.decode(), field, since)
         if index_name(store, id).encode() in await store.run("FT._LIST"):
             await store.run("FT.DROPINDEX", index_name(store, id))
-        await store.run("HDEL", store.keys.embedder(), f"{RETIRED}{field}")
+        await store.run("HDEL", store.keys.embedder(), f"{RETIRED_PREFIX}{field}")
 
     async def _learned(self, name: str, url: str) -> Embedder:
         embedder = self._made(name, url, 0)
@@ -239,7 +239,7 @@ class Embedders:
         return embedder
 
     def _made(self, name: str, url: str, dimensions: int) -> Embedder:
-        return self._local if name == LOCAL else RemoteEmbedder(name, url, dimensions)
+        return self._local if name == LOCAL_EMBEDDER else RemoteEmbedder(name, url, dimensions)
 
     def _cached(self, embedder: Embedder) -> Embedder:
         return CachedEmbedder(embedder, self._store)

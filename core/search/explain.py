@@ -6,7 +6,7 @@ from core.atoms.atoms import Value
 from core.search.filters import Filter, States, quantified
 from core.search.ranking import Ranked
 
-COMPARED = {"lt": "below", "lte": "at most", "gt": "above", "gte": "at least"}
+COMPARISON_WORDS = {"lt": "below", "lte": "at most", "gt": "above", "gte": "at least"}
 
 
 def explain(one: Ranked, place: int, passed: str) -> str:
@@ -36,7 +36,7 @@ def filter_in_words(spaces: Sequence[str], metadata: Filter, references: States,
 def _metadata(metadata: Filter) -> Iterator[str]:
     for key, wanted in metadata.items():
         if isinstance(wanted, Mapping):
-            yield f"{key} is {' and '.join(f'{COMPARED[how]} {limit}' for how, limit in wanted.items())}"
+            yield f"{key} is {' and '.join(f'{COMPARISON_WORDS[how]} {limit}' for how, limit in wanted.items())}"
         else:
             yield _is(key, wanted)
 

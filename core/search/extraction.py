@@ -9,13 +9,13 @@ from core.atoms.atoms import Attachment
 from core.errors import InvalidInput, NotFound
 from core.store.files import FileDamaged, Files
 
-PLAIN = ("text/plain", "text/markdown", "text/csv", "application/json")
-PARSED = ("text/html", "application/xhtml+xml", "application/pdf")
-LONGEST = 2_000_000
+PLAIN_TYPES = ("text/plain", "text/markdown", "text/csv", "application/json")
+PARSED_TYPES = ("text/html", "application/xhtml+xml", "application/pdf")
+MAX_TEXT_CHARS = 2_000_000
 """Characters of one file that are searched; what follows is not."""
-PATIENCE = 60
+PARSE_SECONDS = 60
 """Seconds one file may take."""
-MEMORY = 2_000_000_000
+PARSE_MEMORY_BYTES = 2_000_000_000
 """Bytes of address space a parser may use."""
 
 log = logging.getLogger("stoa.files")
@@ -29,7 +29,7 @@ class Texts:
 
     async def of(self, attachment: Attachment) -> str:
         """The text in a file; empty where there is none, or the file is damaged, which is logged once."""
-        if attachment.media_type not in (*PLAIN, *PARSED):
+        if attachment.media_type not in (*PLAIN_TYPES, *PARSED_TYPES):
             return ""
         kind = attachment.media_type.rpartition("/")[2]  # the same bytes may be called a page once and a text once
         known = await self._files.text(attachment.sha256, kind)
@@ -52,9 +52,9 @@ async def text_in(media_type: str, data: bytes) -> str:
 
     Raises `InvalidInput` for a file that is damaged or takes too long.
     """
-    if media_type in PLAIN:
+    if media_type in PLAIN_TYPES:
         return _clean(data.decode("utf-8-sig", "replace"))
-    if media_type not in PARSED:
+    if media_type not in PARSED_TYPES:
         return ""
     parser = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-c", _program(), media_type),
@@ -64,10 +64,10 @@ async def text_in(media_type: str, data: bytes) -> str:
         env={},
     )
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PARSE_SECONDS):
             text, complaint = await parser.communicate(data)
     except TimeoutError:
-        raise InvalidInput(f"Reading the text took more than {PATIENCE} seconds, so it was given up.") from None
+        raise InvalidInput(f"Reading the text took more than {PARSE_SECONDS} seconds, so it was given up.") from None
     finally:
         if parser.returncode is None:
             parser.kill()
@@ -81,11 +81,11 @@ async def text_in(media_type: str, data: bytes) -> str:
 def parse(media_type: str) -> None:
     """Write the text of the file on standard input to standard output; what runs in the process of its own."""
     data = sys.stdin.buffer.read()
-    resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE))
+    resource.setrlimit(resource.RLIMIT_CPU, (PARSE_SECONDS, PARSE_SECONDS))
     if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (PARSE_MEMORY_BYTES, PARSE_MEMORY_BYTES))
     text = _of_pdf(data) if media_type == "application/pdf" else _of_html(data)
-    sys.stdout.buffer.write(text[:LONGEST].encode("utf-8", "replace"))
+    sys.stdout.buffer.write(text[:MAX_TEXT_CHARS].encode("utf-8", "replace"))
 
 
 def _of_pdf(data: bytes) -> str:
@@ -98,7 +98,7 @@ def _of_pdf(data: bytes) -> str:
     pages: list[str] = []
     for page in PdfReader(io.BytesIO(data)).pages:
         pages.append(page.extract_text())
-        if sum(map(len, pages)) > LONGEST:
+        if sum(map(len, pages)) > MAX_TEXT_CHARS:
             break
     return "\n\n".join(pages)
 
@@ -115,4 +115,4 @@ def _program() -> str:
 
 
 def _clean(text: str) -> str:
-    return text[:LONGEST].replace("\x00", "").encode("utf-8", "replace").decode()
+    return text[:MAX_TEXT_CHARS].replace("\x00", "").encode("utf-8", "replace").decode()

@@ -18,9 +18,9 @@ State = Mapping[str, Value | Mapping[str, Value]]
 """What is asked of the targets of a reference: `{"status": "done"}` of all, `{"any": {...}}`, `{"none": {...}}`."""
 States = Mapping[str, State]
 
-NUMBERS = 16
+NUMBER_FIELDS = 16
 """How many metadata keys of a space can be compared."""
-SLOTS = 64
+MAX_COMPARED_TARGETS = 64
 """Up to how many different targets an atom may have so that several things can be asked of one of them."""
 QUANTIFIERS = ("all", "any", "none")
 BOUNDS = {"lt": ("-inf", "({}"), "lte": ("-inf", "{}"), "gt": ("({}", "+inf"), "gte": ("{}", "+inf")}
@@ -134,10 +134,10 @@ class _Targets:
     def _most(self) -> int:
         """How many slots there are to look at."""
         most = self._terrain.targets.get(self._name, 0)
-        if most > SLOTS:
+        if most > MAX_COMPARED_TARGETS:
             raise InvalidInput(
-                f"an atom here has {most} different targets under {self._name!r}; up to {SLOTS} one can ask several "
-                "things of the same target, or for any of several values. Ask for one key with one value, or look at "
+                f"an atom has {most} different targets under {self._name!r}; only up to {MAX_COMPARED_TARGETS} can "
+                "be asked for several keys, or for several values, at once. Ask for one key with one value, or look at "
                 "the targets in your code"
             )
         return most

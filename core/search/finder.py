@@ -12,8 +12,8 @@ from core.search.explain import explain, filter_in_words
 from core.search.extraction import Texts
 from core.search.filters import FilterScope, Query, restrict
 from core.search.index import (
-    RETURNED,
-    SCHEMA,
+    ATOM_FIELD_NAMES,
+    INDEX_SCHEMA,
     Hit,
     Shares,
     counting,
@@ -28,13 +28,13 @@ from core.search.query import SearchRequest, SpaceViews, build_query, check_read
 from core.search.ranking import ByMeaning, ByWords, Newest, Ranked, Ranking, unread
 from core.store.store import Argument, Store
 
-REMEMBERED = 1_000
-ROUNDS = 12
-PAUSE, WAITS = 0.05, 600
+MAX_CACHED_VIEWS = 1_000
+MAX_ROUNDS = 12
+INDEX_POLL_SECONDS, MAX_INDEX_POLLS = 0.05, 600
 """Seconds between two looks at an index that is being built, and how many looks."""
-MADE_FIRST = 250
+MAX_EMBEDDED_FIRST = 250
 """So many atoms may wait for vectors and a search by meaning makes them first, in two seconds or so."""
-PATIENCE, REST = 5, 60_000
+FILE_WAIT_SECONDS, FILE_REST_MS = 5, 60_000
 """Seconds that a search by words waits for files to be read; milliseconds for which none does after one in vain."""
 
 
@@ -97,10 +97,10 @@ class Finder:
         if self._indexer is None or self._store.now() < self._resting:
             return 0
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(FILE_WAIT_SECONDS):
                 return await self._indexer.files(names)
         except (ModelUnavailable, StoreUnavailable, TimeoutError):
-            self._resting = self._store.now() + REST
+            self._resting = self._store.now() + FILE_REST_MS
             return 0
 
     async def _ranking(self, asked: SearchRequest, page: Page | None) -> Ranking | None:
@@ -126,8 +126,8 @@ class Finder:
         """Ask the engine with a query that is true to the rights and the spaces as they are at that moment."""
         place = (reader.id, within and tuple(within), tuple(asked.compared), tuple(asked.references))
         sight = self._sights.get(place) or SpaceViews(tuple(dict.fromkeys(within or ())))
-        left = MADE_FIRST
-        for _ in range(ROUNDS):
+        left = MAX_EMBEDDED_FIRST
+        for _ in range(MAX_ROUNDS):
             looking = self._looking(reader, within, asked, sight)
             searching: list[Sequence[Argument]] = []
             counting: list[Sequence[Argument]] = []
@@ -185,10 +185,10 @@ class Finder:
         if not others and view.own == own and await self._is_whole(runs, own):
             return own
         index = index_name(self._store, embedder)
-        for _ in range(WAITS):
+        for _ in range(MAX_INDEX_POLLS):
             if await self._is_whole(runs, index):
                 return index
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(INDEX_POLL_SECONDS)
         raise StoreUnavailable("The search index is still being built; try again in a minute.")
 
     async def _is_whole(self, runs: frozenset[bytes], index: str) -> bool:
@@ -197,7 +197,7 @@ class Finder:
         return (runs, index) in self._whole
 
     def _remember(self, place: tuple[object, ...], sight: SpaceViews) -> None:
-        if len(self._sights) >= REMEMBERED:
+        if len(self._sights) >= MAX_CACHED_VIEWS:
             self._sights.clear()
         self._sights[place] = sight
 
@@ -207,7 +207,7 @@ class Finder:
         places = [ref.split("/", 1) for ref in refs]
         stored = await self._store.answers(*(self._store.reading("stoa_get", s, reader.id, id) for s, id in places))
         return {
-            ref: {name: value for name, value in zip(RETURNED, fields, strict=True) if value is not None}
+            ref: {name: value for name, value in zip(ATOM_FIELD_NAMES, fields, strict=True) if value is not None}
             for ref, fields in zip(refs, stored, strict=True)
             if isinstance(fields, list)  # not any more where the right ended meanwhile
         }
@@ -223,7 +223,7 @@ class Finder:
         """The id of our embedder; for a process that has none, of the one whose index is there."""
         if self._embedder:
             return self._embedder.id
-        prefix = self._store.keys.index(SCHEMA, "")
+        prefix = self._store.keys.index(INDEX_SCHEMA, "")
         for name in await self._store.run("FT._LIST"):
             if name.decode().startswith(prefix):
                 return str(name.decode()[len(prefix) :])

@@ -9,23 +9,23 @@ from typing import Any
 
 from core.atoms.atoms import Atom, Passage
 from core.errors import InvalidInput
-from core.search.filters import NUMBERS, Query
+from core.search.filters import NUMBER_FIELDS, Query
 from core.store.codec import SEPARATOR, read_atom
 from core.store.store import Argument, Store
 
-SCHEMA = 2
+INDEX_SCHEMA = 2
 """Counts the changes to what an index holds; each has an index of its own, built from the atoms as they are."""
-FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp", "l")
-PLACE = ("ps", "pe", "pf")
+ATOM_FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp", "l")
+PASSAGE_FIELDS = ("ps", "pe", "pf")
 """What a passage has instead: from which character to which it goes, and in which file."""
-RETURNED = [name.encode() for name in FIELDS]
-SEPARATORS = re.compile(r"[\s,./(){}\[\]:;\\~!@#$%^&*=+|'`\"<>?\0-]+")
+ATOM_FIELD_NAMES = [name.encode() for name in ATOM_FIELDS]
+WORD_SEPARATORS = re.compile(r"[\s,./(){}\[\]:;\\~!@#$%^&*=+|'`\"<>?\0-]+")
 """Where the engine parts words."""
 NAMES_SOMETHING = re.compile(r"\d|\B[A-Z]")
-RARE = 50
+MAX_RARE_ATOMS = 50
 """Words in more atoms than this say nothing about which one is meant."""
-MOST_NAMED = 4
-MOST_WORDS = 32
+MAX_NAMED = 4
+MAX_QUERY_WORDS = 32
 
 
 async def create_index(store: Store, embedder: str, dimensions: int, space: str = "", *, field: str = "v") -> None:
@@ -45,7 +45,7 @@ async def create_index(store: Store, embedder: str, dimensions: int, space: str 
     tag = ["TAG", "SEPARATOR", SEPARATOR, "CASESENSITIVE"]
     schema: list[Argument] = [*("sp", *tag), *("kv", *tag), *("rt", *tag), *("rs", *tag), *("ra", *tag)]
     schema += [*("rp", *tag), *("fs", *tag), "c", "TEXT", "b", "NUMERIC", "SORTABLE"]
-    for number in range(NUMBERS):
+    for number in range(NUMBER_FIELDS):
         schema += [f"n{number}", "NUMERIC"]
     vector: list[Argument] = ["TYPE", "FLOAT16", "DIM", dimensions, "DISTANCE_METRIC", "COSINE"]
     schema += [field, *(["AS", "v"] if field != "v" else []), "VECTOR", "FLAT", len(vector), *vector]
@@ -70,7 +70,7 @@ async def is_whole(store: Store, index: str) -> bool:
 def index_name(store: Store, embedder: str, space: str = "") -> str:
     """What the index over all atoms is called, or the one of a single space."""
     keys = store.keys
-    return keys.own_index(SCHEMA, embedder, space) if space else keys.index(SCHEMA, embedder)
+    return keys.own_index(INDEX_SCHEMA, embedder, space) if space else keys.index(INDEX_SCHEMA, embedder)
 
 
 def check_limit(limit: object) -> None:
@@ -94,14 +94,14 @@ def by_meaning(index: str, query: Query, vector: bytes, limit: int, named: Seque
     held = "".join(f" @c:({_word(nearest, word)})" for word in named)
     way = " HYBRID_POLICY BATCHES" if query.much and not named else ""
     text = f"({query.filter}{held})=>[KNN {limit} @v {nearest.parameter(vector)}{way} AS distance]"
-    return _search(index, text, nearest, ["SORTBY", "distance", "ASC"], limit, ("distance", *PLACE))
+    return _search(index, text, nearest, ["SORTBY", "distance", "ASC"], limit, ("distance", *PASSAGE_FIELDS))
 
 
 def by_words(index: str, query: Query, words: Sequence[str], limit: int) -> list[Argument]:
     """The atoms that hold any of the words, those that hold more and rarer ones first (BM25)."""
     wanted = Query(query.filter, list(query.parameters))
     text = f"{query.filter} @c:({'|'.join(_word(wanted, word) for word in words)})"
-    return _search(index, text, wanted, ["SCORER", "BM25"], limit, PLACE)
+    return _search(index, text, wanted, ["SCORER", "BM25"], limit, PASSAGE_FIELDS)
 
 
 def newest(index: str, query: Query, limit: int, born: int | None = None) -> list[Argument]:
@@ -119,7 +119,7 @@ def _word(query: Query, word: str) -> str:
 def _search(
     index: str, text: str, query: Query, order: list[Argument], limit: int, extra: tuple[str, ...]
 ) -> list[Argument]:
-    fields = [*FIELDS, *extra]
+    fields = [*ATOM_FIELDS, *extra]
     command: list[Argument] = ["FT.SEARCH", index, text, "RETURN", len(fields), *fields, *order]
     if query.parameters:
         command += ["PARAMS", len(query.parameters), *query.parameters]
@@ -161,7 +161,9 @@ class Hit:
         """The atom itself; None if it went while the engine looked."""
         space, _, id = self.ref.partition("/")
         distance = self.fields.get(b"distance")
-        return read_atom(space, id, [*map(self.fields.get, RETURNED)], 1 - float(distance) if distance else None)
+        return read_atom(
+            space, id, [*map(self.fields.get, ATOM_FIELD_NAMES)], 1 - float(distance) if distance else None
+        )
 
 
 def read_hits(answer: Sequence[Any]) -> list[Hit]:
@@ -175,7 +177,7 @@ def read_hits(answer: Sequence[Any]) -> list[Hit]:
 
 def words_of(text: str) -> list[str]:
     """The words of a query, lower case, each once, at most 32."""
-    return list(dict.fromkeys(word for word in SEPARATORS.split(text.lower()) if word))[:MOST_WORDS]
+    return list(dict.fromkeys(word for word in WORD_SEPARATORS.split(text.lower()) if word))[:MAX_QUERY_WORDS]
 
 
 def named_in(text: str) -> list[tuple[str, ...]]:
@@ -184,17 +186,17 @@ def named_in(text: str) -> list[tuple[str, ...]]:
     Each as the words that the engine makes of it; at most 4.
     """
     chunks = (chunk for chunk in text.split() if NAMES_SOMETHING.search(chunk))
-    named = (tuple(word for word in SEPARATORS.split(chunk.lower()) if word)[:8] for chunk in chunks)
-    return list(dict.fromkeys(filter(None, named)))[:MOST_NAMED]
+    named = (tuple(word for word in WORD_SEPARATORS.split(chunk.lower()) if word)[:8] for chunk in chunks)
+    return list(dict.fromkeys(filter(None, named)))[:MAX_NAMED]
 
 
-MUCH = 0.12
+LARGE_SHARE = 0.12
 """From which share on neighbours are looked for first and filtered then, batch after batch. The engine by itself goes
 through what the filter keeps far too long: three times slower at a quarter of 60,000 (docs/search.md)."""
-FEWEST = 2_000
-FRESH = 50
+LARGE_SHARE_MIN_ATOMS = 2_000
+SEARCHES_PER_COUNT = 50
 """How many searches a count serves."""
-REMEMBERED = 1_000
+MAX_CACHED_SHARES = 1_000
 
 Filtered = tuple[object, ...]
 
@@ -208,8 +210,8 @@ class Shares:
     def asked(self, index: str, query: Query) -> tuple[Filtered, list[Sequence[Argument]]]:
         """Say in the query whether its filter keeps much, if that is known; answers it and what is to be counted."""
         filtered = (index, query.filter, *query.parameters)
-        query.much, uses = self._known.get(filtered, (False, FRESH))
-        if uses >= FRESH:
+        query.much, uses = self._known.get(filtered, (False, SEARCHES_PER_COUNT))
+        if uses >= SEARCHES_PER_COUNT:
             return filtered, [counting(index, query), counting(index, Query("*"))]
         self._known[filtered] = (query.much, uses + 1)
         return filtered, []
@@ -217,7 +219,7 @@ class Shares:
     def counted(self, filtered: Filtered, answers: Sequence[Any]) -> None:
         """Remember what was counted for a filter."""
         (kept, *_), (there, *_) = answers
-        self._known[filtered] = (int(kept) >= max(FEWEST, MUCH * int(there)), 1)
+        self._known[filtered] = (int(kept) >= max(LARGE_SHARE_MIN_ATOMS, LARGE_SHARE * int(there)), 1)
         self._known.move_to_end(filtered)
-        if len(self._known) > REMEMBERED:
+        if len(self._known) > MAX_CACHED_SHARES:
             self._known.popitem(last=False)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from core.atoms.atoms import ATTACHED, Passage, read_attachment
+from core.atoms.atoms import ATTACHMENTS_KEY, Passage, read_attachment
 from core.models.embeddings import Embedder, field_of
 from core.search.extraction import Texts
 from core.store.codec import pack, read_metadata
@@ -11,11 +11,11 @@ from core.store.store import Store
 
 MAX_WHOLE_CHARS = 1_000
 """Longer texts are searched in passages."""
-TOGETHER = 32
+INDEX_BATCH_ATOMS = 32
 """Atoms looked at in one round trip."""
-LOOKED_THROUGH = 1_000
+MAX_FILE_SCAN_ATOMS = 1_000
 """Atoms among which a search by words looks for files that wait."""
-MOST = 4_000
+MAX_PASSAGES = 4_000
 """Passages of one atom; what comes after the first 3 MB of text is found by no search."""
 
 
@@ -33,7 +33,7 @@ class Indexer:
         done = 0
         keys = self._store.keys
         for name in names:
-            while ids := await self._store.run("SRANDMEMBER", keys.unembedded(name), TOGETHER):
+            while ids := await self._store.run("SRANDMEMBER", keys.unembedded(name), INDEX_BATCH_ATOMS):
                 known = [id.decode() for id in ids]
                 await self._index_all(name, known)
                 done += len(known)
@@ -47,12 +47,11 @@ class Indexer:
         """
         done = 0
         for name in names if self._texts else ():
-            ids = [
-                id.decode()
-                for id in await self._store.run("SRANDMEMBER", self._store.keys.unembedded(name), LOOKED_THROUGH)
-            ]
-            stored = await self._store.together(*(["HGET", self._store.keys.atom(name, id), "m"] for id in ids))
-            carrying = [id for id, metadata in zip(ids, stored, strict=True) if ATTACHED in read_metadata(metadata)]
+            keys = self._store.keys
+            ids = await self._store.run("SRANDMEMBER", keys.unembedded(name), MAX_FILE_SCAN_ATOMS)
+            known = [id.decode() for id in ids]
+            stored = await self._store.together(*(["HGET", keys.atom(name, id), "m"] for id in known))
+            carrying = [id for id, data in zip(known, stored, strict=True) if ATTACHMENTS_KEY in read_metadata(data)]
             await self._index_all(name, carrying)
             done += len(carrying)
         return done
@@ -64,11 +63,11 @@ class Indexer:
 
     async def _index(self, space: str, id: str, version: bytes, content: str, metadata: bytes | None) -> None:
         pieces = passages(content)
-        attached = read_metadata(metadata).get(ATTACHED)
+        attached = read_metadata(metadata).get(ATTACHMENTS_KEY)
         if self._texts and isinstance(attached, list):
             for one in map(read_attachment, attached):
                 pieces += passages(await self._texts.of(one), one.name)
-        pieces = pieces[:MOST]
+        pieces = pieces[:MAX_PASSAGES]
         field = field_of(self._embedder)  # another embedder may have taken over by the time the vectors are there
         vector, *others = await self._embedder.embed([content, *(piece.text for piece in pieces)])
         told = [_packed(piece, other) for piece, other in zip(pieces, others, strict=True)]
@@ -81,11 +80,11 @@ def _packed(piece: Passage, vector: bytes) -> list[object]:
     return [piece.text, vector, str(piece.start), str(piece.end), piece.file]
 
 
-SIZE = 900
+PASSAGE_CHARS = 900
 """Characters of a passage, at most."""
-OVERLAP = 120
+PASSAGE_OVERLAP_CHARS = 120
 """About how many characters two passages share, so that no sentence is only ever seen in halves."""
-ENDINGS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"[.!?]\s"), re.compile(r"\s"))
+CUT_PATTERNS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"[.!?]\s"), re.compile(r"\s"))
 """Where a text is cut, the best place first."""
 
 
@@ -98,17 +97,17 @@ def passages(text: str, file: str = "") -> list[Passage]:
 
 def _cuts(text: str) -> Iterator[tuple[int, int]]:
     start = 0
-    while len(text) - start > SIZE:
-        end = start + _last_ending(text[start : start + SIZE], SIZE // 2)
+    while len(text) - start > PASSAGE_CHARS:
+        end = start + _last_ending(text[start : start + PASSAGE_CHARS], PASSAGE_CHARS // 2)
         yield start, end
-        back = text[end - OVERLAP : end]
-        start = end - OVERLAP + _first_word(back) if end - OVERLAP > start else end
+        back = text[end - PASSAGE_OVERLAP_CHARS : end]
+        start = end - PASSAGE_OVERLAP_CHARS + _first_word(back) if end - PASSAGE_OVERLAP_CHARS > start else end
     yield start, len(text)
 
 
 def _last_ending(piece: str, least: int) -> int:
     """The end of the last paragraph, line, sentence or word in the piece, not before `least`."""
-    for ending in ENDINGS:
+    for ending in CUT_PATTERNS:
         ends = [match.end() for match in ending.finditer(piece) if match.end() >= least]
         if ends:
             return ends[-1]
@@ -117,7 +116,7 @@ def _last_ending(piece: str, least: int) -> int:
 
 def _first_word(piece: str) -> int:
     """Where the first whole sentence begins in a piece, or else the first whole word."""
-    for ending in (ENDINGS[2], ENDINGS[3]):
+    for ending in (CUT_PATTERNS[2], CUT_PATTERNS[3]):
         if match := ending.search(piece):
             return match.end()
     return 0

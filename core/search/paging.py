@@ -10,8 +10,8 @@ import msgpack
 
 from core.errors import InvalidInput
 
-LONGEST = 1_000_000
-MOST = 500_000
+MAX_CURSOR_CHARS = 1_000_000
+MAX_PAGED_ATOMS = 500_000
 """Atoms that can be read page by page; the engine answers no more at once than a million."""
 
 
@@ -46,7 +46,7 @@ def read_page(token: str, asked: str) -> Page | None:
         "after= is no place in this search; give the cursor of the last atom of the page before, with the same query "
         "and the same filters, or leave it out to begin anew"
     )
-    if not isinstance(token, str) or len(token) > LONGEST:
+    if not isinstance(token, str) or len(token) > MAX_CURSOR_CHARS:
         raise wrong
     try:
         digest, rank, ties, seen, named = msgpack.unpackb(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
@@ -58,7 +58,7 @@ def read_page(token: str, asked: str) -> Page | None:
         )
     except (binascii.Error, ValueError, TypeError, OverflowError, msgpack.UnpackException):
         raise wrong from None
-    sound = page.rank and all(map(isfinite, page.rank)) and 0 < page.seen <= MOST and len(page.named) <= 8
+    sound = page.rank and all(map(isfinite, page.rank)) and 0 < page.seen <= MAX_PAGED_ATOMS and len(page.named) <= 8
     if digest != _digest(asked) or not sound:
         raise wrong
     return page

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import InvalidInput, NotFound
-from core.search.filters import NUMBERS, Filter, FilterScope, Query, States, check_filter, restrict
+from core.search.filters import NUMBER_FIELDS, Filter, FilterScope, Query, States, check_filter, restrict
 from core.search.index import (
     check_limit,
 )
 
-LONGEST_QUERY = 4_000
+MAX_QUERY_CHARS = 4_000
 
 
-WAYS = ("both", "meaning", "words")
+SEARCH_WAYS = ("both", "meaning", "words")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ class SearchRequest:
     def __post_init__(self) -> None:
         if not isinstance(self.query, str):
             raise InvalidInput(f"the query is {type(self.query).__name__}; it must be text")
-        if self.by not in WAYS:
-            raise InvalidInput(f"by={self.by!r} is no way to search; use {', '.join(WAYS)}")
+        if self.by not in SEARCH_WAYS:
+            raise InvalidInput(f"by={self.by!r} is no way to search; use {', '.join(SEARCH_WAYS)}")
         check_limit(self.limit)
         check_filter(self.metadata, self.references)
 
     @property
     def text(self) -> str:
         """The query as it is looked for, without the halves of characters that UTF-8 cannot say."""
-        return self.query[:LONGEST_QUERY].encode("utf-8", "replace").decode().strip()
+        return self.query[:MAX_QUERY_CHARS].encode("utf-8", "replace").decode().strip()
 
     @property
     def compared(self) -> list[str]:
@@ -130,7 +130,7 @@ def _view(asked: SearchRequest, known: Sequence[Any]) -> SpaceView:
         run=run,
         own=(own or b"").decode(),
         numbers={key: held.decode() for key, held in zip(asked.compared, fields, strict=True) if held},
-        full=int(taken or 0) >= NUMBERS,
+        full=int(taken or 0) >= NUMBER_FIELDS,
         targets={name: int(count) for name, count in zip(asked.references, most, strict=True) if count},
         abroad=frozenset(space.decode() for space in abroad),
     )
@@ -150,7 +150,7 @@ def build_query(sight: SpaceViews, asked: SearchRequest, passages: bool) -> Quer
         missing = [key for key in asked.compared if key not in view.numbers]
         if missing and view.full:
             raise InvalidInput(
-                f"{name!r} compares {NUMBERS} keys already, {', '.join(missing)} is not among them; filter by others"
+                f"{name!r} already compares {NUMBER_FIELDS} keys and not {', '.join(missing)}; filter by other keys"
             )
         readable = frozenset(space for space in view.abroad if sight.abroad[space])
         terrain = FilterScope(view.numbers, view.targets, readable, view.abroad - readable)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from core.search.filters import Query
-from core.search.index import RARE, Hit, by_meaning, by_words, newest, read_hits
+from core.search.index import MAX_RARE_ATOMS, Hit, by_meaning, by_words, newest, read_hits
 from core.search.paging import Page
 from core.store.store import Argument
 
@@ -87,7 +87,7 @@ class ByMeaning:
     @property
     def _most(self) -> int:
         """How many atoms with a name are looked at."""
-        return RARE * (4 if self.later else 1) + 1
+        return MAX_RARE_ATOMS * (4 if self.later else 1) + 1
 
     def commands(self, index: str, query: Query, size: int) -> list[Command]:
         found: list[Command] = [by_meaning(index, query, self.vector, size)]

@@ -13,12 +13,12 @@ from urllib.parse import quote, quote_plus
 from core.errors import InvalidInput, NotFound, StoaError
 from core.secrets.vault import Vault
 
-PREFIX = "STOA_SECRET_"
-NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-SHORTEST = 6
+SECRET_VARIABLE_PREFIX = "STOA_SECRET_"
+SECRET_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+MIN_SECRET_CHARS = 6
 """Shorter values are not looked for in texts: they would be found everywhere."""
-LONGEST = 100_000
-LINE = 16
+MAX_SECRET_CHARS = 100_000
+MIN_LINE_CHARS = 16
 """From this length on, each line of a value is looked for by itself, too."""
 
 
@@ -30,7 +30,11 @@ class Secrets:
 
     def __init__(self, environment: Mapping[str, str] | None = None, vault: Vault | None = None) -> None:
         given = os.environ if environment is None else environment
-        self._given = {name.removeprefix(PREFIX): value for name, value in given.items() if name.startswith(PREFIX)}
+        self._given = {
+            name.removeprefix(SECRET_VARIABLE_PREFIX): value
+            for name, value in given.items()
+            if name.startswith(SECRET_VARIABLE_PREFIX)
+        }
         self._vault = vault
         self._mark = -1
         self._values = self._given
@@ -50,8 +54,8 @@ class Secrets:
         values = self._current()
         if name not in values:
             raise NotFound(
-                f"There is no secret {name}. Set it with `stoa secret set {name}`, or set {PREFIX}{name} in the "
-                "environment and start Stoa again."
+                f"There is no secret {name}. Set it with `stoa secret set {name}`, or set "
+                f"{SECRET_VARIABLE_PREFIX}{name} in the environment and start Stoa again."
             )
         return values[name]
 
@@ -129,24 +133,24 @@ class Secrets:
 
 def check_name(name: str) -> None:
     """Raises `InvalidInput` for what cannot name a secret."""
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not isinstance(name, str) or not SECRET_NAME.fullmatch(name):
         raise InvalidInput(f"{name!r} cannot name a secret; use capitals, digits and _, such as BANK_TOKEN")
 
 
 def check_value(value: str) -> None:
     """Raises `InvalidInput` for a value that could not be kept out of logs, or is none."""
-    if len(value) < SHORTEST:
+    if len(value) < MIN_SECRET_CHARS:
         raise InvalidInput(
-            f"The value has {len(value)} characters; one with fewer than {SHORTEST} cannot be kept out of logs."
+            f"The value has {len(value)} characters; one with fewer than {MIN_SECRET_CHARS} cannot be kept out of logs."
         )
-    if len(value) > LONGEST:
-        raise InvalidInput(f"The value has {len(value):,} characters, {LONGEST:,} is the most.")
+    if len(value) > MAX_SECRET_CHARS:
+        raise InvalidInput(f"The value has {len(value):,} characters, {MAX_SECRET_CHARS:,} is the most.")
 
 
 def _forms(value: str) -> Iterator[str]:
     """How a value may stand in a text: as it is, line by line, and as encodings leave it."""
-    for text in {value, *(line for line in value.splitlines() if len(line) >= LINE)}:
-        if len(text) < SHORTEST:
+    for text in {value, *(line for line in value.splitlines() if len(line) >= MIN_LINE_CHARS)}:
+        if len(text) < MIN_SECRET_CHARS:
             continue
         yield from {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], repr(text)[1:-1]}
         yield from {quote(text), quote(text, safe=""), quote_plus(text)}
@@ -156,5 +160,5 @@ def _forms(value: str) -> Iterator[str]:
             first = -(-padding * 8 // 6)
             last = (padding + len(data)) * 8 // 6
             encoded = base64.b64encode(b"\0" * padding + data).decode()[first:last]
-            if len(encoded) >= SHORTEST:
+            if len(encoded) >= MIN_SECRET_CHARS:
                 yield from {encoded, encoded.translate(str.maketrans("+/", "-_"))}

@@ -10,9 +10,9 @@ from typing import Protocol, cast
 
 from core.errors import InvalidInput, NotFound
 
-FOLDER, KEY = "secrets", "secrets.key"
+SECRETS_FOLDER, KEY_FILE = "secrets", "secrets.key"
 KEY_BYTES, NONCE_BYTES = 32, 12
-SERVICE = "stoa"
+KEYRING_SERVICE = "stoa"
 
 
 class Keyring(Protocol):
@@ -30,8 +30,8 @@ class Vault:
 
     def __init__(self, home: Path, keyring: Keyring | None = None) -> None:
         """`keyring` instead of the system's own."""
-        self._folder = home / FOLDER
-        self._key_file = home / KEY
+        self._folder = home / SECRETS_FOLDER
+        self._key_file = home / KEY_FILE
         self._user = str(home)
         self._keyring = keyring
 
@@ -118,8 +118,8 @@ class Vault:
         keyring = self._system_keyring()
         if keyring:
             with contextlib.suppress(*_refusals()):
-                keyring.set_password(SERVICE, self._user, text)
-                if keyring.get_password(SERVICE, self._user) == text:
+                keyring.set_password(KEYRING_SERVICE, self._user, text)
+                if keyring.get_password(KEYRING_SERVICE, self._user) == text:
                     return key
         with _private(self._key_file.parent, text.encode()) as written, contextlib.suppress(FileExistsError):
             os.link(written, self._key_file)
@@ -129,7 +129,7 @@ class Vault:
         keyring = self._system_keyring()
         if keyring:
             with contextlib.suppress(*_refusals()):
-                return keyring.get_password(SERVICE, self._user)
+                return keyring.get_password(KEYRING_SERVICE, self._user)
         return None
 
     def _system_keyring(self) -> Keyring | None:

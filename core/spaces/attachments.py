@@ -7,11 +7,11 @@ from core.atoms.permissions import Permission
 from core.atoms.validation import MEDIA_TYPE
 from core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from core.spaces.spaces import Space
-from core.store.files import LARGEST, Files
+from core.store.files import MAX_FILE_BYTES, Files
 
-MOST = 50
+MAX_ATTACHMENTS = 50
 """Files one atom may carry."""
-LONGEST_NAME = 200
+MAX_FILE_NAME_CHARS = 200
 MEDIA_TYPES = {".md": "text/markdown", ".csv": "text/csv", ".txt": "text/plain", ".log": "text/plain"}
 
 
@@ -36,8 +36,8 @@ class Attachments:
         while True:
             atom = await space.get(id)
             kept = [one for one in atom.attachments if one.name != name]
-            if len(kept) >= MOST:
-                raise InvalidInput(f"{atom.ref} carries {MOST} files already; put a new atom that refers to it")
+            if len(kept) >= MAX_ATTACHMENTS:
+                raise InvalidInput(f"{atom.ref} already has {MAX_ATTACHMENTS} files; put a new atom that refers to it")
             try:
                 return await space.carry(id, [*kept, added], comment=comment or f"attached {name}")
             except Conflict:
@@ -63,9 +63,9 @@ class Attachments:
 
 def check_size(name: str, size: int) -> None:
     """Raises `InvalidInput` for a file that is too large to be attached."""
-    if size > LARGEST:
+    if size > MAX_FILE_BYTES:
         raise InvalidInput(
-            f"{name!r} has {size:,} bytes, an attachment holds {LARGEST:,}; split it or keep it elsewhere"
+            f"{name!r} has {size:,} bytes, an attachment holds {MAX_FILE_BYTES:,}; split it or keep it elsewhere"
         )
 
 
@@ -96,6 +96,6 @@ def _named(atom: Atom, name: str) -> Attachment:
 def checked_name(name: str) -> str:
     """A file's name, without folders; raises `InvalidInput`."""
     name = name.replace("\\", "/").rpartition("/")[2].strip()
-    if not name or name in (".", "..") or len(name) > LONGEST_NAME or not name.isprintable():
-        raise InvalidInput(f"{name!r} cannot be a file's name; use 1 to {LONGEST_NAME} printable characters")
+    if not name or name in (".", "..") or len(name) > MAX_FILE_NAME_CHARS or not name.isprintable():
+        raise InvalidInput(f"{name!r} cannot be a file's name; use 1 to {MAX_FILE_NAME_CHARS} printable characters")
     return name

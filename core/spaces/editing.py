@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 
-from core.atoms.atoms import ATTACHED, Atom, Attachment, Origin, References, Value, Version, new_id
+from core.atoms.atoms import ATTACHMENTS_KEY, Atom, Attachment, Origin, References, Value, Version, new_id
 from core.atoms.claims import claim_patch
 from core.atoms.validation import check_content, check_metadata, check_text, checked_references
 from core.atoms.versions import State, changed, compare
@@ -13,9 +13,9 @@ from core.spaces.handles import Handle
 from core.store.codec import bounded_patch, json_of, metadata_patch, milliseconds, pack, read_version
 from core.store.store import Argument
 
-PAGE = 100
+HISTORY_PAGE = 100
 """Versions that are read at once."""
-LATEST = 1 << 53
+MAX_VERSION = 1 << 53
 """No atom has so many versions."""
 
 
@@ -59,7 +59,7 @@ class Revised(Handle):
     async def carry(self, id: str, attachments: Sequence[Attachment], *, comment: str) -> Atom:
         """Let an atom carry exactly these files, which have to be kept already; needs write."""
         id = self._own(id)
-        patch = metadata_patch({ATTACHED: [str(one) for one in attachments] or None})
+        patch = metadata_patch({ATTACHMENTS_KEY: [str(one) for one in attachments] or None})
         return await self._revise(self._call(new_id(), comment), id, "a", metadata=patch)
 
     async def deprecate(self, id: str, *, comment: str, operation: str = "") -> Atom:
@@ -97,7 +97,7 @@ class Revised(Handle):
         self.actor.ledger.setdefault(f"{self.id}/{id}", now.version)
         content, metadata, references = old.kept(), now.metadata_to(old), now.references_to(old)
         flags = "ufc" if content != now.content else "uf"
-        flags += "a" if old.metadata.get(ATTACHED) != now.metadata.get(ATTACHED) else ""
+        flags += "a" if old.metadata.get(ATTACHMENTS_KEY) != now.metadata.get(ATTACHMENTS_KEY) else ""
         vector = await self._vector(content) if content != now.content else b""
         origin = (old.origin or Origin.OUTSIDE).value
         return await self._revise(
@@ -112,7 +112,7 @@ class Revised(Handle):
             raise InvalidInput(f"before is {before!r}; give the number of a version")
         if before is not None and before <= 1:
             return []
-        if before is not None and before < LATEST:
+        if before is not None and before < MAX_VERSION:
             found = await self._entries(id, max(0, before - 1 - limit), before - 2)
             if found and found[-1].version == before - 1:
                 return found
@@ -175,13 +175,13 @@ class Revised(Handle):
             if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
                 raise InvalidInput(f"{version!r} is no version; versions are numbers, as in atom.version")
         state, kept = State(), dict[int | None, State]()
-        for first in itertools.count(0, PAGE):
-            entries = await self._entries(id, first, first + PAGE - 1)
+        for first in itertools.count(0, HISTORY_PAGE):
+            entries = await self._entries(id, first, first + HISTORY_PAGE - 1)
             for entry in entries:
                 state.take(entry)
                 if state.version in wanted:
                     kept[state.version] = state.copy()
-            if len(entries) < PAGE:
+            if len(entries) < HISTORY_PAGE:
                 break
         if not state.version:
             raise NotFound(f"There is no atom {id!r} in {self.id!r}.")

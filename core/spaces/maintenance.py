@@ -6,14 +6,14 @@ from core.models.embeddings import field_of
 from core.search.index import create_index, index_name, is_whole
 from core.spaces.spaces import Spaces
 
-BIG = 2_000
+OWN_INDEX_ATOMS = 2_000
 """From how many atoms on a space is given an index of its own."""
 
 
 class Tending:
     """Keeps spaces in order while they are used. Any number of workers may do so at the same time."""
 
-    def __init__(self, spaces: Spaces, big: int = BIG) -> None:
+    def __init__(self, spaces: Spaces, big: int = OWN_INDEX_ATOMS) -> None:
         self._spaces = spaces
         self._from = big
         self._store = spaces.store

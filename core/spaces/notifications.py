@@ -16,9 +16,9 @@ from core.errors import StoreUnavailable
 from core.store.codec import read_change, unpack
 from core.store.store import Store
 
-PAGE = 500
+LOG_PAGE = 500
 """Changes that are read from the log at once."""
-RIGHTS = frozenset(("share", "revoke"))
+RIGHTS_OPERATIONS = frozenset(("share", "revoke"))
 """After such a change whoever reads has to ask again whether it may."""
 
 Reading = Callable[[int], Awaitable[tuple[bool, list[Change]]]]
@@ -47,7 +47,7 @@ class LogReader:
         """Take what was published; None says that something may have been missed."""
         if change is None:
             self.pause()
-        elif self._live and change.seq == self.after + 1 and change.operation not in RIGHTS:
+        elif self._live and change.seq == self.after + 1 and change.operation not in RIGHTS_OPERATIONS:
             self.after = change.seq
             self._tell(change)
         elif change.seq > self.after:
@@ -71,13 +71,13 @@ class LogReader:
             if change.seq > self.after:
                 self.after = change.seq
                 self._tell(change)
-        if len(found) == PAGE or self._heard > self.after or self._missed:
+        if len(found) == LOG_PAGE or self._heard > self.after or self._missed:
             self.stirred.set()
         else:
             self._live = standing
 
 
-AGAIN = 0.2
+RECONNECT_SECONDS = 0.2
 """Seconds until one looks again for a Redis that is away."""
 Reader = TypeVar("Reader")
 Listener = Callable[[bytes, bytes | None], None]
@@ -128,14 +128,14 @@ class Notifications:
         with contextlib.suppress(redis_errors.RedisError, OSError):
             await self._topics.aclose()  # type: ignore[no-untyped-call]
 
-    async def changes(self, space: str, reader: Principal, after: int, limit: int = PAGE) -> list[Change]:
+    async def changes(self, space: str, reader: Principal, after: int, limit: int = LOG_PAGE) -> list[Change]:
         """The changes that follow number `after`, oldest first; raises `NotFound` for who may not read the space."""
         entries = await self.store.run(*self.store.reading("stoa_changes", space, reader.id, after, limit))
         return [read_change(space, entry) for entry in entries]
 
     async def news(self, space: str, subscriber: Principal, after: int) -> tuple[int, list[Change]]:
         """Of the changes after number `after` those that its subscription is about, and the last one looked at."""
-        call = self.store.reading("stoa_news", space, subscriber.id, after, PAGE)
+        call = self.store.reading("stoa_news", space, subscriber.id, after, LOG_PAGE)
         last, entries = await self.store.run(*call)
         return int(last), [read_change(space, entry) for entry in entries]
 
@@ -149,7 +149,7 @@ class Notifications:
         def tell(change: Change) -> None:
             found.append(change)
             place.stirred.set()
-            if len(found) > PAGE:  # whoever takes them is slow: the log keeps the rest
+            if len(found) > LOG_PAGE:  # whoever takes them is slow: the log keeps the rest
                 place.pause()
 
         place = LogReader(after, self._log(space, reader), tell)
@@ -229,7 +229,7 @@ class Notifications:
         """How this reader reads the log of the space."""
 
         async def read(after: int) -> tuple[bool, list[Change]]:
-            call = self.store.reading("stoa_follow", space, reader.id, after, PAGE)
+            call = self.store.reading("stoa_follow", space, reader.id, after, LOG_PAGE)
             standing, entries = await self.store.run(*call)
             return bool(standing), [read_change(space, entry) for entry in entries]
 
@@ -240,7 +240,7 @@ class Notifications:
         try:
             await place.read_on()
         except StoreUnavailable:
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(RECONNECT_SECONDS)
             place.pause()
 
     def _space_of(self, topic: bytes) -> str:
@@ -278,7 +278,7 @@ class Notifications:
                     elif message["type"] in ("subscribe", "psubscribe"):
                         self._give(topic, channel, None)
             except (redis_errors.RedisError, OSError):
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(RECONNECT_SECONDS)
 
     def _give(self, topic: bytes, channel: bytes, message: bytes | None) -> None:
         for hear in list(self._ears.get(topic, ())):

@@ -10,14 +10,14 @@ import msgpack
 
 from core.atoms.atoms import Atom, Link
 from core.atoms.claims import is_over
-from core.atoms.validation import SPACE, check_name
+from core.atoms.validation import SPACE_NAME, check_name
 from core.errors import InvalidInput, NotFound
 from core.search.index import check_limit
 from core.spaces.handles import Handle
 from core.store.codec import SEPARATOR, read_atom
 from core.store.store import Argument
 
-DEEPEST = 20
+MAX_DEPTH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class Linked(Handle):
         is None where there is none, or none that you may read. A circle is followed once. Where the last answer's
         .more is true, `limit` cut the rest off: follow on from the far ends, or read an atom's `referrers` on.
         """
-        if not isinstance(depth, int) or isinstance(depth, bool) or not 1 <= depth <= DEEPEST:
-            raise InvalidInput(f"depth is {depth!r}; follow references 1 to {DEEPEST} steps")
+        if not isinstance(depth, int) or isinstance(depth, bool) or not 1 <= depth <= MAX_DEPTH:
+            raise InvalidInput(f"depth is {depth!r}; follow references 1 to {MAX_DEPTH} steps")
         start = await self._start(id, name, limit)
         known: dict[str, Atom | None] = {start.ref: start}
         found: list[Link] = []
@@ -131,7 +131,7 @@ class Linked(Handle):
     async def _atoms(self, references: Sequence[str]) -> dict[str, Atom | None]:
         """The atoms so named, in one round trip; None for those that are not there or may not be read."""
         asked = [(reference, *_parted(reference)) for reference in references]
-        there = [one for one in asked if SPACE.fullmatch(one[1])]
+        there = [one for one in asked if SPACE_NAME.fullmatch(one[1])]
         commands = [self._asking("stoa_get", space, id) for _, space, id in there]
         found: dict[str, Atom | None] = dict.fromkeys(references)
         for look in range(2):

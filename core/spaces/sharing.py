@@ -10,7 +10,7 @@ from core.errors import InvalidInput
 from core.spaces.handles import Handle
 from core.store.codec import milliseconds, pack, token
 
-LONGEST_DIGEST = 7 * 86_400.0
+MAX_DIGEST_SECONDS = 7 * 86_400.0
 """Seconds."""
 
 SubscriptionFilter = Mapping[str, Value]
@@ -21,8 +21,8 @@ def subscription(wake: str | float, metadata: SubscriptionFilter) -> str | bytes
     """A subscription as the Function library keeps it; raises `InvalidInput` for one that cannot be."""
     if isinstance(wake, bool) or (wake not in ("now", "never") and not isinstance(wake, int | float)):
         raise InvalidInput(f'wake is {wake!r}; give "now", "never", or the seconds of a digest')
-    if not isinstance(wake, str) and not 0 < wake <= LONGEST_DIGEST:
-        raise InvalidInput(f"wake is {wake!r}; a digest comes every 1 to {LONGEST_DIGEST:.0f} seconds")
+    if not isinstance(wake, str) and not 0 < wake <= MAX_DIGEST_SECONDS:
+        raise InvalidInput(f"wake is {wake!r}; a digest comes every 1 to {MAX_DIGEST_SECONDS:.0f} seconds")
     values = metadata.values() if isinstance(metadata, Mapping) else [None]
     if any(isinstance(value, Mapping) or value is None or value == [] for value in values):
         raise InvalidInput('metadata asks for values, such as {"status": "done"} or {"status": ["open", "late"]}')

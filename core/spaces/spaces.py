@@ -5,10 +5,21 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from core.atoms.atoms import ATTACHED, OWNER, Atom, Attachment, Change, Principal, References, Value, id_from, new_id
+from core.atoms.atoms import (
+    ATTACHMENTS_KEY,
+    OWNER,
+    Atom,
+    Attachment,
+    Change,
+    Principal,
+    References,
+    Value,
+    id_from,
+    new_id,
+)
 from core.atoms.claims import is_over
 from core.atoms.permissions import Permission
-from core.atoms.validation import SPACE, check_content, check_metadata, check_number, checked_references
+from core.atoms.validation import SPACE_NAME, check_content, check_metadata, check_number, checked_references
 from core.errors import InvalidInput, NotFound, StoaError
 from core.models.embeddings import Embedder, field_of
 from core.search.extraction import Texts
@@ -54,7 +65,7 @@ class Spaces:
 
         Raises `InvalidInput` for a name that cannot be one or is taken by someone else.
         """
-        if not isinstance(name, str) or not SPACE.fullmatch(name):
+        if not isinstance(name, str) or not SPACE_NAME.fullmatch(name):
             raise InvalidInput(f"{name!r} cannot be a space's name: use 1 to 64 of a-z, 0-9, dot, dash and underscore")
         check_content(description)
         space = self.open(name, by)
@@ -181,7 +192,7 @@ class Space(Shared, Revised, Linked):
         moment = self._spaces.clock.now()
         id = id_from(f"{self.id}/{operation}") if operation else new_id()
         call = self._call(operation or id, comment or first_words(content), moment)
-        carried = {ATTACHED: [str(one) for one in attachments]} if attachments else {}
+        carried = {ATTACHMENTS_KEY: [str(one) for one in attachments]} if attachments else {}
         patch, targets = bounded_patch({**(metadata or {}), **carried}), pack(wanted) if wanted else b""
         later = attachments or at_once  # files are read by a worker, too
         if at_once:

@@ -9,17 +9,17 @@ from urllib.parse import quote
 import msgpack
 import orjson
 
-from core.atoms.atoms import ATTACHED, Atom, Cause, Change, Origin, Value, Version, read_attachment
-from core.atoms.validation import LARGEST_METADATA, check_metadata_size
+from core.atoms.atoms import ATTACHMENTS_KEY, Atom, Cause, Change, Origin, Value, Version, read_attachment
+from core.atoms.validation import MAX_METADATA_BYTES, check_metadata_size
 from core.redis.link import Argument as Argument
 
 SEPARATOR = "\x1f"
 
 
-LONGEST_TAG = 200
+MAX_TAG_CHARS = 200
 
 
-ORIGINS = {origin.value.encode(): origin for origin in Origin}
+ORIGIN_OF = {origin.value.encode(): origin for origin in Origin}
 
 
 def pack(value: object) -> bytes:
@@ -43,9 +43,9 @@ def token(key: str, value: Value) -> list[str]:
 
 
 def _encoded(text: str) -> str:
-    if text.isascii() and text.isalnum() and len(text) <= LONGEST_TAG:
+    if text.isascii() and text.isalnum() and len(text) <= MAX_TAG_CHARS:
         return text
-    if len(text) > LONGEST_TAG:
+    if len(text) > MAX_TAG_CHARS:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
     return quote(text, safe="")
 
@@ -95,7 +95,7 @@ def metadata_patch(metadata: Mapping[str, Value | None]) -> bytes:
 def bounded_patch(metadata: Mapping[str, Value | None]) -> bytes:
     """Metadata as the Function library takes it; raises `InvalidInput` for what is too much for one atom by itself."""
     patch = metadata_patch(metadata)
-    if len(patch) > LARGEST_METADATA:  # it holds each entry at least once
+    if len(patch) > MAX_METADATA_BYTES:  # it holds each entry at least once
         given = {key: value for key, value in metadata.items() if value is not None}
         check_metadata_size({key: len(key.encode()) + len(json_of(value)) for key, value in given.items()})
     return patch
@@ -137,7 +137,7 @@ def read_atom(space: str, id: str, fields: Sequence[bytes | None], score: float 
         return None
     born = read_time(created)
     known = read_metadata(metadata)
-    attached = known.pop(ATTACHED, None)
+    attached = known.pop(ATTACHMENTS_KEY, None)
     return Atom(
         id,
         space,
@@ -146,7 +146,7 @@ def read_atom(space: str, id: str, fields: Sequence[bytes | None], score: float 
         read_references(references),
         int(version),
         author.decode(),
-        ORIGINS[origin],
+        ORIGIN_OF[origin],
         born,
         born if updated == created else read_time(updated),
         tag.endswith(b"~"),
@@ -189,7 +189,7 @@ def read_version(data: bytes) -> Version:
         metadata=_patch(patch) if patch is not None else None,
         references=read_references(references) if references else None,
         forgotten=content is True,
-        origin=ORIGINS[origin] if origin else None,
+        origin=ORIGIN_OF[origin] if origin else None,
     )
 
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from redis import exceptions as redis_errors
 
 from core.atoms.permissions import Permission
-from core.atoms.validation import LONGEST_CONTENT, too_large_metadata
+from core.atoms.validation import MAX_CONTENT_BYTES, too_large_metadata
 from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionDenied, StoaError, StoreUnavailable
-from core.redis.link import PATIENCE, LinkLost
+from core.redis.link import COMMAND_SECONDS, LinkLost
 
 
 @contextlib.contextmanager
@@ -56,7 +56,7 @@ def translated(error: Exception) -> StoaError:
             return InvalidInput(f"The text to replace {times}; give a piece that occurs exactly once.")
         case "TOOLONG":
             return InvalidInput(
-                f"The content would have {int(rest):,} bytes, one atom holds {LONGEST_CONTENT:,}; split it."
+                f"The content would have {int(rest):,} bytes, one atom holds {MAX_CONTENT_BYTES:,}; split it."
             )
         case "TOOMUCH":
             return InvalidInput(f"The atom would have {rest}, more than one holds; put another that refers to it.")
@@ -73,7 +73,7 @@ def translated(error: Exception) -> StoaError:
     if known := _of_redis(word, rest, text):
         return known
     if isinstance(error, TimeoutError):
-        text = text or f"no answer within {PATIENCE:.0f} seconds"
+        text = text or f"no answer within {COMMAND_SECONDS:.0f} seconds"
     if isinstance(error, OSError | redis_errors.ConnectionError | redis_errors.TimeoutError):
         return StoreUnavailable(
             f"Redis cannot be reached ({text}). Nothing was lost; it is tried again. Look at it with `stoa doctor`."

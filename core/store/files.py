@@ -15,10 +15,10 @@ from core.errors import InvalidInput, NotFound, StoreUnavailable
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-LARGEST = 50_000_000
+MAX_FILE_BYTES = 50_000_000
 """Bytes one file may have."""
-RETRIES = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
-SCHEMES = ("s3://", "gs://", "az://", "https://")
+RETRY_CONFIG = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
+OBJECT_STORE_SCHEMES = ("s3://", "gs://", "az://", "https://")
 
 
 class FileDamaged(StoreUnavailable):
@@ -90,8 +90,8 @@ class Files:
                 if not self._url:
                     self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                     self._opened = LocalStore(self._directory)
-                elif self._url.startswith(SCHEMES):
-                    self._opened = from_url(self._url, retry_config=RETRIES, client_options={"allow_http": True})  # type: ignore[call-overload]
+                elif self._url.startswith(OBJECT_STORE_SCHEMES):
+                    self._opened = from_url(self._url, retry_config=RETRY_CONFIG, client_options={"allow_http": True})  # type: ignore[call-overload]
                 else:
                     raise InvalidInput(
                         f"STOA_FILES is {self._url!r}; it must be the address of an object store, such as "

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-DAY = 86_400
+DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)

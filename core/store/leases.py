@@ -36,16 +36,16 @@ async def keeping(renew: Callable[[], Awaitable[bool]], every: float, lost: str)
         await asyncio.wait([renewing])
 
 
-RENEW = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0"
-RELEASE = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
-SECONDS = 4.0
+RENEW_SCRIPT = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0"
+RELEASE_SCRIPT = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
+ACCOUNT_LEASE_SECONDS = 4.0
 """How long a lease outlives the last word of its holder."""
 
 
 class Lease:
     """The right of one process to serve an account."""
 
-    def __init__(self, store: Store, account: str, seconds: float = SECONDS) -> None:
+    def __init__(self, store: Store, account: str, seconds: float = ACCOUNT_LEASE_SECONDS) -> None:
         self._store = store
         self._account = account
         self._key = store.keys.holder(account)
@@ -69,13 +69,13 @@ class Lease:
         finally:
             self._until = 0.0
             with contextlib.suppress(StoreUnavailable):  # then the lease ends by itself
-                await self._store.run("EVAL", RELEASE, 1, self._key, self._token)
+                await self._store.run("EVAL", RELEASE_SCRIPT, 1, self._key, self._token)
 
     async def _renew(self) -> bool:
         """Whether the lease is still ours; while Redis is away, until its time is over."""
         began = time.monotonic()
         try:
-            kept = await self._store.run("EVAL", RENEW, 1, self._key, self._token, self._milliseconds)
+            kept = await self._store.run("EVAL", RENEW_SCRIPT, 1, self._key, self._token, self._milliseconds)
         except StoreUnavailable:
             return began < self._until
         self._until = began + self._seconds if kept else 0.0

@@ -19,9 +19,9 @@ from core.store.errors import translated
 from core.store.keys import Keys
 from core.times.clock import Clock
 
-GIVEN_BACK = 500
+CLAIMS_PER_CALL = 500
 """Claims of one space that are given back in one call."""
-LIBRARIES = {
+FUNCTION_LIBRARIES = {
     "spaces": ("references", "spaces", "passages", "claims", "sharing", "errands", "reads", "moving"),
     "lanes": ("lanes",),
     "budgets": ("budgets",),
@@ -43,7 +43,7 @@ class Store:
 
     async def load(self) -> None:
         """Bring the Function libraries into the server if it has others or none."""
-        for name, parts in LIBRARIES.items():
+        for name, parts in FUNCTION_LIBRARIES.items():
             code = b"\n".join(files("core.store").joinpath("functions", f"{part}.lua").read_bytes() for part in parts)
             listed = await self.run("FUNCTION", "LIST", "LIBRARYNAME", f"stoa_{name}", "WITHCODE")
             if not listed or code not in listed[0]:
@@ -93,9 +93,9 @@ class Store:
     async def give_back(self, spaces: Sequence[str], owner: str = "") -> None:
         """Give back the claims in these spaces whose time is over, or all of an owner's."""
         while spaces:  # so many at a time hold up nobody else for long
-            asked: tuple[Argument, ...] = (self.now(), owner, GIVEN_BACK)
+            asked: tuple[Argument, ...] = (self.now(), owner, CLAIMS_PER_CALL)
             counts = await self.together(*(["FCALL", "stoa_give_back", 1, self.keys.space(n), *asked] for n in spaces))
-            spaces = [one for one, count in zip(spaces, counts, strict=True) if count >= GIVEN_BACK and not owner]
+            spaces = [one for one, count in zip(spaces, counts, strict=True) if count >= CLAIMS_PER_CALL and not owner]
 
     async def mutate(self, function: str, space: str, *arguments: Argument) -> tuple[int, list[bytes | None]]:
         """Change a space: the change's number (0: this operation was done before) and the atom's fields, if told."""

@@ -8,9 +8,9 @@ from core.agents.agents import Agent
 from core.agents.rights import Kind, Scope
 from core.atoms.atoms import Atom, Value
 from core.atoms.permissions import Permission
-from core.atoms.validation import SPACE, checked_moment
+from core.atoms.validation import SPACE_NAME, checked_moment
 from core.errors import InvalidInput
-from core.secrets.secrets import NAME as SECRET
+from core.secrets.secrets import SECRET_NAME as SECRET
 from core.spaces.spaces import first_words
 from core.trust.approvals import ALWAYS, NO, ONCE, TASK, Choice
 
@@ -73,7 +73,7 @@ def frozen(id: str, room: str, asker: str, why: str, sources: tuple[str, ...], *
     kind, name = one_of(**{kind: wanted[kind] for kind in ("space", "tool", "secret", "model")})
     if not isinstance(why, str) or not why.strip():
         raise InvalidInput("why: say in a few words what you need it for; whoever decides reads nothing else")
-    patterns = {"space": SPACE, "secret": SECRET}
+    patterns = {"space": SPACE_NAME, "secret": SECRET}
     if len(name) > 100 or (kind in patterns and not patterns[kind].fullmatch(name)):
         raise InvalidInput(f"{kind}: {name[:100]!r} cannot be the name of a {kind}")
     scope, until = scope_called(wanted["scope"]), None

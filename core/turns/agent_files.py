@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from core.atoms.atoms import Atom, Attachment, References, Value
 from core.atoms.permissions import Permission
 from core.errors import InvalidInput, NotFound, PermissionDenied
-from core.search.extraction import PARSED, PLAIN, Texts
+from core.search.extraction import PARSED_TYPES, PLAIN_TYPES, Texts
 from core.spaces.attachments import Attachments, checked_name
 from core.spaces.spaces import Space
 from core.store.files import FileDamaged
@@ -67,7 +67,7 @@ class AgentFiles:
         return self._piece(await self._text(file), start, start + LONGEST)
 
     async def _text(self, file: Attachment) -> str:
-        if file.media_type in (*PLAIN, *PARSED):
+        if file.media_type in (*PLAIN_TYPES, *PARSED_TYPES):
             return await Texts(self._attachments.files).of(file)
         try:
             data = await self._attachments.files.get(file.sha256)

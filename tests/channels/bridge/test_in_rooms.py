@@ -6,7 +6,7 @@ import pytest
 
 from channels.bridge.admission import space_of_room, space_of_thread
 from channels.people.rooms import Room
-from core.atoms.validation import SPACE
+from core.atoms.validation import SPACE_NAME
 from tests.channels.bridge.test_reception import Square, clock, embedder, house, settings, square
 
 __all__ = ["clock", "embedder", "house", "settings", "square"]
@@ -48,7 +48,7 @@ def test_very_many_threads_of_a_room_have_each_a_space_of_their_own() -> None:
     room = space_of_room("slack-workspace", "the garden behind the house, and all that grows in it", "C024BE91L")
     spaces = {space_of_thread(room, f"C024BE91L:1796052246.{number:06}") for number in range(50_000)}
     assert len(spaces) == 50_000
-    assert all(SPACE.fullmatch(f"dm-host-{space}") for space in spaces)
+    assert all(SPACE_NAME.fullmatch(f"dm-host-{space}") for space in spaces)
 
 
 async def test_a_thread_reads_along_in_the_space_that_its_room_has_whatever_the_room_is_called_by_now(

@@ -14,7 +14,7 @@ from channels.bridge.session import Bridge
 from channels.contract import ChannelClosed
 from channels.loopback import Loopback
 from core.atoms.atoms import OWNER, Atom, Cause, Principal
-from core.atoms.validation import LONGEST_CONTENT
+from core.atoms.validation import MAX_CONTENT_BYTES
 from core.spaces.attachments import Attachments
 from core.spaces.notifications import Draft, Notifications
 from core.spaces.spaces import Actor, Spaces
@@ -106,12 +106,12 @@ async def test_control_characters_and_lone_surrogates_do_not_enter(hall: Hall) -
 
 
 async def test_the_largest_message_is_taken_and_a_larger_one_answered_with_the_reason(hall: Hall) -> None:
-    await hall.channel.say("é" * (LONGEST_CONTENT // 2 + 1))
-    await hall.channel.say("é" * (LONGEST_CONTENT // 2))
+    await hall.channel.say("é" * (MAX_CONTENT_BYTES // 2 + 1))
+    await hall.channel.say("é" * (MAX_CONTENT_BYTES // 2))
     await hall.channel.close()
     await hall.bridge().receive()
     assert "too long" in hall.channel.sent[0].text
-    assert len((await hall.asked())[0].content) == LONGEST_CONTENT // 2
+    assert len((await hall.asked())[0].content) == MAX_CONTENT_BYTES // 2
 
 
 async def test_a_message_without_text_is_answered_with_the_reason(hall: Hall) -> None:

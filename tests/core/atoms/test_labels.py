@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.atoms.atoms import Atom, Origin, Principal, lower
-from core.atoms.labels import MOST, Label
+from core.atoms.labels import MAX_LABEL_SOURCES, Label
 from core.atoms.permissions import Permission
 from core.house import House
 from core.models.llm import Message
@@ -55,12 +55,12 @@ def test_a_label_is_the_lowest_of_what_was_read_in_whatever_order(read: list[Ori
     assert Label.kept(label.written()).written() == label.written()
 
 
-@given(st.lists(st.integers(0, 3 * MOST), max_size=4 * MOST))
+@given(st.lists(st.integers(0, 3 * MAX_LABEL_SOURCES), max_size=4 * MAX_LABEL_SOURCES))
 def test_a_label_remembers_the_newest_sources_and_no_more_than_its_bound(read: list[int]) -> None:
     label = Label()
     for n in read:
         label.heard(f"mail/{n}")
-    newest = list(dict.fromkeys(f"mail/{n}" for n in reversed(read)))[:MOST]
+    newest = list(dict.fromkeys(f"mail/{n}" for n in reversed(read)))[:MAX_LABEL_SOURCES]
     assert label.sources == newest[::-1]
 
 

@@ -13,7 +13,6 @@ from core.atoms.atoms import OWNER, Principal, new_id
 from core.atoms.permissions import Permission
 from core.errors import InvalidInput, NotFound, PermissionDenied, StoaError
 from core.house import House
-from core.store.codec import pack
 from core.store.store import Argument, Store
 from core.testing import MovableClock
 
@@ -152,14 +151,6 @@ async def test_a_right_is_given_to_somebody_who_can_be_named(house: House, who: 
     space = await house.spaces.create("plans")
     with pytest.raises(InvalidInput, match="cannot name anybody"):
         await space.share(who, "read")
-
-
-async def test_grants_written_before_they_had_a_time_are_still_read(house: House) -> None:
-    await house.spaces.create("plans")
-    await house.store.run("HSET", house.store.keys.grants("plans"), "ann", pack([["owner", 3]]))
-    assert await house.spaces.open("plans", ANN).permission() == Permission.WRITE
-    await house.spaces.open("plans").share("ann", "read")
-    assert await house.spaces.open("plans", ANN).permission() == Permission.READ
 
 
 @pytest.mark.parametrize("word", ["admin", "", "READ ", "4"])

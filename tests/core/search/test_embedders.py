@@ -14,7 +14,7 @@ from core.errors import ModelUnavailable, StoreUnavailable
 from core.house import House, open_house
 from core.models.embeddings import LocalEmbedder
 from core.models.remote_embeddings import RemoteEmbedder
-from core.search.embedders import GRACE, EmbedderChoice, Embedders
+from core.search.embedders import EMBEDDER_GRACE_SECONDS, EmbedderChoice, Embedders
 from core.settings import Settings
 from core.testing import MovableClock
 
@@ -172,7 +172,7 @@ async def test_a_changed_embedder_takes_over_when_everything_is_embedded_and_sea
             fake.gate.set()
             await renewing
             assert sum(done) >= 5
-            clock.move(seconds=GRACE)
+            clock.move(seconds=EMBEDDER_GRACE_SECONDS)
             await house.embedders.tidy()
             await searched_anew(house, long.id)
         async with open_house(wanted, redis_url, clock=clock) as house:
@@ -216,7 +216,7 @@ async def test_who_does_not_know_yet_of_a_changed_embedder_goes_on_and_what_it_p
             await theirs.put("put late and long. " * 100)
             (found,) = await theirs.search("kitten", limit=1)  # by the old vectors still
             assert found.content == "a stray cat came by"
-            clock.move(seconds=GRACE)
+            clock.move(seconds=EMBEDDER_GRACE_SECONDS)
             await house.embedders.tidy()
             (submarine,) = await house.spaces.open("notes").search("yellow submarine", limit=1, by="meaning")
             assert submarine.id == changed.id
@@ -341,7 +341,7 @@ async def test_what_was_changed_while_an_embedder_was_changed_is_embedded_anew_a
         with pytest.raises(RuntimeError, match="killed"):
             await killed.renew()
         async with open_house(small(settings, embedder=NAME, embedder_url=fake.url), redis_url, clock=clock) as house:
-            clock.move(seconds=GRACE)
+            clock.move(seconds=EMBEDDER_GRACE_SECONDS)
             await house.embedders.tidy()
             (found,) = await house.spaces.open("notes").search("yellow submarine", limit=1, by="meaning")
             assert found.score is not None

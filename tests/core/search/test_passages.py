@@ -10,7 +10,7 @@ from core.atoms.atoms import Origin, Principal
 from core.errors import ModelUnavailable
 from core.house import House, open_house
 from core.models.embeddings import LocalEmbedder
-from core.search.indexing import SIZE, passages
+from core.search.indexing import PASSAGE_CHARS, passages
 from core.settings import Settings
 from core.testing import MovableClock
 
@@ -30,10 +30,10 @@ PAGES = [
 @given(st.text(st.sampled_from("ab .\n!é🐄"), min_size=1_001, max_size=6_000))
 def test_every_character_of_a_long_text_is_in_a_passage(text: str) -> None:
     found = passages(text)
-    assert all(text[one.start : one.end] == one.text and len(one.text) <= SIZE for one in found)
+    assert all(text[one.start : one.end] == one.text and len(one.text) <= PASSAGE_CHARS for one in found)
     covered = {at for one in found for at in range(one.start, one.end)}
     assert all(text[at].isspace() for at in range(len(text)) if at not in covered)
-    assert len(found) <= len(text) / (SIZE / 2 - 120) + 2
+    assert len(found) <= len(text) / (PASSAGE_CHARS / 2 - 120) + 2
 
 
 def test_a_short_content_has_no_passages_and_a_short_file_has_one() -> None:

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from core.house import House, open_house
 from core.search.filters import FilterScope, Query, restrict
-from core.search.index import FEWEST, FRESH, Shares, by_meaning, index_name, read_hits
+from core.search.index import LARGE_SHARE_MIN_ATOMS, SEARCHES_PER_COUNT, Shares, by_meaning, index_name, read_hits
 from core.settings import load
 from tests.core.search_model import Hashed, vector
 
@@ -37,18 +37,21 @@ async def test_both_ways_of_the_engine_find_the_same(hashed: House, every: int) 
 
 def test_a_filter_is_counted_at_first_and_then_now_and_again() -> None:
     shares, counts = Shares(), 0
-    for _ in range(3 * FRESH):
+    for _ in range(3 * SEARCHES_PER_COUNT):
         query = Query("@sp:{$p0}", ["p0", "space"])
         filtered, counting = shares.asked("index", query)
         if counting:
-            shares.counted(filtered, [[FEWEST], [FEWEST * 2]])
+            shares.counted(filtered, [[LARGE_SHARE_MIN_ATOMS], [LARGE_SHARE_MIN_ATOMS * 2]])
             counts += 1
     assert query.much
     assert counts == 3
 
 
 def test_a_filter_that_keeps_little_or_few_is_left_to_the_engine() -> None:
-    for kept, there in ((FEWEST - 1, FEWEST), (FEWEST, FEWEST * 50)):
+    for kept, there in (
+        (LARGE_SHARE_MIN_ATOMS - 1, LARGE_SHARE_MIN_ATOMS),
+        (LARGE_SHARE_MIN_ATOMS, LARGE_SHARE_MIN_ATOMS * 50),
+    ):
         shares, query = Shares(), Query("*")
         filtered, _ = shares.asked("index", query)
         shares.counted(filtered, [[kept], [there]])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import InvalidInput, NotFound
-from core.secrets.vault import FOLDER, KEY, Vault
+from core.secrets.vault import KEY_FILE, SECRETS_FOLDER, Vault
 
 VALUE = "hunter2-hunter2"
 
@@ -54,14 +54,14 @@ def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:
     home = tmp_path / "home"
     vault(home).put("BANK", VALUE)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (home, *home.rglob("*"))}
-    assert modes == {"home": 0o700, FOLDER: 0o700, KEY: 0o600, "BANK": 0o600}
+    assert modes == {"home": 0o700, SECRETS_FOLDER: 0o700, KEY_FILE: 0o600, "BANK": 0o600}
 
 
 def test_the_same_value_twice_looks_different(tmp_path: Path) -> None:
     kept = vault(tmp_path)
     kept.put("ONE", VALUE)
     kept.put("TWO", VALUE)
-    assert (tmp_path / FOLDER / "ONE").read_bytes() != (tmp_path / FOLDER / "TWO").read_bytes()
+    assert (tmp_path / SECRETS_FOLDER / "ONE").read_bytes() != (tmp_path / SECRETS_FOLDER / "TWO").read_bytes()
 
 
 def test_a_secret_that_is_set_again_or_removed_is_gone(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_secret_that_is_set_again_or_removed_is_gone(tmp_path: Path) -> None:
 def test_the_key_lies_in_the_keyring_where_there_is_one_that_works(tmp_path: Path) -> None:
     chain = Chain()
     Vault(tmp_path, chain).put("BANK", VALUE)
-    assert not (tmp_path / KEY).exists()
+    assert not (tmp_path / KEY_FILE).exists()
     assert Vault(tmp_path, chain).read() == {"BANK": VALUE}
     with pytest.raises(InvalidInput, match="The key of your secrets is gone"):
         vault(tmp_path).read()
@@ -90,7 +90,7 @@ def test_the_key_lies_in_the_keyring_where_there_is_one_that_works(tmp_path: Pat
 
 def test_a_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     vault(tmp_path).put("BANK", VALUE)
-    (tmp_path / KEY).chmod(0o640)
+    (tmp_path / KEY_FILE).chmod(0o640)
     with pytest.raises(InvalidInput, match="chmod 600"):
         vault(tmp_path).read()
 
@@ -98,9 +98,9 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
 def test_another_key_or_a_damaged_file_opens_nothing_and_says_which(tmp_path: Path) -> None:
     kept = vault(tmp_path)
     kept.put("BANK", VALUE)
-    sealed = (tmp_path / FOLDER / "BANK").read_bytes()
+    sealed = (tmp_path / SECRETS_FOLDER / "BANK").read_bytes()
     for damaged in (sealed[:-1] + bytes([sealed[-1] ^ 1]), sealed[:5], b""):
-        (tmp_path / FOLDER / "BANK").write_bytes(damaged)
+        (tmp_path / SECRETS_FOLDER / "BANK").write_bytes(damaged)
         with pytest.raises(InvalidInput, match="The secret BANK cannot be opened"):
             kept.read()
 
@@ -108,7 +108,7 @@ def test_another_key_or_a_damaged_file_opens_nothing_and_says_which(tmp_path: Pa
 def test_a_secret_cannot_pass_for_another_by_its_file_being_renamed(tmp_path: Path) -> None:
     kept = vault(tmp_path)
     kept.put("BANK", VALUE)
-    os.rename(tmp_path / FOLDER / "BANK", tmp_path / FOLDER / "MAIL")
+    os.rename(tmp_path / SECRETS_FOLDER / "BANK", tmp_path / SECRETS_FOLDER / "MAIL")
     with pytest.raises(InvalidInput, match="The secret MAIL cannot be opened"):
         kept.read()
 

@@ -17,7 +17,7 @@ from core.errors import InvalidInput, NotFound, PermissionDenied, StoreUnavailab
 from core.house import House
 from core.search.extraction import text_in
 from core.spaces.spaces import Space
-from core.store.files import LARGEST, Files
+from core.store.files import MAX_FILE_BYTES, Files
 
 BOT = Principal("bot")
 
@@ -121,7 +121,7 @@ async def test_files_attached_at_once_are_all_there(house: House, space: Space) 
 async def test_what_cannot_be_attached_is_refused_in_a_sentence(house: House, space: Space) -> None:
     atom = await space.put("x")
     with pytest.raises(InvalidInput, match="an attachment holds"):
-        await house.attachments.attach(space, atom.id, "big", bytes(LARGEST + 1))
+        await house.attachments.attach(space, atom.id, "big", bytes(MAX_FILE_BYTES + 1))
     for name in ("", "..", "a\nb", "x" * 300, "dir/"):
         with pytest.raises(InvalidInput, match="cannot be a file's name"):
             await house.attachments.attach(space, atom.id, name, b"")

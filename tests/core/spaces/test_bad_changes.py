@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.atoms.atoms import Atom, Principal, new_id
-from core.atoms.validation import LARGEST_METADATA
+from core.atoms.validation import MAX_METADATA_BYTES
 from core.errors import Conflict, InvalidInput, NotFound, StoaError
 from core.house import House
 from core.spaces.spaces import Space
@@ -199,7 +199,7 @@ async def test_metadata_never_come_to_more_than_their_bound(house: House, change
     for change in changes:
         wanted = {key: value for key, value in (now | change).items() if value is not None}
         given = {key: value for key, value in change.items() if value is not None}
-        if max(kept(wanted), kept(given)) > LARGEST_METADATA:
+        if max(kept(wanted), kept(given)) > MAX_METADATA_BYTES:
             with pytest.raises(InvalidInput, match="65,536 are the most; the largest is"):
                 await space.update(atom.id, comment="more", metadata=change)
         else:

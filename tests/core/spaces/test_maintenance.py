@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from core.atoms.atoms import OWNER
 from core.house import House, open_house
-from core.search.finder import MADE_FIRST
+from core.search.finder import MAX_EMBEDDED_FIRST
 from core.search.index import index_name, is_whole
 from core.search.indexing import MAX_WHOLE_CHARS
 from core.settings import load
@@ -106,17 +106,17 @@ async def test_what_is_put_at_once_waits_for_no_vector_and_is_found_by_meaning_a
 async def test_where_very_many_atoms_wait_for_their_vectors_a_search_does_not_make_all_of_them(hashed: House) -> None:
     imported, chat = await hashed.spaces.create("imported"), await hashed.spaces.create("chat")
     long = "milk " * (MAX_WHOLE_CHARS // 5 + 1)  # what is long gets its vectors afterwards
-    await asyncio.gather(*(imported.put(f"{long} {n}") for n in range(MADE_FIRST + 1)))
+    await asyncio.gather(*(imported.put(f"{long} {n}") for n in range(MAX_EMBEDDED_FIRST + 1)))
     await chat.put(long)
     (found,) = await hashed.spaces.search(OWNER, "milk", by="meaning", limit=1)
     assert found.space == "chat"
     assert await imported.search("milk", by="meaning") == []
     await Tending(hashed.spaces).everywhere()
-    assert len(await imported.search("milk", by="meaning", limit=1000)) == MADE_FIRST + 1
+    assert len(await imported.search("milk", by="meaning", limit=1000)) == MAX_EMBEDDED_FIRST + 1
 
 
 async def test_where_they_wait_in_several_spaces_a_search_makes_no_more_either(hashed: House) -> None:
-    long, half = "milk " * (MAX_WHOLE_CHARS // 5 + 1), MADE_FIRST // 2 + 1
+    long, half = "milk " * (MAX_WHOLE_CHARS // 5 + 1), MAX_EMBEDDED_FIRST // 2 + 1
     waiting = [hashed.store.keys.unembedded((await hashed.spaces.create(name)).id) for name in ("a", "b", "chat")]
     await asyncio.gather(*(hashed.spaces.open(name).put(f"{long} {n}") for name in "ab" for n in range(half)))
     atom = await hashed.spaces.open("chat").put(long)

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from core.atoms.atoms import OWNER, Atom, Origin, Principal
 from core.atoms.permissions import Permission
-from core.atoms.validation import LONGEST_CONTENT
+from core.atoms.validation import MAX_CONTENT_BYTES
 from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionDenied
 from core.house import House
 from core.spaces.spaces import Actor, Space, Spaces
@@ -285,7 +285,7 @@ async def test_a_piece_from_the_owner_does_not_make_an_agents_text_the_owners(ho
 
 
 async def test_pieces_cannot_make_an_atom_longer_than_it_may_be(space: Space) -> None:
-    put = await space.put("a" + "x" * (LONGEST_CONTENT - 10))
+    put = await space.put("a" + "x" * (MAX_CONTENT_BYTES - 10))
     with pytest.raises(InvalidInput, match="one atom holds 1,048,576"):
         await space.update(put.id, comment="longer", replace=("a", "b" * 100))
 
@@ -430,7 +430,7 @@ async def test_a_worker_that_lost_its_turn_can_no_longer_write(house: House, spa
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"content": "x" * (LONGEST_CONTENT + 1)}, "one atom holds 1,048,576"),
+        ({"content": "x" * (MAX_CONTENT_BYTES + 1)}, "one atom holds 1,048,576"),
         ({"content": "\ud800"}, "not valid Unicode"),
         ({"content": "x", "comment": "c" * 301}, "301 characters, 300 is the most"),
         ({"content": "x", "metadata": {"": 1}}, "cannot be a metadata key"),

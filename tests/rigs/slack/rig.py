@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 from channels.accounts import Account
-from core.secrets.secrets import PREFIX, Secrets
+from core.secrets.secrets import SECRET_VARIABLE_PREFIX, Secrets
 from tests.rigs.slack.workspace import Json
 
 ROOT = Path(__file__).parents[3]
@@ -75,7 +75,7 @@ class Rig:
     def environment(self, id: str = "slack") -> dict[str, str]:
         """The account's secrets, as variables."""
         named = {"BOT_TOKEN": self.bot_token, "APP_TOKEN": self.app_token, "SIGNING_SECRET": self.signing_secret}
-        return {PREFIX + self.account(id).secret(name): value for name, value in named.items()}
+        return {SECRET_VARIABLE_PREFIX + self.account(id).secret(name): value for name, value in named.items()}
 
     def secrets(self, id: str = "slack") -> Secrets:
         """The account's secrets."""
