@@ -9,8 +9,8 @@ from zlib import crc32
 
 from benchmarks.rows import Row
 from benchmarks.stages import Stage, sentences
-from bots.accounts import serving
 from bots.seed import seed
+from bots.serving import serving
 from channels.accounts import Account, Accounts
 from channels.bridge.session import first
 from channels.contract import OutboundMessage

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.chaos_worker import BOUNDS, LEASE, Flat
-from bots.accounts import serving
+from bots.serving import serving
 from channels.accounts import Account
 from channels.bridge.session import first
 from channels.slack.channel import Slack

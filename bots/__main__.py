@@ -6,7 +6,7 @@ import time
 import traceback
 from pathlib import Path
 
-from bots.instance import open_private
+from bots.pidfile import open_private
 from core import __version__
 from core.errors import StoaError
 
@@ -16,7 +16,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"stoa {__version__}")  # noqa: T201 - answered here, before anything is imported
         return
-    from bots.cli import app
+    from bots.cli.main import app
 
     try:
         app(prog_name="stoa")

@@ -16,7 +16,7 @@ import pexpect
 import pytest
 
 import core
-from bots.instance import alone
+from bots.pidfile import alone
 from bots.seed import seed
 from core.house import open_house
 from core.redis.server import EmbeddedRedis
@@ -179,7 +179,9 @@ def test_an_unknown_command_is_refused_in_a_line(tmp_path: Path) -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = "import sys; import bots.cli; print(sorted({'redis', 'litellm', 'pydantic', 'rich'} & set(sys.modules)))"
+    code = (
+        "import sys; import bots.cli.main; print(sorted({'redis', 'litellm', 'pydantic', 'rich'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
@@ -228,8 +230,9 @@ def test_chat_needs_a_stoa_that_runs(tmp_path: Path) -> None:
 def test_an_unexpected_error_is_one_line_and_its_details_are_in_the_log(tmp_path: Path) -> None:
     code = """if True:
         import sys
-        from bots import __main__, cli
-        @cli.app.command()
+        from bots import __main__
+        from bots.cli.main import app
+        @app.command()
         def stumble() -> None:
             raise TypeError("odd")
         sys.argv = ["stoa", "stumble"]

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pexpect
 import pytest
 
-from bots.commands.opening import redis
+from bots.cli.output import redis
 from channels.accounts import Account, Accounts
 from channels.people.people import Room
 from core.house import House, open_house

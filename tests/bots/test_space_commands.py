@@ -11,9 +11,9 @@ import pexpect
 import pytest
 import pytest_asyncio
 
-from bots.commands.arguments import conditions_of, metadata_of
-from bots.commands.editing import both
-from bots.commands.highlights import matches
+from bots.cli.arguments import conditions_of, metadata_of
+from bots.cli.editor import both
+from bots.cli.excerpts import matches
 from core.errors import InvalidInput
 from core.redis.server import EmbeddedRedis
 from tests.bots.test_command_line import STOA, environment, stoa

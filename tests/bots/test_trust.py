@@ -83,7 +83,7 @@ def test_an_unexpected_error_shows_no_value_and_logs_none(tmp_path: Path) -> Non
     stoa(tmp_path, "secret", "set", "BANK", typed=VALUE)
     (tmp_path / "stoa.toml").mkdir()
     program = (
-        "import sys, bots.__main__ as m, bots.cli as c\n"
+        "import sys, bots.__main__ as m, bots.cli.main as c\n"
         f"def fail(**_):\n    raise ValueError('token {VALUE}')\n"
         "c.app = fail\nm.main()"
     )

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.commands.serving import logged
+from bots.cli.supervision import logged
 from core.atoms.atoms import Atom, Principal
 from core.errors import InvalidInput, NotFound, PermissionDenied
 from core.house import House

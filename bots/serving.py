@@ -1,0 +1,28 @@
+"""The accounts on platforms, served with what this house has."""
+
+from collections.abc import Callable
+
+from bots.home_page import glance
+from bots.hosts import seats
+from channels.accounts import Account, open_channel
+from channels.bridge.attachments import Enclosures
+from channels.bridge.bindings import Bindings
+from channels.bridge.reception import Parts
+from channels.bridge.serving import Serving
+from channels.contract import Channel
+from channels.people.people import People
+from core.house import House
+from core.secrets.secrets import Secrets
+
+
+def serving(house: House, opens: Callable[[Account, Secrets], Channel] = open_channel) -> Serving:
+    """What serves every account that is set up, as long as no other process does."""
+    parts = Parts(
+        house.spaces,
+        People(house.spaces, house.approvals),
+        Bindings(house.store),
+        Enclosures(house.attachments, house.store, house.transcriber.text if house.transcriber else None),
+        seats(house),
+        glance(house),
+    )
+    return Serving(parts, house.secrets, opens=opens)
