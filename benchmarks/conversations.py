@@ -32,7 +32,7 @@ from channels.bridge.bindings import Bindings
 from channels.bridge.inbox import Inbox
 from channels.people.people import People
 from channels.people.rooms import Room
-from core.agents.unread import behind
+from core.agents.unread import agents_due
 from core.house import House, open_house
 from core.redis.server import EmbeddedRedis
 from core.settings import load
@@ -270,7 +270,7 @@ async def _finished(
 
 
 async def _quiet(house: House) -> bool:
-    if await Inbox(house.store, ACCOUNT).waiting() or await behind(house.spaces):
+    if await Inbox(house.store, ACCOUNT).waiting() or await agents_due(house.spaces):
         return False
     for binding in await Bindings(house.store).of(ACCOUNT):
         shown = await house.notifications.cursor(binding.subscriber, binding.space)

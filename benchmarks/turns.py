@@ -14,7 +14,7 @@ from benchmarks.rows import Row
 from benchmarks.stages import Stage, sentences
 from bots.seed import seed
 from conventions import loading
-from core.agents.spawning import Spawner
+from core.agents.spawning import Spawner, SpawnRequest
 from core.atoms.atoms import OWNER
 from core.house import House
 from core.models.llm import LLM
@@ -109,7 +109,9 @@ async def _spawn(house: House) -> None:
     spawner = Spawner(house.spaces, house.agents, house.settings, "You work.", "A direct-message space.")
     assistant = Actor((await house.agents.get("assistant")).principal)
     for number in range(AGENTS):
-        await spawner.spawn(assistant, f"{BACKGROUND} You are number {number}.", spaces={"notes": "write"})
+        await spawner.spawn(
+            assistant, SpawnRequest(f"{BACKGROUND} You are number {number}.", spaces={"notes": "write"})
+        )
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from channels.bridge.admission import Seat
 from channels.bridge.bindings import Binding
 from conventions.loading import instructions, text
 from core.agents.agents import Agent
-from core.agents.budgets import GUESTS
+from core.agents.budgets import GUESTS_ACCOUNT
 from core.atoms.atoms import Principal
 from core.atoms.permissions import Permission
 from core.house import House
@@ -29,7 +29,7 @@ def seats(house: House) -> Seat:
                     instructions=instructions("host"),
                     speaks_in=binding.space,
                     guests=True,
-                    accounts=(GUESTS,),
+                    accounts=(GUESTS_ACCOUNT,),
                 ),
                 spaces={binding.space: Permission.WRITE} | ({room: Permission.READ} if room else {}),
             )

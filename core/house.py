@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from core.agents.agents import Agents
 from core.agents.budgets import Budgets
-from core.agents.lifecycle import Endings
+from core.agents.lifecycle import Lifecycle
 from core.models.embeddings import CachedEmbedder, Embedder, LocalEmbedder
 from core.models.transcription import Transcriber
 from core.redis.server import check_search
@@ -44,7 +44,7 @@ class House:
     timers: Timers
     approvals: Approvals
     budgets: Budgets
-    endings: Endings
+    lifecycle: Lifecycle
     secrets: Secrets
     attachments: Attachments
     texts: Texts
@@ -100,7 +100,7 @@ async def open_house(
             timers,
             approvals,
             budgets,
-            Endings(spaces, agents, budgets, settings),
+            Lifecycle(spaces, agents, budgets, settings),
             secrets,
             Attachments(files),
             texts,

@@ -11,7 +11,7 @@ from docket import Docket
 from docket import Worker as Engine
 
 from core.agents.spawning import Spawner
-from core.agents.unread import behind
+from core.agents.unread import agents_due
 from core.errors import LeaseLost, StoaError
 from core.house import House
 from core.models.llm import LLM
@@ -21,9 +21,9 @@ from core.spaces.maintenance import Tending
 from core.store.errors import in_our_words
 from core.tools.registry import Tools
 from core.tools.waits import Waits
-from core.trust.access_tools import Asking
+from core.trust.access_tools import AccessTools
 from core.trust.audit import Audit
-from core.trust.egress_guard import WayOut
+from core.trust.egress_guard import EgressGuard
 from core.turns.backlog import Postponed
 from core.turns.compaction import Compaction
 from core.turns.context import Contexts
@@ -71,7 +71,7 @@ class Worker:
         self._convention = convention
         self._llm = llm
         self._lease = lease
-        self._asking = Asking(house.spaces, house.agents, house.approvals, Audit(house.spaces), convention)
+        self._access = AccessTools(house.spaces, house.agents, house.approvals, Audit(house.spaces), convention)
         self._processes = processes
         self._engines: list[asyncio.Task[Any]] = []
         self._contexts = Contexts(house.spaces, house.embedder, house.settings.injected_tokens)
@@ -105,10 +105,10 @@ class Worker:
                 group.create_task(self._compaction.run(), name="compaction")
                 group.create_task(self._house.timers.run(), name="timers")
                 group.create_task(self._house.embedders.run(), name="embedders")
-                group.create_task(self._house.endings.run(), name="endings")
+                group.create_task(self._house.lifecycle.run(), name="lifecycle")
                 group.create_task(self._turns.governor.run(), name="governor")
                 group.create_task(self._house.approvals.run(), name="approvals")
-                group.create_task(self._asking.decisions.run(), name="decisions")
+                group.create_task(self._access.decisions.run(), name="decisions")
 
     async def drain(self, seconds: float) -> None:
         """Begin no turn any more, and wait until those under way have ended, `seconds` at most.
@@ -123,7 +123,7 @@ class Worker:
     async def idle(self) -> bool:
         """Whether nobody has anything to do: no turn runs or is to begin. Timers and programs that wait are no work."""
         due, _ = await self._waits.look()
-        return not self._running and not due and not await behind(self._house.spaces)
+        return not self._running and not due and not await agents_due(self._house.spaces)
 
     def _prepare(self, people: Sandbox, background: Sandbox) -> Turns:
         house = self._house
@@ -134,15 +134,15 @@ class Worker:
             contexts=self._contexts,
             pictures=Pictures(house.spaces, house.attachments.files),
             governor=self._governor,
-            endings=house.endings,
-            asking=self._asking,
+            lifecycle=house.lifecycle,
+            access=self._access,
             attachments=house.attachments,
             spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),
             settings=house.settings,
             models=self._model,
             tools=Tools((timers.set_timer, timers.cancel_timer, timers.list_timers)),
             secrets=house.secrets,
-            way_out=WayOut(house.spaces, house.approvals),
+            egress=EgressGuard(house.spaces, house.approvals),
             waits=self._waits,
             compaction=self._compaction,
             postponed=self._postponed,
@@ -247,7 +247,7 @@ class Worker:
             try:
                 await self._house.spaces.give_back()
                 await self._postponed.take_up_due()
-                late = await behind(self._house.spaces, await without_turn(self._store, self._lease))
+                late = await agents_due(self._house.spaces, await without_turn(self._store, self._lease))
                 await asyncio.gather(*(self._wake(agent, lost_after=self._lease) for agent in late))
                 await self._tending.everywhere()
             except StoaError as error:

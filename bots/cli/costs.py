@@ -6,7 +6,7 @@ import typer
 
 from bots.cli.output import opened, print_json, print_table
 from channels.text import one_line
-from core.agents.budgets import FIELDS, GUESTS, BudgetAccount, amount
+from core.agents.budgets import BUDGET_FIELDS, GUESTS_ACCOUNT, BudgetAccount, amount
 from core.agents.spending import Spending, Spent
 from core.errors import InvalidInput, NotFound
 from core.house import House
@@ -53,7 +53,7 @@ async def budgets(as_json: bool) -> None:
         now = house.clock.now()
         roots = await Spending(house.budgets, house.spaces).by_root(20)
         day = f"{now:%Y-%m-%d}"
-        periods = await house.budgets.accounts([f"day:{day}", f"{GUESTS}:{day}", f"month:{now:%Y-%m}"])
+        periods = await house.budgets.accounts([f"day:{day}", f"{GUESTS_ACCOUNT}:{day}", f"month:{now:%Y-%m}"])
         agents = await house.budgets.accounts([f"agent:{agent.id}" for agent in await house.agents.list()])
         bounded = [account for account in agents if account.limits]
         accounts = [*periods, *bounded, *await house.budgets.accounts([f"root:{root.name}" for root in roots])]
@@ -67,7 +67,7 @@ async def budgets(as_json: bool) -> None:
 async def allow(name: str, limits: dict[str, float]) -> None:
     """Let what follows from a cause, or an agent, spend so much in all."""
     if not limits:
-        raise InvalidInput(f"Say how much of what: {', '.join(f'--{field} NUMBER' for field in FIELDS)}.")
+        raise InvalidInput(f"Say how much of what: {', '.join(f'--{field} NUMBER' for field in BUDGET_FIELDS)}.")
     async with opened() as house:
         account = await _account(house, name)
         await house.budgets.allow(account, limits)
@@ -112,7 +112,7 @@ def _row(by: str, one: Spent) -> tuple[str, ...]:
 def _standing(account: BudgetAccount, words: str) -> tuple[str, ...]:
     kind, _, name = account.name.partition(":")
     stands = []
-    for field in FIELDS:
+    for field in BUDGET_FIELDS:
         if field in account.limits:
             stands.append(f"{amount(_taken(account, field))} of {amount(account.limits[field])} {field}")
     return (kind, name, ", ".join(stands) or "no limits", one_line(words, 60))

@@ -46,7 +46,7 @@ async def show(as_json: bool) -> None:
 async def end(id: str) -> None:
     """End an agent and all that it spawned."""
     async with opened() as house:
-        ended = await house.endings.end(id)
+        ended = await house.lifecycle.end(id)
     typer.echo(f"Ended: {', '.join(ended)}." if ended else f"{id} has ended before.")
 
 

@@ -8,14 +8,14 @@ import typer
 from bots.cli.output import opened, print_json, when
 from bots.cli.tree import above, may, spent
 from channels.text import one_line
-from core.agents.traces import OriginStep, behind
+from core.agents.traces import OriginStep, origin_steps
 from core.house import House
 
 
 async def show(ref: str, as_json: bool) -> None:
     """The chain behind one atom."""
     async with opened() as house:
-        chain = await behind(house.spaces, house.agents, ref)
+        chain = await origin_steps(house.spaces, house.agents, ref)
         rights = {link.agent.id: await _lines(house, link) for link in chain if link.agent}
         root = next((link.trace.root for link in chain if link.trace), "")
         whole = (await house.budgets.accounts([f"root:{root}"]))[0] if root else None

@@ -22,7 +22,7 @@ from channels.contract import (
 from core.atoms.atoms import OWNER, Atom, Principal
 from core.errors import Conflict, InvalidInput, NotFound, StoaError
 from core.spaces.spaces import Spaces, first_words
-from core.trust.approvals import SPACE, Approvals, Choice, deadline, offered, pick
+from core.trust.approvals import APPROVALS_SPACE, Approvals, Choice, deadline, offered, pick
 
 COMMAND = re.compile(r"(/?)(approve|deny)\s+`?(\w{4,40})`?(?:\s+(.{1,80}))?", re.IGNORECASE)
 """An answer in words, from any conversation of the owner's: `approve k3v9w2m4q8zt always`."""
@@ -60,7 +60,7 @@ class Cards:
     async def run(self) -> None:
         """Show every open question, then each new one, and what became of it."""
         await self._approvals.prepare()
-        space = self._spaces.open(SPACE, OWNER)
+        space = self._spaces.open(APPROVALS_SPACE, OWNER)
         after = await space.newest()
         before = set[str]()
         with contextlib.suppress(NotFound):  # no search index yet: nothing was ever asked

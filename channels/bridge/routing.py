@@ -7,15 +7,15 @@ account they prefer, else where they last wrote.
 from collections.abc import Sequence
 
 from channels.people.persons import Persons
-from core.agents.unread import SAID_IN
+from core.agents.unread import CONVERSATION_KEY
 from core.atoms.atoms import HOUSE, OWNER, Atom, Change, Origin
 from core.atoms.permissions import Permission
 from core.errors import NotFound
 from core.spaces.spaces import Space, Spaces, first_words
-from core.trust.approvals import SPACE as APPROVALS
+from core.trust.approvals import APPROVALS_SPACE
 from core.trust.decisions import approval_of
 
-TO, FROM = "to", SAID_IN
+TO, FROM = "to", CONVERSATION_KEY
 """The metadata in which an atom says where it is to be shown, and where it was written."""
 PRESENT = 15
 """Seconds for which somebody at a terminal counts as present after they were last seen to be."""
@@ -121,7 +121,7 @@ class Routing:
         """What began that which led to a decided request, as Stoa itself noted when it asked the owner about it."""
         try:
             decided = await self._spaces.open(space, OWNER).changes(seq - 1, 1)
-            asked = [await self._spaces.open(APPROVALS, OWNER).find(approval_of(one.atom)) for one in decided]
+            asked = [await self._spaces.open(APPROVALS_SPACE, OWNER).find(approval_of(one.atom)) for one in decided]
         except NotFound:
             return ""
         return next((str(atom.metadata.get("root", "")) for atom in asked if atom), "")

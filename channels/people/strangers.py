@@ -15,8 +15,7 @@ from core.atoms.atoms import OWNER, Atom, Value, id_from
 from core.errors import Conflict, InvalidInput, NotFound
 from core.spaces.spaces import Actor, Spaces
 from core.trust.access_requests import plain
-from core.trust.approvals import NO, Approvals
-from core.trust.approvals import SPACE as APPROVALS
+from core.trust.approvals import APPROVALS_SPACE, NO, Approvals, QuestionDetails
 from core.trust.audit import Audit
 
 PATIENCE = timedelta(days=1)
@@ -89,8 +88,7 @@ class Strangers:
             question(knock),
             asker=f"{kind} {key_of(account, message.sender if kind == 'person' else conversation)}"[:200],
             choices=CHOICES[kind],
-            details={"knock": knock.id, "code": knock.code},
-            patience=PATIENCE,
+            more=QuestionDetails(metadata={"knock": knock.id, "code": knock.code}, answer_time=PATIENCE),
             operation=_operation(knock),
         )
         if message.id != knock.first:
@@ -112,8 +110,8 @@ class Strangers:
         await self._approvals.prepare()
         await self.groups.settle_all()
         await self._drop_late()
-        space, notifications = self._spaces.open(APPROVALS, OWNER), self._spaces.notifications
-        after = await notifications.cursor(CURSOR, APPROVALS) or 0
+        space, notifications = self._spaces.open(APPROVALS_SPACE, OWNER), self._spaces.notifications
+        after = await notifications.cursor(CURSOR, APPROVALS_SPACE) or 0
         for knock in await self.knocks.all():
             if knock.status == "admitted":
                 await self._answer(knock, ALLOW.id)  # the card may be open still, if who let it in died on the way
@@ -123,7 +121,7 @@ class Strangers:
                 admitted = await self._settled(await space.get(change.atom))
                 if admitted:
                     yield await self._admitted(admitted)
-            await notifications.advance(CURSOR, APPROVALS, change.seq)
+            await notifications.advance(CURSOR, APPROVALS_SPACE, change.seq)
 
     async def played(self, admitted: Admitted) -> None:
         """What was kept has been taken: it may go now. What came meanwhile is told of by `decisions` once more."""
@@ -252,7 +250,7 @@ class Strangers:
         who = f"the room {knock.room}" if knock.kind == "room" else knock.name or knock.sender
         said = f"let in by the owner's own word: {plain(who, 100)} on {knock.account}"
         known: dict[str, Value] = {"kind": "approval", "status": "yes", "choice": ALLOW.id, "asker": knock.account}
-        await self._spaces.open(APPROVALS, Actor(OWNER)).put(
+        await self._spaces.open(APPROVALS_SPACE, Actor(OWNER)).put(
             said,
             comment=said,
             metadata={**known, "knock": knock.id, "code": knock.code},
@@ -289,4 +287,4 @@ def _operation(knock: Knock) -> str:
 
 def _card(knock: Knock) -> str:
     """The id of that card."""
-    return id_from(f"{APPROVALS}/{_operation(knock)}")
+    return id_from(f"{APPROVALS_SPACE}/{_operation(knock)}")

@@ -11,20 +11,20 @@ from core.settings import Settings
 from core.store.codec import pack
 from core.store.store import Store
 
-FIELDS = ("turns", "spawns", "tokens", "dollars", "seconds")
-UNITS = (1, 1, 1, 1_000_000_000, 1_000)
+BUDGET_FIELDS = ("turns", "spawns", "tokens", "dollars", "seconds")
+FIELD_UNITS = (1, 1, 1, 1_000_000_000, 1_000)
 """How many of what the store counts make one of each field: it counts in whole numbers."""
-LIVES = {"root": 40 * 86_400, "agent": 0, "guests": 40 * 86_400, "day": 40 * 86_400, "month": 400 * 86_400}
+ACCOUNT_SECONDS = {"root": 40 * 86_400, "agent": 0, "guests": 40 * 86_400, "day": 40 * 86_400, "month": 400 * 86_400}
 """Seconds an account stays after it was last drawn from; an agent's stays as long as the agent."""
-MOST = 10**15
+MAX_COUNTED = 10**15
 """The most a budget can name, as the store counts it: up to there its numbers are whole."""
-GUESTS = "guests"
+GUESTS_ACCOUNT = "guests"
 """The account, one a day, of all that is done for people who are not the owner."""
-SEPARATOR = "\x1f"
-CHARACTERS_A_TOKEN = 3
-LONG_REPLY = 2_000
+FIELD_SEPARATOR = "\x1f"
+CHARS_PER_TOKEN = 3
+NEW_REPLY_TOKENS = 2_000
 """Tokens for which a reply is reserved that nobody has seen yet."""
-PICTURE = 1_600
+IMAGE_TOKENS = 1_600
 """Tokens that are reserved for a picture: what Anthropic's documentation says that one takes at most, since larger ones
 are scaled down first. A gpt-4o reads 1,105 at most in one; what it took in truth is settled after the reply."""
 
@@ -41,13 +41,13 @@ class Amounts:
 
     def counted(self) -> list[int]:
         """The amounts as the store counts them."""
-        return [round(one * unit) for one, unit in zip(astuple(self), UNITS, strict=True)]
+        return [round(one * unit) for one, unit in zip(astuple(self), FIELD_UNITS, strict=True)]
 
     @classmethod
     def read(cls, counted: Sequence[int | bytes | None]) -> "Amounts":
         """The amounts that the store counted."""
         turns, spawns, tokens, dollars, milliseconds = (int(one or 0) for one in counted)
-        return cls(turns, spawns, tokens, dollars / UNITS[3], milliseconds / UNITS[4])
+        return cls(turns, spawns, tokens, dollars / FIELD_UNITS[3], milliseconds / FIELD_UNITS[4])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,18 @@ class Budgets:
         """The hand in the accounts of a turn that began `at`: its agent's own, those above that its spawners were
         bounded by (`accounts`), that of the first cause, and those of the day and the month."""
         day = f"{at:%Y-%m-%d}"
-        above = [f"{GUESTS}:{day}" if name == GUESTS else name for name in accounts if name != f"agent:{agent}"]
+        above = [
+            f"{GUESTS_ACCOUNT}:{day}" if name == GUESTS_ACCOUNT else name
+            for name in accounts
+            if name != f"agent:{agent}"
+        ]
         names = [f"agent:{agent}", *above, f"root:{root}", f"day:{day}", f"month:{at:%Y-%m}"]
         return Allowance(self, agent, names, turn, at, epoch or 0)
 
     def limits(self, account: str) -> dict[str, float]:
         """What the settings let an account spend that was given nothing else."""
         kind = account.partition(":")[0]
-        named = {field: getattr(self._settings, f"{kind}_{field}", None) for field in FIELDS}
+        named = {field: getattr(self._settings, f"{kind}_{field}", None) for field in BUDGET_FIELDS}
         return {field: limit for field, limit in named.items() if limit is not None}
 
     async def accounts(self, names: Sequence[str]) -> list[BudgetAccount]:
@@ -91,7 +95,7 @@ class Budgets:
         for name, values in zip(names, stored, strict=True):
             given = {
                 field: int(limit) / unit
-                for field, limit, unit in zip(FIELDS, values[10:], UNITS, strict=True)
+                for field, limit, unit in zip(BUDGET_FIELDS, values[10:], FIELD_UNITS, strict=True)
                 if limit is not None
             }
             used, held = Amounts.read(values[:5]), Amounts.read(values[5:10])
@@ -101,28 +105,28 @@ class Budgets:
     async def allow(self, account: str, limits: Mapping[str, float]) -> None:
         """Let an account spend so much in all; what is not named stays."""
         key = self.store.keys.account(account)
-        await self.store.run("FCALL", "stoa_allow", 1, key, pack(asked(limits)))
+        await self.store.run("FCALL", "stoa_allow", 1, key, pack(counted_limits(limits)))
         await self.release(account)
 
     async def park(self, account: str, agent: str, changes: Sequence[str]) -> None:
         """Keep changes that an agent could not deal with, until the account that was used up can bear them."""
         key = self.store.keys.put_off(account)
         if changes:
-            await self.store.run("SADD", key, *(f"{agent}{SEPARATOR}{change}" for change in changes))
-            await self.store.run("EXPIRE", key, LIVES["root"])
+            await self.store.run("SADD", key, *(f"{agent}{FIELD_SEPARATOR}{change}" for change in changes))
+            await self.store.run("EXPIRE", key, ACCOUNT_SECONDS["root"])
 
     async def release(self, account: str) -> None:
         """Let agents take up what was parked on the account."""
         key, again = self.store.keys.put_off(account), new_id()
         for entry in await self.store.run("SMEMBERS", key):
-            agent, _, change = entry.decode().partition(SEPARATOR)
+            agent, _, change = entry.decode().partition(FIELD_SEPARATOR)
             await self.store.run("SADD", self.store.keys.parked(agent), f"{change}#{again}")
-            await self.store.run("EXPIRE", self.store.keys.parked(agent), LIVES["root"])
+            await self.store.run("EXPIRE", self.store.keys.parked(agent), ACCOUNT_SECONDS["root"])
             await self.store.run("SREM", key, entry)
 
     async def close(self, agent: str) -> None:
         """Forget what an agent that has ended was given; what it spent stays in the tables of the days."""
-        await self.store.run("EXPIRE", self.store.keys.account(f"agent:{agent}"), LIVES["root"])
+        await self.store.run("EXPIRE", self.store.keys.account(f"agent:{agent}"), ACCOUNT_SECONDS["root"])
 
 
 class Allowance:
@@ -151,7 +155,7 @@ class Allowance:
         self._keys += [keys.account(name) for name in accounts]
         self._root = next(name for name in accounts if name.startswith("root:")).partition(":")[2]
         self._limits = pack([_listed(budgets.limits(name)) for name in accounts])
-        self._lives = pack([LIVES[name.partition(":")[0]] for name in accounts])
+        self._lives = pack([ACCOUNT_SECONDS[name.partition(":")[0]] for name in accounts])
 
     async def begin(self) -> None:
         """The turn begins, which it may do once; raises `BudgetSpent` where an account has no turn left."""
@@ -163,7 +167,7 @@ class Allowance:
         """Set aside what a model's reply to these messages may take; raises `BudgetSpent` where an account lacks it."""
         characters = sum(len(message.text) for message in messages)
         pictures = sum(len(message.pictures) for message in messages)
-        tokens = characters // CHARACTERS_A_TOKEN + pictures * PICTURE + LONG_REPLY if model != "offline" else 0
+        tokens = characters // CHARS_PER_TOKEN + pictures * IMAGE_TOKENS + NEW_REPLY_TOKENS if model != "offline" else 0
         wanted = pack(Amounts(tokens=tokens, seconds=1).counted())
         self._check(await self._call("stoa_reserve", self._epoch, self.turn, name, wanted, self._limits, model))
 
@@ -190,13 +194,13 @@ class Allowance:
 
         Raises `PermissionDenied` naming the field that is wider, and `BudgetSpent` where no spawn is left.
         """
-        wanted = (pack(Amounts(spawns=1).counted()), self._limits, pack(asked(budget)))
+        wanted = (pack(Amounts(spawns=1).counted()), self._limits, pack(counted_limits(budget)))
         keys = [*self._keys, self._store.keys.account(f"agent:{child}")]
         arguments = (self._epoch, self.turn, name, *wanted)
         answer = await self._store.run("FCALL", "stoa_spawn", len(keys), *keys, *arguments)
         if answer and int(answer[0]) == 0:
             _, n, wide, left = (int(number) for number in answer)
-            field, unit = FIELDS[n - 1], UNITS[n - 1]
+            field, unit = BUDGET_FIELDS[n - 1], FIELD_UNITS[n - 1]
             raise PermissionDenied(
                 f"budget: you asked {amount(wide / unit)} {field} for the new agent, and {amount(left / unit)} are "
                 f"left to you. "
@@ -218,7 +222,7 @@ class Allowance:
         if not answer:
             return
         position, n, most, taken, wanted, tells = (int(number) for number in answer)
-        account, field, unit = self.accounts[position - 1], FIELDS[n - 1], UNITS[n - 1]
+        account, field, unit = self.accounts[position - 1], BUDGET_FIELDS[n - 1], FIELD_UNITS[n - 1]
         spent = BudgetSpent(
             f"{field}: {_named(account)} may spend {amount(most / unit)} {field}, {amount(taken / unit)} are spent or "
             f"set aside, and this needs {amount(wanted / unit)} more. {_mended(account, field)}"
@@ -232,19 +236,26 @@ def amount(number: float) -> str:
     return f"{number:,.4f}".rstrip("0").rstrip(".")
 
 
-def asked(budget: Mapping[str, float]) -> list[int]:
+def counted_limits(budget: Mapping[str, float]) -> list[int]:
     """A budget as the store counts it, -1 where nothing is named; raises `InvalidInput` for what cannot be one."""
-    if not isinstance(budget, Mapping) or not budget.keys() <= set(FIELDS):
-        raise InvalidInput(f"budget: name some of {', '.join(FIELDS)} and how much of each, as in {{'turns': 20}}")
+    if not isinstance(budget, Mapping) or not budget.keys() <= set(BUDGET_FIELDS):
+        raise InvalidInput(
+            f"budget: name some of {', '.join(BUDGET_FIELDS)} and how much of each, as in {{'turns': 20}}"
+        )
     for field, most in budget.items():
-        unit = UNITS[FIELDS.index(field)]
-        if isinstance(most, bool) or not isinstance(most, int | float) or not 0 <= most <= MOST / unit:
-            raise InvalidInput(f"budget: {most!r} {field} is no amount; give a number from 0 to {amount(MOST / unit)}")
-    return [round(budget[field] * unit) if field in budget else -1 for field, unit in zip(FIELDS, UNITS, strict=True)]
+        unit = FIELD_UNITS[BUDGET_FIELDS.index(field)]
+        if isinstance(most, bool) or not isinstance(most, int | float) or not 0 <= most <= MAX_COUNTED / unit:
+            raise InvalidInput(f"budget: {most!r} {field}; give a number from 0 to {amount(MAX_COUNTED / unit)}")
+    return [
+        round(budget[field] * unit) if field in budget else -1
+        for field, unit in zip(BUDGET_FIELDS, FIELD_UNITS, strict=True)
+    ]
 
 
 def _listed(limits: Mapping[str, float]) -> list[int | bool]:
-    return [round(limits[f] * unit) if f in limits else False for f, unit in zip(FIELDS, UNITS, strict=True)]
+    return [
+        round(limits[f] * unit) if f in limits else False for f, unit in zip(BUDGET_FIELDS, FIELD_UNITS, strict=True)
+    ]
 
 
 def _named(account: str) -> str:
@@ -262,7 +273,7 @@ def _named(account: str) -> str:
 
 def _mended(account: str, field: str) -> str:
     kind, _, name = account.partition(":")
-    if kind in ("day", "month", GUESTS):
-        kind, period = kind.upper(), "day" if kind == GUESTS else kind
+    if kind in ("day", "month", GUESTS_ACCOUNT):
+        kind, period = kind.upper(), "day" if kind == GUESTS_ACCOUNT else kind
         return f"Wait for the next {period}, or let the owner raise STOA_{kind}_{field.upper()}."
     return f"The owner may allow more: `stoa budget allow {name} --{field} NUMBER`."

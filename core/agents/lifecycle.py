@@ -1,10 +1,10 @@
-"""Endings: an agent's death. Its session and its rights go, those of all it spawned with them; what it wrote stays."""
+"""Ends agents: the session and rights go, with those of all agents they spawned; what they wrote stays."""
 
 import logging
 from datetime import timedelta
 
 from core.agents.agents import Agent, Agents
-from core.agents.budgets import LIVES, Budgets
+from core.agents.budgets import ACCOUNT_SECONDS, Budgets
 from core.agents.traces import traces
 from core.agents.unread import News
 from core.atoms.atoms import OWNER, Principal
@@ -12,15 +12,15 @@ from core.errors import InvalidInput, NotFound, PermissionDenied, StoaError
 from core.settings import Settings
 from core.spaces.spaces import Spaces
 
-log = logging.getLogger("stoa.endings")
+log = logging.getLogger("stoa.lifecycle")
 
-NEVER = 2**53
+LAST_EPOCH = 2**53
 """An epoch after all others: whoever still works for an agent that has ended can reserve nothing more."""
-LOOKS = timedelta(hours=1)
+IDLE_LOOK_TIME = timedelta(hours=1)
 """How often agents are looked for that nobody needs any more."""
 
 
-class Endings:
+class Lifecycle:
     """Ends agents: those that their spawner or the owner is done with, and those that nobody has woken for long."""
 
     def __init__(self, spaces: Spaces, agents: Agents, budgets: Budgets, settings: Settings) -> None:
@@ -70,7 +70,7 @@ class Endings:
     async def run(self) -> None:
         """Look for idle agents every hour."""
         while True:
-            await self._store.clock.sleep(LOOKS.total_seconds())
+            await self._store.clock.sleep(IDLE_LOOK_TIME.total_seconds())
             try:
                 for agent in await self.end_idle():
                     log.info("%s has ended: nobody woke it for %s.", agent, self._patience)
@@ -85,7 +85,7 @@ class Endings:
         begun = await run("HGET", keys.journal(agent.id), "news")
         if begun:
             news = News.read(begun)
-            purse = self._budgets.purse(agent.id, agent.accounts, news.root, news.turn, news.now, NEVER)
+            purse = self._budgets.purse(agent.id, agent.accounts, news.root, news.turn, news.now, LAST_EPOCH)
             await purse.finish()
         for name in await run("SMEMBERS", keys.held(agent.id)):
             space = self._spaces.open(name.decode())
@@ -105,7 +105,7 @@ class Endings:
         await run("DEL", *(key(agent.id) for key in gone))
         await run("DEL", keys.held(agent.id))
         await self._agents.rights.end(agent.id)
-        await run("EXPIRE", keys.traces(agent.id), LIVES["root"])
+        await run("EXPIRE", keys.traces(agent.id), ACCOUNT_SECONDS["root"])
         await self._budgets.close(agent.id)
 
     async def _leave(self, agent: Agent, by: Principal) -> None:

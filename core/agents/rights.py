@@ -13,9 +13,9 @@ from core.times.clock import Clock
 
 Kind = Literal["space", "tool", "secret", "model"]
 Scope = Literal["once", "turn", "task", "until", "standing"]
-LASTING: frozenset[Scope] = frozenset({"task", "until", "standing"})
+LASTING_SCOPES: frozenset[Scope] = frozenset({"task", "until", "standing"})
 """The scopes of what may be passed on; a single use or a single turn is for its holder alone."""
-BEGINNING = datetime.fromtimestamp(0, UTC)
+EPOCH_START = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Grant:
     why: str = ""
     request: str = ""
     """The request it answers, `space/id`; empty for what an agent was born with."""
-    created: datetime = BEGINNING
+    created: datetime = EPOCH_START
     ended: datetime | None = None
     """When it was taken back. A grant that was is remembered, so that giving it again by the same act is refused."""
 
@@ -87,7 +87,7 @@ class Held:
             for grant in self.line[0].grants
             if grant.kind == kind and name in ("", grant.name) and self._counts(0, grant, passing)
         ]
-        return sorted(found, key=lambda grant: (grant.scope not in LASTING, grant.created))
+        return sorted(found, key=lambda grant: (grant.scope not in LASTING_SCOPES, grant.created))
 
     def names(self, kind: Kind, *, passing: bool = False) -> list[str]:
         """The tools, secrets or models that the agent may use, or with `passing` may give to others."""
@@ -185,7 +185,7 @@ class Rights:
 
 def lasts(grant: Grant) -> bool:
     """Whether a grant may be passed on."""
-    return grant.scope in LASTING
+    return grant.scope in LASTING_SCOPES
 
 
 def _read(agent: str, stored: Mapping[bytes, bytes]) -> Owned:

@@ -1,7 +1,7 @@
 """Spawning: a new agent with a task, and with no more than its spawner has."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 
 from core.agents.agents import Agent, Agents
 from core.agents.budgets import Allowance
@@ -13,7 +13,22 @@ from core.errors import InvalidInput, PermissionDenied
 from core.settings import Settings
 from core.spaces.spaces import Actor, Spaces, first_words
 
-LONGEST_TASK = 100_000
+MAX_TASK_CHARS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnRequest:
+    """What a new agent is to do and may use: never more than its spawner may."""
+
+    task: str
+    instructions: str = ""
+    spaces: Mapping[str, str] = field(default_factory=dict)
+    tools: Sequence[str] = ()
+    secrets: Sequence[str] = ()
+    model: str = ""
+    delegate_only: Sequence[str] = ()
+    """Those of the spaces, tools and secrets that it may pass on and not use."""
+    budget: Mapping[str, float] = field(default_factory=dict)
 
 
 class Spawner:
@@ -29,71 +44,67 @@ class Spawner:
         """What is said about a direct-message space to those who share it."""
 
     async def spawn(
-        self,
-        actor: Actor,
-        task: str,
-        instructions: str = "",
-        spaces: Mapping[str, str] | None = None,
-        tools: Sequence[str] = (),
-        secrets: Sequence[str] = (),
-        model: str = "",
-        operation: str = "",
-        *,
-        delegate_only: Sequence[str] = (),
-        budget: Mapping[str, float] | None = None,
-        purse: Allowance | None = None,
+        self, actor: Actor, request: SpawnRequest, *, operation: str = "", purse: Allowance | None = None
     ) -> Spawned:
-        """Create an agent and give it its task in a direct-message space; raises naming what is wider than one's own.
+        """Create an agent and give it its task in a direct-message space; refuses what is wider than the spawner has.
 
-        Nothing is created when anything is refused. The same `operation` twice is one agent. `purse` is what the
-        spawning turn draws from; the new agent draws from the same accounts, and from one of its own with a `budget`.
+        Nothing is created when anything is refused. The same `operation` twice is one agent. The spawning turn pays
+        from `purse`; the new agent draws on the same accounts, and on one of its own where it gets a budget.
         """
         parent = await self._agents.get(actor.principal.id)
+        wanted = {name: Permission.parse(permission) for name, permission in request.spaces.items()}
+        await self._check(parent, request, wanted)
+        id = f"agent-{id_from(operation or new_id())[:8]}"
+        if purse:
+            await purse.spawn(operation or id, id, request.budget)
+        child = self._born(id, parent, request, parent.cause or actor.cause.root)
+        await self._settle(actor, child, wanted)
+        await self._spaces.open(child.speaks_in, actor).put(
+            request.task,
+            comment=f"task: {first_words(request.task)}",
+            metadata={"kind": "task"},
+            operation=f"{operation or id}.task",
+        )
+        return Spawned(id, child.speaks_in)
+
+    async def _check(self, parent: Agent, request: SpawnRequest, wanted: Mapping[str, Permission]) -> None:
         if parent.status == "dead":
-            raise PermissionDenied(f"{parent.id} has ended, so it can spawn nobody any more.")
-        wanted = {name: Permission.parse(permission) for name, permission in (spaces or {}).items()}
-        _check_task(task)
+            raise PermissionDenied(f"{parent.id} has ended, so it can't spawn agents any more.")
+        _check_task(request.task)
         await self._check_spaces(parent, wanted)
         held = await self._agents.held(parent)
-        _check_names("tools", tools, held.names("tool", passing=True))
-        _check_names("secrets", secrets, held.names("secret", passing=True))
-        self._check_model(held, model)
-        _check_delegated(delegate_only, (*wanted, *tools, *secrets))
-        id = f"agent-{id_from(operation or new_id())[:8]}"
-        room = f"dm-{id}"
-        if purse:
-            await purse.spawn(operation or id, id, budget or {})
-        child = Agent(
+        _check_names("tools", request.tools, held.names("tool", passing=True))
+        _check_names("secrets", request.secrets, held.names("secret", passing=True))
+        self._check_model(held, request.model)
+        _check_delegated(request.delegate_only, (*wanted, *request.tools, *request.secrets))
+
+    def _born(self, id: str, parent: Agent, request: SpawnRequest, cause: str) -> Agent:
+        return Agent(
             id=id,
-            instructions=instructions or self._guide,
-            task=task,
+            instructions=request.instructions or self._guide,
+            task=request.task,
             spawner=parent.id,
-            cause=parent.cause or actor.cause.root,
-            model=model,
-            tools=tuple(tools),
-            secrets=tuple(secrets),
-            accounts=((f"agent:{id}", *parent.accounts) if budget else parent.accounts),
-            delegate_only=tuple(delegate_only),
+            cause=cause,
+            model=request.model,
+            tools=tuple(request.tools),
+            secrets=tuple(request.secrets),
+            accounts=((f"agent:{id}", *parent.accounts) if request.budget else parent.accounts),
+            delegate_only=tuple(request.delegate_only),
             line=(parent.id, *parent.line),
-            speaks_in=room,
+            speaks_in=f"dm-{id}",
             created=self._spaces.clock.now(),
         )
-        await self._settle(actor, child, wanted)
-        await self._spaces.open(room, actor).put(
-            task, comment=f"task: {first_words(task)}", metadata={"kind": "task"}, operation=f"{operation or id}.task"
-        )
-        return Spawned(id, room)
 
     async def _settle(self, actor: Actor, child: Agent, wanted: Mapping[str, Permission]) -> None:
-        unread = replace(actor, label=None)  # the convention is the house's words, whatever the spawner has read
-        room = await self._spaces.create(child.speaks_in, unread, self._convention)
-        await room.pass_on(child.id, Permission.WRITE)
+        room = await self._spaces.create(child.speaks_in, description=self._convention)
+        for one in (child.spawner, child.id):  # neither holds grant, so neither can let others in
+            await room.share(one, Permission.WRITE, comment=f"{child.spawner} and {child.id}")
         for name, permission in wanted.items():
             await self._spaces.open(name, actor).pass_on(child.id, permission, delegate=name in child.delegate_only)
         await self._agents.give_birthright(child)
         await self._agents.save(child)
-        await room.subscribe()
-        await self._spaces.open(child.speaks_in, child.principal).subscribe()
+        for principal in (actor.principal, child.principal):
+            await self._spaces.open(child.speaks_in, principal).subscribe()
 
     async def _check_spaces(self, parent: Agent, wanted: Mapping[str, Permission]) -> None:
         held = await self._spaces.passable(parent.principal)
@@ -118,8 +129,8 @@ class Spawner:
 def _check_task(task: str) -> None:
     if not isinstance(task, str) or not task.strip():
         raise InvalidInput("task: say in a sentence or more what the new agent is to do")
-    if len(task) > LONGEST_TASK:
-        raise InvalidInput(f"task: {len(task):,} characters, {LONGEST_TASK:,} is the most; put the rest into a space")
+    if len(task) > MAX_TASK_CHARS:
+        raise InvalidInput(f"task: {len(task):,} characters, {MAX_TASK_CHARS:,} is the most; put the rest into a space")
 
 
 def _check_names(field: str, wanted: Sequence[str], held: Sequence[str]) -> None:

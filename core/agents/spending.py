@@ -9,9 +9,9 @@ from core.atoms.atoms import OWNER
 from core.errors import StoaError
 from core.spaces.spaces import Spaces, first_words
 
-SEPARATOR = "\x1f"
-COUNTED = ("turns", "silent", "calls", "prompt", "completion", "cached")
-MOST = 1_000
+FIELD_SEPARATOR = "\x1f"
+SPENT_FIELDS = ("turns", "silent", "calls", "prompt", "completion", "cached")
+MAX_ROOTS_LISTED = 1_000
 """How many first causes are remembered: those that were last spent on."""
 
 
@@ -59,7 +59,7 @@ class Spending:
 
     async def by_root(self, limit: int) -> list[Spent]:
         """What followed from each of the first causes that were last spent on took, the newest first."""
-        names = await self._store.run("ZREVRANGE", self._store.keys.roots(), 0, min(limit, MOST) - 1)
+        names = await self._store.run("ZREVRANGE", self._store.keys.roots(), 0, min(limit, MAX_ROOTS_LISTED) - 1)
         roots = [name.decode() for name in names]
         accounts = await self._budgets.accounts([f"root:{root}" for root in roots])
         return [
@@ -78,7 +78,7 @@ class Spending:
         sums: dict[str, dict[str, int]] = {}
         for _, table in await self._tables(days):
             for who, amounts in table.items():
-                named, _, name = who.partition(SEPARATOR)
+                named, _, name = who.partition(FIELD_SEPARATOR)
                 if named == kind:
                     known = sums.setdefault(name, {})
                     for what, amount in amounts.items():
@@ -108,12 +108,12 @@ def _last(today: date, days: int) -> Sequence[date]:
 def _table(fields: Mapping[bytes, bytes]) -> dict[str, dict[str, int]]:
     table: dict[str, dict[str, int]] = {}
     for field, amount in fields.items():
-        who, _, what = field.decode().rpartition(SEPARATOR)
+        who, _, what = field.decode().rpartition(FIELD_SEPARATOR)
         table.setdefault(who, {})[what] = int(amount)
     return table
 
 
 def _spent(name: str, amounts: Mapping[str, int]) -> Spent:
-    turns, silent, calls, prompt, completion, cached = (amounts.get(what, 0) for what in COUNTED)
+    turns, silent, calls, prompt, completion, cached = (amounts.get(what, 0) for what in SPENT_FIELDS)
     dollars, seconds = amounts.get("dollars", 0) / 1e9, amounts.get("seconds", 0) / 1e3
     return Spent(name, turns, silent, calls, prompt, completion, cached, dollars, seconds)

@@ -13,9 +13,9 @@ from core.errors import InvalidInput, NotFound
 from core.spaces.spaces import Actor, Spaces
 from core.store.store import Argument, Store
 
-MOST = 200
+TRACES_KEPT = 200
 """How many turns of one agent are kept: the newest."""
-MOST_READ = 100
+MAX_READ_REFS = 100
 """How many of the atoms it read a trace names: the last ones."""
 
 
@@ -42,21 +42,21 @@ class Trace:
 def trace(news: News, actor: Actor, purse: Allowance, ended: datetime) -> Trace:
     """What is to be remembered of a turn that has ended."""
     woken = [notice.ref for notice in news.notices]
-    read = [ref for ref in actor.reads if ref not in woken][-MOST_READ:]
+    read = [ref for ref in actor.reads if ref not in woken][-MAX_READ_REFS:]
     spent = purse.spent
     return Trace(
         news.turn, news.root, news.now, ended, woken, read, purse.model, purse.calls, spent.tokens, spent.dollars
     )
 
 
-async def traces(store: Store, agents: Sequence[str], most: int = MOST) -> list[list[Trace]]:
+async def traces(store: Store, agents: Sequence[str], most: int = TRACES_KEPT) -> list[list[Trace]]:
     """The turns of each of these agents, the newest first."""
     commands: list[list[Argument]] = [["LRANGE", store.keys.traces(agent), 0, most - 1] for agent in agents]
     kept = await store.together(*commands)
     return [[Trace(*decode(entry)) for entry in entries] for entries in kept]
 
 
-LONGEST = 50
+MAX_ORIGIN_STEPS = 50
 """How many atoms a chain may have."""
 
 
@@ -70,7 +70,7 @@ class OriginStep:
     trace: Trace | None = None
 
 
-async def behind(spaces: Spaces, agents: Agents, ref: str) -> list[OriginStep]:
+async def origin_steps(spaces: Spaces, agents: Agents, ref: str) -> list[OriginStep]:
     """Why the atom `space/id` is as it is now: itself, the newest atom that woke the turn which wrote it, and so on
     back to what no agent wrote. Raises `NotFound`.
     """
@@ -80,7 +80,7 @@ async def behind(spaces: Spaces, agents: Agents, ref: str) -> list[OriginStep]:
     chain: list[OriginStep] = []
     at: datetime | None = None
     seen: set[str] = set()
-    while ref not in seen and len(chain) < LONGEST:
+    while ref not in seen and len(chain) < MAX_ORIGIN_STEPS:
         seen.add(ref)
         try:
             link = await _link(spaces, agents, ref, at)

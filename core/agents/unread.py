@@ -11,12 +11,12 @@ from core.atoms.values import Notice, decode, encode
 from core.errors import NotFound
 from core.spaces.spaces import Spaces
 
-MOST_CHANGES = 50
-MOST_CHARACTERS = 40_000
+MAX_TURN_CHANGES = 50
+MAX_TURN_CHARS = 40_000
 """What one turn is told at most; the next turn is told the rest."""
-SAID_IN = "conversation"
+CONVERSATION_KEY = "conversation"
 """The metadata that says in which conversation with people an atom was written."""
-NAMED = 100
+FILE_NOTE_CHARS = 100
 """Characters that it takes to tell of a file, beside its name."""
 
 
@@ -57,13 +57,13 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
     """
     store = spaces.store
     stored, parked = await store.together(
-        ["HGETALL", store.keys.cursors(agent.id)], ["SRANDMEMBER", store.keys.parked(agent.id), MOST_CHANGES]
+        ["HGETALL", store.keys.cursors(agent.id)], ["SRANDMEMBER", store.keys.parked(agent.id), MAX_TURN_CHANGES]
     )
     cursors = {space.decode(): int(seq) for space, seq in stored.items()}
     taken_up: list[str] = []
     told: list[Change] = []
     notices: list[Notice] = []
-    room, place, elsewhere = MOST_CHARACTERS, "", False
+    room, place, elsewhere = MAX_TURN_CHARS, "", False
     for name in sorted((one.decode() for one in parked), key=_numbered):
         change = await _parked(spaces, agent, name)
         if change:
@@ -82,8 +82,8 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
                 if (said := _said_in(notice, agent)) and said != (place := place or said):
                     elsewhere = True
                     break
-                room -= len(notice.content) + sum(len(file.name) + NAMED for file in notice.attachments)
-                if told and (room < 0 or len(told) == MOST_CHANGES):
+                room -= len(notice.content) + sum(len(file.name) + FILE_NOTE_CHARS for file in notice.attachments)
+                if told and (room < 0 or len(told) == MAX_TURN_CHANGES):
                     break
                 told.append(change)
                 notices.append(notice)
@@ -92,7 +92,7 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
             cursors[space] = last
     again = f"#{taken_up[0].partition('#')[2]}" if taken_up else ""
     turn = f"{agent.id}:{told[0].space}/{told[0].seq}{again}" if told else ""
-    more = elsewhere or room < 0 or len(told) >= MOST_CHANGES
+    more = elsewhere or room < 0 or len(told) >= MAX_TURN_CHANGES
     numbers = [f"{change.space}/{change.seq}" for change in told]
     cause = _cause(told)
     return News(turn, spaces.clock.now(), cause.root, cause.depth, cursors, notices, more, "", numbers, taken_up)
@@ -107,7 +107,7 @@ def _cause(told: Sequence[Change]) -> Cause:
 
 def _said_in(notice: Notice, agent: Agent) -> str:
     """In which conversation this was said, if people said it where the agent speaks."""
-    return str(notice.metadata.get(SAID_IN, "")) if notice.space == agent.speaks_in else ""
+    return str(notice.metadata.get(CONVERSATION_KEY, "")) if notice.space == agent.speaks_in else ""
 
 
 def _numbered(parked: str) -> tuple[str, int]:
@@ -124,7 +124,7 @@ async def _parked(spaces: Spaces, agent: Agent, name: str) -> Change | None:
     return None
 
 
-async def behind(spaces: Spaces, among: Sequence[str] | None = None) -> list[str]:
+async def agents_due(spaces: Spaces, among: Sequence[str] | None = None) -> list[str]:
     """The agents that are to have a turn, of all or `among` these: for what lies behind their cursors, or because
     theirs was cut off."""
     store, keys = spaces.store, spaces.store.keys

@@ -1,4 +1,4 @@
-"""Asking a model: the one contract that every model meets."""
+"""AccessTools a model: the one contract that every model meets."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field

@@ -13,12 +13,12 @@ from core.times.parsing import local_time
 from core.tools.registry import Effect, acting, declares
 
 CLOCK = Principal("clock", Origin.AGENT)
-SPACE = "timers"
-LATE = timedelta(minutes=1)
-GRACE = timedelta(minutes=2)
+TIMERS_SPACE = "timers"
+LATE_AFTER = timedelta(minutes=1)
+PAST_GRACE = timedelta(minutes=2)
 """How far in the past an exact time may lie: it was to come when it was asked for."""
-ISO = re.compile(r"\d{4}-\d\d-\d\d")
-HORIZON = timedelta(minutes=1)
+ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+LOOK_AHEAD = timedelta(minutes=1)
 
 
 class Timers:
@@ -37,7 +37,7 @@ class Timers:
             raise InvalidInput("what: say what the timer is for, so that whoever is reminded knows")
         now = self._clock.now()
         try:
-            due = local_time(at, now - GRACE if ISO.match(at) else now)
+            due = local_time(at, now - PAST_GRACE if ISO_DATE.match(at) else now)
         except InvalidInput:
             if done := await self._space().find(acting().call):  # set before a crash; its time may have passed since
                 return done
@@ -76,26 +76,26 @@ class Timers:
 
     async def prepare(self, description: str = "") -> None:
         """Make the space of timers unless it is there, and let the clock write in it."""
-        if await self._spaces.open(SPACE, CLOCK).permission() < Permission.WRITE:
-            space = await self._spaces.create(SPACE, description=description)
+        if await self._spaces.open(TIMERS_SPACE, CLOCK).permission() < Permission.WRITE:
+            space = await self._spaces.create(TIMERS_SPACE, description=description)
             await space.share(CLOCK.id, Permission.WRITE, comment="the clock fires timers")
 
     async def run(self) -> None:
         """Fire every timer when it is due, late ones at once. Any number of workers may run this."""
         await self.prepare()
-        space = self._spaces.open(SPACE, CLOCK)
+        space = self._spaces.open(TIMERS_SPACE, CLOCK)
         await keep(space, self._clock, lambda: self._fire_due(space))
 
     async def _fire_due(self, space: Space) -> datetime:
         """Fire what is due; answers when to look again."""
         now = self._clock.now()
-        pending: Filter = {"kind": "timer", "status": "pending", "due": {"lte": now + HORIZON}}
+        pending: Filter = {"kind": "timer", "status": "pending", "due": {"lte": now + LOOK_AHEAD}}
         soon = sorted(await space.search(metadata=pending, limit=1000), key=_due)
         for timer in soon:
             if _due(timer) > now:
                 return _due(timer)
-            await self._fire(space, timer, late=now - _due(timer) > LATE)
-        return now + HORIZON
+            await self._fire(space, timer, late=now - _due(timer) > LATE_AFTER)
+        return now + LOOK_AHEAD
 
     async def _fire(self, space: Space, timer: Atom, *, late: bool) -> None:
         await space.update(
@@ -106,7 +106,7 @@ class Timers:
         )
 
     def _space(self) -> Space:
-        return self._spaces.open(SPACE, acting().actor)
+        return self._spaces.open(TIMERS_SPACE, acting().actor)
 
 
 def _due(timer: Atom) -> datetime:

@@ -15,13 +15,13 @@ from core.spaces.spaces import Spaces
 from core.store.codec import as_number, as_text
 from core.times.parsing import words
 
-MOST = 100
+MAX_WAITING_PROGRAMS = 100
 """How many programs of one agent may wait at once."""
-AGAIN = timedelta(hours=1)
+BUDGET_RETRY_TIME = timedelta(hours=1)
 """How long a program is put off that has what it waited for while no budget is left."""
-OPEN = "open"
-PAGE = 500
-COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+OPEN_STATUS = "open"
+CHANGES_A_PAGE = 500
+COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "lt": operator.lt,
     "lte": operator.le,
     "gt": operator.gt,
@@ -160,7 +160,7 @@ class Waits:
         """
         seq = wait.after if after is None else after
         space = self._spaces.open(wait.space, reader)
-        while changes := await self._spaces.notifications.changes(wait.space, reader, seq, PAGE):
+        while changes := await self._spaces.notifications.changes(wait.space, reader, seq, CHANGES_A_PAGE):
             for change in changes:
                 seq = change.seq
                 if not change.atom or change.author == reader.id:
@@ -169,16 +169,16 @@ class Waits:
                     atom = await space.get(change.atom)
                 except NotFound:
                     continue
-                if not atom.deprecated and matches(atom.metadata, wait.metadata or {}):
+                if not atom.deprecated and passes_filter(atom.metadata, wait.metadata or {}):
                     return atom, seq
         return None, seq
 
     async def put_off(self, agent: str, id: str) -> None:
-        """Let a program that can go on, and may not for want of budget, be tried again in `AGAIN`."""
+        """Let a program that can go on, and may not for want of budget, be tried again in `BUDGET_RETRY_TIME`."""
         key = self._spaces.store.keys.waits(agent)
         for waiting in await self.of(agent):
             if waiting.id == id:
-                later = (Wait(until=self._spaces.clock.now() + AGAIN),)
+                later = (Wait(until=self._spaces.clock.now() + BUDGET_RETRY_TIME),)
                 await self._spaces.store.run("HSET", key, id, replace(waiting, waits=later).written())
 
     async def forget(self, agent: str, id: str = "") -> int:
@@ -197,7 +197,7 @@ class Waits:
         try:
             if wait.atom:
                 atom = await self._spaces.open(wait.space).get(wait.atom)
-                return atom.deprecated or atom.metadata.get("status", OPEN) != OPEN
+                return atom.deprecated or atom.metadata.get("status", OPEN_STATUS) != OPEN_STATUS
             if wait.space:
                 looked = max(wait.after, self._looked.get(place, 0))
                 found, self._looked[place] = await self.found(Principal(agent), wait, looked)
@@ -209,7 +209,7 @@ class Waits:
         return False
 
 
-def remembered(waiting: Sequence[Waiting], now: datetime) -> str:
+def waiting_words(waiting: Sequence[Waiting], now: datetime) -> str:
     """The programs that wait, as an agent is reminded of them; empty for none."""
     lines = [f"- {one.id} waits {one.words(now)}, in: {one.line}" for one in waiting]
     return "\n".join(["Of your programs these wait, and go on by themselves:", *lines]) if lines else ""
@@ -221,14 +221,14 @@ def check_conditions(wanted: object) -> None:
         raise InvalidInput('metadata is a filter such as {"status": "done"}; give a dict')
     for key, value in wanted.items():
         bounds = value if isinstance(value, Mapping) else {}
-        if value is None or value in ([], {}) or bounds.keys() - COMPARE.keys():
+        if value is None or value in ([], {}) or bounds.keys() - COMPARISONS.keys():
             raise InvalidInput(
                 f"metadata {key!r}: {value!r} is no condition; give a value, a list of values, or comparisons "
                 "such as {'lt': 5} (lt, lte, gt, gte)"
             )
 
 
-def matches(metadata: Metadata, wanted: Filter) -> bool:
+def passes_filter(metadata: Metadata, wanted: Filter) -> bool:
     """Whether metadata pass a filter of equality, membership (a list) and comparisons."""
     return all(_passes(metadata.get(key), value) for key, value in wanted.items())
 
@@ -238,7 +238,7 @@ def _passes(value: Value | None, wanted: Value | Comparison) -> bool:
         return False
     if isinstance(wanted, Mapping):
         number = as_number(value)
-        bounds = [(COMPARE[name], as_number(bound)) for name, bound in wanted.items()]
+        bounds = [(COMPARISONS[name], as_number(bound)) for name, bound in wanted.items()]
         return number is not None and all(bound is not None and fits(number, bound) for fits, bound in bounds)
     has = {as_text(one) for one in (value if isinstance(value, list) else [value])}
     return bool(has & {as_text(one) for one in (wanted if isinstance(wanted, list) else [wanted])})

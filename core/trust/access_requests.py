@@ -14,10 +14,10 @@ from core.secrets.secrets import SECRET_NAME as SECRET
 from core.spaces.spaces import first_words
 from core.trust.approvals import ALWAYS, NO, ONCE, TASK, Choice
 
-LONGEST_WHY = 300
-WIDTH: dict[Scope, int] = {"once": 0, "turn": 1, "until": 2, "task": 3, "standing": 4}
-DOING = {"read": "read", "append": "add to", "write": "change what is in", "grant": "change and share"}
-SCOPES: dict[Scope, str] = {
+MAX_WHY_CHARS = 300
+SCOPE_WIDTHS: dict[Scope, int] = {"once": 0, "turn": 1, "until": 2, "task": 3, "standing": 4}
+PERMISSION_VERBS = {"read": "read", "append": "add to", "write": "change what is in", "grant": "change and share"}
+SCOPE_WORDS: dict[Scope, str] = {
     "once": "for one use",
     "turn": "for one turn",
     "task": "for this task",
@@ -25,7 +25,7 @@ SCOPES: dict[Scope, str] = {
     "standing": "until taken back",
 }
 TURN, UNTIL = Choice("turn", "Yes, for one turn"), "until"
-CHOSEN: dict[str, Scope] = {"once": "once", "turn": "turn", "task": "task", UNTIL: "until", "always": "standing"}
+CHOICE_SCOPES: dict[str, Scope] = {"once": "once", "turn": "turn", "task": "task", UNTIL: "until", "always": "standing"}
 """Which scope each of the owner's choices means."""
 
 
@@ -82,7 +82,7 @@ def frozen(id: str, room: str, asker: str, why: str, sources: tuple[str, ...], *
     permission = str(Permission.parse(wanted["permission"])) if kind == "space" else ""
     if permission == "none":
         raise InvalidInput("permission: ask for read, append, write or grant")
-    return Request(id, room, asker, kind, name, permission, scope, first_words(why, LONGEST_WHY), until, sources)
+    return Request(id, room, asker, kind, name, permission, scope, first_words(why, MAX_WHY_CHARS), until, sources)
 
 
 def thawed(record: Atom) -> Request:
@@ -116,7 +116,7 @@ def one_of(**named: str) -> tuple[Kind, str]:
 
 def scope_called(name: str) -> Scope:
     """The scope by this name; raises `InvalidInput` for any other word."""
-    for scope in WIDTH:
+    for scope in SCOPE_WIDTHS:
         if scope == name:
             return scope
     raise InvalidInput(f"scope: {name!r} is none; use once, turn, task, until or standing")
@@ -124,7 +124,7 @@ def scope_called(name: str) -> Scope:
 
 def quoted(text: str) -> str:
     """An agent's words as the owner reads them: on one line, in quotes that nothing inside can end, and short."""
-    return f"“{plain(text.replace('“', '‘').replace('”', '’'), LONGEST_WHY)}”"
+    return f"“{plain(text.replace('“', '‘').replace('”', '’'), MAX_WHY_CHARS)}”"
 
 
 def plain(text: str, most: int) -> str:
@@ -134,14 +134,14 @@ def plain(text: str, most: int) -> str:
 
 def lasting(scope: Scope, until: datetime | None) -> str:
     """For how long, in words."""
-    return f"{SCOPES[scope]} {until:%Y-%m-%d %H:%M}" if scope == "until" and until else SCOPES[scope]
+    return f"{SCOPE_WORDS[scope]} {until:%Y-%m-%d %H:%M}" if scope == "until" and until else SCOPE_WORDS[scope]
 
 
 def question(asked: Request, asker: Agent) -> str:
     """What the owner reads: exactly what is wanted, for whom and why, and what the asker has read."""
     spawned = f", an agent of {asker.line[-1]}," if asker.line else ""
     things = {"tool": "use the tool", "secret": "have used the secret", "model": "think with the model"}
-    doing = f"{DOING[asked.permission]} the space" if asked.kind == "space" else things[asked.kind]
+    doing = f"{PERMISSION_VERBS[asked.permission]} the space" if asked.kind == "space" else things[asked.kind]
     lines = [f"{asker.id}{spawned} asks to {doing} {quoted(asked.name)}."]
     lines += [f"Its task: {quoted(asker.task)}"] if asker.task else []
     lines += [f"Why: {quoted(asked.why)}"]

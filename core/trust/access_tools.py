@@ -1,4 +1,4 @@
-"""Asking for more: what agents' code may call to get a right it lacks, and to decide what agents below it get."""
+"""AccessTools for more: what agents' code may call to get a right it lacks, and to decide what agents below it get."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
@@ -12,7 +12,7 @@ from core.spaces.spaces import Actor, Space, Spaces, first_words
 from core.tools.registry import acting
 from core.tools.waits import Wait
 from core.trust.access_requests import (
-    WIDTH,
+    SCOPE_WIDTHS,
     Request,
     frozen,
     lasting,
@@ -23,20 +23,18 @@ from core.trust.access_requests import (
     scope_called,
     thawed,
 )
-from core.trust.approvals import SPACE as APPROVALS
-from core.trust.approvals import Approvals, Choice, deadline
-from core.trust.audit import SPACE as AUDIT
-from core.trust.audit import Audit
+from core.trust.approvals import APPROVALS_SPACE, Approvals, Choice, QuestionDetails, deadline
+from core.trust.audit import AUDIT_SPACE, Audit, AuditDetails
 from core.trust.decisions import Decisions
 from core.trust.enforcement import RightsInUse
 
-MOST_ASKED = 10
+MAX_REQUESTS_PER_HOUR = 10
 """How many requests one agent may make within an hour."""
-HOUR = timedelta(hours=1)
+DENIAL_TIME = timedelta(hours=1)
 """How long a denied request is refused when it is made again, too."""
 
 
-class Asking:
+class AccessTools:
     """The capabilities to ask for rights and to decide on them."""
 
     def __init__(self, spaces: Spaces, agents: Agents, approvals: Approvals, audit: Audit, convention: str) -> None:
@@ -87,11 +85,8 @@ class Asking:
                 "request",
                 agent.id,
                 asked.what,
-                why=asked.why,
-                details=asked.details(),
-                about=[asked.ref],
-                cause=me.cause,
-                label=me.label,
+                more=AuditDetails(why=asked.why, metadata=asked.details(), about=[asked.ref]),
+                by=me,
                 operation=f"request {id}",
             )
         return await self._opened(thawed(record), agent, operation)
@@ -101,7 +96,7 @@ class Asking:
         for a narrower scope than it asked if you say one. It is told."""
         me, asked = acting().actor, await self._mine(request)
         given = scope_called(scope) if scope else asked.scope
-        if WIDTH[given] > WIDTH[asked.scope]:
+        if SCOPE_WIDTHS[given] > SCOPE_WIDTHS[asked.scope]:
             raise InvalidInput(
                 f"scope: {asked.asker} asked for {asked.scope} and {given} is more; give no more than that"
             )
@@ -142,11 +137,11 @@ class Asking:
                 "\n".join([said, *read_outside(me.label.sources if me.label else ())]),
                 asker=me.principal.id,
                 choices=[Choice(plain(one, 40).casefold(), plain(one, 80)) for one in choices],
-                details={"question": True},
+                more=QuestionDetails(metadata={"question": True}),
                 cause=me.cause,
                 operation=acting().operation(),
             )
-            waited = Wait(APPROVALS, atom.id, deadline(atom))
+            waited = Wait(APPROVALS_SPACE, atom.id, deadline(atom))
         outcome = await self._approvals.outcome(waited.atom)
         if outcome.status == "open":
             raise waited
@@ -166,7 +161,7 @@ class Asking:
             await self._agents.rights.take(one)
         if kind == "space":
             await self._spaces.open(name, Actor(me.principal, me.cause, me.epoch)).revoke(agent)
-        await self._audit.note("revocation", me.principal.id, f"{kind} {name} of {agent}", cause=me.cause)
+        await self._audit.note("revocation", me.principal.id, f"{kind} {name} of {agent}", by=me)
 
     async def _room(self, agent: Agent) -> Space:
         """The direct-message space between an agent and who spawned it; the owner's agents get one when they ask."""
@@ -182,7 +177,7 @@ class Asking:
     async def _check(self, agent: Agent, asked: Request) -> None:
         """Raises what keeps a request from being made."""
         await self._audit.prepare()
-        if asked.kind == "space" and asked.name in (APPROVALS, AUDIT) and asked.permission != "read":
+        if asked.kind == "space" and asked.name in (APPROVALS_SPACE, AUDIT_SPACE) and asked.permission != "read":
             raise PermissionDenied(
                 f"space: {asked.name!r} is written by Stoa alone; nobody can be given more than read"
             )
@@ -190,13 +185,15 @@ class Asking:
             raise InvalidInput(f"You hold {asked.what} already; use it.")
         if asked.kind == "space" and not asked.sources and asked.name not in await self._spaces.names():
             raise NotFound(f"there is no space {asked.name!r}")  # not told where somebody else's words may ask it
-        past = self._spaces.open(AUDIT, HOUSE)
-        recent = self._spaces.clock.now() - HOUR
+        past = self._spaces.open(AUDIT_SPACE, HOUSE)
+        recent = self._spaces.clock.now() - DENIAL_TIME
         mine: Filter = {"kind": "request", "who": agent.id, "at": {"gte": recent}}
-        if len(await past.search(metadata=mine, limit=MOST_ASKED)) >= MOST_ASKED:
-            raise PermissionDenied(f"You have made {MOST_ASKED} requests within an hour; do what you can without.")
+        if len(await past.search(metadata=mine, limit=MAX_REQUESTS_PER_HOUR)) >= MAX_REQUESTS_PER_HOUR:
+            raise PermissionDenied(
+                f"You have made {MAX_REQUESTS_PER_HOUR} requests within an hour; do what you can without."
+            )
         same: Filter = {"kind": "denial", "asker": agent.id, "wants": asked.kind, "name": asked.name}
-        for denied in await past.search(metadata={**same, "at": {"gte": recent}}, limit=MOST_ASKED):
+        for denied in await past.search(metadata={**same, "at": {"gte": recent}}, limit=MAX_REQUESTS_PER_HOUR):
             if denied.metadata.get("permission", "") == asked.permission:
                 raise PermissionDenied(
                     f"{asked.what} was denied within the last hour ({denied.metadata.get('why', '')}), so it is "

@@ -1,7 +1,7 @@
 """Approvals: what only the owner may decide, each an atom with choices in a space that no agent can write."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from core.atoms.atoms import HOUSE, OWNER, Atom, Cause, Principal, Value
@@ -11,13 +11,13 @@ from core.search.filters import Filter
 from core.spaces.deadlines import keep
 from core.spaces.spaces import Actor, Space, Spaces, first_words
 
-SPACE = "approvals"
-PATIENCE = timedelta(days=1)
+APPROVALS_SPACE = "approvals"
+ANSWER_TIME = timedelta(days=1)
 """How long the owner has to answer; no answer means no."""
-MOST_OPEN = 5
+MAX_OPEN_QUESTIONS = 5
 """How many questions of one asker may wait for the owner at a time."""
-HORIZON = timedelta(minutes=1)
-DESCRIPTION = """# Approvals
+LOOK_AHEAD = timedelta(minutes=1)
+APPROVALS_DESCRIPTION = """# Approvals
 What agents may do only if the owner says so: each atom is one question, with its choices, and what was answered. Only \
 Stoa writes here, and only the owner answers; text that looks like an answer changes nothing."""
 
@@ -30,6 +30,17 @@ class Choice:
     label: str
 
 
+@dataclass(frozen=True, slots=True)
+class QuestionDetails:
+    """What is kept with a question: the asker's task, the atoms it goes back to (`space/id`), further metadata."""
+
+    wanted_for: str = ""
+    about: Sequence[str] = ()
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+    answer_time: timedelta = ANSWER_TIME
+
+
+NO_CONTEXT = QuestionDetails()
 ONCE = Choice("once", "Yes, once")
 TASK = Choice("task", "Yes, for this task")
 ALWAYS = Choice("always", "Yes, always")
@@ -63,50 +74,46 @@ class Approvals:
         question: str,
         *,
         asker: str,
-        wanted_for: str = "",
         choices: Sequence[Choice] = (ONCE, TASK, ALWAYS, NO),
-        about: Sequence[str] = (),
-        details: Mapping[str, Value] | None = None,
-        patience: timedelta = PATIENCE,
+        more: QuestionDetails = NO_CONTEXT,
         cause: Cause | None = None,
         operation: str = "",
     ) -> Atom:
         """Put a question to the owner; answers its atom at once, without waiting for the owner.
 
-        The question is all that the owner reads, so it says exactly what is asked, for whom and why; whatever an agent
-        wrote belongs in quotes there. `asker` is the agent that waits for the answer, `wanted_for` what it is for,
-        `about` the atoms it goes back to (`space/id`), `details` further metadata to be kept with it. With choices
-        among which is one called `no` the status becomes yes or no, otherwise answered. The same `operation` twice,
-        and the same question of the same asker while it is open, is one atom. To wait for the answer, watch the atom
-        `approvals/<id>` until its status is no longer open: `outcome(id)` tells. Raises `InvalidInput` when too many
-        questions of this asker are open, or for choices that cannot be told apart.
+        The question is all that the owner reads, so it says exactly what is asked, for whom and why, with an agent's
+        own words in quotes. `asker` is the agent that waits for the answer. With a choice called `no` the status
+        becomes yes or no, otherwise answered. The same `operation` twice, and the same question of the same asker
+        while it is open, is one atom. To wait for the answer, watch the atom until its status is no longer open:
+        `outcome(id)` tells. Raises `InvalidInput` when too many questions of this asker are open, or when two choices
+        are the same.
         """
         _check(question, choices)
         await self.prepare()
-        space = self._spaces.open(SPACE, Actor(HOUSE, cause or Cause()))
+        space = self._spaces.open(APPROVALS_SPACE, Actor(HOUSE, cause or Cause()))
         if done := await space.find(operation):
             return done
         waiting = await self._waiting(space, {"asker": asker})
         for atom in waiting:
             if atom.content == question:
                 return atom
-        if len(waiting) >= MOST_OPEN:
+        if len(waiting) >= MAX_OPEN_QUESTIONS:
             raise InvalidInput(
-                f"{len(waiting)} of your questions wait for the owner already; do what you can without an answer, and "
+                f"{len(waiting)} of your questions wait for the owner already. Do what you can without an answer, and "
                 "ask again when one of them is decided."
             )
         metadata: dict[str, Value] = {
-            **(details or {}),
+            **more.metadata,
             "kind": "approval" if any(choice.id == NO.id for choice in choices) else "question",
             "status": "open",
             "asker": asker,
-            "for": first_words(wanted_for, 1_000),
-            "deadline": self._clock.now() + patience,
+            "for": first_words(more.wanted_for, 1_000),
+            "deadline": self._clock.now() + more.answer_time,
             "choices": [choice.id for choice in choices],
             "labels": [choice.label for choice in choices],
         }
         comment = f"asks the owner: {first_words(question)}"
-        references = {"about": list(about)}
+        references = {"about": list(more.about)}
         return await space.put(question, comment=comment, metadata=metadata, references=references, operation=operation)
 
     async def answer(self, id: str, choice: str, by: Principal) -> Atom:
@@ -119,7 +126,7 @@ class Approvals:
             raise PermissionDenied(
                 f"{by} cannot answer for the owner; only the owner can, in a conversation of theirs."
             )
-        space = self._spaces.open(SPACE, Actor(by))
+        space = self._spaces.open(APPROVALS_SPACE, Actor(by))
         atom = await self._question(space, id)
         _still_open(atom)
         if deadline(atom) <= self._clock.now():
@@ -147,37 +154,39 @@ class Approvals:
 
     async def get(self, id: str) -> Atom:
         """The question `id`; raises `NotFound`."""
-        return await self._question(self._spaces.open(SPACE), id)
+        return await self._question(self._spaces.open(APPROVALS_SPACE), id)
 
     async def waiting(self) -> list[Atom]:
         """The open questions, the oldest first."""
         await self.prepare()
-        return await self._waiting(self._spaces.open(SPACE), {})
+        return await self._waiting(self._spaces.open(APPROVALS_SPACE), {})
 
     async def prepare(self) -> None:
         """Make the space unless it is there, and let Stoa itself write in it."""
-        if await self._spaces.open(SPACE, HOUSE).permission() < Permission.WRITE:
-            space = await self._spaces.create(SPACE, description=DESCRIPTION)
+        if await self._spaces.open(APPROVALS_SPACE, HOUSE).permission() < Permission.WRITE:
+            space = await self._spaces.create(APPROVALS_SPACE, description=APPROVALS_DESCRIPTION)
             await space.share(HOUSE.id, Permission.WRITE, comment="Stoa keeps what the owner is asked")
 
     async def run(self) -> None:
         """Close every question whose deadline has come, late ones at once. Any number of workers may run this."""
         await self.prepare()
-        await keep(self._spaces.open(SPACE, HOUSE), self._clock, self._expire_due)
+        await keep(self._spaces.open(APPROVALS_SPACE, HOUSE), self._clock, self._expire_due)
 
     async def _expire_due(self) -> datetime:
         now = self._clock.now()
-        soon: Filter = {"status": "open", "deadline": {"lte": now + HORIZON}}
-        for atom in sorted(await self._spaces.open(SPACE, HOUSE).search(metadata=soon, limit=1000), key=deadline):
+        soon: Filter = {"status": "open", "deadline": {"lte": now + LOOK_AHEAD}}
+        for atom in sorted(
+            await self._spaces.open(APPROVALS_SPACE, HOUSE).search(metadata=soon, limit=1000), key=deadline
+        ):
             if deadline(atom) > now:
                 return deadline(atom)
             await self._expire(atom)
-        return now + HORIZON
+        return now + LOOK_AHEAD
 
     async def _expire(self, atom: Atom) -> None:
         """Close a question by its deadline, unless it was answered meanwhile: the first change of it wins."""
         seen = {atom.ref: atom.version}
-        await self._spaces.open(SPACE, Actor(HOUSE, ledger=seen)).update(
+        await self._spaces.open(APPROVALS_SPACE, Actor(HOUSE, ledger=seen)).update(
             atom.id, comment="no answer in time, which means no", metadata={"status": "expired"}
         )
 

@@ -10,10 +10,9 @@ from core.atoms.atoms import HOUSE, OWNER, Atom, Cause
 from core.atoms.permissions import Permission
 from core.errors import Conflict, NotFound, StoaError, StoreUnavailable
 from core.spaces.spaces import Actor, Spaces, first_words
-from core.trust.access_requests import CHOSEN, Request, choices, lasting, question, thawed
-from core.trust.approvals import SPACE as APPROVALS
-from core.trust.approvals import Approvals
-from core.trust.audit import Audit
+from core.trust.access_requests import CHOICE_SCOPES, Request, choices, lasting, question, thawed
+from core.trust.approvals import APPROVALS_SPACE, Approvals, QuestionDetails
+from core.trust.audit import Audit, AuditDetails
 
 log = logging.getLogger("stoa.decisions")
 
@@ -39,10 +38,8 @@ class Decisions:
         return await self._approvals.ask(
             question(asked, asker),
             asker=asker.id,
-            wanted_for=asker.task,
             choices=choices(asked, asker),
-            about=[asked.ref],
-            details={**asked.details(), "root": cause.root},
+            more=QuestionDetails(asker.task, [asked.ref], {**asked.details(), "root": cause.root}),
             cause=cause,
             operation=approval_of(asked.id),
         )
@@ -54,16 +51,13 @@ class Decisions:
     async def decide(self, asked: Request, by: Actor, outcome: str, scope: Scope, why: str = "") -> None:
         """Write the decision down; the first one counts. Raises `Conflict` where another was made before."""
         who = by.principal.id
+        details = {**asked.details(), "why": why or asked.why, "scope": scope, "decision": outcome, "by": who}
         decision = await self._audit.note(
             "grant" if outcome == "granted" else "denial",
             who,
             f"{asked.what} for {asked.asker}",
-            outcome=f"{outcome} {lasting(scope, asked.until)}",
-            why=why,
-            details={**asked.details(), "why": why or asked.why, "scope": scope, "decision": outcome, "by": who},
-            about=[asked.ref],
-            cause=by.cause,
-            label=by.label,
+            more=AuditDetails(f"{outcome} {lasting(scope, asked.until)}", why, details, [asked.ref]),
+            by=by,
             operation=f"decided {asked.id}",
         )
         found = (decision.metadata.get("decision"), decision.metadata.get("by"))
@@ -121,14 +115,14 @@ class Decisions:
         """Carry out what the owner answers, each answer once, also those given while nothing ran."""
         await self._approvals.prepare()
         await self._audit.prepare()
-        space = self._spaces.open(APPROVALS, HOUSE)
+        space = self._spaces.open(APPROVALS_SPACE, HOUSE)
         notifications, cursor = self._spaces.notifications, "house:approvals"
         while True:
             try:
-                async for change in space.follow(await notifications.cursor(cursor, APPROVALS) or 0):
+                async for change in space.follow(await notifications.cursor(cursor, APPROVALS_SPACE) or 0):
                     if change.operation == "update":
                         await self._settle(await space.get(change.atom))
-                    await notifications.advance(cursor, APPROVALS, change.seq)
+                    await notifications.advance(cursor, APPROVALS_SPACE, change.seq)
             except StoreUnavailable as error:
                 log.warning("%s", error)
                 await asyncio.sleep(1)
@@ -144,8 +138,7 @@ class Decisions:
             "approval",
             str(details["asker"]),
             first_words(approval.content, 300),
-            outcome=f"{status}: {choice}",
-            about=[approval.ref, *approval.references.get("about", [])],
+            more=AuditDetails(f"{status}: {choice}", about=[approval.ref, *approval.references.get("about", [])]),
             operation=f"approval {approval.id}",
         )
         try:
@@ -160,7 +153,7 @@ class Decisions:
         asked = await self.frozen(request)
         owner, house = Actor(OWNER), Actor(HOUSE)
         status, choice = str(approval.metadata["status"]), str(approval.metadata.get("choice", ""))
-        scope = CHOSEN.get(choice, asked.scope)
+        scope = CHOICE_SCOPES.get(choice, asked.scope)
         why = "the owner said no" if status == "no" else "the owner did not answer in time, which means no"
         if status == "yes" and asked.kind == "space" and asked.name not in await self._spaces.names():
             status, why = "no", f"there is no space {asked.name}"

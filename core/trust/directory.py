@@ -8,9 +8,9 @@ from core.search.filters import Filter
 from core.spaces.spaces import Spaces, first_words
 from core.trust.egress import host, normal
 
-SPACE = "directory"
-LONGEST = 500
-DESCRIPTION = """# Directory
+DIRECTORY_SPACE = "directory"
+MAX_ADDRESS_CHARS = 500
+DIRECTORY_DESCRIPTION = """# Directory
 Addresses that the owner trusts: mailboxes, hosts, pages, accounts, names. Agents may send there even after they have \
 read text from outside. Only what the owner wrote counts."""
 
@@ -24,11 +24,11 @@ class Directory:
     async def add(self, address: str) -> Atom:
         """Put an address there; one that is there already stays as it is."""
         address = " ".join(address.split())
-        if not normal(address) or len(address) > LONGEST:
+        if not normal(address) or len(address) > MAX_ADDRESS_CHARS:
             raise InvalidInput(
-                f"{address[:80]!r} is no address; give 1 to {LONGEST} characters, such as ana@example.com"
+                f"{address[:80]!r} is no address; give 1 to {MAX_ADDRESS_CHARS} characters, such as ana@example.com"
             )
-        space = await self._spaces.create(SPACE, description=DESCRIPTION)
+        space = await self._spaces.create(DIRECTORY_SPACE, description=DIRECTORY_DESCRIPTION)
         if known := await self._find(normal(address)):
             return known
         comment = f"trusts {first_words(address)}"
@@ -40,7 +40,7 @@ class Directory:
         if known is None:
             raise NotFound(f"{address!r} is not in the directory. `stoa directory list` shows what is.")
         comment = f"trusts {first_words(known.content)} no more"
-        await self._spaces.open(SPACE).deprecate(known.id, comment=comment)
+        await self._spaces.open(DIRECTORY_SPACE).deprecate(known.id, comment=comment)
 
     async def all(self) -> list[Atom]:
         """The addresses, in alphabetical order; the newest 1,000 of more."""
@@ -48,7 +48,7 @@ class Directory:
 
     async def among(self, addresses: Iterable[str]) -> set[str]:
         """Those of the addresses that are there, themselves or by their host."""
-        short = (address for address in addresses if len(address) <= LONGEST)
+        short = (address for address in addresses if len(address) <= MAX_ADDRESS_CHARS)
         wanted = {address: {normal(address), host(address)} - {""} for address in short}
         spellings = sorted(set().union(*wanted.values()))
         found = await self._search({"address": spellings}) if spellings else []
@@ -63,7 +63,7 @@ class Directory:
     async def _search(self, metadata: Filter) -> list[Atom]:
         """What the owner wrote there: an agent that was let in may write, too, and changes nothing by it."""
         try:
-            found = await self._spaces.open(SPACE).search(metadata=metadata, limit=1000)
+            found = await self._spaces.open(DIRECTORY_SPACE).search(metadata=metadata, limit=1000)
         except NotFound:  # nothing was ever put there
             return []
         return [atom for atom in found if atom.origin is Origin.OWNER]

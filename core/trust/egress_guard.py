@@ -16,16 +16,16 @@ from core.search.filters import Filter
 from core.spaces.spaces import Actor, Spaces
 from core.tools.registry import Declaration
 from core.tools.waits import Wait
-from core.trust.approvals import ALWAYS, NO, ONCE, SPACE, TASK, Approvals, Choice
+from core.trust.approvals import ALWAYS, APPROVALS_SPACE, NO, ONCE, TASK, Approvals, Choice, QuestionDetails
 from core.trust.directory import Directory
 from core.trust.egress import ANYWHERE, leads_to, unnamed
 
-REMEMBER = Choice(ALWAYS.id, "Yes, always: put it into the directory")
-LONGEST_SHOWN = 2_000
+ADD_TO_DIRECTORY = Choice(ALWAYS.id, "Yes, always: put it into the directory")
+MAX_SHOWN_CHARS = 2_000
 """Characters of one argument that the owner is shown."""
-LONGEST_PLACE = 300
+MAX_TARGET_CHARS = 300
 """Characters of one target that the owner is shown and an approval is kept for."""
-MOST_PLACES = 50
+MAX_TARGETS_ASKED = 50
 """How many targets the owner is asked about at once."""
 SOURCES_SHOWN = 5
 
@@ -52,7 +52,7 @@ class OutboundCall:
         return hashlib.blake2b(whole, digest_size=16).hexdigest()
 
 
-class WayOut:
+class EgressGuard:
     """The gate that every call of a tool passes."""
 
     def __init__(self, spaces: Spaces, approvals: Approvals) -> None:
@@ -99,17 +99,17 @@ class WayOut:
             "root": actor.cause.root,
         }
         try:
-            found = await self._spaces.open(SPACE).search(metadata=wanted, limit=100)
+            found = await self._spaces.open(APPROVALS_SPACE).search(metadata=wanted, limit=100)
         except NotFound:
             return False
         allowed = [atom.metadata.get("targets") for atom in found]
         return any(isinstance(targets, list) and set(map(_kept, missing)) <= set(targets) for targets in allowed)
 
     async def _ask(self, actor: Actor, label: Label, going: OutboundCall, missing: Sequence[str]) -> None:
-        if len(missing) > MOST_PLACES:
+        if len(missing) > MAX_TARGETS_ASKED:
             raise InvalidInput(
                 f"{going.tool} would reach {len(missing):,} places that the owner has to be asked about; call it for "
-                f"{MOST_PLACES} at a time."
+                f"{MAX_TARGETS_ASKED} at a time."
             )
         where = ", ".join(map(_place, missing))
         sources = ", ".join(label.sources[-SOURCES_SHOWN:])
@@ -124,28 +124,26 @@ class WayOut:
             f"May {going.agent} call {going.words()}? This reaches {where}, which is neither in your own words nor in "
             f"your directory, and {going.agent} has read text from outside ({sources}) that may be behind it.",
             asker=going.agent,
-            wanted_for=going.task,
-            choices=(ONCE, TASK, REMEMBER, NO) if all(map(_listable, missing)) else (ONCE, TASK, NO),
-            about=[source for source in label.sources[-SOURCES_SHOWN:] if "/" in source],
-            details=details,
+            choices=(ONCE, TASK, ADD_TO_DIRECTORY, NO) if all(map(_listable, missing)) else (ONCE, TASK, NO),
+            more=QuestionDetails(going.task, [one for one in label.sources[-SOURCES_SHOWN:] if "/" in one], details),
             cause=actor.cause,
             operation=f"{going.operation}.way-out",
         )
         outcome = await self._approvals.outcome(atom.id)
         if outcome.status == "open":
             deadline = atom.metadata.get("deadline")
-            raise Wait(SPACE, atom.id, deadline if isinstance(deadline, datetime) else None)
+            raise Wait(APPROVALS_SPACE, atom.id, deadline if isinstance(deadline, datetime) else None)
         if not outcome.granted or atom.metadata.get("call") != details["call"]:
             raise PermissionDenied(
                 f"{going.tool} towards {where} was put to the owner ({atom.ref}), and the answer was "
                 f"{outcome.label or 'none, which means no'}. Do without it, or tell the owner what you could not do."
             )
-        if outcome.choice == REMEMBER.id:
+        if outcome.choice == ADD_TO_DIRECTORY.id:
             for address in missing:
                 await self._directory.add(address)
 
 
-def _shown(value: object, most: int = LONGEST_SHOWN) -> str:
+def _shown(value: object, most: int = MAX_SHOWN_CHARS) -> str:
     """An argument in quotes, as code writes it: nothing in it can pass for a word of ours."""
     text = repr(value)
     return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
@@ -153,16 +151,16 @@ def _shown(value: object, most: int = LONGEST_SHOWN) -> str:
 
 def _place(target: str) -> str:
     """A target as the owner reads it."""
-    return target if target == ANYWHERE else _shown(target, LONGEST_PLACE)
+    return target if target == ANYWHERE else _shown(target, MAX_TARGET_CHARS)
 
 
 def _kept(target: str) -> str:
     """A target as an approval names it: one that is too long by its beginning and its digest."""
-    if len(target) <= LONGEST_PLACE:
+    if len(target) <= MAX_TARGET_CHARS:
         return target
-    return f"{target[:LONGEST_PLACE]}... {hashlib.blake2b(target.encode(), digest_size=16).hexdigest()}"
+    return f"{target[:MAX_TARGET_CHARS]}... {hashlib.blake2b(target.encode(), digest_size=16).hexdigest()}"
 
 
 def _listable(target: str) -> bool:
     """Whether the directory could name it."""
-    return target != ANYWHERE and len(target) <= LONGEST_PLACE
+    return target != ANYWHERE and len(target) <= MAX_TARGET_CHARS

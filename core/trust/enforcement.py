@@ -11,7 +11,7 @@ from core.atoms.atoms import OWNER, Principal
 from core.atoms.permissions import Permission
 from core.errors import PermissionDenied
 from core.spaces.spaces import Actor, Spaces
-from core.trust.audit import Audit
+from core.trust.audit import Audit, AuditDetails
 
 OPEN = timedelta(minutes=1)
 """How long a space stays open for a single call, should the worker die in it."""
@@ -128,8 +128,7 @@ class RightsInUse:
                 event,
                 self._agent.id,
                 what,
-                outcome=outcome,
-                about=about,
-                cause=self._actor.cause,
+                more=AuditDetails(outcome, about=about),
+                by=Actor(self._actor.principal, self._actor.cause),
                 operation=f"{self._turn} {mark}",
             )

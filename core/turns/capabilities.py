@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from core.agents.agents import Agent
 from core.agents.budgets import Allowance
-from core.agents.lifecycle import Endings
-from core.agents.spawning import Spawner
+from core.agents.lifecycle import Lifecycle
+from core.agents.spawning import Spawner, SpawnRequest
 from core.atoms.atoms import Atom
 from core.atoms.permissions import Permission
 from core.atoms.values import Moment, Spawned
@@ -24,8 +24,8 @@ from core.times.clock import Clock
 from core.times.parsing import local_time, words
 from core.tools.registry import Acting, Tool, acting, call_tool, declaration
 from core.tools.waits import Wait, Waits, check_conditions
-from core.trust.access_tools import Asking
-from core.trust.egress_guard import OutboundCall, WayOut
+from core.trust.access_tools import AccessTools
+from core.trust.egress_guard import EgressGuard, OutboundCall
 from core.trust.enforcement import RightsInUse
 from core.turns.agent_files import AgentFiles
 
@@ -79,11 +79,11 @@ class Capabilities:
     llm: LLM
     tools: Mapping[str, Tool]
     secrets: Secrets
-    way_out: WayOut
+    egress: EgressGuard
     purse: Allowance
-    endings: Endings
+    lifecycle: Lifecycle
     uses: RightsInUse
-    asking: Asking
+    access: AccessTools
     waits: Waits
     attachments: Attachments
     heard: dict[str, int] = field(default_factory=dict)
@@ -116,7 +116,7 @@ class Capabilities:
             "wait_for": self.wait_for,
             "stop_waiting": self.stop_waiting,
         }
-        return everyone | self.asking.functions(self.agent)
+        return everyone | self.access.functions(self.agent)
 
     async def answer(self, call: Call, made_in: str = "", waited: Wait | None = None) -> object:
         """Do what the code asked for; raises what the code shall see, or `Wait` where it is to be asked again later.
@@ -162,7 +162,7 @@ class Capabilities:
         """Use a tool, if the way out is open to the call; what comes from outside by it falls to the label."""
         declared = declaration(tool)
         arguments = inspect.signature(tool).bind(*call.args, **call.kwargs).arguments
-        await self.way_out.check(
+        await self.egress.check(
             self.actor, declared, OutboundCall(self.agent.id, self.agent.task, call.name, arguments, who.call)
         )
         try:
@@ -195,24 +195,15 @@ class Capabilities:
         in `delegate_only` it may pass on to agents of its own and not use. `budget` bounds what it may use
         ({"turns": 20, "spawns": 0, "tokens": 100000, "dollars": 0.5, "seconds": 600}); without one it shares yours. It
         reports in the space named by the answer's .space, which wakes you."""
-        return await self.spawner.spawn(
-            self.actor,
-            task,
-            instructions,
-            spaces,
-            tools or (),
-            secrets or (),
-            model,
-            acting().call,
-            delegate_only=delegate_only or (),
-            budget=budget,
-            purse=self.purse,
+        request = SpawnRequest(
+            task, instructions, spaces or {}, tools or (), secrets or (), model, delegate_only or (), budget or {}
         )
+        return await self.spawner.spawn(self.actor, request, operation=acting().call, purse=self.purse)
 
     async def end(self, agent: str) -> list[str]:
         """End an agent that you spawned and are done with, by its .id, and all that it spawned; answers who ended. What
         they wrote stays, also in the direct-message space."""
-        return await self.endings.end(agent, self.actor.principal)
+        return await self.lifecycle.end(agent, self.actor.principal)
 
     async def now(self) -> str:
         """The present time, as ISO text with offset."""

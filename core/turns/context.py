@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from core.agents.agents import Agent
-from core.agents.budgets import CHARACTERS_A_TOKEN
+from core.agents.budgets import CHARS_PER_TOKEN
 from core.atoms.atoms import Origin
 from core.atoms.permissions import Permission
 from core.atoms.values import Notice
@@ -84,7 +84,7 @@ class Contexts:
         parts = []
         for name in (name for name in agent.injected if name in connected):
             atoms = await self._spaces.search(agent.principal, within=[name], limit=INJECTED)
-            lines, room = [], self._tokens * CHARACTERS_A_TOKEN
+            lines, room = [], self._tokens * CHARS_PER_TOKEN
             trusted = [atom for atom in atoms if atom.origin is not Origin.OUTSIDE]
             for atom in trusted:
                 line = f"- {first_words(atom.content, LONGEST_INJECTED)}"

@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 
 from core.agents.agents import Agent, Agents
-from core.agents.budgets import GUESTS, Allowance, Budgets
+from core.agents.budgets import GUESTS_ACCOUNT, Allowance, Budgets
 from core.agents.unread import News
 from core.atoms.atoms import Cause
 from core.errors import BudgetSpent, StoaError
@@ -38,7 +38,7 @@ class Governor:
         while True:
             now = self.budgets.store.clock.now()
             past = [now - timedelta(days=days) for days in range(1, DAYS + 1)]
-            over = {f"{kind}:{day:%Y-%m-%d}": None for kind in ("day", GUESTS) for day in past}
+            over = {f"{kind}:{day:%Y-%m-%d}": None for kind in ("day", GUESTS_ACCOUNT) for day in past}
             over |= {f"month:{day:%Y-%m}": None for day in past}
             over.pop(f"month:{now:%Y-%m}", None)
             try:

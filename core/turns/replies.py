@@ -38,14 +38,14 @@ class Replies:
             try:
                 return await self._streamed(llm, messages)
             except ModelUnavailable as error:
-                log.warning("%s: %s Asking again in %.0f s.", self._agent.id, error, pause)
+                log.warning("%s: %s AccessTools again in %.0f s.", self._agent.id, error, pause)
                 await asyncio.sleep(pause)
         try:
             return await self._streamed(llm, messages)
         except ModelUnavailable as error:
             if not error.begun:
                 raise
-            log.warning("%s: %s Asking again; what was said so far is forgotten.", self._agent.id, error)
+            log.warning("%s: %s AccessTools again; what was said so far is forgotten.", self._agent.id, error)
             return await self._streamed(llm, messages)
 
     @contextlib.asynccontextmanager

@@ -14,7 +14,7 @@ from core.models.frames import render_output
 from core.sandbox.runs import Call, Deferred, Image
 from core.sandbox.sandbox import CodeSession, Sandbox
 from core.spaces.spaces import Actor
-from core.tools.waits import MOST, Wait, Waiting, Waits
+from core.tools.waits import MAX_WAITING_PROGRAMS, Wait, Waiting, Waits
 from core.turns.capabilities import Capabilities
 from core.turns.governor import Governor
 from core.turns.lanes import Lane
@@ -25,7 +25,7 @@ WAITS = (
     "turn of its own. It is called {id}. Do not write it again; say what there is to say now, or nothing."
 )
 LOST = "RuntimeError: The program cannot go on: Stoa's sandbox has changed while it waited. Begin anew where needed."
-FULL = f"{MOST} programs of yours wait already. End those that need not, with stop_waiting(id), and try again."
+FULL = f"{MAX_WAITING_PROGRAMS} programs of yours wait already. End some with stop_waiting(id) and try again."
 WAIT = "Wait"
 CHANGING = frozenset({"put", "update", "deprecate", "claim", "restore"})
 LABEL = "label"
@@ -244,7 +244,7 @@ class Steps:
         except (LeaseLost, StoreUnavailable) as error:
             raise Interrupted(error) from error  # past the agent's code, which must not catch it
         except Wait as wait:
-            if waited is None and len(await self._waits.of(self._lane.agent)) >= MOST:
+            if waited is None and len(await self._waits.of(self._lane.agent)) >= MAX_WAITING_PROGRAMS:
                 await self._note(number, name, None, [InvalidInput.__name__, FULL])
                 raise InvalidInput(FULL) from None
             await self._note(number, name, None, [WAIT, wait.written()])

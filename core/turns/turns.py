@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, replace
 
 from core.agents.agents import Agent, Agents
 from core.agents.budgets import Allowance
-from core.agents.lifecycle import Endings
+from core.agents.lifecycle import Lifecycle
 from core.agents.spawning import Spawner
 from core.agents.traces import trace
 from core.agents.unread import News, gather
@@ -23,9 +23,9 @@ from core.settings import Settings
 from core.spaces.attachments import Attachments
 from core.spaces.spaces import Actor, Spaces, first_words
 from core.tools.registry import Tool
-from core.tools.waits import Waiting, Waits, remembered
-from core.trust.access_tools import Asking
-from core.trust.egress_guard import WayOut
+from core.tools.waits import Waiting, Waits, waiting_words
+from core.trust.access_tools import AccessTools
+from core.trust.egress_guard import EgressGuard
 from core.turns.backlog import Postponed
 from core.turns.capabilities import Capabilities
 from core.turns.compaction import Compaction
@@ -63,17 +63,17 @@ class Turns:
     pictures: Pictures
     spawner: Spawner
     governor: Governor
-    endings: Endings
+    lifecycle: Lifecycle
     settings: Settings
     models: Callable[[str], LLM]
     tools: Mapping[str, Tool]
     secrets: Secrets
-    way_out: WayOut
+    egress: EgressGuard
     waits: Waits
     compaction: Compaction
     postponed: Postponed
     programs: Programs
-    asking: Asking
+    access: AccessTools
     attachments: Attachments
     people: Sandbox
     """Where the code of agents runs that people talk to; theirs alone, so that it is never full."""
@@ -191,7 +191,7 @@ class Turn:
         """Take the turn; answers what it adds to the session."""
         async with self._replies.shown():
             self._waiting = await self._turns.waits.of(self.agent.id)
-            self._uses = await self._turns.asking.uses(self.agent, self.actor, self._news.turn)
+            self._uses = await self._turns.access.uses(self.agent, self.actor, self._news.turn)
             self.llm = self._turns.models(self._uses.held.model())
             connected = await self._turns.spaces.held(self.agent.principal)
             capabilities = Capabilities(
@@ -206,11 +206,11 @@ class Turn:
                 self.llm,
                 self._turns.tools,
                 self._turns.secrets,
-                self._turns.way_out,
+                self._turns.egress,
                 self._purse,
-                self._turns.endings,
+                self._turns.lifecycle,
                 self._uses,
-                self._turns.asking,
+                self._turns.access,
                 self._turns.waits,
                 self._turns.attachments,
                 dict(self._news.cursors),
@@ -283,7 +283,7 @@ class Turn:
     def _tail(self, shown: ShownImages = NOTHING) -> Message:
         now = self._news.now.astimezone(self._turns.spaces.clock.zone)
         others = [waiting for waiting in self._waiting if waiting.id != self._news.program]
-        above = [render_now(now), remembered(others, now)]
+        above = [render_now(now), waiting_words(others, now)]
         above += [f"A program of yours, {self._news.program}, goes on." for _ in range(bool(self._news.program))]
         return self._turns.contexts.tail("\n\n".join(filter(None, above)), self._news.notices, shown)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.agents.spawning import Spawner
+from core.agents.spawning import Spawner, SpawnRequest
 from core.atoms.atoms import Principal
 from core.atoms.permissions import Permission
 from core.house import House, open_house
@@ -51,13 +51,15 @@ async def test_the_tree_names_what_for_with_which_rights_and_at_what_price(house
     spawner = Spawner(house.spaces, house.agents, house.settings, "You are an agent.", "A direct-message space.")
     purse = house.budgets.purse("assistant", (), "chat/1", "t1", house.clock.now(), 1)
     child = await spawner.spawn(
-        Actor(Principal("assistant")), "Find out", spaces={"chat": "read"}, budget={"turns": 3}, purse=purse
+        Actor(Principal("assistant")),
+        SpawnRequest("Find out", spaces={"chat": "read"}, budget={"turns": 3}),
+        purse=purse,
     )
     lines = stoa(home, "agent", "tree").splitlines()
     assert lines == [
         "owner",
         "└─ assistant  a coordinator",
-        f"   │  may: chat (write), {child.space} (grant); tools web_search",
+        f"   │  may: chat (write), {child.space} (write); tools web_search",
         "   │  spent: 0 turns, 1 spawn, 0 tokens, $0.0000",
         f"   └─ {child.id}  Find out",
         f"         may: chat (read), {child.space} (write)",
@@ -67,7 +69,7 @@ async def test_the_tree_names_what_for_with_which_rights_and_at_what_price(house
     (owned,) = await house.agents.rights.all(["assistant"])
     (given,) = [grant for grant in owned.grants if grant.kind == "tool"]
     await house.agents.rights.take(given)
-    assert f"chat (write), {child.space} (grant)\n" in stoa(home, "agent", "tree")
+    assert f"chat (write), {child.space} (write)\n" in stoa(home, "agent", "tree")
     assert stoa(home, "agent", "end", child.id) == f"Ended: {child.id}.\n"
     assert [agent["id"] for agent in json.loads(stoa(home, "agent", "tree", "--json"))] == ["assistant"]
 

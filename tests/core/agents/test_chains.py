@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.agents.traces import behind, traces
+from core.agents.traces import origin_steps, traces
 from core.atoms.permissions import Permission
 from core.errors import InvalidInput, NotFound
 from core.house import House
@@ -39,7 +39,7 @@ async def test_the_chain_goes_from_an_atom_over_turns_and_agents_to_the_first_me
         asked = await tell(house, "Find out")
         await said(house)
     found = next(atom for atom in await house.spaces.open("notes").search("") if atom.content == "what was found")
-    written, task, message = await behind(house.spaces, house.agents, found.ref)
+    written, task, message = await origin_steps(house.spaces, house.agents, found.ref)
     assert written.agent
     assert written.trace
     assert written.agent.spawner == "assistant"
@@ -58,7 +58,7 @@ async def test_what_was_changed_later_is_told_by_the_time_of_the_turn(house: Hou
         asked = await tell(house, "draft")
         await said(house)
         await over(house)
-    first, *_ = await behind(house.spaces, house.agents, asked.ref)
+    first, *_ = await origin_steps(house.spaces, house.agents, asked.ref)
     assert (first.version.version, first.version.comment) == (2, "mended")
     assert first.trace
     assert first.trace.news == [asked.ref]
@@ -83,6 +83,6 @@ async def test_the_traces_of_an_agent_are_bounded(house: House) -> None:
 async def test_what_is_not_there_is_said_so(house: House) -> None:
     await house.spaces.create("notes")
     with pytest.raises(NotFound):
-        await behind(house.spaces, house.agents, "notes/nothere")
+        await origin_steps(house.spaces, house.agents, "notes/nothere")
     with pytest.raises(InvalidInput, match="names no atom; say it as SPACE/ATOM"):
-        await behind(house.spaces, house.agents, "nothere")
+        await origin_steps(house.spaces, house.agents, "nothere")

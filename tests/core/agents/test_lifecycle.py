@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.agents.spawning import Spawner
+from core.agents.spawning import Spawner, SpawnRequest
 from core.atoms.atoms import Principal
 from core.atoms.permissions import Permission
 from core.errors import InvalidInput, PermissionDenied
@@ -22,15 +22,15 @@ async def family(house: House) -> tuple[str, str]:
     await house.spaces.create("notes")
     await house.spaces.open("notes").share("assistant", Permission.WRITE)
     spawner = Spawner(house.spaces, house.agents, house.settings, "You are an agent.", "A direct-message space.")
-    child = await spawner.spawn(Actor(Principal("assistant")), "Work", spaces={"notes": "write"})
-    grandchild = await spawner.spawn(Actor(Principal(child.id)), "Work, too", spaces={"notes": "write"})
+    child = await spawner.spawn(Actor(Principal("assistant")), SpawnRequest("Work", spaces={"notes": "write"}))
+    grandchild = await spawner.spawn(Actor(Principal(child.id)), SpawnRequest("Work, too", spaces={"notes": "write"}))
     return child.id, grandchild.id
 
 
 async def test_an_end_takes_all_that_was_spawned_with_it_and_leaves_what_they_wrote(house: House) -> None:
     child, grandchild = await family(house)
     written = await house.spaces.open("notes", Principal(grandchild)).put("found it")
-    assert await house.endings.end(child) == [child, grandchild]
+    assert await house.lifecycle.end(child) == [child, grandchild]
     assert [agent.id for agent in await house.agents.list()] == ["assistant"]
     for agent in (child, grandchild):
         assert (await house.agents.get(agent)).status == "dead"
@@ -39,7 +39,7 @@ async def test_an_end_takes_all_that_was_spawned_with_it_and_leaves_what_they_wr
         left = [key async for key in _keys(house, f"*{{{agent}}}*")]
         assert left == [house.store.keys.agent(agent)]
     assert (await house.spaces.open("notes").get(written.id)).content == "found it"
-    assert await house.endings.end(child) == []
+    assert await house.lifecycle.end(child) == []
 
 
 async def _keys(house: House, pattern: str):  # type: ignore[no-untyped-def]
@@ -50,15 +50,15 @@ async def _keys(house: House, pattern: str):  # type: ignore[no-untyped-def]
 async def test_only_the_owner_and_those_above_may_end_an_agent(house: House) -> None:
     child, grandchild = await family(house)
     with pytest.raises(PermissionDenied, match=f"{grandchild} did not spawn {child}; assistant did"):
-        await house.endings.end(child, Principal(grandchild))
+        await house.lifecycle.end(child, Principal(grandchild))
     with pytest.raises(InvalidInput, match="assistant is a coordinator"):
-        await house.endings.end("assistant")
-    assert await house.endings.end(grandchild, Principal("assistant")) == [grandchild]
+        await house.lifecycle.end("assistant")
+    assert await house.lifecycle.end(grandchild, Principal("assistant")) == [grandchild]
 
 
 async def test_a_spawner_that_did_not_end_it_is_told(house: House) -> None:
     child, _ = await family(house)
-    await house.endings.end(child)
+    await house.lifecycle.end(child)
     comments = [change.comment for change in await house.spaces.open(f"dm-{child}").changes()]
     assert f"ended: {child}" in comments
 
@@ -100,7 +100,7 @@ async def test_an_end_bites_in_a_running_turn(house: House) -> None:
 
     async with working(house, Slow(reply), lease=0.4):
         await thinking.wait()
-        await house.endings.end(child)
+        await house.lifecycle.end(child)
         go.set()
         await tell(house, "Hello")
         while (await house.notifications.cursor("assistant", "chat") or 0) < await house.spaces.open("chat").newest():
@@ -115,11 +115,11 @@ async def test_agents_that_nobody_wakes_for_days_end_and_those_that_watch_a_spac
     child, grandchild = await family(house)
     await house.spaces.open("notes", Principal(child)).subscribe()
     house.clock.move(days=6)  # type: ignore[attr-defined]
-    assert await house.endings.end_idle() == []
+    assert await house.lifecycle.end_idle() == []
     house.clock.move(days=2)  # type: ignore[attr-defined]
     llm = ScriptedLLM()
     before = await house.spaces.open(f"dm-{grandchild}").newest()
-    assert await house.endings.end_idle() == [grandchild]
+    assert await house.lifecycle.end_idle() == [grandchild]
     assert {agent.id for agent in await house.agents.list()} == {"assistant", child}
     puts = [c for c in await house.spaces.open(f"dm-{grandchild}").changes(before) if c.operation == "put"]
     assert (puts, llm.seen) == ([], [])
@@ -127,7 +127,7 @@ async def test_agents_that_nobody_wakes_for_days_end_and_those_that_watch_a_spac
 
 async def test_who_has_ended_spawns_nobody(house: House) -> None:
     child, _ = await family(house)
-    await house.endings.end(child)
+    await house.lifecycle.end(child)
     spawner = Spawner(house.spaces, house.agents, house.settings, "You are an agent.", "A direct-message space.")
     with pytest.raises(PermissionDenied, match="has ended"):
-        await spawner.spawn(Actor(Principal(child)), "More")
+        await spawner.spawn(Actor(Principal(child)), SpawnRequest("More"))

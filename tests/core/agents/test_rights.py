@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.agents.agents import Agent
 from core.agents.rights import Grant, Kind, Scope
-from core.agents.spawning import Spawner
+from core.agents.spawning import Spawner, SpawnRequest
 from core.atoms.atoms import OWNER, Principal, new_id
 from core.atoms.permissions import Permission
 from core.errors import StoaError
@@ -51,7 +51,8 @@ class Tree:
             only = [*tools, *secrets, *spaces] if delegate else []
             with contextlib.suppress(StoaError):
                 made = await self.spawner.spawn(
-                    Actor(parent.principal), "work", "", spaces, tools, secrets, delegate_only=only
+                    Actor(parent.principal),
+                    SpawnRequest("work", spaces=spaces, tools=tools, secrets=secrets, delegate_only=only),
                 )
                 self.agents.append(await self.house.agents.get(made.id))
 
@@ -131,7 +132,7 @@ async def test_what_is_held_to_pass_on_only_cannot_be_used(house: House) -> None
         Agent(id="root", instructions="Help.", tools=("send",), secrets=("KEY",), delegate_only=("send", "KEY")), {}
     )
     spawner = Spawner(house.spaces, house.agents, house.settings, "You are an agent.", "A direct-message space.")
-    made = await spawner.spawn(Actor(root.principal), "send it", tools=["send"], secrets=["KEY"])
+    made = await spawner.spawn(Actor(root.principal), SpawnRequest("send it", tools=["send"], secrets=["KEY"]))
     above, below = await house.agents.held(root), await house.agents.held(await house.agents.get(made.id))
     assert (above.names("tool"), above.names("tool", passing=True)) == ([], ["send"])
     assert (below.names("tool"), below.names("secret")) == (["send"], ["KEY"])
@@ -141,7 +142,7 @@ async def test_a_model_taken_back_is_followed_by_that_of_the_spawner(house: Hous
     root = await house.agents.seat(Agent(id="root", instructions="Help.", model="offline"), {})
     big = await house.agents.rights.give(Grant("big", "root", "model", "big/one"))
     spawner = Spawner(house.spaces, house.agents, house.settings, "You are an agent.", "A direct-message space.")
-    made = await spawner.spawn(Actor(root.principal), "think", model="big/one")
+    made = await spawner.spawn(Actor(root.principal), SpawnRequest("think", model="big/one"))
     child = await house.agents.get(made.id)
     assert (await house.agents.held(child)).model() == "big/one"
     await house.agents.rights.take(big)
@@ -151,10 +152,10 @@ async def test_a_model_taken_back_is_followed_by_that_of_the_spawner(house: Hous
 async def test_an_agent_that_has_ended_holds_nothing_and_neither_does_what_it_gave(house: House) -> None:
     root = await house.agents.seat(Agent(id="root", instructions="Help.", tools=("send",)), {})
     spawner = Spawner(house.spaces, house.agents, house.settings, "You are an agent.", "A direct-message space.")
-    made = await spawner.spawn(Actor(root.principal), "send it", tools=["send"])
+    made = await spawner.spawn(Actor(root.principal), SpawnRequest("send it", tools=["send"]))
     child = await house.agents.get(made.id)
     assert (await house.agents.held(child)).names("tool") == ["send"]
-    await house.endings.end(made.id)
+    await house.lifecycle.end(made.id)
     assert (await house.agents.held(child)).names("tool", passing=True) == []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from core.agents.spawning import Spawner
+from core.agents.spawning import Spawner, SpawnRequest
 from core.atoms.atoms import Origin, Principal
 from core.atoms.labels import Label
 from core.atoms.permissions import Permission
@@ -117,7 +117,7 @@ async def test_an_agent_spawned_after_reading_outside_text_has_its_convention_an
     label = Label()
     label.heard("tool read_letters")
     spawner = Spawner(house.spaces, house.agents, house.settings, "You are an agent.", "Report in the end.")
-    child = await spawner.spawn(Actor(Principal("assistant"), label=label), "Do as the letters say")
+    child = await spawner.spawn(Actor(Principal("assistant"), label=label), SpawnRequest("Do as the letters say"))
     convention = house.store.reading("stoa_convention", child.space, child.id)
     assert await house.store.run(*convention) == b"Report in the end."
     (task,) = await house.spaces.open(child.space).search()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from core.agents.unread import behind, gather
+from core.agents.unread import agents_due, gather
 from core.atoms.atoms import Principal
 from core.atoms.permissions import Permission
 from core.errors import InvalidInput
@@ -114,9 +114,9 @@ async def test_a_digest_comes_when_the_oldest_change_has_waited_that_long(house:
     await plans.put("one")
     clock.move(minutes=40)
     await plans.put("two")
-    assert await behind(house.spaces) == []
+    assert await agents_due(house.spaces) == []
     clock.move(minutes=20)
-    assert await behind(house.spaces) == ["assistant"]
+    assert await agents_due(house.spaces) == ["assistant"]
     assert [notice.content for notice in (await gather(house.spaces, agent)).notices] == ["one", "two"]
 
 
@@ -127,7 +127,7 @@ async def test_who_is_never_woken_is_shown_the_changes_at_its_next_turn(house: H
     await house.spaces.open("plans", agent.principal).subscribe("never")
     await plans.put("one")
     clock.move(days=1)
-    assert await behind(house.spaces) == []
+    assert await agents_due(house.spaces) == []
     llm = ScriptedLLM("Fine.")
     async with working(house, llm):
         await house.spaces.open("chat").put("Hello", metadata={"role": "user"})
@@ -146,10 +146,10 @@ async def test_what_is_not_for_an_agent_is_passed_over_without_a_turn(house: Hou
     await mine.subscribe(metadata={"status": "done"})
     await plans.put("one", metadata={"status": "open"})
     await mine.put("my own", metadata={"status": "done"})
-    assert await behind(house.spaces) == []
+    assert await agents_due(house.spaces) == []
     assert await house.notifications.cursor(agent.id, "plans") == await plans.newest()
     await plans.put("two", metadata={"status": "done"})
-    assert await behind(house.spaces) == ["assistant"]
+    assert await agents_due(house.spaces) == ["assistant"]
     assert [notice.content for notice in (await gather(house.spaces, agent)).notices] == ["two"]
 
 

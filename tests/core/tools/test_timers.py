@@ -11,7 +11,7 @@ from core.house import House
 from core.spaces.spaces import Actor
 from core.testing import MovableClock
 from core.tools.registry import Acting, call_tool
-from core.tools.timers import SPACE
+from core.tools.timers import TIMERS_SPACE
 from tests.core.conftest import START
 
 
@@ -25,7 +25,7 @@ async def fired(house: House, count: int = 1) -> list[Atom]:
     """The first timers that fire while the clock's loop runs."""
     running = asyncio.create_task(house.timers.run())
     found: list[Atom] = []
-    space = house.spaces.open(SPACE)
+    space = house.spaces.open(TIMERS_SPACE)
     try:
         async with asyncio.timeout(10):
             async for change in space.follow(0):
@@ -68,7 +68,7 @@ async def test_a_timer_fires_once_with_many_workers(timers: House, clock: Movabl
     assert len({a.id for a in await fired(timers, 5)}) == 5
     for other in others:
         other.cancel()
-    changes = await timers.spaces.open(SPACE).changes()
+    changes = await timers.spaces.open(TIMERS_SPACE).changes()
     assert len([c for c in changes if c.comment.startswith("timer fired")]) == 5
 
 

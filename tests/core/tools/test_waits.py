@@ -13,7 +13,7 @@ from core.models.llm import Message
 from core.search.filters import Filter
 from core.store.codec import pack, unpack
 from core.testing import MovableClock, ScriptedLLM
-from core.tools.waits import Waits, check_conditions, matches
+from core.tools.waits import Waits, check_conditions, passes_filter
 from core.turns.programs import Programs
 from tests.core.scenes import said, seat, tell, working
 
@@ -368,4 +368,4 @@ async def test_nothing_is_asked_of_a_model_while_programs_wait(house: House) -> 
 )
 def test_metadata_pass_a_filter_as_in_a_search(wanted: Filter, fits: bool) -> None:
     check_conditions(wanted)
-    assert matches({"kind": "order", "n": 7, "tags": ["a", "b"]}, wanted) is fits
+    assert passes_filter({"kind": "order", "n": 7, "tags": ["a", "b"]}, wanted) is fits

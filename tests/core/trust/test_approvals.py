@@ -9,7 +9,7 @@ from core.atoms.atoms import OWNER, Atom, Origin, Principal
 from core.errors import Conflict, InvalidInput, NotFound, PermissionDenied, StoaError
 from core.house import House
 from core.testing import MovableClock
-from core.trust.approvals import ALWAYS, NO, ONCE, TASK, Choice, pick
+from core.trust.approvals import ALWAYS, NO, ONCE, TASK, Choice, QuestionDetails, pick
 
 AGENT = Principal("agent-1")
 QUESTION = "agent-1 asks to read the space “diary”."
@@ -20,7 +20,7 @@ async def asked(house: House, question: str = QUESTION, **given: object) -> Atom
 
 
 async def test_a_question_waits_with_its_choices_until_the_owner_answers(house: House) -> None:
-    question = await asked(house, about=["chat/abc"], wanted_for="find the door code")
+    question = await asked(house, more=QuestionDetails("find the door code", ["chat/abc"]))
     assert (await house.approvals.outcome(question.id)).status == "open"
     assert [atom.id for atom in await house.approvals.waiting()] == [question.id]
     assert (question.author, question.metadata["asker"], question.metadata["for"]) == (
@@ -79,7 +79,7 @@ async def test_of_many_answers_at_once_one_wins_and_the_others_are_told_how_it_w
 async def test_no_answer_by_the_deadline_means_no_also_before_a_worker_has_noticed(
     house: House, clock: MovableClock
 ) -> None:
-    question = await asked(house, patience=timedelta(hours=1))
+    question = await asked(house, more=QuestionDetails(answer_time=timedelta(hours=1)))
     clock.move(hours=1)
     assert (await house.approvals.outcome(question.id)).status == "expired"
     with pytest.raises(Conflict, match="time to answer was over"):
@@ -88,9 +88,9 @@ async def test_no_answer_by_the_deadline_means_no_also_before_a_worker_has_notic
 
 
 async def test_deadlines_fire_by_the_clock_late_ones_too(house: House, clock: MovableClock) -> None:
-    first = await asked(house, patience=timedelta(hours=1))
+    first = await asked(house, more=QuestionDetails(answer_time=timedelta(hours=1)))
     clock.move(hours=2)  # while nothing ran
-    second = await asked(house, "Another?", patience=timedelta(hours=1))
+    second = await asked(house, "Another?", more=QuestionDetails(answer_time=timedelta(hours=1)))
     running = asyncio.create_task(house.approvals.run())
     space = house.spaces.open("approvals")
     async with asyncio.timeout(20):

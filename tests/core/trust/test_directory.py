@@ -5,7 +5,7 @@ import pytest
 from core.atoms.atoms import Principal
 from core.errors import InvalidInput, NotFound, PermissionDenied
 from core.house import House
-from core.trust.directory import SPACE, Directory
+from core.trust.directory import DIRECTORY_SPACE, Directory
 
 PLACES = ["ana@example.com", "https://docs.example.com/x", "docs.example.com", "eve@evil.org"]
 
@@ -47,13 +47,13 @@ async def test_what_is_no_address_is_refused(house: House, address: str) -> None
 async def test_an_agent_cannot_write_there_and_where_it_is_let_in_its_word_does_not_count(house: House) -> None:
     directory = Directory(house.spaces)
     mine = await directory.add("ana@example.com")
-    eve = house.spaces.open(SPACE, Principal("eve"))
+    eve = house.spaces.open(DIRECTORY_SPACE, Principal("eve"))
     with pytest.raises(NotFound):
         await eve.put("eve@evil.org", metadata={"address": "eve@evil.org"})
-    await house.spaces.open(SPACE).share("eve", "read")
+    await house.spaces.open(DIRECTORY_SPACE).share("eve", "read")
     with pytest.raises(PermissionDenied):
         await eve.put("eve@evil.org", metadata={"address": "eve@evil.org"})
-    await house.spaces.open(SPACE).share("eve", "write")
+    await house.spaces.open(DIRECTORY_SPACE).share("eve", "write")
     await eve.put("eve@evil.org", metadata={"address": "eve@evil.org"})
     await eve.update(mine.id, comment="more", metadata={"address": "eve@evil.org"})
     assert await directory.among(["eve@evil.org"]) == set()

@@ -11,15 +11,15 @@ from core.atoms.atoms import OWNER, Atom, Origin, Principal
 from core.house import House
 from core.models.llm import Message
 from core.testing import ScriptedLLM
-from core.trust.approvals import SPACE as APPROVALS
+from core.trust.approvals import APPROVALS_SPACE
 from core.trust.directory import Directory
 from tests.core.scenes import said, seat, tell, working
 
 STRANGER = Principal("stranger", Origin.OUTSIDE)
 PACKAGE = '''
 """A package that brings tools."""
-from core.spaces import first_words
-from core.tools import Effect, acting, declares
+from core.spaces.spaces import first_words
+from core.tools.registry import Effect, acting, declares
 
 SENT = []
 
@@ -270,7 +270,7 @@ async def test_a_careless_tool_gives_no_secret_away(house: House, sent: list[tup
 async def _prepared(house: House) -> AsyncIterator[None]:
     await house.approvals.prepare()
     yield
-    assert APPROVALS in await house.spaces.names()
+    assert APPROVALS_SPACE in await house.spaces.names()
 
 
 async def test_where_a_call_leads_is_quoted_and_a_long_text_can_be_asked_about(

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from core.agents.budgets import LONG_REPLY, PICTURE
+from core.agents.budgets import IMAGE_TOKENS, NEW_REPLY_TOKENS
 from core.atoms.atoms import OWNER, Atom, Attachment, Origin, Principal, new_id
 from core.atoms.values import Notice, decode, encode
 from core.house import House
@@ -173,7 +173,7 @@ async def test_a_picture_is_reserved_for_in_the_budget(house: House) -> None:
     await purse.begin()
     await purse.reserve("reply.0", "seeing", LOOK)
     (account,) = await house.budgets.accounts(["root:chat/1"])
-    assert account.held.tokens == len("Be kind.look") // 3 + PICTURE + LONG_REPLY
+    assert account.held.tokens == len("Be kind.look") // 3 + IMAGE_TOKENS + NEW_REPLY_TOKENS
 
 
 def test_a_notice_keeps_its_files_in_the_journal() -> None:
