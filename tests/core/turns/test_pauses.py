@@ -155,8 +155,8 @@ async def test_an_image_is_small_and_goes_on_in_another_python() -> None:
     assert len(image.state) < 20_000
     program = f"""
 import asyncio
-from core.runs import Call, Image
-from core.sandbox import Sandbox
+from core.sandbox.runs import Call, Image
+from core.sandbox.sandbox import Sandbox
 async def host(call):
     return 1
 async def main():
