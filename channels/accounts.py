@@ -9,9 +9,11 @@ from typing import NamedTuple, Protocol, cast
 from pydantic import BaseModel, ConfigDict
 
 from channels.contract import Channel
+from channels.keys import channel_keys
 from core.errors import InvalidInput, NotFound
 from core.secrets.secrets import Secrets
-from core.store.records import Records, documents
+from core.store.leases import ACCOUNT_LEASE_SECONDS, Lease
+from core.store.records import Records, listed
 from core.store.store import Store
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -64,13 +66,11 @@ class Accounts:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._records = Records(store, Account, store.keys.channel_account)
+        self._keys = channel_keys(store)
+        self._records = Records(store, Account, self._keys.channel_account)
 
     async def all(self) -> list[Account]:
-        """Every account, in alphabetical order."""
-        ids = sorted(id.decode() for id in await self._store.run("SMEMBERS", self._store.keys.channel_accounts()))
-        found = await documents(self._store, [self._store.keys.channel_account(id) for id in ids])
-        return [Account.model_validate_json(record) for record in found if record]
+        return await listed(self._store, self._keys.channel_accounts(), self._keys.channel_account, Account)
 
     async def get(self, id: str) -> Account:
         """The account called `id`; raises `NotFound`."""
@@ -83,7 +83,7 @@ class Accounts:
         """Keep the account; raises `InvalidInput` for a name that cannot be one."""
         self.check(account)
         await self._records.save(account)
-        await self._store.run("SADD", self._store.keys.channel_accounts(), account.id)
+        await self._store.run("SADD", self._keys.channel_accounts(), account.id)
 
     def check(self, account: Account) -> None:
         """Raises `InvalidInput` for a name that cannot be one."""
@@ -93,11 +93,23 @@ class Accounts:
                 "slack-work"
             )
 
+    async def served(self, names: Sequence[str]) -> list[bool]:
+        """Which of these accounts a process serves at this moment."""
+        found = await self._store.together(*(["EXISTS", self._keys.holder(name)] for name in names))
+        return [bool(held) for held in found]
+
     async def remove(self, id: str) -> None:
         """Forget the account; its conversations stay in their spaces."""
         await self.get(id)
-        await self._store.run("SREM", self._store.keys.channel_accounts(), id)
-        await self._store.run("DEL", self._store.keys.channel_account(id))
+        await self._store.run("SREM", self._keys.channel_accounts(), id)
+        await self._store.run("DEL", self._keys.channel_account(id))
+
+
+class AccountLease(Lease):
+    """The right of one process to serve an account."""
+
+    def __init__(self, store: Store, account: str, seconds: float = ACCOUNT_LEASE_SECONDS) -> None:
+        super().__init__(store, channel_keys(store).holder(account), account, seconds)
 
 
 def open_channel(account: Account, secrets: Secrets) -> Channel:

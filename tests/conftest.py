@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from redis import Redis
 
+from channels.keys import ChannelKeys
 from core.redis.server import EmbeddedRedis
 from core.store.keys import Keys
 
@@ -22,7 +23,7 @@ async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
 
 @pytest.fixture
 def namespace(redis_url: str) -> Iterator[str]:
-    """A fresh namespace. What the test leaves in it is removed, and has to be a key that core/store/keys.py knows."""
+    """A fresh namespace. What a test leaves is removed; core/store/keys.py or channels/keys.py must know its keys."""
     name = f"test-{secrets.token_hex(6)}"
     yield name
     with Redis.from_url(redis_url, decode_responses=True) as redis:
@@ -32,11 +33,12 @@ def namespace(redis_url: str) -> Iterator[str]:
         for index in redis.execute_command("FT._LIST"):
             if index.startswith(f"{name}:"):
                 redis.execute_command("FT.DROPINDEX", index)
-    strays = [key for key in left if not any(fnmatchcase(key, pattern) for pattern in patterns(Keys(name)))]
-    assert not strays, f"core/store/keys.py knows no such keys: {strays}"
+    known = [*patterns(Keys(name)), *patterns(ChannelKeys(name))]
+    strays = [key for key in left if not any(fnmatchcase(key, pattern) for pattern in known)]
+    assert not strays, f"neither core/store/keys.py nor channels/keys.py knows these keys: {strays}"
 
 
-def patterns(keys: Keys) -> list[str]:
+def patterns(keys: Keys | ChannelKeys) -> list[str]:
     """A pattern for each kind of key: what its method answers when every argument is a wildcard."""
     return [
         method(*"*" * len(inspect.signature(method).parameters))

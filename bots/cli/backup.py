@@ -15,17 +15,17 @@ from bots.cli.output import bar, opened
 from channels.accounts import Account
 from channels.bridge.bindings import Binding
 from channels.people.people import Person, Room
+from channels.people.registries import Registries
 from channels.text import one_line
-from core.backup.archive import AttachmentLine, ChangeLine, Writer, read
+from core.backup.archive import AttachmentLine, ChangeLine, Header, Writer, read
 from core.backup.checking import Contents, already_there, check, new_rights
 from core.backup.exporting import export as lines_of
 from core.backup.exporting import size
 from core.backup.importing import restore
-from core.backup.registries import Models
 from core.errors import InvalidInput
 from core.search.finder import MAX_EMBEDDED_FIRST
 
-RECORDS: Models = {"person": Person, "room": Room, "channel_account": Account, "binding": Binding}
+REGISTRIES = Registries({"person": Person, "room": Room, "channel_account": Account, "binding": Binding})
 
 
 async def export(names: Sequence[str], target: str) -> None:
@@ -42,7 +42,9 @@ async def export(names: Sequence[str], target: str) -> None:
         wanted = list(dict.fromkeys(names)) or there
         with _writing(target) as file, bar("Exporting", await size(house.store, wanted)) as progress:
             writer, attached, missing = Writer(file), 0, 0
-            async for line in lines_of(house.store, house.attachments.files, wanted, not names, house.clock.now()):
+            header = Header(made=house.clock.now(), everything=not names, spaces=wanted)
+            registries = REGISTRIES.lines(house.store)
+            async for line in lines_of(house.store, house.attachments.files, header, registries):
                 writer.write(line)
                 if isinstance(line, ChangeLine):
                     progress(1)
@@ -60,14 +62,21 @@ async def export(names: Sequence[str], target: str) -> None:
 async def import_(source: str, trusted: bool) -> None:
     """Check a file as a whole, then write what is not here yet; the rights that it gives are asked about."""
     with _reading(source) as file:
-        contents = check(file, RECORDS)  # before the store is touched
+        contents = check(file, REGISTRIES)  # before the store is touched
         async with opened() as house:
             there = await already_there(house.store, contents)
             if not trusted:
-                _ask(await new_rights(house.store, contents, there))
+                _ask(await new_rights(house.store, REGISTRIES, contents, there))
             file.seek(0)
             with bar("Importing", contents.counts["atom"] + contents.counts["change"]) as progress:
-                await restore(house.store, house.attachments.files, read(file), there, progress)
+                await restore(
+                    house.store,
+                    house.attachments.files,
+                    read(file),
+                    registry=REGISTRIES,
+                    there=there,
+                    progress=progress,
+                )
     typer.echo(_told(contents, there))
 
 

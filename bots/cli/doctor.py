@@ -120,7 +120,7 @@ async def _accounts(settings: Settings) -> Finding:
         async with redis(settings) as (url, _), open_house(settings, url) as house:
             accounts = await Accounts(house.store).all()
             names = [account.id for account in accounts]
-            served = await house.store.together(*(["EXISTS", house.store.keys.holder(name)] for name in names))
+            served = await Accounts(house.store).served(names)
             troubles = await asyncio.gather(
                 *(_trouble(account, Secrets(vault=Vault(settings.home))) for account in accounts)
             )
@@ -181,5 +181,5 @@ async def _state(settings: Settings) -> Finding:
     served = False
     with contextlib.suppress(StoaError):
         async with redis(settings) as (url, _), open_house(settings, url) as house:
-            served = bool(await house.store.run("EXISTS", house.store.keys.holder(PEOPLE)))
+            served = any(await Accounts(house.store).served([PEOPLE]))
     return Finding("running", "yes, `stoa serve`" if served else "no; start it with `stoa run`")

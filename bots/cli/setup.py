@@ -141,7 +141,7 @@ async def _introduce(house: House, account: Account) -> None:
         )
     if pid := running(house.settings.home):
         typer.echo(f"\nStoa runs (process {pid}) and takes the account up by itself.")
-    elif await house.store.run("EXISTS", house.store.keys.holder(PEOPLE)):
+    elif any(await Accounts(house.store).served([PEOPLE])):
         typer.echo("\n`stoa serve` is at work and takes the account up by itself.")
     else:
         typer.echo(

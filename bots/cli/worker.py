@@ -72,7 +72,7 @@ async def _serve(house: House, server: EmbeddedRedis | None, asked: asyncio.Even
         await accounts.drain(DRAIN)
 
     names = [account.id for account in await Accounts(house.store).all()]
-    taken = await house.store.together(*(["EXISTS", house.store.keys.holder(name)] for name in names))
+    taken = await Accounts(house.store).served(names)
     later = [name for name, elsewhere in zip(names, taken, strict=True) if elsewhere]
     note = f" ({', '.join(later)} as soon as the process ends that does so now)" if later else ""
     typer.echo(f"Serving {', '.join(names) or 'no account yet: `stoa setup` adds one'}{note}; Ctrl-C ends it.")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from channels.contract import Channel, File, Later, ReadsFiles, Undeliverable
+from channels.keys import channel_keys
 from core.atoms.atoms import Attachment
 from core.errors import InvalidInput, ModelUnavailable
 from core.spaces.attachments import MAX_ATTACHMENTS, Attachments, check_size, checked_name
@@ -97,7 +98,7 @@ class Enclosures:
         if self._transcribe is None or not file.media_type.startswith("audio/"):
             return ""
         if guest:
-            today = self._store.keys.heard(f"{self._store.clock.now():%Y-%m-%d}")
+            today = channel_keys(self._store).heard(f"{self._store.clock.now():%Y-%m-%d}")
             heard, _ = await self._store.together(["INCR", today], ["EXPIRE", today, LIVES])
             if heard > MOST_HEARD:
                 raise ModelUnavailable(

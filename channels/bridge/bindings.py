@@ -2,8 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from channels.keys import channel_keys
 from core.atoms.atoms import OWNER
-from core.store.records import Records, documents
+from core.store.records import Records, listed
 from core.store.store import Store
 
 
@@ -69,20 +70,18 @@ class Bindings:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._records = Records(store, Binding, store.keys.binding)
+        self._keys = channel_keys(store)
+        self._records = Records(store, Binding, self._keys.binding)
 
     async def of(self, account: str) -> list[Binding]:
-        """The bindings of an account."""
-        ids = sorted(id.decode() for id in await self._store.run("SMEMBERS", self._store.keys.bindings(account)))
-        found = await documents(self._store, [self._store.keys.binding(id) for id in ids])
-        return [Binding.model_validate_json(record) for record in found if record]
+        return await listed(self._store, self._keys.bindings(account), self._keys.binding, Binding)
 
     async def save(self, binding: Binding) -> None:
         """Keep the binding."""
         await self._records.save(binding)
-        await self._store.run("SADD", self._store.keys.bindings(binding.account), binding.id)
+        await self._store.run("SADD", self._keys.bindings(binding.account), binding.id)
 
     async def remove(self, binding: Binding) -> None:
         """Forget the binding; what was said stays in its space."""
-        await self._store.run("SREM", self._store.keys.bindings(binding.account), binding.id)
-        await self._store.run("DEL", self._store.keys.binding(binding.id))
+        await self._store.run("SREM", self._keys.bindings(binding.account), binding.id)
+        await self._store.run("DEL", self._keys.binding(binding.id))

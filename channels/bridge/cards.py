@@ -19,6 +19,7 @@ from channels.contract import (
     Undeliverable,
     Unusable,
 )
+from channels.keys import channel_keys
 from core.atoms.atoms import OWNER, Atom, Principal
 from core.errors import Conflict, InvalidInput, NotFound, StoaError
 from core.spaces.spaces import Spaces, first_words
@@ -54,7 +55,7 @@ class Cards:
         self._conversation = conversation
         self._approvals = Approvals(spaces)
         subscriber = f"channel:{channel.name}:{conversation}"
-        self._key = spaces.store.keys.cards(subscriber)
+        self._key = channel_keys(spaces.store).cards(subscriber)
         self._delivery = Delivery(channel, conversation, Outbox(spaces.store, subscriber), patience)
 
     async def run(self) -> None:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from channels.contract import Channel, ChannelClosed, Confirms, Edits, Later, OutboundMessage, Undeliverable, Unusable
+from channels.keys import channel_keys
 from core.store.store import Store
 
 UNKNOWN = ""
@@ -32,16 +33,16 @@ class Outbox:
         """The platform has taken the part that was begun last, and calls it `receipt`."""
         await self._store.together(
             ["LSET", self._entry(atom), -1, receipt],
-            ["SET", self._store.keys.receipt(self._subscriber, receipt), atom, "EX", REMEMBERED],
+            ["SET", channel_keys(self._store).receipt(self._subscriber, receipt), atom, "EX", REMEMBERED],
         )
 
     async def atom(self, receipt: str) -> str:
         """Which atom the platform's message shows; empty where none of ours is known by that name."""
-        found = await self._store.run("GET", self._store.keys.receipt(self._subscriber, receipt))
+        found = await self._store.run("GET", channel_keys(self._store).receipt(self._subscriber, receipt))
         return found.decode() if found else ""
 
     def _entry(self, atom: str) -> str:
-        return self._store.keys.outbox(self._subscriber, atom)
+        return channel_keys(self._store).outbox(self._subscriber, atom)
 
 
 PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0)

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from channels.contract import File, InboundMessage, Passage
+from channels.keys import channel_keys
 from core.store.store import Store
 
 REMEMBERED = 3 * 86_400
@@ -26,12 +27,12 @@ class Inbox:
     def __init__(self, store: Store, account: str) -> None:
         self._store = store
         self._account = account
-        self._key = store.keys.inbox(account)
+        self._key = channel_keys(store).inbox(account)
 
     async def keep(self, message: InboundMessage) -> str:
         """Write the message down; answers its place, or nothing where it was told before."""
-        seen = self._store.keys.seen(self._account, f"{message.kind} {message.version} {message.id}")
-        keys = (seen, self._key, self._store.keys.newest(self._account))
+        seen = channel_keys(self._store).seen(self._account, f"{message.kind} {message.version} {message.id}")
+        keys = (seen, self._key, channel_keys(self._store).newest(self._account))
         places = [message.conversation] if message.kind == "message" and not message.passing else []
         if places and message.parent and not message.reply_to:  # it begins a thread, and so was said beside it, too
             places.append(message.parent)
@@ -59,7 +60,7 @@ class Inbox:
 
     async def recent(self) -> list[tuple[str, str]]:
         """Where something was said in the last days, the newest first, and what the platform calls that message."""
-        key, now = self._store.keys.newest(self._account), self._store.now()
+        key, now = channel_keys(self._store).newest(self._account), self._store.now()
         found = [(place, *said.split(b" ", 1)) for place, said in (await self._store.run("HGETALL", key)).items()]
         if old := [place for place, when, _ in found if int(when) < now - REMEMBERED * 1000]:
             await self._store.run("HDEL", key, *old)

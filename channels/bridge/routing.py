@@ -6,6 +6,7 @@ account they prefer, else where they last wrote.
 
 from collections.abc import Sequence
 
+from channels.keys import channel_keys
 from channels.people.persons import Persons
 from core.agents.unread import CONVERSATION_KEY
 from core.atoms.atoms import HOUSE, OWNER, Atom, Change, Origin
@@ -37,28 +38,28 @@ class Routing:
 
     async def used(self, conversation: str) -> None:
         """The person has just written in this conversation."""
-        await self._store.run("ZADD", self._store.keys.used(self._space.id), self._store.now(), conversation)
+        await self._store.run("ZADD", channel_keys(self._store).used(self._space.id), self._store.now(), conversation)
 
     async def opened(self, conversation: str) -> None:
         """The person can be reached in this conversation, where they have not written yet."""
-        await self._store.run("ZADD", self._store.keys.used(self._space.id), "NX", 0, conversation)
+        await self._store.run("ZADD", channel_keys(self._store).used(self._space.id), "NX", 0, conversation)
 
     async def known(self) -> list[str]:
         """The conversations in which the person can be reached, if they are served; the one last written in first."""
-        names = await self._store.run("ZREVRANGE", self._store.keys.used(self._space.id), 0, -1)
+        names = await self._store.run("ZREVRANGE", channel_keys(self._store).used(self._space.id), 0, -1)
         return [name.decode() for name in names]
 
     async def unused(self, conversation: str) -> None:
         """The person cannot be reached in this conversation any more."""
-        await self._store.run("ZREM", self._store.keys.used(self._space.id), conversation)
+        await self._store.run("ZREM", channel_keys(self._store).used(self._space.id), conversation)
 
     async def present(self, conversation: str) -> None:
         """Somebody sits at this terminal, which is no account on a platform, and so can be reached there."""
-        await self._store.run("SET", self._store.keys.present(conversation), 1, "EX", PRESENT)
+        await self._store.run("SET", channel_keys(self._store).present(conversation), 1, "EX", PRESENT)
 
     async def gone(self, conversation: str) -> None:
         """Nobody sits there any more."""
-        await self._store.run("DEL", self._store.keys.present(conversation))
+        await self._store.run("DEL", channel_keys(self._store).present(conversation))
 
     async def places(self, change: Change, atom: Atom, here: str) -> list[str]:
         """The conversations in which this atom is shown; the same whoever asks, `here` being one that can show it."""
@@ -66,7 +67,7 @@ class Routing:
             return [str(to)]
         if asked := await self._asked(change, atom):
             return asked
-        key = self._store.keys.route(self._space.id, atom.id)
+        key = channel_keys(self._store).route(self._space.id, atom.id)
         known = await self._store.run("GET", key)
         if known is None:
             found = next(iter(await self.reachable()), here)
@@ -75,7 +76,7 @@ class Routing:
 
     async def reachable(self, without: Sequence[str] = ()) -> list[str]:
         """Where the person can be reached, the best place first: accounts that nobody serves come last."""
-        keys = self._store.keys
+        keys = channel_keys(self._store)
         names = [name for name in await self.known() if name not in without]
         if not names:
             return []

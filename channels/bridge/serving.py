@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from channels.accounts import Account, Accounts, open_channel
+from channels.accounts import Account, AccountLease, Accounts, open_channel
 from channels.bridge.inbox import Inbox
 from channels.bridge.reception import Parts, Reception
 from channels.bridge.routing import Routing, tell_owner
@@ -13,7 +13,7 @@ from channels.contract import Channel, Unusable
 from core.atoms.atoms import id_from
 from core.errors import InvalidInput, LeaseLost, NotFound, StoreUnavailable
 from core.secrets.secrets import Secrets
-from core.store.leases import ACCOUNT_LEASE_SECONDS, Lease
+from core.store.leases import ACCOUNT_LEASE_SECONDS
 
 LOOK = 2.0
 """Seconds between two looks for accounts that were added or removed."""
@@ -71,7 +71,7 @@ class Serving:
         while True:
             began = time.monotonic()
             try:
-                lease = Lease(self._store, account.id, self._seconds)
+                lease = AccountLease(self._store, account.id, self._seconds)
                 async with lease.held():
                     began = time.monotonic()
                     await self._attend(account, lease)
@@ -87,7 +87,7 @@ class Serving:
                 pauses = iter(PAUSES)
             await asyncio.sleep(next(pauses, PAUSES[-1]))
 
-    async def _attend(self, account: Account, lease: Lease) -> None:
+    async def _attend(self, account: Account, lease: AccountLease) -> None:
         async with self._opens(account, self._secrets) as channel:
             reception = self._receptions[account.id] = Reception(self._parts, channel, lease)
             try:
@@ -109,7 +109,7 @@ class Serving:
         people = self._parts.people
         while True:
             try:
-                async with Lease(self._store, PEOPLE, self._seconds).held():
+                async with AccountLease(self._store, PEOPLE, self._seconds).held():
                     async for admitted in people.decisions():
                         for message in admitted.messages:
                             await Inbox(self._store, admitted.account).play(message)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from channels.bridge.delivery import UNKNOWN
 from channels.contract import Channel, Confirms, Grows, Later, OutboundMessage, Undeliverable
+from channels.keys import channel_keys
 from core.store.store import Store
 
 PATIENCE = (0.1, 0.5, 1.0)
@@ -30,7 +31,7 @@ class Growing:
         self._store = store
         self._channel = channel
         self._conversation = conversation
-        self._key = store.keys.growing(subscriber)
+        self._key = channel_keys(store).growing(subscriber)
         self._shown = shown
         self.to = ""
         """The platform's id of whom the answers are for, where that is known."""

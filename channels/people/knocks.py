@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from channels.contract import InboundMessage
+from channels.keys import channel_keys
 from channels.text import visible
 from core.atoms.atoms import id_from
 from core.store.records import Records, documents
@@ -85,18 +86,18 @@ class Knocks:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._records = Records(store, Knock, store.keys.knock)
+        self._records = Records(store, Knock, channel_keys(store).admission_request)
 
     async def begin(self, knock: Knock) -> Knock | None:
         """The knock, as it was begun first; None where too many wait already."""
         counted = f"{knock.account} {knock.kind}"
-        call = ("EVAL", BEGIN, 1, self._store.keys.knocks(), knock.id, counted, MOST_WAITING)
+        call = ("EVAL", BEGIN, 1, channel_keys(self._store).admission_requests(), knock.id, counted, MOST_WAITING)
         if not await self._store.run(*call):
             return None
         if known := await self._records.get(knock.id):
             return known
         await self._records.save(knock)
-        await self._store.run("HSETNX", self._store.keys.knocks(), knock.id, counted)
+        await self._store.run("HSETNX", channel_keys(self._store).admission_requests(), knock.id, counted)
         return knock
 
     async def find(self, id: str) -> Knock | None:
@@ -105,15 +106,15 @@ class Knocks:
 
     async def all(self) -> list[Knock]:
         """Everybody who waits for the owner, or for what they wrote to be played; the oldest first."""
-        ids = [id.decode() for id in await self._store.run("HKEYS", self._store.keys.knocks())]
-        found = await documents(self._store, [self._store.keys.knock(id) for id in ids])
+        ids = [id.decode() for id in await self._store.run("HKEYS", channel_keys(self._store).admission_requests())]
+        found = await documents(self._store, [channel_keys(self._store).admission_request(id) for id in ids])
         return sorted((Knock.model_validate_json(one) for one in found if one), key=lambda knock: knock.asked)
 
     async def admit(self, knock: Knock) -> Knock:
         """The owner said yes: it waits only to be played."""
         admitted = knock.model_copy(update={"status": "admitted"})
         await self._records.save(admitted)
-        await self._store.run("HSET", self._store.keys.knocks(), knock.id, "admitted")
+        await self._store.run("HSET", channel_keys(self._store).admission_requests(), knock.id, "admitted")
         return admitted
 
     async def keep(self, knock: Knock, message: InboundMessage) -> bool | None:
@@ -124,7 +125,7 @@ class Knocks:
 
     async def correct(self, id: str, message: InboundMessage) -> None:
         """Somebody has edited or deleted what was kept of them; what has become too large stays as it was."""
-        key = self._store.keys.kept(id)
+        key = channel_keys(self._store).kept_messages(id)
         for kept in await self._store.run("LRANGE", key, 0, -1):
             before = MESSAGES.validate_json(kept)
             if (before.id, before.sender) != (message.id, message.sender):
@@ -134,7 +135,7 @@ class Knocks:
 
     async def kept(self, knock: Knock) -> tuple[InboundMessage, ...]:
         """What was kept, the oldest first."""
-        texts = await self._store.run("LRANGE", self._store.keys.kept(knock.id), 0, -1)
+        texts = await self._store.run("LRANGE", channel_keys(self._store).kept_messages(knock.id), 0, -1)
         return tuple(MESSAGES.validate_json(text) for text in texts)
 
     async def finish(self, id: str, messages: Sequence[InboundMessage]) -> bool:
@@ -142,18 +143,18 @@ class Knocks:
         texts = [MESSAGES.dump_json(message) for message in messages]
         if not await self._store.run("EVAL", FINISH, 2, *self._keys(id), *texts):
             return False
-        await self._store.run("HDEL", self._store.keys.knocks(), id)
+        await self._store.run("HDEL", channel_keys(self._store).admission_requests(), id)
         return True
 
     async def drop(self, id: str) -> None:
         """Forget a knock and what came with it."""
         await self._store.run("DEL", *self._keys(id))
-        await self._store.run("HDEL", self._store.keys.knocks(), id)
+        await self._store.run("HDEL", channel_keys(self._store).admission_requests(), id)
 
     async def late(self) -> list[Knock]:
         """Those whose time is over and who wait still; whatever is left of others that are gone is forgotten."""
         now, found = self._store.clock.now(), []
-        for id in await self._store.run("HKEYS", self._store.keys.knocks()):
+        for id in await self._store.run("HKEYS", channel_keys(self._store).admission_requests()):
             knock = await self._records.get(id.decode())
             if knock is None:
                 await self.drop(id.decode())
@@ -162,7 +163,7 @@ class Knocks:
         return found
 
     def _keys(self, id: str) -> tuple[str, str]:
-        return self._store.keys.kept(id), self._store.keys.knock(id)
+        return channel_keys(self._store).kept_messages(id), channel_keys(self._store).admission_request(id)
 
 
 def knock_id(kind: Kind, place: str) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import orjson
 
+from channels.keys import channel_keys
 from core.store.codec import milliseconds
 from core.store.store import Store
 
@@ -69,7 +70,7 @@ class Pairing:
 
     async def issue(self, person: str) -> str:
         """A new code that links one account to this person, within an hour."""
-        keys, now = self._store.keys, self._store.clock.now()
+        keys, now = channel_keys(self._store), self._store.clock.now()
         known = await self._store.run("HGETALL", keys.codes())
         over = [field for field, value in known.items() if orjson.loads(value).get("until", 0) <= milliseconds(now)]
         if over:
@@ -83,7 +84,7 @@ class Pairing:
     async def look(self, code: str) -> Ticket | None:
         """What a code opens, if it does at this moment; takes as long whether it does or not."""
         now, found = milliseconds(self._store.clock.now()), None
-        for field, value in (await self._store.run("HGETALL", self._store.keys.codes())).items():
+        for field, value in (await self._store.run("HGETALL", channel_keys(self._store).codes())).items():
             salt, _, kept = field.decode().partition(":")
             ticket = orjson.loads(value)
             if hmac.compare_digest(digest(salt, code), kept) and ticket["until"] > now:
@@ -93,11 +94,11 @@ class Pairing:
 
     async def claim(self, ticket: Ticket, account: str) -> bool:
         """Use a code for this account; False if another has used it."""
-        return bool(await self._store.run("EVAL", CLAIM, 1, self._store.keys.codes(), ticket.digest, account))
+        return bool(await self._store.run("EVAL", CLAIM, 1, channel_keys(self._store).codes(), ticket.digest, account))
 
     async def revoke(self, account: str) -> None:
         """Let no code that was used for this account be used for it again."""
-        codes = self._store.keys.codes()
+        codes = channel_keys(self._store).codes()
         known = (await self._store.run("HGETALL", codes)).items()
         if used := [field for field, ticket in known if orjson.loads(ticket).get("by") == account]:
             await self._store.run("HDEL", codes, *used)
@@ -106,7 +107,7 @@ class Pairing:
         """Count a try by this very message; False if there were too many wrong ones, so that it is not looked at."""
         now, window = milliseconds(self._store.clock.now()), milliseconds_of(LOCKED)
         for who, most in ((sender, MOST_WRONG), (account, MOST_WRONG_OF_ALL)):
-            tries = self._store.keys.tries(who)
+            tries = channel_keys(self._store).tries(who)
             if not await self._store.run("EVAL", TRY, 1, tries, now, window, most, f"tried {message}", KEPT):
                 return False
         return True
@@ -114,7 +115,7 @@ class Pairing:
     async def forgive(self, sender: str, account: str, message: str) -> None:
         """The try by this message was right, so it does not count."""
         for who in (sender, account):
-            await self._store.run("EVAL", FORGIVE, 1, self._store.keys.tries(who), f"tried {message}")
+            await self._store.run("EVAL", FORGIVE, 1, channel_keys(self._store).tries(who), f"tried {message}")
 
 
 def new_code() -> str:

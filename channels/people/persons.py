@@ -8,10 +8,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from channels.keys import channel_keys
 from channels.text import one_line
 from core.atoms.atoms import OWNER, Origin, Principal
 from core.errors import Conflict, InvalidInput, NotFound
-from core.store.records import Records, documents
+from core.store.records import Records, documents, listed
 from core.store.store import Store
 
 PREFIX = "person:"
@@ -73,11 +74,12 @@ class Persons:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._records = Records(store, Person, store.keys.person)
+        self._keys = channel_keys(store)
+        self._records = Records(store, Person, self._keys.person)
 
     async def find(self, account: str) -> Person | None:
         """Whose account this is, named `account/sender`; one round trip, for it is asked of every message."""
-        keys = self._store.keys
+        keys = self._keys
         record = await self._store.run("EVAL_RO", FIND, 2, keys.identities(), keys.person(""), account)
         return Person.model_validate_json(record) if record else None
 
@@ -90,10 +92,8 @@ class Persons:
 
     async def all(self) -> list[Person]:
         """Everybody, the owner first."""
-        ids = [id.decode() for id in await self._store.run("SMEMBERS", self._store.keys.people())]
-        found = await documents(self._store, [self._store.keys.person(id) for id in ids])
-        people = [Person.model_validate_json(record) for record in found if record]
-        return sorted(people, key=lambda person: (person.id != OWNER.id, person.id))
+        people = await listed(self._store, self._keys.people(), self._keys.person, Person)
+        return sorted(people, key=lambda person: person.id != OWNER.id)
 
     async def add(
         self, name: str, accounts: Sequence[str] = (), status: Literal["allowed", "blocked"] = "allowed"
@@ -110,14 +110,14 @@ class Persons:
     async def save(self, person: Person) -> None:
         """Keep the record instead of the one before; raises `Conflict` where an account is another's."""
         while True:
-            (before,) = await documents(self._store, [self._store.keys.person(person.id)])
+            (before,) = await documents(self._store, [self._keys.person(person.id)])
             if await self._save(before or b"", person):
                 return
 
     async def change(self, id: str, change: Callable[[Person], Person]) -> Person:
         """Change a record, whoever else does so meanwhile; raises `NotFound`, or `Conflict` as `save` does."""
         while True:
-            (before,) = await documents(self._store, [self._store.keys.person(id)])
+            (before,) = await documents(self._store, [self._keys.person(id)])
             if before is None:
                 return await self.get(id)
             changed = change(Person.model_validate_json(before))
@@ -146,13 +146,13 @@ class Persons:
         """Drop the record and unlink its accounts at once; the id is never given to anybody again."""
         await self.get(id)
         while True:
-            (before,) = await documents(self._store, [self._store.keys.person(id)])
+            (before,) = await documents(self._store, [self._keys.person(id)])
             if before is None or await self._save(before, Person(id=id), b""):
                 return
 
     async def _save(self, before: bytes, person: Person, record: bytes | None = None) -> bool:
         """False if the record is not as it was `before` any more."""
-        keys = self._store.keys
+        keys = self._keys
         text = person.model_dump_json().encode() if record is None else record
         names = (keys.identities(), keys.person(person.id), keys.people())
         said = await self._store.run("EVAL", SAVE, len(names), *names, person.id, before, text, *person.accounts)
@@ -172,7 +172,7 @@ class Persons:
         while True:
             id = wanted if number == 1 else f"{wanted}-{number}"
             taken = id in RESERVED or await self._store.run("SISMEMBER", self._store.keys.spaces(), Person(id=id).chat)
-            if not taken and await self._store.run("SADD", self._store.keys.people_ever(), id):
+            if not taken and await self._store.run("SADD", self._keys.people_ever(), id):
                 return id
             number += 1
 

@@ -5,8 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from channels.keys import channel_keys
 from core.errors import NotFound
-from core.store.records import Records, documents
+from core.store.records import Records, listed
 from core.store.store import Store
 
 
@@ -36,7 +37,8 @@ class Rooms:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._records = Records(store, Room, store.keys.room)
+        self._keys = channel_keys(store)
+        self._records = Records(store, Room, self._keys.room)
 
     async def find(self, account: str, conversation: str) -> Room | None:
         """The room, if the owner has decided about it; one round trip."""
@@ -50,18 +52,15 @@ class Rooms:
         return room
 
     async def all(self) -> list[Room]:
-        """Every room, in alphabetical order."""
-        ids = sorted(id.decode() for id in await self._store.run("SMEMBERS", self._store.keys.rooms()))
-        found = await documents(self._store, [self._store.keys.room(id) for id in ids])
-        return [Room.model_validate_json(record) for record in found if record]
+        return await listed(self._store, self._keys.rooms(), self._keys.room, Room)
 
     async def save(self, room: Room) -> None:
         """Keep the record instead of the one before."""
-        await self._store.run("SADD", self._store.keys.rooms(), room.id)
+        await self._store.run("SADD", self._keys.rooms(), room.id)
         await self._records.save(room)
 
     async def remove(self, id: str) -> None:
         """Forget what was decided; whoever mentions Stoa there next makes it ask anew. Raises `NotFound`."""
         await self.get(id)
-        await self._store.run("DEL", self._store.keys.room(id))
-        await self._store.run("SREM", self._store.keys.rooms(), id)
+        await self._store.run("DEL", self._keys.room(id))
+        await self._store.run("SREM", self._keys.rooms(), id)

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
-from typing import Annotated, BinaryIO, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, BinaryIO, Literal, Protocol
 
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -11,13 +11,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, V
 from core.atoms.atoms import Origin
 from core.errors import InvalidInput
 from core.store.format import FORMAT
+from core.store.store import Store
 
 Json = str | int | float | bool | list[str] | dict[str, str]
 """A metadata value as the store keeps it; a time is {"time": ISO text}."""
 MAX_LINE_BYTES = 512 * 1024 * 1024
 """Bytes of a line; Redis takes no more in one piece. Only an atom with a very long history comes near."""
-RECORD = Literal["person", "room", "channel_account", "binding"]
-MEMBERS = Literal["people", "people_ever", "rooms", "channel_accounts", "bindings"]
 ATTACHMENT_LINE_BYTES = 768 * 1024
 """Bytes of an attachment that one line carries."""
 
@@ -132,15 +131,31 @@ class CursorsLine(_Line):
 
 
 class RegistryLine(_Line):
-    """Who talks to Stoa, and where: one record, the ids of some, or whose each account is."""
+    """What channels keep of who talks to Stoa and where: one record, the ids of some, or fields."""
 
     kind: Literal["registry"] = "registry"
-    of: Literal[RECORD, MEMBERS, "identities"]
-    """Which of the registries in core/store/keys.py."""
+    of: str
+    """The name of the registry, as channels call it."""
     id: str = ""
     record: dict[str, object] | None = None
     members: list[str] = []
     fields: dict[str, str] = {}
+
+
+class Registry(Protocol):
+    """What channels keep: they alone know what may be in it and where it belongs."""
+
+    def check(self, line: RegistryLine) -> list[tuple[str, str]]:
+        """Which rights the line gives, as who and what; raises `InvalidInput` for one that no export has."""
+        ...
+
+    async def in_use(self, store: Store) -> bool:
+        """Whether something is kept already, beside which nothing may be restored."""
+        ...
+
+    async def restore(self, store: Store, lines: Sequence[RegistryLine]) -> None:
+        """Write all lines."""
+        ...
 
 
 class AttachmentLine(_Line):

@@ -29,13 +29,13 @@ from core.backup.archive import (
     CursorsLine,
     Header,
     Json,
+    Registry,
     RegistryLine,
     SpaceLine,
     read,
 )
 from core.backup.encoding import Pieces, entry, metadata_value, remembered, unkept, untold, utf8
 from core.backup.exporting import CHANGE_FIELDS, NOT_EXPORTED, change_line, is_told
-from core.backup.registries import Models, check_registry, knows_anybody
 from core.errors import InvalidInput
 from core.store.codec import milliseconds, read_change, read_time, read_version, unpack
 from core.store.records import documents
@@ -51,15 +51,12 @@ class Contents:
     """For each space its last change."""
     agents: dict[str, dict[str, object]] = field(default_factory=dict)
     grants: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    """Who else than the owner is given what, by each space, agent (`agent:` id) and the people known (`:people`)."""
+    """Who else than the owner is given what, by each space, agent (`agent:` id) and the registry (`:registry`)."""
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def check(file: BinaryIO, models: Models) -> Contents:
-    """Read a whole export without writing anything; raises `InvalidInput` for what cannot be imported.
-
-    `models` are those of the records that only channels know.
-    """
+def check(file: BinaryIO, registry: Registry) -> Contents:
+    """Read a whole export without writing anything; raises `InvalidInput` for what cannot be imported."""
     lines = read(file)
     header = next(lines, None)
     if not isinstance(header, Header):
@@ -89,8 +86,7 @@ def check(file: BinaryIO, models: Models) -> Contents:
             elif isinstance(line, AttachmentLine):
                 pieces.add(line)
             elif isinstance(line, RegistryLine):
-                check_registry(line, models)
-                contents.grants.setdefault(":people", []).extend(_spoken(line))
+                contents.grants.setdefault(":registry", []).extend(registry.check(line))
             elif isinstance(line, AgentLine):
                 check_principal(line.id)
                 if line.record.get("id") != line.id:
@@ -207,12 +203,6 @@ def _shared(space: SpaceLine) -> list[tuple[str, str]]:
     ]
 
 
-def _spoken(line: RegistryLine) -> list[tuple[str, str]]:
-    """Whose words are heard: an account's as a person's, a room's as those of everybody in it."""
-    rooms = [(line.id, "to speak as a room")] if line.of == "room" else []
-    return [*rooms, *((account, f"to speak as {person}") for account, person in line.fields.items())]
-
-
 def _given(agent: AgentLine) -> list[tuple[str, str]]:
     """Its tools, secrets and models; what it may do in spaces is told with the spaces."""
     grants = [Grant.read(given.encode()) for name, given in agent.rights.items() if name.startswith("g:")]
@@ -270,11 +260,11 @@ async def already_there(store: Store, contents: Contents) -> set[str]:
     return there
 
 
-async def new_rights(store: Store, contents: Contents, there: set[str]) -> dict[str, list[str]]:
+async def new_rights(store: Store, registry: Registry, contents: Contents, there: set[str]) -> dict[str, list[str]]:
     """Whom the file would give what, in words, without the spaces in `there` and the agents that are here already."""
     records = await documents(store, [store.keys.agent(id) for id in contents.agents])
     known = {f"agent:{id}" for id, record in zip(contents.agents, records, strict=True) if record is not None}
-    known |= {":people"} if await knows_anybody(store) else set()
+    known |= {":registry"} if await registry.in_use(store) else set()
     given: dict[str, list[str]] = {}
     for where, grants in sorted(contents.grants.items()):
         for who, words in grants if where not in known | there else ():

@@ -2,8 +2,7 @@
 
 import base64
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -19,9 +18,9 @@ from core.backup.archive import (
     Header,
     Line,
     Past,
+    RegistryLine,
     SpaceLine,
 )
-from core.backup.registries import registries
 from core.errors import NotFound
 from core.store.codec import read_change, read_references, read_time, unpack
 from core.store.files import Files
@@ -48,15 +47,16 @@ async def size(store: Store, names: Sequence[str]) -> int:
 
 
 async def export(
-    store: Store, files: Files, names: Sequence[str], everything: bool, made: datetime
+    store: Store, files: Files, header: Header, registries: AsyncIterable[RegistryLine]
 ) -> AsyncIterator[Line]:
-    """The lines of an export of these spaces with their files, and with `everything` of agents, cursors and people.
+    """The lines of an export of the header's spaces with their files; one of everything has agents, cursors and the
+    registries, too.
 
     Nothing is held up meanwhile: what changes while it is read is read again, until the atoms and the log agree.
     """
-    yield Header(made=made, everything=everything, spaces=list(names))
+    yield header
     told: set[str] = set()
-    for name in names:
+    for name in header.spaces:
         attached: dict[str, None] = {}
         async for line in _space(store, name):
             if isinstance(line, AtomLine):
@@ -66,10 +66,10 @@ async def export(
             async for line in _file(files, digest):
                 yield line
         told |= attached.keys()
-    if everything:
+    if header.everything:
         async for line in _agents(store):
             yield line
-        async for registered in registries(store):
+        async for registered in registries:
             yield registered
 
 

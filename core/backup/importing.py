@@ -11,12 +11,12 @@ from core.backup.archive import (
     ChangeLine,
     CursorsLine,
     Line,
+    Registry,
     RegistryLine,
     SpaceLine,
 )
 from core.backup.encoding import Pieces, entry, metadata_value, remembered, unkept, untold
 from core.backup.exporting import EXPORT_BATCH_ATOMS
-from core.backup.registries import knows_anybody, restore_registries
 from core.store.codec import metadata_patch, milliseconds, pack
 from core.store.files import Files
 from core.store.store import Argument, Store
@@ -25,7 +25,9 @@ Progress = Callable[[int], None]
 """Is told how many lines more are written."""
 
 
-async def restore(store: Store, files: Files, lines: Iterable[Line], there: set[str], progress: Progress) -> None:
+async def restore(
+    store: Store, files: Files, lines: Iterable[Line], *, registry: Registry, there: set[str], progress: Progress
+) -> None:
     """Write what a checked file holds, except the spaces in `there`; cut off and begun again it becomes whole.
 
     A space is seen by nobody before all of it and its files are written.
@@ -64,8 +66,8 @@ async def restore(store: Store, files: Files, lines: Iterable[Line], there: set[
     if space:
         await batch.flush()
         await _open(store, space, last)
-    if registered and not await knows_anybody(store):
-        await restore_registries(store, registered)
+    if registered and not await registry.in_use(store):
+        await registry.restore(store, registered)
 
 
 class _Batch:

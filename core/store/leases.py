@@ -43,12 +43,12 @@ ACCOUNT_LEASE_SECONDS = 4.0
 
 
 class Lease:
-    """The right of one process to serve an account."""
+    """The right of one process to serve what is called `name`, such as an account."""
 
-    def __init__(self, store: Store, account: str, seconds: float = ACCOUNT_LEASE_SECONDS) -> None:
+    def __init__(self, store: Store, key: str, name: str, seconds: float = ACCOUNT_LEASE_SECONDS) -> None:
         self._store = store
-        self._account = account
-        self._key = store.keys.holder(account)
+        self._name = name
+        self._key = key
         self._seconds = seconds
         self._token = secrets.token_hex(8)
         self._until = 0.0
@@ -56,7 +56,7 @@ class Lease:
     def check(self) -> None:
         """Raises `LeaseLost` where the lease may be another's by now, as after a process stood still for long."""
         if time.monotonic() >= self._until:
-            raise LeaseLost(f"Another process may serve {self._account} by now.")
+            raise LeaseLost(f"Another process may serve {self._name} by now.")
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
@@ -64,7 +64,7 @@ class Lease:
         while not await self._take():  # noqa: ASYNC110 - the holder is in another process
             await asyncio.sleep(self._seconds / 8)
         try:
-            async with keeping(self._renew, self._seconds / 4, f"Another process serves {self._account} now."):
+            async with keeping(self._renew, self._seconds / 4, f"Another process serves {self._name} now."):
                 yield
         finally:
             self._until = 0.0

@@ -82,6 +82,13 @@ async def documents(store: Store, keys: Sequence[str]) -> list[bytes | None]:
     return await store.together(*(["JSON.GET", key] for key in keys))
 
 
+async def listed(store: Store, ids: str, key: Callable[[str], str], kind: type[Kept]) -> list[Kept]:
+    """The records whose ids are in the set `ids`, ordered by id."""
+    names = sorted(id.decode() for id in await store.run("SMEMBERS", ids))
+    found = await documents(store, [key(name) for name in names])
+    return [kind.model_validate_json(record) for record in found if record]
+
+
 @contextlib.contextmanager
 def _in_our_words() -> Iterator[None]:
     try:

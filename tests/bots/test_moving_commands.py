@@ -158,5 +158,5 @@ def test_a_file_with_a_record_of_somebody_that_nobody_could_read_is_refused(tmp_
         writer.finish()
     refused = stoa(two, "import", "--yes", str(file))
     assert refused.returncode == 1
-    assert "the record of person 'ana' cannot be read: accounts is not right" in refused.stderr
+    assert "the record of person 'ana' cannot be read: accounts is wrong" in refused.stderr
     assert stoa(two, "people", "list").returncode == 0

@@ -12,6 +12,7 @@ from channels.bridge.cards import Cards
 from channels.bridge.session import Bridge
 from channels.choices import Questions
 from channels.contract import ChannelClosed, InboundMessage, Later, OutboundMessage
+from channels.keys import channel_keys
 from channels.loopback import Loopback
 from core.atoms.atoms import OWNER, Atom, Principal
 from core.errors import PermissionDenied
@@ -138,7 +139,7 @@ async def test_a_question_whose_receipt_was_lost_in_a_crash_is_not_asked_again(h
         await first.heard(1)
     second.sent.extend(first.sent)
     async with served(house, second):
-        while not await house.store.run("HGET", house.store.keys.cards("channel:loopback:hall"), question.id):
+        while not await house.store.run("HGET", channel_keys(house.store).cards("channel:loopback:hall"), question.id):
             await asyncio.sleep(0.01)
         await second.say("once", reply_to="1")
         assert await decided(house, question) == "once"

@@ -7,19 +7,20 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from channels.accounts import AccountLease
 from channels.bridge.attachments import Enclosures
 from channels.bridge.bindings import Binding, Bindings, bound
 from channels.bridge.inbox import Inbox
 from channels.bridge.reception import Parts, Reception
 from channels.bridge.routing import Routing
 from channels.contract import File, Home, InboundMessage, Later, OutboundMessage, Undeliverable
+from channels.keys import channel_keys
 from channels.loopback import Loopback
 from channels.people.people import People
 from channels.people.rooms import Room
 from core.atoms.atoms import OWNER, Atom, Cause, Principal
 from core.house import House
 from core.spaces.spaces import Actor
-from core.store.leases import Lease
 from tests.core.conftest import clock, embedder, house, settings
 
 __all__ = ["clock", "embedder", "house", "settings"]
@@ -59,7 +60,7 @@ class Square:
         channel = channel or self.channel
 
         async def serve() -> None:
-            lease = Lease(self.house.store, channel.name, seconds=2)
+            lease = AccountLease(self.house.store, channel.name, seconds=2)
             async with lease.held():
                 await reception(self.parts, channel, lease, patience=(0, 0)).serve()
 
@@ -160,7 +161,7 @@ async def test_an_answer_goes_where_it_was_asked_and_nowhere_else(square: Square
 
 
 async def test_what_nobody_asked_for_just_now_goes_where_the_owner_last_wrote(square: Square) -> None:
-    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    await square.house.store.run("SADD", channel_keys(square.house.store).channel_accounts(), "square")
     async with square.open():
         await square.link_owner("dm")
         await square.link_owner("second")
@@ -182,7 +183,7 @@ async def test_a_reminder_goes_to_the_account_that_is_preferred_though_only_the_
 ) -> None:
     work = Loopback("nowhere", "work")
     for account in ("square", "work"):
-        await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), account)
+        await square.house.store.run("SADD", channel_keys(square.house.store).channel_accounts(), account)
     async with square.open(), square.open(work):
         await work.say(await square.people.link_code(), sender="me", conversation="work-dm")
         await work.heard(1, "work-dm")
@@ -201,7 +202,7 @@ async def test_a_direct_message_is_opened_where_the_owner_never_wrote_one_and_pr
 ) -> None:
     work = Loopback("work-dm", "work")
     for account in ("square", "work"):
-        await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), account)
+        await square.house.store.run("SADD", channel_keys(square.house.store).channel_accounts(), account)
     await square.people.persons.link("owner", "work/me", "Olga")  # as when let in from a room
     await square.people.prefer("owner", "work")
     async with square.open(), square.open(work):
@@ -220,7 +221,7 @@ async def test_a_direct_message_is_opened_where_the_owner_never_wrote_one_and_pr
 async def test_where_only_a_code_was_written_to_an_older_stoa_or_one_that_died_the_owner_is_reached(
     square: Square,
 ) -> None:
-    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    await square.house.store.run("SADD", channel_keys(square.house.store).channel_accounts(), "square")
     square.channel.conversation = "dm"
     await square.people.persons.link("owner", "square/me", "Olga")
     await square.parts.bindings.save(bound("square", "dm", sender="me"))
@@ -247,7 +248,7 @@ async def test_an_account_of_the_owner_that_can_open_no_direct_message_is_tried_
 
 
 async def test_whoever_writes_in_threads_only_is_asked_and_reminded_in_the_direct_message(square: Square) -> None:
-    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    await square.house.store.run("SADD", channel_keys(square.house.store).channel_accounts(), "square")
     square.channel.conversations.add("dm")
     async with square.open():
         code = await square.people.link_code()
@@ -262,7 +263,7 @@ async def test_whoever_writes_in_threads_only_is_asked_and_reminded_in_the_direc
 
 
 async def test_what_is_written_under_an_earlier_message_refers_to_it(square: Square) -> None:
-    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    await square.house.store.run("SADD", channel_keys(square.house.store).channel_accounts(), "square")
     async with square.open():
         await square.link_owner()
         await square.channel.say("hello", sender="me", id="dm:1", conversation="dm")
@@ -287,7 +288,7 @@ async def test_a_reminder_that_cannot_be_shown_in_one_place_is_shown_in_the_next
             return await super().send(message)
 
     square.channel = Halved("nowhere", "square")
-    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    await square.house.store.run("SADD", channel_keys(square.house.store).channel_accounts(), "square")
     async with square.open():
         await square.link_owner("dm")
         await square.link_owner("second")
@@ -480,7 +481,7 @@ async def test_a_guest_who_presses_the_owners_button_changes_nothing(square: Squ
 
 
 async def test_a_room_that_is_lost_is_told_to_the_owner_and_the_others_go_on(square: Square) -> None:
-    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    await square.house.store.run("SADD", channel_keys(square.house.store).channel_accounts(), "square")
     async with square.open():
         await square.link_owner()
         await square.people.rooms.save(Room(id="square/home", name="home"))
@@ -509,7 +510,7 @@ async def test_with_a_room_its_threads_are_lost(square: Square) -> None:
 
 
 async def test_when_asked_to_end_what_is_taken_is_finished_and_nothing_more_is_taken(square: Square) -> None:
-    lease = Lease(square.house.store, "square", seconds=2)
+    lease = AccountLease(square.house.store, "square", seconds=2)
     async with square.open():
         await square.link_owner()
     async with asyncio.timeout(20), lease.held():

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+from channels.accounts import AccountLease
 from channels.bridge.bindings import Binding, Bindings
 from channels.bridge.reception import Reception
 from channels.contract import OutboundMessage
@@ -10,7 +11,6 @@ from channels.loopback import Loopback
 from core.atoms.atoms import Atom, Cause, Principal
 from core.house import House
 from core.spaces.spaces import Actor
-from core.store.leases import Lease
 from core.testing import MovableClock
 from tests.channels.bridge.test_reception import Square, clock, embedder, house, settings, square
 
@@ -166,7 +166,7 @@ async def test_a_thread_may_be_woken_while_what_is_under_way_is_finished(square:
             await asyncio.sleep(0)
 
     await answer(square, await asleep(square, clock), "I have found more.")
-    lease = Lease(square.house.store, "square", seconds=2)
+    lease = AccountLease(square.house.store, "square", seconds=2)
     parts = replace(square.parts, bindings=Watched(square.house.store))
     async with asyncio.timeout(20), lease.held():
         reception = Reception(parts, square.channel, lease)

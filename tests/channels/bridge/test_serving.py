@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import orjson
 
-from channels.accounts import Account, Accounts
+from channels.accounts import Account, AccountLease, Accounts
 from channels.bridge.inbox import read, written
 from channels.bridge.reception import Reception
 from channels.bridge.serving import Serving
 from channels.contract import InboundMessage, Unusable
+from channels.keys import channel_keys
 from channels.loopback import Loopback
 from channels.people.people import People
 from channels.people.rooms import Room
@@ -20,7 +21,7 @@ from core.atoms.atoms import Cause
 from core.errors import LeaseLost
 from core.secrets.secrets import Secrets
 from core.spaces.spaces import Actor
-from core.store.leases import Lease, keeping
+from core.store.leases import keeping
 from tests.channels.bridge.test_reception import ASSISTANT, Square, clock, embedder, house, settings, square
 
 __all__ = ["clock", "embedder", "house", "settings", "square"]
@@ -108,7 +109,7 @@ async def test_a_reminder_is_not_left_with_an_account_that_nobody_can_serve(squa
             await channel.say("hello", sender=sender, conversation=place)
             square.house.clock.move(seconds=1)  # type: ignore[attr-defined]
         await square.said("chat", 2)
-    while await square.house.store.run("EXISTS", square.house.store.keys.holder("broken")):
+    while await square.house.store.run("EXISTS", channel_keys(square.house.store).holder("broken")):
         await asyncio.sleep(0.01)
     async with square.open():
         chat = square.house.spaces.open("chat", Actor(ASSISTANT, Cause("timers/1", 2)))
@@ -119,7 +120,7 @@ async def test_a_reminder_is_not_left_with_an_account_that_nobody_can_serve(squa
 async def test_whoever_has_lost_the_lease_takes_and_shows_nothing_more(square: Square) -> None:
     async with square.open():
         await square.link_owner("dm")
-    lease = Lease(square.house.store, "square", seconds=5)
+    lease = AccountLease(square.house.store, "square", seconds=5)
     async with lease.held():
         taking = asyncio.create_task(Reception(square.parts, square.channel, lease).serve())
         await square.channel.say("hello", sender="me", conversation="dm")
@@ -136,7 +137,7 @@ async def test_whoever_has_lost_the_lease_takes_and_shows_nothing_more(square: S
 
 async def test_what_only_happens_to_be_said_in_a_room_is_not_awaited_an_answer_of(square: Square) -> None:
     await square.people.rooms.save(Room(id="square/home", name="home", listen="all"))
-    lease = Lease(square.house.store, "square", seconds=5)
+    lease = AccountLease(square.house.store, "square", seconds=5)
     async with asyncio.timeout(20), lease.held():
         reception = Reception(square.parts, square.channel, lease)
         serving = asyncio.create_task(reception.serve())

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from channels.contract import Home
+from channels.keys import channel_keys
 from channels.loopback import Loopback
 from channels.people.rooms import Room
 from core.atoms.atoms import Cause
@@ -24,7 +25,7 @@ async def until_read(square: Square, conversation: str, space: str = "chat") -> 
 
 
 async def test_an_account_that_is_no_longer_the_owners_is_shown_nothing_of_the_chat(square: Square) -> None:
-    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    await square.house.store.run("SADD", channel_keys(square.house.store).channel_accounts(), "square")
     async with square.open():
         await square.link_owner("dm")
         await square.channel.say("hello", sender="me", conversation="dm")
@@ -44,7 +45,7 @@ async def test_an_account_that_is_no_longer_the_owners_is_shown_nothing_of_the_c
 
 
 async def test_an_answer_for_an_account_that_was_unlinked_is_shown_where_the_owner_is(square: Square) -> None:
-    await square.house.store.run("SADD", square.house.store.keys.channel_accounts(), "square")
+    await square.house.store.run("SADD", channel_keys(square.house.store).channel_accounts(), "square")
     async with square.open():
         await square.link_owner("dm")
         code = await square.people.link_code()

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import io
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 
 from channels.accounts import Account, Accounts
 from channels.bridge.bindings import Bindings, bound
+from channels.keys import channel_keys
 from channels.people.persons import Persons
+from channels.people.registries import Registries
 from channels.people.rooms import Room, Rooms
 from core.agents.rights import Grant
 from core.atoms.atoms import OWNER, Principal
 from core.atoms.labels import Label
 from core.atoms.permissions import Permission
-from core.backup.archive import AgentLine, AtomLine, ChangeLine, Line, Past, SpaceLine, Writer, read
+from core.backup.archive import AgentLine, AtomLine, ChangeLine, Header, Line, Past, SpaceLine, Writer, read
 from core.backup.checking import already_there, check, new_rights
 from core.backup.exporting import export
 from core.backup.importing import restore
@@ -36,6 +38,7 @@ from tests.core.scenes import seat
 
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer")
 BOT = Principal("bot")
+REGISTRIES = Registries({})
 
 
 @pytest_asyncio.fixture
@@ -56,26 +59,35 @@ async def wiped(house: House) -> None:
     await house.store.run("UNLINK", "-", *keys)
 
 
+async def lines_of(house: House, *names: str) -> AsyncIterator[Line]:
+    wanted = list(names) or await house.spaces.names()
+    header = Header(made=datetime(2026, 11, 22, tzinfo=UTC), everything=not names, spaces=wanted)
+    async for line in export(house.store, house.attachments.files, header, REGISTRIES.lines(house.store)):
+        yield line
+
+
 async def exported(house: House, *names: str) -> bytes:
     """An export as bytes; everything if nothing is named."""
     file = io.BytesIO()
     writer = Writer(file)
-    wanted = names or await house.spaces.names()
-    async for line in export(
-        house.store, house.attachments.files, wanted, not names, datetime(2026, 11, 22, tzinfo=UTC)
-    ):
+    async for line in lines_of(house, *names):
         writer.write(line)
     writer.finish()
     return file.getvalue()
 
 
+async def put_back(house: House, lines: Iterable[Line], there: set[str]) -> None:
+    files = house.attachments.files
+    await restore(house.store, files, lines, registry=REGISTRIES, there=there, progress=lambda _: None)
+
+
 async def imported(house: House, data: bytes) -> set[str]:
     """Import as the command does; answers what was there already."""
     file = io.BytesIO(data)
-    contents = check(file, {})
+    contents = check(file, REGISTRIES)
     there = await already_there(house.store, contents)
     file.seek(0)
-    await restore(house.store, house.attachments.files, read(file), there, lambda _: None)
+    await put_back(house, read(file), there)
     return there
 
 
@@ -210,9 +222,9 @@ async def test_an_import_cut_off_is_seen_by_nobody_and_completed_by_the_next(
 
     for kind, count in (("atom", 0), ("space", 1), ("atom", 2), ("change", 8)):
         lines = until(kind, count)
-        there = await already_there(other.store, check(io.BytesIO(data), {}))
+        there = await already_there(other.store, check(io.BytesIO(data), REGISTRIES))
         with pytest.raises(RuntimeError, match="killed"):
-            await restore(other.store, other.attachments.files, _then_killed(lines), there, lambda _: None)
+            await put_back(other, _then_killed(lines), there)
         assert "tasks" not in await other.spaces.names()
         with pytest.raises(NotFound):
             await other.spaces.open("tasks").search()
@@ -236,7 +248,7 @@ async def test_a_right_that_is_taken_back_meanwhile_does_not_come_back_with_the_
     await space.put("one")
     file = io.BytesIO()
     writer = Writer(file)
-    async for line in export(house.store, house.attachments.files, ["notes"], False, datetime.now(UTC)):
+    async for line in lines_of(house, "notes"):
         writer.write(line)
         if isinstance(line, AtomLine):
             await space.revoke("bot")
@@ -253,7 +265,7 @@ async def test_what_is_written_meanwhile_is_in_the_export_as_a_whole(house: Hous
     busy = await house.spaces.create("busy")
     ids = [(await busy.put(f"atom {number}")).id for number in range(100)]
     lines: list[Line] = []
-    async for line in export(house.store, house.attachments.files, ["busy"], False, house.clock.now()):
+    async for line in lines_of(house, "busy"):
         lines.append(line)
         if isinstance(line, AtomLine) and len(lines) in (3, 70, 105):
             await busy.update(ids[0], comment="again", content=f"changed at {len(lines)}")
@@ -335,7 +347,7 @@ async def test_people_rooms_and_accounts_move_along(house: House, other: House) 
 async def test_people_come_whole_where_an_import_broke_off_among_them(house: House, other: House) -> None:
     await known_people(house)
     data = await exported(house)
-    await other.store.run("SADD", in_the_way := other.store.keys.identities(), "no hash")
+    await other.store.run("SADD", in_the_way := channel_keys(other.store).identities(), "no hash")
     with pytest.raises(InvalidInput, match="WRONGTYPE"):
         await imported(other, data)
     await other.store.run("DEL", in_the_way)
@@ -347,8 +359,8 @@ async def test_no_strangers_come_among_the_people_of_a_house(house: House, other
     await known_people(house)
     await Persons(other.store).add("Cleo", ["slack/U1"])
     data = await exported(house)
-    contents = check(io.BytesIO(data), {})
-    assert await new_rights(house.store, contents, set()) == {}
+    contents = check(io.BytesIO(data), REGISTRIES)
+    assert await new_rights(house.store, REGISTRIES, contents, set()) == {}
     await imported(other, data)
     assert [person.id for person in await Persons(other.store).all()] == ["cleo"]
     assert await Accounts(other.store).all() == []
@@ -358,7 +370,7 @@ async def test_who_would_speak_as_whom_is_told_before_an_import(house: House, ot
     await known_people(house)
     await (await house.spaces.create("notes")).share("bot", "read")
     await house.agents.rights.give(Grant("g", (await seat(house)).id, "tool", "web_fetch"))
-    told = await new_rights(other.store, check(io.BytesIO(await exported(house)), {}), set())
+    told = await new_rights(other.store, REGISTRIES, check(io.BytesIO(await exported(house)), REGISTRIES), set())
     assert told["slack/U1"] == ["to speak as ana"]
     assert told["slack/C1"] == ["to speak as a room"]
     assert told["bot"] == ["read on 'notes'"]
@@ -424,7 +436,7 @@ async def test_an_atom_as_no_store_has_it_is_refused(house: House, changed: dict
     writer.finish()
     file.seek(0)
     with pytest.raises(InvalidInput, match="Line 3 of the file"):
-        check(file, {})
+        check(file, REGISTRIES)
 
 
 @pytest.mark.parametrize(
@@ -450,7 +462,7 @@ async def test_a_space_as_no_store_has_it_is_refused(house: House, changed: dict
     writer.finish()
     file.seek(0)
     with pytest.raises(InvalidInput, match="Line 2 of the file"):
-        check(file, {})
+        check(file, REGISTRIES)
 
 
 @pytest.mark.parametrize("changed", [{"more": {"op": "deprecate"}}, {"more": {"w": "all"}}])
@@ -464,7 +476,7 @@ async def test_a_change_as_no_store_has_it_is_refused(house: House, changed: dic
     writer.finish()
     file.seek(0)
     with pytest.raises(InvalidInput, match="Line 4 of the file"):
-        check(file, {})
+        check(file, REGISTRIES)
 
 
 async def test_a_space_that_goes_on_after_an_agent_is_refused(house: House) -> None:
@@ -478,7 +490,7 @@ async def test_a_space_that_goes_on_after_an_agent_is_refused(house: House) -> N
     writer.finish()
     file.seek(0)
     with pytest.raises(InvalidInput, match=f"the space '{again[0].name}' stands in it twice"):
-        check(file, {})
+        check(file, REGISTRIES)
 
 
 async def test_an_agent_that_nobody_could_read_is_refused(house: House, other: House) -> None:
@@ -500,7 +512,7 @@ def test_a_line_without_an_end_is_refused_before_it_fills_the_memory() -> None:
 async def test_an_atom_that_no_import_could_take_is_named_when_it_is_exported(house: House) -> None:
     space = await house.spaces.create("tasks")
     atom = await space.put("much " * 300)
-    lines = [one async for one in export(house.store, house.attachments.files, ["tasks"], False, datetime.now(UTC))]
+    lines = [one async for one in lines_of(house, "tasks")]
     writer = Writer(io.BytesIO(), 1_000)
     with pytest.raises(InvalidInput, match=rf"{atom.ref} has .* STOA_CONTENTS_KEPT"):
         writer.write(next(line for line in lines if isinstance(line, AtomLine)))
