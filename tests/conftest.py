@@ -1,17 +1,26 @@
-"""What every test may ask for: a real Redis, and a namespace in it that is its own."""
+"""Fixtures for every test: a real Redis, a namespace of its own, the real models, and an empty house."""
 
 import inspect
 import secrets
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 from fnmatch import fnmatchcase
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
 from redis import Redis
 
 from channels.keys import ChannelKeys
+from core.house import House, open_house
+from core.models.embeddings import LocalEmbedder
 from core.redis.server import EmbeddedRedis
+from core.settings import Settings, load
 from core.store.keys import Keys
+from core.testing import MovableClock
+
+START = datetime(2026, 11, 22, 14, 30, tzinfo=ZoneInfo("Europe/Paris"))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -45,3 +54,29 @@ def patterns(keys: Keys | ChannelKeys) -> list[str]:
         for name, method in inspect.getmembers(keys, inspect.ismethod)
         if not name.startswith("_")
     ]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def embedder() -> AsyncIterator[LocalEmbedder]:
+    """The real models, loaded once a test process."""
+    async with LocalEmbedder() as embedder:
+        yield embedder
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock(START)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, namespace: str) -> Settings:
+    return load(home=tmp_path, namespace=namespace, timezone="Europe/Paris")
+
+
+@pytest_asyncio.fixture
+async def house(
+    settings: Settings, redis_url: str, clock: MovableClock, embedder: LocalEmbedder
+) -> AsyncIterator[House]:
+    """An empty house."""
+    async with open_house(settings, redis_url, clock=clock, embedder=embedder) as house:
+        yield house

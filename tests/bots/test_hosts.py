@@ -8,9 +8,6 @@ from channels.bridge.bindings import bound
 from core.atoms.atoms import Origin, Principal
 from core.atoms.permissions import Permission
 from core.house import House
-from tests.core.conftest import clock, embedder, house, settings
-
-__all__ = ["clock", "embedder", "house", "settings"]
 
 BOB = Principal("person:bob", Origin.OUTSIDE)
 HOST = Principal("host-chat-bob")

@@ -16,10 +16,7 @@ from core.models.offline import INTRODUCTION, OfflineLLM
 from core.models.recipes import meant
 from core.testing import MovableClock
 from core.worker import Worker
-from tests.core.conftest import clock, house, settings
 from tests.core.scenes import tell
-
-__all__ = ["clock", "house", "settings"]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

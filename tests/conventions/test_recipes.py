@@ -12,10 +12,7 @@ from core.models.frames import parse_output
 from core.models.llm import Message
 from core.models.recipes import Recipe, bind, parse
 from core.testing import ScriptedLLM
-from tests.core.conftest import clock, embedder, house, settings
 from tests.core.scenes import said, tell, working
-
-__all__ = ["clock", "embedder", "house", "settings"]
 
 SPACE = "shared"
 MAX_DESCRIPTION_CHARS = 1_200

@@ -18,9 +18,6 @@ from core.atoms.atoms import OWNER, Atom, Principal
 from core.errors import PermissionDenied
 from core.house import House
 from core.trust.approvals import Choice
-from tests.core.conftest import clock, embedder, house, settings
-
-__all__ = ["clock", "embedder", "house", "settings"]
 
 
 @contextlib.asynccontextmanager

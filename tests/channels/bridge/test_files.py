@@ -11,13 +11,10 @@ from channels.loopback import Loopback
 from core.house import House
 from core.models.litellm import Provider
 from core.models.transcription import Transcriber
-from tests.core.conftest import clock, embedder, house, settings
 from tests.core.fake_openai import Answer, fake_openai
 from tests.core.models.test_transcription import VOICE, fake_whisper
 from tests.core.scenes import seat, working
 from tests.core.turns.test_images import PNG
-
-__all__ = ["clock", "embedder", "house", "settings"]
 
 SENDS = """```python
 spaces["chat"].put("Here.", metadata={"role": "assistant"}, files={"colours.csv": "cat,colour\\nTom,grey\\n"})

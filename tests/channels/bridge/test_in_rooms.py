@@ -7,9 +7,9 @@ import pytest
 from channels.bridge.admission import space_of_room, space_of_thread
 from channels.people.rooms import Room
 from core.atoms.validation import SPACE_NAME
-from tests.channels.bridge.test_reception import Square, clock, embedder, house, settings, square
+from tests.channels.bridge.test_reception import Square, square
 
-__all__ = ["clock", "embedder", "house", "settings", "square"]
+__all__ = ["square"]
 
 
 async def test_in_a_thread_that_is_only_listened_to_nobody_is_answered_until_they_call_us(square: Square) -> None:

@@ -5,9 +5,6 @@ from datetime import UTC, datetime
 from channels.bridge.inbox import Inbox
 from channels.contract import File, InboundMessage, Passage
 from core.house import House
-from tests.core.conftest import clock, embedder, house, settings
-
-__all__ = ["clock", "embedder", "house", "settings"]
 
 
 async def test_a_message_waits_with_its_files_and_what_others_wrote_in_it(house: House) -> None:

@@ -11,9 +11,8 @@ from channels.loopback import Loopback
 from channels.people.rooms import Room
 from core.house import House
 from tests.channels.bridge.test_reception import Square, square
-from tests.core.conftest import clock, embedder, house, settings
 
-__all__ = ["clock", "embedder", "house", "settings", "square"]
+__all__ = ["square"]
 
 
 class Remembering(Loopback):

@@ -21,9 +21,6 @@ from channels.people.rooms import Room
 from core.atoms.atoms import OWNER, Atom, Cause, Principal
 from core.house import House
 from core.spaces.spaces import Actor
-from tests.core.conftest import clock, embedder, house, settings
-
-__all__ = ["clock", "embedder", "house", "settings"]
 
 ASSISTANT = Principal("assistant")
 

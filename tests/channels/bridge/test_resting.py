@@ -12,9 +12,9 @@ from core.atoms.atoms import Atom, Cause, Principal
 from core.house import House
 from core.spaces.spaces import Actor
 from core.testing import MovableClock
-from tests.channels.bridge.test_reception import Square, clock, embedder, house, settings, square
+from tests.channels.bridge.test_reception import Square, square
 
-__all__ = ["clock", "embedder", "house", "settings", "square"]
+__all__ = ["square"]
 
 ASSISTANT = Principal("assistant")
 

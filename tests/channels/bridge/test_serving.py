@@ -22,9 +22,9 @@ from core.errors import LeaseLost
 from core.secrets.secrets import Secrets
 from core.spaces.spaces import Actor
 from core.store.leases import keeping
-from tests.channels.bridge.test_reception import ASSISTANT, Square, clock, embedder, house, settings, square
+from tests.channels.bridge.test_reception import ASSISTANT, Square, square
 
-__all__ = ["clock", "embedder", "house", "settings", "square"]
+__all__ = ["square"]
 
 
 @contextlib.asynccontextmanager

@@ -10,10 +10,7 @@ from channels.people.people import People
 from core.house import House
 from core.settings import Settings
 from core.store.leases import ACCOUNT_LEASE_SECONDS
-from tests.core.conftest import clock, embedder, house, settings
 from tests.rigs.slack.rig import Rig
-
-__all__ = ["clock", "embedder", "house", "settings"]
 
 
 async def test_what_was_told_to_a_process_that_was_killed_is_answered_by_the_next_one_once(

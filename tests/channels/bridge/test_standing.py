@@ -11,9 +11,9 @@ from channels.people.rooms import Room
 from core.atoms.atoms import Cause
 from core.house import House
 from core.spaces.spaces import Actor
-from tests.channels.bridge.test_reception import ASSISTANT, Square, clock, embedder, house, settings, square
+from tests.channels.bridge.test_reception import ASSISTANT, Square, square
 
-__all__ = ["clock", "embedder", "house", "settings", "square"]
+__all__ = ["square"]
 
 
 async def until_read(square: Square, conversation: str, space: str = "chat") -> None:

@@ -15,9 +15,6 @@ from core.atoms.atoms import Atom, Principal
 from core.house import House
 from core.spaces.notifications import Draft
 from core.spaces.spaces import Actor
-from tests.core.conftest import clock, embedder, house, settings
-
-__all__ = ["clock", "embedder", "house", "settings"]
 
 
 class Wall(Loopback):

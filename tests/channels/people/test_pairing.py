@@ -23,9 +23,6 @@ from tests.channels.scenes import (
     people_of,
     written,
 )
-from tests.core.conftest import clock, embedder, house, settings
-
-__all__ = ["clock", "embedder", "house", "settings"]
 
 WRONG = "BBBB-BBBB"
 Answer = TypeVar("Answer")

@@ -22,9 +22,6 @@ from tests.channels.scenes import (
     up_to_now,
     written,
 )
-from tests.core.conftest import clock, embedder, house, settings
-
-__all__ = ["clock", "embedder", "house", "settings"]
 
 
 async def test_nobody_is_known_to_begin_with(house: House) -> None:

@@ -6,9 +6,6 @@ from channels.people.people import Room
 from core.errors import NotFound
 from core.house import House
 from tests.channels.scenes import ACCOUNT, card, decide, linked_owner, next_admitted, people_of, up_to_now, written
-from tests.core.conftest import clock, embedder, house, settings
-
-__all__ = ["clock", "embedder", "house", "settings"]
 
 
 async def test_a_mention_in_an_unknown_room_asks_the_owner_and_tells_the_room_no_code(house: House) -> None:

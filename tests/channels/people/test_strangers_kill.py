@@ -15,9 +15,6 @@ from core.spaces.spaces import Spaces
 from core.store.store import Store
 from core.trust.approvals import Approvals
 from tests.channels.scenes import ACCOUNT, card, decide, next_admitted, people_of, up_to_now, written
-from tests.core.conftest import clock, embedder, house, settings
-
-__all__ = ["clock", "embedder", "house", "settings"]
 
 
 class Died(BaseException):

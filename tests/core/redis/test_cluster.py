@@ -51,12 +51,6 @@ async def joined(node: Server) -> bool:
     return b"cluster_state:ok" in facts and f"cluster_known_nodes:{NODES}".encode() in facts
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def embedder() -> AsyncIterator[LocalEmbedder]:
-    async with LocalEmbedder() as embedder:
-        yield embedder
-
-
 @pytest.fixture
 def url(nodes: list[Server]) -> str:
     return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)

@@ -12,7 +12,7 @@ from core.spaces.spaces import Actor
 from core.testing import MovableClock
 from core.tools.registry import Acting, call_tool
 from core.tools.timers import TIMERS_SPACE
-from tests.core.conftest import START
+from tests.conftest import START
 
 
 @pytest_asyncio.fixture
