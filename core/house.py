@@ -28,9 +28,9 @@ from core.tools.timers import Timers
 from core.trust.approvals import Approvals
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What the parts of one Stoa are; opened by `open_house`."""
+    """The parts of one Stoa; opened by `open_house`."""
 
     settings: Settings
     url: str
@@ -89,21 +89,21 @@ async def open_house(
         approvals, secrets = Approvals(spaces), Secrets(vault=Vault(settings.home))
         budgets = Budgets(store, settings)
         yield House(
-            settings,
-            url,
-            clock,
-            store,
-            notifications,
-            embedder,
-            spaces,
-            agents,
-            timers,
-            approvals,
-            budgets,
-            Lifecycle(spaces, agents, budgets, settings),
-            secrets,
-            Attachments(files),
-            texts,
-            embedders,
-            Transcriber(settings.transcriber, settings.transcriber_url) if settings.transcriber else None,
+            settings=settings,
+            url=url,
+            clock=clock,
+            store=store,
+            notifications=notifications,
+            embedder=embedder,
+            spaces=spaces,
+            agents=agents,
+            timers=timers,
+            approvals=approvals,
+            budgets=budgets,
+            lifecycle=Lifecycle(spaces, agents, budgets, settings),
+            secrets=secrets,
+            attachments=Attachments(files),
+            texts=texts,
+            embedders=embedders,
+            transcriber=Transcriber(settings.transcriber, settings.transcriber_url) if settings.transcriber else None,
         )

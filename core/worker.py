@@ -24,13 +24,14 @@ from core.tools.waits import Waits
 from core.trust.access_tools import AccessTools
 from core.trust.audit import Audit
 from core.trust.egress_guard import EgressGuard
-from core.turns.backlog import Postponed
+from core.turns.backlog import Backlog
 from core.turns.compaction import Compaction
-from core.turns.context import Contexts
+from core.turns.context import Services
 from core.turns.governor import Governor
-from core.turns.images import Pictures
-from core.turns.lanes import LEASE, Lane, next_in_queue, queue, wake, without_turn
+from core.turns.images import Images
+from core.turns.lanes import LEASE_SECONDS, Lane, next_in_queue, queue, wake, without_turn
 from core.turns.programs import Programs
+from core.turns.prompts import Prompts
 from core.turns.turns import Turns
 
 log = logging.getLogger("stoa.worker")
@@ -60,7 +61,7 @@ class Worker:
         convention: str,
         *,
         llm: LLM | None = None,
-        lease: float = LEASE,
+        lease: float = LEASE_SECONDS,
         processes: Mapping[str, int] = PROCESSES,
     ) -> None:
         """`guide` and `convention` are what a spawned agent and its direct-message space are told by default; `llm`
@@ -74,11 +75,13 @@ class Worker:
         self._access = AccessTools(house.spaces, house.agents, house.approvals, Audit(house.spaces), convention)
         self._processes = processes
         self._engines: list[asyncio.Task[Any]] = []
-        self._contexts = Contexts(house.spaces, house.embedder, house.settings.injected_tokens)
+        self._prompts = Prompts(house.spaces, house.embedder, house.settings.injected_tokens)
         self._waits = Waits(house.spaces)
         self._governor = Governor(house.budgets, house.spaces, house.agents)
-        self._compaction = Compaction(house.store, self._governor, house.secrets, house.settings.session_characters)
-        self._postponed = Postponed(house.store)
+        self._compaction = Compaction(
+            house.store, self._governor, house.secrets, max_chars=house.settings.session_characters
+        )
+        self._backlog = Backlog(house.store)
         self._models: dict[str, LLM] = {}
         self._dockets: dict[str, Docket] = {}
         self._running: set[asyncio.Task[Any]] = set()
@@ -91,7 +94,7 @@ class Worker:
         async with contextlib.AsyncExitStack() as stack:
             people = await stack.enter_async_context(Sandbox(self._processes[PEOPLE], zone=zone))
             background = await stack.enter_async_context(Sandbox(self._processes[BACKGROUND], zone=zone))
-            self._turns = self._prepare(people, background)
+            self._turns = Turns(self._services(people, background))
             engines = [await stack.enter_async_context(self._engine(queue)) for queue in (PEOPLE, BACKGROUND)]
             async with asyncio.TaskGroup() as group:
                 self._engines = [
@@ -106,7 +109,7 @@ class Worker:
                 group.create_task(self._house.timers.run(), name="timers")
                 group.create_task(self._house.embedders.run(), name="embedders")
                 group.create_task(self._house.lifecycle.run(), name="lifecycle")
-                group.create_task(self._turns.governor.run(), name="governor")
+                group.create_task(self._governor.run(), name="governor")
                 group.create_task(self._house.approvals.run(), name="approvals")
                 group.create_task(self._access.decisions.run(), name="decisions")
 
@@ -125,14 +128,14 @@ class Worker:
         due, _ = await self._waits.look()
         return not self._running and not due and not await agents_due(self._house.spaces)
 
-    def _prepare(self, people: Sandbox, background: Sandbox) -> Turns:
+    def _services(self, people: Sandbox, background: Sandbox) -> Services:
         house = self._house
         timers = house.timers
-        return Turns(
+        return Services(
             spaces=house.spaces,
             agents=house.agents,
-            contexts=self._contexts,
-            pictures=Pictures(house.spaces, house.attachments.files),
+            prompts=self._prompts,
+            images=Images(house.spaces, house.attachments.files),
             governor=self._governor,
             lifecycle=house.lifecycle,
             access=self._access,
@@ -145,7 +148,7 @@ class Worker:
             egress=EgressGuard(house.spaces, house.approvals),
             waits=self._waits,
             compaction=self._compaction,
-            postponed=self._postponed,
+            backlog=self._backlog,
             programs=Programs(house.store, house.settings.home),
             people=people,
             background=background,
@@ -239,14 +242,14 @@ class Worker:
             for space in dict.fromkeys(space for space, _ in changed):
                 await _tried(self._tending.space(space))
             if not learned and any(woken for _, woken in changed):
-                learned = await _tried(self._contexts.learn())
+                learned = await _tried(self._prompts.learn())
 
     async def _reconcile(self) -> None:
         """Find agents that are behind and have no turn, and give back what was claimed for a time that is over."""
         while True:
             try:
                 await self._house.spaces.give_back()
-                await self._postponed.take_up_due()
+                await self._backlog.take_up_due()
                 late = await agents_due(self._house.spaces, await without_turn(self._store, self._lease))
                 await asyncio.gather(*(self._wake(agent, lost_after=self._lease) for agent in late))
                 await self._tending.everywhere()

@@ -10,6 +10,7 @@ from core.atoms.atoms import Atom, Cause, Change, Origin, lower
 from core.atoms.values import Notice, decode, encode
 from core.errors import NotFound
 from core.spaces.spaces import Spaces
+from core.store.store import Store
 
 MAX_TURN_CHANGES = 50
 MAX_TURN_CHARS = 40_000
@@ -96,6 +97,12 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
     numbers = [f"{change.space}/{change.seq}" for change in told]
     cause = _cause(told)
     return News(turn, spaces.clock.now(), cause.root, cause.depth, cursors, notices, more, "", numbers, taken_up)
+
+
+async def forget_parked(store: Store, agent: Agent, news: News) -> None:
+    """Take what a turn has taken up off the list of what was parked; only once its journal has the news."""
+    if news.taken_up:
+        await store.run("SREM", store.keys.parked(agent.id), *news.taken_up)
 
 
 def _cause(told: Sequence[Change]) -> Cause:

@@ -1,4 +1,4 @@
-"""Filed: what agents' code does with the files that atoms carry: it puts texts as files and reads what is in them."""
+"""The files that atoms carry, as agents' code has them: it puts texts as files and reads the text in files."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,19 +11,18 @@ from core.spaces.spaces import Space
 from core.store.files import FileDamaged
 from core.turns.images import named
 
-MOST = 10
-"""Files one put may bring."""
-LARGEST = 5_000_000
-"""Bytes of all files of one put."""
-LONGEST = 100_000
-"""Characters of a file that are read at once."""
+MAX_FILES_PER_PUT = 10
+MAX_PUT_BYTES = 5_000_000
+"""All files of one put together."""
+MAX_READ_CHARS = 100_000
+"""So much of a file is read at once."""
 
 
 class AgentFiles:
-    """A space as agents' code has it, as far as files go: it can name none by its hash, and passes text only."""
+    """The files of a space. Agents' code cannot name one by its hash, and passes text only."""
 
     def __init__(self, space: Space, attachments: Attachments, piece: Callable[[str, int, int], str]) -> None:
-        """`piece` is what may be shown of a text from one character to another: half of a secret is none of it."""
+        """`piece` cuts a text from one character to another without showing half of a secret."""
         self._space = space
         self._attachments = attachments
         self._piece = piece
@@ -58,13 +57,13 @@ class AgentFiles:
         """The text in a file that an atom carries (plain text, HTML or PDF), by its name as in atom.attachments; at
         most 100,000 characters, from character `start` on; needs read."""
         if not isinstance(start, int) or isinstance(start, bool) or start < 0:
-            raise InvalidInput(f"start is {start!r}; give the number of the character to begin with, 0 for the first")
+            raise InvalidInput(f"start is {start!r}; give the position of the character to begin with, 0 for the first")
         atom = await self._space.get(id)
         file = next((one for one in atom.attachments if one.name == name), None)
         if file is None:
             there = ", ".join(one.name for one in atom.attachments) or "none"
             raise NotFound(f"{atom.ref} carries no file {name!r}; its files: {there}.")
-        return self._piece(await self._text(file), start, start + LONGEST)
+        return self._piece(await self._text(file), start, start + MAX_READ_CHARS)
 
     async def _text(self, file: Attachment) -> str:
         if file.media_type in (*PLAIN_TYPES, *PARSED_TYPES):
@@ -77,18 +76,22 @@ class AgentFiles:
             raise InvalidInput(str(error)) from None
         except UnicodeDecodeError:
             pass
-        raise InvalidInput(f"There is no text to be read in {named(file)}; in plain text, HTML and PDF there is.")
+        raise InvalidInput(f"No text can be read from {named(file)}; only plain text, HTML and PDF have text.")
 
 
 def _checked(files: object) -> dict[str, bytes]:
-    """Files as bytes by their names; raises `InvalidInput` for what are none, too many or too much."""
+    """Files as bytes by their names; raises `InvalidInput` for anything else, for too many and for too large ones."""
     if not isinstance(files, Mapping) or not all(isinstance(text, str) for text in files.values()):
-        raise InvalidInput('files are given as a dict of names and texts, such as {"report.csv": text}')
-    if len(files) > MOST:
-        raise InvalidInput(f"there are {len(files)} files, {MOST} are the most in one put; put another atom")
+        raise InvalidInput('files must be a dict of names and texts, such as {"report.csv": text}')
+    if len(files) > MAX_FILES_PER_PUT:
+        raise InvalidInput(
+            f"{len(files)} files are too many for one put, which takes {MAX_FILES_PER_PUT}; put another atom"
+        )
     kept = {checked_name(name): text.encode(errors="replace") for name, text in files.items()}
     if len(kept) < len(files):
         raise InvalidInput(f"two of the files have the same name: {', '.join(map(str, files))}")
-    if (size := sum(map(len, kept.values()))) > LARGEST:
-        raise InvalidInput(f"the files have {size:,} bytes, {LARGEST:,} are the most in one put; make them smaller")
+    if (size := sum(map(len, kept.values()))) > MAX_PUT_BYTES:
+        raise InvalidInput(
+            f"{size:,} bytes are too many for one put, which takes {MAX_PUT_BYTES:,}; make the files smaller"
+        )
     return kept

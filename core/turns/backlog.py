@@ -1,16 +1,16 @@
-"""Postponed: the changes an agent could not be told of because no model answered, kept until one does."""
+"""The backlog: changes an agent could not be told of because no model answered, kept until one does."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
 from core.store.store import Store
 
-PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 480))
-"""How long it is until they are tried again, each time."""
+RETRY_PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 480))
+"""The time until they are tried again, each time."""
 
 
-class Postponed:
-    """What was put off, of all agents. It is taken up as parked changes are, by `core.agents.unread`."""
+class Backlog:
+    """The changes put off, of all agents. They are taken up as parked changes are, by `core.agents.unread`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -21,10 +21,10 @@ class Postponed:
         if not changes:
             return False
         tries = max(await self._store.together(*(("HINCRBY", keys.postponed(agent), one, 1) for one in changes)))
-        if tries > len(PAUSES):
+        if tries > len(RETRY_PAUSES):
             await self.told(agent, changes)
             return False
-        due = self._store.clock.now() + PAUSES[tries - 1]
+        due = self._store.clock.now() + RETRY_PAUSES[tries - 1]
         await self._store.run("ZADD", keys.postponing(), int(due.timestamp() * 1000), agent)
         return True
 
@@ -36,7 +36,7 @@ class Postponed:
             await self._take_up(agent)
 
     async def take_up_due(self) -> None:
-        """Let what has been put off long enough be taken up."""
+        """Let agents take up what has been put off for long enough."""
         now = int(self._store.clock.now().timestamp() * 1000)
         for agent in await self._store.run("ZRANGE", self._store.keys.postponing(), "-inf", now, "BYSCORE"):
             await self._take_up(agent.decode())

@@ -4,12 +4,8 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 
-from core.agents.agents import Agent
-from core.agents.budgets import Allowance
-from core.agents.lifecycle import Lifecycle
-from core.agents.spawning import Spawner, SpawnRequest
+from core.agents.spawning import SpawnRequest
 from core.atoms.atoms import Atom
 from core.atoms.permissions import Permission
 from core.atoms.values import Moment, Spawned
@@ -17,93 +13,63 @@ from core.errors import InvalidInput, NotFound, PermissionDenied, StoaError, Too
 from core.models.llm import LLM, Message, whole
 from core.sandbox.runs import Call
 from core.search.filters import Filter
-from core.secrets.secrets import Secrets
-from core.spaces.attachments import Attachments
-from core.spaces.spaces import Actor, Space, Spaces
 from core.times.clock import Clock
 from core.times.parsing import local_time, words
 from core.tools.registry import Acting, Tool, acting, call_tool, declaration
-from core.tools.waits import Wait, Waits, check_conditions
-from core.trust.access_tools import AccessTools
-from core.trust.egress_guard import EgressGuard, OutboundCall
+from core.tools.waits import Wait, check_conditions
+from core.trust.egress_guard import OutboundCall
 from core.trust.enforcement import RightsInUse
 from core.turns.agent_files import AgentFiles
+from core.turns.context import Services, TurnContext
+from core.turns.signatures import (
+    CHANGING_METHODS,
+    FILE_METHODS,
+    HISTORY_METHODS,
+    Reach,
+    check_arguments,
+    method_named,
+    methods,
+    needed_for,
+    signature,
+)
 
-LONGEST_SLEEP = 600.0
-LONGEST_PAUSE = 10.0
-"""Seconds an agent may sleep that people talk to: meanwhile it answers nobody."""
-
-LONGEST_WAIT = 10 * 366 * 86_400.0
-
-METHODS: dict[Permission, tuple[str, ...]] = {
-    Permission.READ: (
-        "get",
-        "search",
-        "history",
-        "compare",
-        "referrers",
-        "traverse",
-        "read",
-        "subscribe",
-        "unsubscribe",
-    ),
-    Permission.APPEND: ("put",),
-    Permission.WRITE: ("update", "deprecate", "claim", "restore"),
-    Permission.GRANT: ("share", "revoke", "describe"),
-}
-
-FILED = frozenset({"put", "read"})
-"""The methods that have to do with files; all others are a space's own."""
-PAST = frozenset({"history", "compare"})
-"""The methods that answer with what an atom once said."""
+MAX_SLEEP_SECONDS = 600.0
+MAX_COORDINATOR_SLEEP_SECONDS = 10.0
+"""An agent that people talk to answers nobody while it sleeps."""
+MAX_WAIT_SECONDS = 10 * 366 * 86_400.0
 
 
-def methods(permission: Permission) -> frozenset[str]:
-    """What may be called on a space by who holds this permission there."""
-    return frozenset(name for level, names in METHODS.items() if level <= permission for name in names)
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Capabilities:
     """One agent's capabilities during one turn; `answer` carries out a call its code made."""
 
-    agent: Agent
-    actor: Actor
-    turn: str
-    began: datetime
-    """When the turn read what changed: "in two minutes" counts from there, however long the model thought."""
+    services: Services
+    context: TurnContext
+    rights: RightsInUse
     connected: Mapping[str, Permission]
-    spaces: Spaces
-    spawner: Spawner
-    clock: Clock
     llm: LLM
-    tools: Mapping[str, Tool]
-    secrets: Secrets
-    egress: EgressGuard
-    purse: Allowance
-    lifecycle: Lifecycle
-    uses: RightsInUse
-    access: AccessTools
-    waits: Waits
-    attachments: Attachments
     heard: dict[str, int] = field(default_factory=dict)
     """For each space, the last change that the agent was told of, by the turn or by `wait_for`."""
 
     @property
     def objects(self) -> dict[str, frozenset[str]]:
         """The agent's spaces by name, with the methods its permission allows."""
-        return {name: methods(permission) for name, permission in self.uses.with_short(self.connected).items()}
+        return {name: methods(permission) for name, permission in self.rights.with_short(self.connected).items()}
 
     @property
     def functions(self) -> dict[str, Tool]:
         """The functions its code may call by name; no tool takes the name of one that everybody has."""
-        own = self._everyones
-        names = self.uses.held.names("tool")
-        return own | {name: self.tools[name] for name in names if name not in own and name in self.tools}
+        own, tools = self._common, self.services.tools
+        names = self.rights.held.names("tool")
+        return own | {name: tools[name] for name in names if name not in own and name in tools}
 
     @property
-    def _everyones(self) -> dict[str, Tool]:
-        """The functions that everybody has."""
+    def reach(self) -> Reach:
+        return Reach(self.connected, self.objects, self.functions)
+
+    @property
+    def _common(self) -> dict[str, Tool]:
+        """The functions that every agent has."""
         everyone: dict[str, Tool] = {
             "search": self.search,
             "spawn": self.spawn,
@@ -116,55 +82,58 @@ class Capabilities:
             "wait_for": self.wait_for,
             "stop_waiting": self.stop_waiting,
         }
-        return everyone | self.access.functions(self.agent)
+        return everyone | self.services.access.functions(self.context.agent)
 
     async def answer(self, call: Call, made_in: str = "", waited: Wait | None = None) -> object:
-        """Do what the code asked for; raises what the code shall see, or `Wait` where it is to be asked again later.
+        """Do what the code asked for; raises what the code should see, or `Wait` to be asked again later.
 
-        One that is asked again was `made_in` an earlier turn and has `waited` for something. No secret's value passes,
-        neither in what is asked nor in what is answered, be it an error.
+        A call that is asked again was `made_in` an earlier turn and has `waited` for something. No secret's value
+        passes in either direction, not even in an error.
         """
-        call = replace(call, args=self.secrets.without(call.args), kwargs=self.secrets.without(call.kwargs))
+        secrets = self.services.secrets
+        call = replace(call, args=secrets.without(call.args), kwargs=secrets.without(call.kwargs))
+        operation = f"{made_in or self.context.news.turn}.{call.number}"
         try:
-            return self.secrets.without(await self._answered(call, f"{made_in or self.turn}.{call.number}", waited))
+            return secrets.without(await self._answered(call, operation, waited))
         except StoaError as error:
-            told = self.secrets.redacted(str(error))
+            told = secrets.redacted(str(error))
             if told == str(error):
                 raise
             raise type(error)(told) from None
 
     async def _answered(self, call: Call, operation: str, waited: Wait | None) -> object:
-        own = {} if call.target else self._everyones
-        function: Tool = own.get(call.name) or (_method(call.name) if call.target else self.tools[call.name])
+        own = {} if call.target else self._common
+        tools = self.services.tools
+        function: Tool = own.get(call.name) or (method_named(call.name) if call.target else tools[call.name])
         try:
             if call.target:
                 return await self._space(call, operation)
-            _fits(call.name, function, call)
+            check_arguments(call.name, function, call)
             if call.name in own:
-                return await call_tool(
-                    function, Acting(self.actor, operation, waited=waited), *call.args, **call.kwargs
-                )
-            async with self.uses.tool(call.name, operation) as secrets:
-                who = Acting(self.actor, operation, secrets, self.secrets, waited)
-                try:
-                    return await self._tool(function, call, who)
-                finally:
-                    await self.uses.used_secrets(who.taken, operation)
+                who = Acting(self.context.actor, operation, waited=waited)
+                return await call_tool(function, who, *call.args, **call.kwargs)
+            return await self._tool(function, call, operation, waited)
         except PermissionDenied as refused:
-            await self.uses.refused(f"{call.target}.{call.name}".lstrip("."), refused)
+            await self.rights.refused(f"{call.target}.{call.name}".lstrip("."), refused)
             raise
         except (TypeError, AttributeError, KeyError) as error:  # an argument of a kind nobody expected
-            raise InvalidInput(
-                f"{call.name}: {error}. It is called as {_signature(call.name, function)[2:]}"
-            ) from error
+            raise InvalidInput(f"{call.name}: {error}. Call it as {signature(call.name, function)}") from error
 
-    async def _tool(self, tool: Tool, call: Call, who: Acting) -> object:
-        """Use a tool, if the way out is open to the call; what comes from outside by it falls to the label."""
-        declared = declaration(tool)
+    async def _tool(self, tool: Tool, call: Call, operation: str, waited: Wait | None) -> object:
+        """Use a tool that the agent holds at this moment, with the secrets it holds."""
+        async with self.rights.tool(call.name, operation) as secrets:
+            who = Acting(self.context.actor, operation, secrets, secrets=self.services.secrets, waited=waited)
+            try:
+                return await self._called(tool, call, who)
+            finally:
+                await self.rights.used_secrets(who.taken, operation)
+
+    async def _called(self, tool: Tool, call: Call, who: Acting) -> object:
+        """Call a tool, if the way out is open to this call; what it brings in from outside falls to the label."""
+        agent, actor, declared = self.context.agent, self.context.actor, declaration(tool)
         arguments = inspect.signature(tool).bind(*call.args, **call.kwargs).arguments
-        await self.egress.check(
-            self.actor, declared, OutboundCall(self.agent.id, self.agent.task, call.name, arguments, who.call)
-        )
+        outbound = OutboundCall(agent.id, agent.task, call.name, arguments=arguments, operation=who.call)
+        await self.services.egress.check(actor, declared, outbound)
         try:
             return await call_tool(tool, who, *call.args, **call.kwargs)
         except (StoaError, Wait, TypeError, AttributeError, KeyError):
@@ -172,12 +141,36 @@ class Capabilities:
         except Exception as error:
             raise ToolFailed(f"{call.name} failed: {type(error).__name__}: {error}") from error
         finally:
-            if declared.outside and self.actor.label:
-                self.actor.label.heard(f"tool {call.name}")
+            if declared.outside and actor.label:
+                actor.label.heard(f"tool {call.name}")
+
+    async def _space(self, call: Call, operation: str) -> object:
+        space = self.services.spaces.open(call.target, self.context.actor)
+        if call.name not in self.objects.get(call.target, ()):
+            raise PermissionDenied(f"{call.name}() is not among what you may do in {call.target!r}")
+        files = AgentFiles(space, self.services.attachments, self.services.secrets.piece)
+        method = getattr(files if call.name in FILE_METHODS else space, call.name)
+        kwargs = dict(call.kwargs)
+        if call.name in CHANGING_METHODS:
+            kwargs["operation"] = operation
+        if call.name in ("update", "deprecate"):
+            kwargs["comment"] = kwargs.get("comment") or f"{call.name}d by {self.context.agent.id}"
+        check_arguments(f"{call.target}.{call.name}", method, replace(call, kwargs=kwargs))
+        needed = needed_for(call.name)
+        held = self.connected.get(call.target, Permission.NONE)
+        async with self.rights.space(call.target, needed, held, operation):
+            answer = await method(*call.args, **kwargs)
+            if call.name in HISTORY_METHODS:  # older text is trusted no more than the atom as it is, whose mark stays
+                await space.get(str(inspect.signature(method).bind(*call.args, **kwargs).arguments["id"]))
+            return answer
+
+    @property
+    def _clock(self) -> Clock:
+        return self.services.clock
 
     async def search(self, query: str = "", limit: int = 10) -> list[Atom]:
         """Find atoms by meaning in all spaces you may read, the best first; without a query the newest."""
-        return await self.spaces.search(self.actor, query, limit=limit)
+        return await self.services.spaces.search(self.context.actor, query, limit=limit)
 
     async def spawn(
         self,
@@ -196,103 +189,91 @@ class Capabilities:
         ({"turns": 20, "spawns": 0, "tokens": 100000, "dollars": 0.5, "seconds": 600}); without one it shares yours. It
         reports in the space named by the answer's .space, which wakes you."""
         request = SpawnRequest(
-            task, instructions, spaces or {}, tools or (), secrets or (), model, delegate_only or (), budget or {}
+            task=task,
+            instructions=instructions,
+            spaces=spaces or {},
+            tools=tools or (),
+            secrets=secrets or (),
+            model=model,
+            delegate_only=delegate_only or (),
+            budget=budget or {},
         )
-        return await self.spawner.spawn(self.actor, request, operation=acting().call, purse=self.purse)
+        context = self.context
+        return await self.services.spawner.spawn(
+            context.actor, request, operation=acting().call, purse=context.allowance
+        )
 
     async def end(self, agent: str) -> list[str]:
         """End an agent that you spawned and are done with, by its .id, and all that it spawned; answers who ended. What
         they wrote stays, also in the direct-message space."""
-        return await self.lifecycle.end(agent, self.actor.principal)
+        return await self.services.lifecycle.end(agent, self.context.actor.principal)
 
     async def now(self) -> str:
         """The present time, as ISO text with offset."""
-        return self.clock.now().isoformat(timespec="seconds")
+        return self._clock.now().isoformat(timespec="seconds")
 
     async def local_time(self, text: str) -> Moment:
         """The moment that words such as "in 20 minutes" or "tomorrow at 9am" mean here: .at (ISO) and .words. Raises
         ValueError, saying why, for a time that is past, does not exist or is not understood. An exact ISO time with
         offset may be past, too."""
-        moment = _exact(text, self.clock) or local_time(text, self.began)
-        return Moment(moment.isoformat(timespec="seconds"), words(moment, self.began))
+        moment = _exact(text, self._clock) or local_time(text, self.context.began)
+        return Moment(moment.isoformat(timespec="seconds"), words(moment, self.context.began))
 
     async def ask(self, prompt: str, text: str = "") -> str:
         """Ask a model about a text, outside your own context; several at once with asyncio.gather."""
         question = Message("user", f"{prompt}\n\n{text}" if text else prompt)
-        call = acting().call
-        await self.purse.reserve(call, self.llm.name, [question])
+        call, allowance = acting().call, self.context.allowance
+        await allowance.reserve(call, self.llm.name, [question])
         answer, usage = await whole(self.llm, [question])
-        await self.purse.settle(call, usage)
+        await allowance.settle(call, usage)
         return answer
 
     async def sleep(self, seconds: float) -> None:
         """Wait, at most ten minutes; ten seconds where people wait for you. For longer ask for a timer, or spawn."""
-        longest = LONGEST_PAUSE if self.agent.coordinator else LONGEST_SLEEP
+        longest = MAX_COORDINATOR_SLEEP_SECONDS if self.context.agent.coordinator else MAX_SLEEP_SECONDS
         if not 0 <= seconds <= longest:
             raise InvalidInput(
                 f"sleep({seconds}) is not between 0 and {longest:.0f} seconds; ask for a timer, or let an agent wait"
             )
-        await self.clock.sleep(seconds)
+        await self._clock.sleep(seconds)
 
     async def wait_until(self, time: str) -> None:
         """Let this program wait until a time ("tomorrow at 9am", ISO, or what local_time answered .at) and go on then,
         with its variables, be it in months. Meanwhile your turn goes on, and nothing is blocked: this is how to do
         something later. What the program prints then comes to you in a turn of its own."""
         if acting().waited is None:
-            moment = _exact(time, self.clock) or local_time(time, self.began)
-            if moment > self.clock.now():
+            moment = _exact(time, self._clock) or local_time(time, self.context.began)
+            if moment > self._clock.now():
                 raise Wait(until=moment)
 
     async def wait_for(self, space: str, metadata: Filter | None = None, timeout: float | None = None) -> Atom | None:
         """Let this program wait until somebody else puts or changes an atom in `space` whose metadata are like
         `metadata`, and go on with that atom, or with None after `timeout` seconds. Otherwise like wait_until. In a loop
         it tells of each change that came since the one before."""
-        wait = acting().waited
+        actor, wait = self.context.actor, acting().waited
         if wait is None:
             check_conditions(metadata or {})
-            until = None if timeout is None else self.clock.now() + timedelta(seconds=_seconds(timeout))
-            room = self.spaces.open(space, self.actor)
-            after = self.heard.setdefault(space, await room.newest())
-            wait = Wait(space, until=until, metadata=metadata, after=after)
-        atom, seq = await self.waits.found(self.actor.principal, wait)
+            until = None if timeout is None else self._clock.now() + timedelta(seconds=_seconds(timeout))
+            newest = await self.services.spaces.open(space, actor).newest()
+            wait = Wait(space, until=until, metadata=metadata, after=self.heard.setdefault(space, newest))
+        atom, seq = await self.services.waits.found(actor.principal, wait)
         if atom is not None:
             self.heard[space] = seq
-            self.actor.saw(atom)
-        elif wait.until is None or wait.until > self.clock.now():
+            actor.saw(atom)
+        elif wait.until is None or wait.until > self._clock.now():
             raise Wait(space, until=wait.until, metadata=wait.metadata, after=seq)
         return atom
 
     async def stop_waiting(self, id: str) -> None:
         """End one of your programs that wait, by the id you were told."""
-        if not await self.waits.forget(self.agent.id, id):
+        if not await self.services.waits.forget(self.context.agent.id, id):
             raise NotFound(f"No program {id!r} of yours waits; it may have gone on already.")
-
-    async def _space(self, call: Call, operation: str) -> object:
-        space = self.spaces.open(call.target, self.actor)
-        if call.name not in self.objects.get(call.target, ()):
-            raise PermissionDenied(f"{call.name}() is not among what you may do in {call.target!r}")
-        filed = AgentFiles(space, self.attachments, self.secrets.piece)
-        method = getattr(filed if call.name in FILED else space, call.name)
-        kwargs = dict(call.kwargs)
-        if call.name in ("put", "update", "deprecate", "claim", "restore"):
-            kwargs["operation"] = operation
-        if call.name in ("update", "deprecate"):
-            kwargs.setdefault("comment", "")
-            kwargs["comment"] = kwargs["comment"] or f"{call.name}d by {self.agent.id}"
-        _fits(f"{call.target}.{call.name}", method, Call(call.number, call.target, call.name, call.args, kwargs))
-        needed = next(level for level, names in METHODS.items() if call.name in names)
-        held = self.connected.get(call.target, Permission.NONE)
-        async with self.uses.space(call.target, needed, held, operation):
-            answer = await method(*call.args, **kwargs)
-            if call.name in PAST:  # older text is trusted no more than the atom as it is, whose mark stays
-                await space.get(str(inspect.signature(method).bind(*call.args, **kwargs).arguments["id"]))
-            return answer
 
 
 def _seconds(timeout: object) -> float:
-    if isinstance(timeout, int | float) and not isinstance(timeout, bool) and 0 <= timeout <= LONGEST_WAIT:
+    if isinstance(timeout, int | float) and not isinstance(timeout, bool) and 0 <= timeout <= MAX_WAIT_SECONDS:
         return timeout
-    raise InvalidInput(f"timeout={timeout!r} is no number of seconds between 0 and {LONGEST_WAIT:.0f}, or None")
+    raise InvalidInput(f"timeout={timeout!r} must be a number of seconds between 0 and {MAX_WAIT_SECONDS:.0f}, or None")
 
 
 def _exact(text: str, clock: Clock) -> datetime | None:
@@ -302,43 +283,3 @@ def _exact(text: str, clock: Clock) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return moment.astimezone(clock.zone) if moment.tzinfo else None
-
-
-def describe(connected: Mapping[str, Permission], functions: Mapping[str, Tool]) -> str:
-    """The capabilities in words, for an agent's context."""
-    lines = ['Spaces (`spaces["name"]`, or the name itself where it is a Python name):']
-    for held in sorted(set(connected.values()), reverse=True):
-        names = ", ".join(name for name, permission in connected.items() if permission == held)
-        lines.append(f"- {names}: you hold {held} ({', '.join(sorted(methods(held)))})")
-    lines += ["", "Their methods:"]
-    most = max(connected.values(), default=Permission.NONE)
-    lines += [_signature(name, _method(name)) for name in sorted(methods(most))]
-    lines += ["", "Functions:"]
-    lines += [_signature(name, getattr(function, "__func__", function)) for name, function in functions.items()]
-    return "\n".join(lines)
-
-
-def _method(name: str) -> Tool:
-    """What a space is called with by this name, as it is written."""
-    method: Tool = getattr(AgentFiles if name in FILED else Space, name)
-    return method
-
-
-@lru_cache(256)
-def _signature(name: str, function: Tool) -> str:
-    parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in ("self", "operation")]
-    shown = ", ".join(_parameter(p) for p in parameters)
-    summary = " ".join((inspect.getdoc(function) or "").split())
-    return f"- {name}({shown}): {summary}"
-
-
-def _parameter(parameter: inspect.Parameter) -> str:
-    return parameter.name if parameter.default is inspect.Parameter.empty else f"{parameter.name}={parameter.default!r}"
-
-
-def _fits(name: str, function: Tool, call: Call) -> None:
-    """Raises `InvalidInput` saying how `name` is called, where the arguments do not fit."""
-    try:
-        inspect.signature(function).bind(*call.args, **call.kwargs)
-    except TypeError as error:
-        raise InvalidInput(f"{name}: {error}. It is called as {_signature(name, function)[2:]}") from None

@@ -1,4 +1,4 @@
-"""The governor: gives each turn its hand in the accounts, and tells once of a chain that has come to its bound."""
+"""The governor: gives each turn its allowance, and tells once when a chain of turns has used it up."""
 
 import logging
 from datetime import timedelta
@@ -10,10 +10,10 @@ from core.atoms.atoms import Cause
 from core.errors import BudgetSpent, StoaError
 from core.spaces.spaces import Actor, Spaces
 
-LOOKS = 600.0
-"""Seconds between two looks at whether a new day has begun."""
-DAYS = 40
-"""How long ago a day may have been on which something was parked: for so long Stoa may not have run."""
+RELEASE_SECONDS = 600.0
+"""The pause between two looks at whether a new day has begun."""
+PARKED_DAYS = 40
+"""Something may have been parked so long ago, if Stoa has not run since."""
 log = logging.getLogger("stoa.governor")
 
 
@@ -25,8 +25,8 @@ class Governor:
         self._spaces = spaces
         self._agents = agents
 
-    def purse(self, agent: Agent, news: News, epoch: int | None) -> Allowance:
-        """What the turn that these news are for may draw from."""
+    def allowance(self, agent: Agent, news: News, epoch: int | None) -> Allowance:
+        """The accounts that the turn with these news may draw from."""
         return self.budgets.purse(agent.id, agent.accounts, news.root, news.turn, news.now, epoch)
 
     async def park(self, agent: Agent, news: News, spent: BudgetSpent) -> None:
@@ -37,7 +37,7 @@ class Governor:
         """Let go on what was parked on a day or in a month that is over."""
         while True:
             now = self.budgets.store.clock.now()
-            past = [now - timedelta(days=days) for days in range(1, DAYS + 1)]
+            past = [now - timedelta(days=days) for days in range(1, PARKED_DAYS + 1)]
             over = {f"{kind}:{day:%Y-%m-%d}": None for kind in ("day", GUESTS_ACCOUNT) for day in past}
             over |= {f"month:{day:%Y-%m}": None for day in past}
             over.pop(f"month:{now:%Y-%m}", None)
@@ -46,7 +46,7 @@ class Governor:
                     await self.budgets.release(account)
             except StoaError as error:
                 log.warning("%s", error)
-            await self.budgets.store.clock.sleep(LOOKS)
+            await self.budgets.store.clock.sleep(RELEASE_SECONDS)
 
     async def tell(self, agent: Agent, news: News, spent: BudgetSpent) -> str:
         """Tell of an account that is used up, if this turn is the one to do so; answers the space where it was told.

@@ -1,4 +1,4 @@
-"""Pictures: the images among what changed, as a model that sees is shown them, bounded in number and size."""
+"""The images that came with changes, as a model that sees is shown them, bounded in number and size."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,35 +10,35 @@ from core.models.llm import LLM, Picture, sees
 from core.spaces.spaces import Actor, Spaces
 from core.store.files import Files
 
-MOST = 8
-"""Pictures that one turn is shown: the newest."""
-LARGEST = 3_750_000
-"""Bytes of one picture: five million once it is written as base64, the most that Anthropic takes."""
-LARGEST_TOGETHER = 12_000_000
-"""Bytes of all pictures of a turn, which are sent again with each of its steps."""
-BEGINNINGS = {
+MAX_IMAGES = 8
+"""One turn is shown so many: the newest."""
+MAX_IMAGE_BYTES = 3_750_000
+"""Five million once it is written as base64, which is Anthropic's limit."""
+MAX_TURN_IMAGE_BYTES = 12_000_000
+"""All images of a turn together; they are sent again with each of its steps."""
+IMAGE_SIGNATURES = {
     "image/png": b"\x89PNG\r\n\x1a\n",
     "image/jpeg": b"\xff\xd8\xff",
     "image/gif": b"GIF8",
     "image/webp": b"RIFF",
 }
-"""The images that models take, and what their bytes begin with."""
-ONCE = "shown this once"
+"""The kinds of image that models take, and the bytes they begin with."""
+SHOWN_NOTE = "shown this once"
 
 
 @dataclass(frozen=True, slots=True)
 class ShownImages:
-    """The pictures a turn is shown, and what is to be said of each image: by the change it came with, and its name."""
+    """The images a turn is shown, and a note on each image: by the change it came with, and its name."""
 
     pictures: tuple[Picture, ...] = ()
     said: Mapping[tuple[int, str], str] = field(default_factory=dict)
 
 
-NOTHING = ShownImages()
+NO_IMAGES = ShownImages()
 
 
-class Pictures:
-    """Looks for the images that came with changes."""
+class Images:
+    """Finds the images that came with changes."""
 
     def __init__(self, spaces: Spaces, files: Files) -> None:
         self._spaces = spaces
@@ -51,19 +51,20 @@ class Pictures:
         """
         images = [(n, file) for n, one in enumerate(notices) for file in one.attachments if is_image(file)]
         if not images or not await sees(llm):
-            return NOTHING
+            return NO_IMAGES
         said: dict[tuple[int, str], str] = {}
         pictures: dict[str, Picture] = {}
-        room = LARGEST_TOGETHER
+        room = MAX_TURN_IMAGE_BYTES
         for n, file in reversed(images):  # what came last is what the talk is about
             if file.sha256 in pictures:
-                said[n, file.name] = ONCE
-            elif file.size > LARGEST:
-                said[n, file.name] = f"not shown: larger than {in_words(LARGEST)}"
-            elif len(pictures) == MOST or file.size > room:
-                said[n, file.name] = f"not shown: {MOST} images and {in_words(LARGEST_TOGETHER)} are shown at once"
+                said[n, file.name] = SHOWN_NOTE
+            elif file.size > MAX_IMAGE_BYTES:
+                said[n, file.name] = f"not shown: larger than {in_words(MAX_IMAGE_BYTES)}"
+            elif len(pictures) == MAX_IMAGES or file.size > room:
+                most = f"{MAX_IMAGES} images and {in_words(MAX_TURN_IMAGE_BYTES)}"
+                said[n, file.name] = f"not shown: {most} are shown at once"
             elif picture := await self._picture(actor, n, notices[n], file):
-                said[n, file.name] = ONCE
+                said[n, file.name] = SHOWN_NOTE
                 pictures[file.sha256] = picture
                 room -= file.size
             else:
@@ -90,7 +91,7 @@ class Pictures:
 
 def is_image(file: Attachment) -> bool:
     """Whether a file is called an image of a kind that models take."""
-    return file.media_type in BEGINNINGS
+    return file.media_type in IMAGE_SIGNATURES
 
 
 def named(file: Attachment, said: str = "") -> str:
@@ -107,5 +108,5 @@ def in_words(size: int) -> str:
 
 def _kind(data: bytes) -> str:
     """The media type that the bytes are of, whatever they are called; empty where they are none of these."""
-    found = next((kind for kind, beginning in BEGINNINGS.items() if data.startswith(beginning)), "")
+    found = next((kind for kind, beginning in IMAGE_SIGNATURES.items() if data.startswith(beginning)), "")
     return "" if found == "image/webp" and data[8:12] != b"WEBP" else found

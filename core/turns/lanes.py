@@ -11,7 +11,7 @@ from core.store.codec import pack
 from core.store.leases import keeping
 from core.store.store import Store
 
-LEASE = 6.0
+LEASE_SECONDS = 6.0
 """Seconds a lane stays taken after its worker was last heard of; shorter than docket's redelivery time."""
 
 
@@ -22,10 +22,11 @@ class Lane:
     goes on from there. Raises `LeaseLost` from every call once another worker has taken over.
     """
 
-    def __init__(self, store: Store, agent: str, lease: float = LEASE) -> None:
+    def __init__(self, store: Store, agent: str, lease: float = LEASE_SECONDS) -> None:
         self.store = store
         self.agent = agent
         self.epoch = 0
+        self.noted: dict[str, bytes] = {}
         self._wakes = 0
         self._lease = lease
         self._token = secrets.token_hex(8)
@@ -58,9 +59,10 @@ class Lane:
             await self._call("stoa_release", self._keys, self._token)
 
     async def journal(self) -> dict[str, bytes]:
-        """What the turn under way has noted so far; empty for a new one."""
+        """What the turn under way noted before this worker took it up, kept in `noted`; empty for a new one."""
         noted = await self.store.run("HGETALL", self._journal)
-        return {field.decode(): value for field, value in noted.items()}
+        self.noted = {field.decode(): value for field, value in noted.items()}
+        return self.noted
 
     async def note(self, field: str, value: bytes) -> None:
         """Write one thing down for good."""

@@ -1,36 +1,33 @@
-"""Steps: the code of one turn is run, once, whatever dies in between; a program that waits is kept."""
+"""Steps: the code of a turn runs once, even if a worker dies in between; a program that waits is kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Self
 
 from core import errors
-from core.agents.unread import News
 from core.atoms.atoms import Atom, id_from
 from core.atoms.values import decode, encode
 from core.errors import BudgetSpent, InvalidInput, LeaseLost, StoaError, StoreUnavailable
 from core.models.frames import render_output
 from core.sandbox.runs import Call, Deferred, Image
-from core.sandbox.sandbox import CodeSession, Sandbox
-from core.spaces.spaces import Actor
-from core.tools.waits import MAX_WAITING_PROGRAMS, Wait, Waiting, Waits
+from core.sandbox.sandbox import CodeSession
+from core.tools.waits import MAX_WAITING_PROGRAMS, Wait, Waiting
 from core.turns.capabilities import Capabilities
-from core.turns.governor import Governor
-from core.turns.lanes import Lane
-from core.turns.programs import Program, Programs
+from core.turns.context import Services, TurnContext
+from core.turns.programs import Program
+from core.turns.signatures import CHANGING_METHODS
 
-WAITS = (
-    "The program waits {words}; it goes on then by itself, with its variables, and what it prints comes to you in a "
-    "turn of its own. It is called {id}. Do not write it again; say what there is to say now, or nothing."
+PAUSED_NOTE = (
+    "The program waits {words}. It goes on by itself then, with its variables, and what it prints comes to you in a "
+    "turn of its own. Its id is {id}. Don't write it again; say what there is to say now, or nothing."
 )
-LOST = "RuntimeError: The program cannot go on: Stoa's sandbox has changed while it waited. Begin anew where needed."
-FULL = f"{MAX_WAITING_PROGRAMS} programs of yours wait already. End some with stop_waiting(id) and try again."
-WAIT = "Wait"
-CHANGING = frozenset({"put", "update", "deprecate", "claim", "restore"})
-LABEL = "label"
-"""The field of the journal that holds what the session has read by now."""
-LONGEST_LINE = 100
+LOST_PROGRAM_ERROR = (
+    "RuntimeError: The program can't go on, because Stoa's sandbox changed while it waited. Start again if needed."
+)
+TOO_MANY_WAITING = f"{MAX_WAITING_PROGRAMS} of your programs wait. End some with stop_waiting(id) and try again."
+WAIT_MARK = "Wait"
+MAX_LINE_CHARS = 100
 
 
 class Interrupted(BaseException):
@@ -55,37 +52,20 @@ class _Ran:
 class Steps:
     """Runs the code of a turn, resumed from the turn's journal where an earlier worker left it."""
 
-    def __init__(
-        self,
-        sandbox: Sandbox,
-        capabilities: Capabilities,
-        lane: Lane,
-        news: News,
-        noted: Mapping[str, bytes],
-        waits: Waits,
-        programs: Programs,
-        governor: Governor,
-        about: Sequence[str],
-        program: Program | None,
-    ) -> None:
-        """`program` is one that waited and goes on; what is said in this turn goes back to the atoms `about`."""
-        self._sandbox = sandbox
+    def __init__(self, services: Services, context: TurnContext, capabilities: Capabilities) -> None:
+        self._services = services
+        self._context = context
         self._capabilities = capabilities
-        self._lane = lane
-        self._news = news
-        self._noted = noted
-        self._waits = waits
-        self._programs = programs
-        self._governor = governor
-        self._about = list(about)
-        self._program = program
+        self._noted = context.lane.noted
+        self._lane = context.lane
+        self._program = context.program
         self._guest: CodeSession | None = None
         self._stack = AsyncExitStack()
         self._first = 0
         self._ran: list[list[str]] = []
         self._answers: dict[int, bytes] = {}
         self._waiting: dict[int, tuple[str, Wait]] = {}
-        if program:
+        if program := context.program:
             self._answers.update(program.answers)
             self._waiting.update(program.waits)
             capabilities.heard.update(program.heard)
@@ -140,12 +120,12 @@ class Steps:
     async def _open(self) -> _Ran:
         """A sandbox for the turn's code; the program that waited, if any, is gone on with in it."""
         capabilities, program = self._capabilities, self._program
-        notices = program.notices if program else self._news.notices
-        values = {"changes": notices, "me": capabilities.agent.id} | ({"change": notices[0]} if notices else {})
+        notices = program.notices if program else self._context.news.notices
+        values = {"changes": notices, "me": self._context.agent.id} | ({"change": notices[0]} if notices else {})
         objects = capabilities.objects
         if program:  # what it has lost since is still there, and refuses
             objects = {name: frozenset[str]() for name in program.objects} | objects
-        session = self._sandbox.session(
+        session = self._services.sandbox(self._context.agent).session(
             objects, frozenset(capabilities.functions), values, self._answer, program.first if program else self._first
         )
         self._guest = await self._stack.enter_async_context(session)
@@ -154,7 +134,7 @@ class Steps:
         if program.image:
             return await self._woken(program, program.image)
         if not program.answers and program.first < min(program.waits, default=0):
-            return _Ran(error=LOST)
+            return _Ran(error=LOST_PROGRAM_ERROR)
         for earlier in program.ran:
             await self._run(earlier)
         return await self._run(program.code, shown_from=program.at, skip=program.characters)
@@ -189,37 +169,35 @@ class Steps:
 
     async def _kept(self, step: str, code: list[str], ran: _Ran, before: Program | None) -> str:
         """Keep the program if it waits; answers what there is to show of the step."""
-        hide = self._capabilities.secrets.redacted  # a program may have pieced a value together
+        hide = self._services.secrets.redacted  # a program may have pieced a value together
         shown = hide(render_output(ran.printed.rstrip("\n"), ran.error))
         if ran.image is None:
             if before is None:
                 self._ran.append(code)
             return shown
         program = self._paused(code, ran, ran.image, before)
-        waiting = Waiting(
-            program.id, tuple(wait for _, wait in program.waits.values()), " ".join(code[ran.at].split())[:LONGEST_LINE]
-        )
-        sealed = self._programs.sealed(self._lane.agent, program)
+        line = " ".join(code[ran.at].split())[:MAX_LINE_CHARS]
+        waiting = Waiting(program.id, tuple(wait for _, wait in program.waits.values()), line)
+        sealed = self._services.programs.sealed(self._lane.agent, program)
         number = str(ran.image.number).encode()
         await self._lane.keep(f"paused.{step}", number, program.id, waiting.written(), sealed)
-        self._waits.changed.set()
+        self._services.waits.changed.set()
         self._begin_anew(ran.image.number)
-        now = self._news.now.astimezone(self._capabilities.clock.zone)
-        return f"{shown}\n{WAITS.format(words=waiting.words(now), id=program.id)}"
+        return f"{shown}\n{PAUSED_NOTE.format(words=waiting.words(self._context.began), id=program.id)}"
 
     def _paused(self, code: list[str], ran: _Ran, image: Image, before: Program | None) -> Program:
         """The program as it stands now. `before` is what it was when this turn began, if it has gone on in it."""
         session = self._program
         here = {call.number for call in [*image.calls.values(), *([image.standing] if image.standing else [])]}
         again = before is not None and ran.at == before.at
-        cause = self._capabilities.actor.cause
+        cause = self._context.actor.cause
         return Program(
-            id=id_from(f"{self._news.turn}~{image.number}"),
+            id=id_from(f"{self._context.news.turn}~{image.number}"),
             root=cause.root,
             depth=cause.depth,
-            about=self._about,
+            about=self._context.answered,
             first=session.first if session else self._first,
-            notices=session.notices if session else self._news.notices,
+            notices=session.notices if session else self._context.news.notices,
             objects=sorted({*self._capabilities.objects, *(session.objects if session else ())}),
             ran=[*(session.ran if session else ()), *([session.code] if session and not before else ()), *self._ran],
             code=code,
@@ -234,7 +212,7 @@ class Steps:
     async def _answer(self, call: Call) -> object:
         """Answer one call of the agent's code: from the journal, or by doing it and noting the answer."""
         name, number = f"{call.target}.{call.name}", call.number
-        made_in, waited = self._waiting.get(number, (self._news.turn, None))
+        made_in, waited = self._waiting.get(number, (self._context.news.turn, None))
         if written := self._noted.get(f"call.{number}"):
             return self._told(call, made_in, written, now=True)
         if number in self._answers:
@@ -244,26 +222,26 @@ class Steps:
         except (LeaseLost, StoreUnavailable) as error:
             raise Interrupted(error) from error  # past the agent's code, which must not catch it
         except Wait as wait:
-            if waited is None and len(await self._waits.of(self._lane.agent)) >= MAX_WAITING_PROGRAMS:
-                await self._note(number, name, None, [InvalidInput.__name__, FULL])
-                raise InvalidInput(FULL) from None
-            await self._note(number, name, None, [WAIT, wait.written()])
+            if waited is None and len(await self._services.waits.of(self._lane.agent)) >= MAX_WAITING_PROGRAMS:
+                await self._note(number, name, None, [InvalidInput.__name__, TOO_MANY_WAITING])
+                raise InvalidInput(TOO_MANY_WAITING) from None
+            await self._note(number, name, None, [WAIT_MARK, wait.written()])
             self._waiting[number] = made_in, wait
             raise Deferred from None
         except StoaError as refused:
             if isinstance(refused, BudgetSpent):
-                await self._governor.tell(self._capabilities.agent, self._news, refused)
+                await self._services.governor.tell(self._context.agent, self._context.news, refused)
             await self._note(number, name, None, [type(refused).__name__, str(refused)])
             raise
         await self._note(number, name, answer, None)
-        self._capabilities.purse.silent &= call.name not in CHANGING
+        self._context.allowance.silent &= call.name not in CHANGING_METHODS
         return answer
 
     async def _note(self, number: int, name: str, answer: object, error: list[object] | None) -> None:
         heard = dict(self._capabilities.heard)
         written = encode([name, answer, error, *([heard] if heard != self._heard else [])])
         self._heard = heard
-        await note_label(self._lane, self._capabilities.actor)
+        await self._context.note_label()
         await self._lane.note(f"call.{number}", written)
         self._settle(number, written)
 
@@ -279,21 +257,15 @@ class Steps:
                 self._heard = dict(self._capabilities.heard)
         if error:
             kind, text = error
-            if kind == WAIT:
+            if kind == WAIT_MARK:
                 self._waiting[call.number] = made_in, Wait.read(text)
                 raise Deferred
             raise getattr(errors, kind)(text)
         for atom in answer if isinstance(answer, list) else [answer]:
             if now and isinstance(atom, Atom):
-                self._capabilities.actor.saw(atom)
+                self._context.actor.saw(atom)
         return answer
 
     def _settle(self, number: int, written: bytes) -> None:
         self._waiting.pop(number, None)
         self._answers[number] = written
-
-
-async def note_label(lane: Lane, actor: Actor) -> None:
-    """Write down what the session has read by now, so that whoever resumes the turn knows it, too."""
-    if actor.label and (read := actor.label.news()):
-        await lane.note(LABEL, read)

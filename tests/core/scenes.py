@@ -18,7 +18,7 @@ async def working(house: House, llm: LLM, lease: float = 2.0) -> AsyncIterator[N
     worker = Worker(house, "You are an agent.", "A direct-message space.", llm=llm, lease=lease)
     task = asyncio.create_task(worker.run())
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             yield
     finally:
         task.cancel()

@@ -273,7 +273,7 @@ async def test_the_owner_and_no_guest_is_told_what_guests_have_used_up(
             (told,) = await said(house, space="chat")
             (answer,) = [one for one in await said(house, 2, space="ana") if one.author == "host-ana"]
     assert "5,000 tokens" in told.content
-    assert answer.content == "I cannot go on with that at the moment. Please try again later."
+    assert answer.content == "I can't go on with that right now. Please try again later."
 
 
 async def test_a_guest_is_not_told_why_no_model_answers_and_the_owner_is(house: House) -> None:
@@ -290,7 +290,7 @@ async def test_a_guest_is_not_told_why_no_model_answers_and_the_owner_is(house: 
         (told,) = await said(house, space="chat")
         (answer,) = [one for one in await said(house, 2, space="ana") if one.author == "host-ana"]
     assert told.content == "About host-ana: nobody at http://10.0.0.7"
-    assert answer.content == "I cannot go on with that at the moment. Please try again later."
+    assert answer.content == "I can't go on with that right now. Please try again later."
 
 
 async def _host(house: House, guest: Principal) -> None:

@@ -72,7 +72,7 @@ async def test_a_spawned_agent_holds_what_was_passed_on_and_nothing_else(house: 
         ('spawn(task="x", secrets=["BANK"])', "secrets: you asked for BANK and hold none"),
         ('spawn(task="x", model="openai/gpt-5")', "model: you asked for 'openai/gpt-5' and may use 'offline'"),
         ('spawn(task=" ")', "task: say in a sentence"),
-        ("spawn(role='researcher')", "spawn: .* It is called as spawn"),
+        ("spawn(role='researcher')", "spawn: .* Call it as spawn"),
     ],
 )
 async def test_what_is_wider_than_the_spawner_is_refused_by_name_and_nobody_is_born(

@@ -86,7 +86,7 @@ async def test_the_session_shows_that_a_program_waits_and_what_came_of_it(house:
     assert "The program waits until today at 16:30" in told
     assert id in told
     assert f"- {id} waits until today at 16:30, in: wait_until('in 2 hours')" in llm.seen[2][-1].text
-    assert f"A program of yours, {id}, goes on." in llm.seen[3][-2].text
+    assert f"Your program {id} goes on." in llm.seen[3][-2].text
     assert "these wait" not in llm.seen[3][-2].text
 
 

@@ -11,8 +11,8 @@ from core.house import House
 from core.secrets.secrets import Secrets
 from core.spaces.spaces import Space
 from core.testing import ScriptedLLM
-from core.turns.agent_files import LARGEST, LONGEST, AgentFiles
-from core.turns.capabilities import describe
+from core.turns.agent_files import MAX_PUT_BYTES, MAX_READ_CHARS, AgentFiles
+from core.turns.signatures import Reach, describe
 from tests.core.scenes import said, seat, tell, working
 from tests.core.spaces.test_attachments import pdf
 
@@ -75,7 +75,7 @@ except Exception as error:
     async with working(house, ScriptedLLM(code, lambda messages: messages[-1].text)):
         (answer,) = await said(house)
     assert "attachments" in answer.content
-    assert "It is called as" in answer.content
+    assert "Call it as" in answer.content
     assert not answer.attachments
 
 
@@ -103,10 +103,10 @@ def _kept(house: House) -> list[Path]:
     [
         (["a.txt"], "dict of names and texts"),
         ({"a.txt": b"bytes"}, "dict of names and texts"),
-        ({f"{n}.txt": "" for n in range(11)}, "10 are the most"),
+        ({f"{n}.txt": "" for n in range(11)}, "11 files are too many"),
         ({"a/x.txt": "", "b/x.txt": ""}, "the same name"),
         ({"..": ""}, "cannot be a file's name"),
-        ({"big.txt": "x" * (LARGEST + 1)}, "5,000,000 are the most"),
+        ({"big.txt": "x" * (MAX_PUT_BYTES + 1)}, "takes 5,000,000"),
     ],
 )
 async def test_what_is_no_file_or_too_much_is_refused_in_a_sentence(
@@ -118,18 +118,18 @@ async def test_what_is_no_file_or_too_much_is_refused_in_a_sentence(
 
 
 async def test_a_long_file_is_read_piece_by_piece(house: House, space: Space) -> None:
-    atom = await filed(house).put("long", files={"long.txt": "a" * LONGEST + "the end"})
-    assert await filed(house).read(atom.id, "long.txt") == "a" * LONGEST
-    assert await filed(house).read(atom.id, "long.txt", LONGEST) == "the end"
+    atom = await filed(house).put("long", files={"long.txt": "a" * MAX_READ_CHARS + "the end"})
+    assert await filed(house).read(atom.id, "long.txt") == "a" * MAX_READ_CHARS
+    assert await filed(house).read(atom.id, "long.txt", MAX_READ_CHARS) == "the end"
     with pytest.raises(InvalidInput, match="start is -1"):
         await filed(house).read(atom.id, "long.txt", -1)
 
 
 async def test_a_secret_in_a_file_is_read_in_no_two_halves(house: House, space: Space) -> None:
     secrets = Secrets({"STOA_SECRET_BANK": "hunter2-hunter2"})
-    atom = await filed(house).put("keys", files={"env": f"{'x' * (LONGEST - 8)}hunter2-hunter2 and more"})
+    atom = await filed(house).put("keys", files={"env": f"{'x' * (MAX_READ_CHARS - 8)}hunter2-hunter2 and more"})
     theirs = AgentFiles(space, house.attachments, secrets.piece)
-    pieces = [await theirs.read(atom.id, "env", start) for start in (0, LONGEST - 4, LONGEST)]
+    pieces = [await theirs.read(atom.id, "env", start) for start in (0, MAX_READ_CHARS - 4, MAX_READ_CHARS)]
     assert not [one for one in pieces if "hunter2" in one or "ter2" in one]
 
 
@@ -150,7 +150,7 @@ async def test_text_is_read_where_there_is_any(
     if isinstance(words, str):
         assert (await filed(house).read(atom.id, name)).strip() == words
     else:
-        with pytest.raises(words, match=rf"no text to be read in {name}"):
+        with pytest.raises(words, match=rf"No text can be read from {name}"):
             await filed(house).read(atom.id, name)
 
 
@@ -165,6 +165,6 @@ async def test_a_file_that_is_not_there_or_damaged_is_said_to_be(house: House, s
 
 
 def test_agents_are_told_how_files_are_put_and_read() -> None:
-    told = describe({"chat": Permission.WRITE}, {})
+    told = describe(Reach({"chat": Permission.WRITE}, {}, {}))
     assert "- put(content, comment='', metadata=None, references=None, files=None): Add an atom" in told
     assert "- read(id, name, start=0): The text in a file" in told

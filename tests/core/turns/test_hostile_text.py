@@ -13,7 +13,7 @@ from core.house import House
 from core.models.frames import parse_changes, parse_now, parse_output, render_change, render_output
 from core.secrets.vault import Vault
 from core.testing import ScriptedLLM
-from core.turns.context import _framed
+from core.turns.prompts import _framed
 from tests.core.scenes import said, seat, tell, working
 
 STRANGER = Principal("stranger", Origin.OUTSIDE)

@@ -20,8 +20,8 @@ from core.models.router import Fallbacks, connect
 from core.secrets.secrets import Secrets
 from core.settings import load
 from core.spaces.spaces import Actor
-from core.turns.context import Contexts
-from core.turns.images import LARGEST, MOST, Pictures, ShownImages, named
+from core.turns.images import MAX_IMAGE_BYTES, MAX_IMAGES, Images, ShownImages, named
+from core.turns.prompts import Prompts
 from tests.core.fake_openai import Answer, fake_openai
 from tests.core.mortal_worker import Flat
 from tests.core.scenes import said, seat, tell, working
@@ -57,7 +57,7 @@ async def carrying(house: House, files: dict[str, bytes], space: str = "notes") 
 
 
 async def shown(house: House, *notices: Notice, by: Principal = OWNER, llm: LLM | None = None) -> ShownImages:
-    return await Pictures(house.spaces, house.attachments.files).shown(llm or Seeing(), Actor(by), notices)
+    return await Images(house.spaces, house.attachments.files).shown(llm or Seeing(), Actor(by), notices)
 
 
 async def test_a_picture_that_came_with_a_message_is_shown_to_the_model_that_answers_it(house: House) -> None:
@@ -83,20 +83,21 @@ async def test_a_model_that_does_not_see_is_told_the_name_the_kind_and_the_size(
     _, notice = await carrying(house, {"cat.png": PNG, "report.csv": b"a,b\n" * 300})
     flat = Flat()
     assert await shown(house, notice, llm=OfflineLLM(flat)) == ShownImages()
-    tail = Contexts(house.spaces, flat).tail("Now", [notice])
+    tail = Prompts(house.spaces, flat).tail("Now", [notice])
     assert tail.pictures == ()
     (framed,) = parse_changes(tail.text)
     assert framed.files == "cat.png (image/png, 18 bytes); report.csv (text/csv, 1 kB)"
 
 
 async def test_what_is_too_large_or_too_much_is_left_out_and_the_frame_says_so(house: House) -> None:
-    files = {f"{n}.png": PNG + bytes([n]) for n in range(MOST + 1)} | {"big.jpg": b"\xff\xd8\xff" + bytes(LARGEST)}
+    files = {f"{n}.png": PNG + bytes([n]) for n in range(MAX_IMAGES + 1)}
+    files["big.jpg"] = b"\xff\xd8\xff" + bytes(MAX_IMAGE_BYTES)
     _, notice = await carrying(house, files)
     found = await shown(house, notice)
-    assert [one.data[-1] for one in found.pictures] == list(range(1, MOST + 1))
+    assert [one.data[-1] for one in found.pictures] == list(range(1, MAX_IMAGES + 1))
     assert found.said[0, "big.jpg"] == "not shown: larger than 3.8 MB"
     assert found.said[0, "0.png"] == "not shown: 8 images and 12.0 MB are shown at once"
-    (framed,) = parse_changes(Contexts(house.spaces, Flat()).tail("Now", [notice], found).text)
+    (framed,) = parse_changes(Prompts(house.spaces, Flat()).tail("Now", [notice], found).text)
     assert "big.jpg (image/jpeg, 3.8 MB, not shown: larger than 3.8 MB)" in framed.files
 
 

@@ -121,7 +121,7 @@ async def test_what_must_survive_does(house: House) -> None:
         await talk(house, 6)
         await shortened(house)
         session = Session(house.store, "assistant", 4_000)
-        ledger, cursors = await session.ledger(), await house.notifications.cursor("assistant", "chat")
+        ledger, cursors = (await session.recall()).ledger, await house.notifications.cursor("assistant", "chat")
         await talk(house, 1, before=6)
     assert llm.seen[-1][0] == llm.seen[0][0]
     assert ledger

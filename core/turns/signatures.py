@@ -1,0 +1,98 @@
+"""The methods that each permission allows on a space, and how an agent reads what it may call."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from core.atoms.permissions import Permission
+from core.errors import InvalidInput
+from core.sandbox.runs import Call
+from core.spaces.spaces import Space
+from core.tools.registry import Tool
+from core.turns.agent_files import AgentFiles
+
+SPACE_METHODS: dict[Permission, tuple[str, ...]] = {
+    Permission.READ: (
+        "get",
+        "search",
+        "history",
+        "compare",
+        "referrers",
+        "traverse",
+        "read",
+        "subscribe",
+        "unsubscribe",
+    ),
+    Permission.APPEND: ("put",),
+    Permission.WRITE: ("update", "deprecate", "claim", "restore"),
+    Permission.GRANT: ("share", "revoke", "describe"),
+}
+CHANGING_METHODS = frozenset({"put", *SPACE_METHODS[Permission.WRITE]})
+"""The methods that change atoms, and take an operation id so that a repeated call changes them once."""
+FILE_METHODS = frozenset({"put", "read"})
+"""The methods of `AgentFiles`; all others are a space's own."""
+HISTORY_METHODS = frozenset({"history", "compare"})
+"""The methods that answer with what an atom once said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What an agent can call in a turn."""
+
+    connected: Mapping[str, Permission]
+    objects: Mapping[str, frozenset[str]]
+    """Its spaces with their methods, also those that it may use just this once."""
+    functions: Mapping[str, Tool]
+
+
+def methods(permission: Permission) -> frozenset[str]:
+    """The methods that this permission allows on a space."""
+    return frozenset(name for level, names in SPACE_METHODS.items() if level <= permission for name in names)
+
+
+def needed_for(method: str) -> Permission:
+    """The least permission that allows a method."""
+    return next(level for level, names in SPACE_METHODS.items() if method in names)
+
+
+def method_named(name: str) -> Tool:
+    """The function behind a space's method, as it is written."""
+    method: Tool = getattr(AgentFiles if name in FILE_METHODS else Space, name)
+    return method
+
+
+def describe(reach: Reach) -> str:
+    """The capabilities in words, for an agent's prompt."""
+    lines = ['Spaces (`spaces["name"]`, or the name itself where it is a Python name):']
+    connected = reach.connected
+    for held in sorted(set(connected.values()), reverse=True):
+        names = ", ".join(name for name, permission in connected.items() if permission == held)
+        lines.append(f"- {names}: you hold {held} ({', '.join(sorted(methods(held)))})")
+    lines += ["", "Their methods:"]
+    widest = max(connected.values(), default=Permission.NONE)
+    lines += [f"- {signature(name, method_named(name))}" for name in sorted(methods(widest))]
+    lines += ["", "Functions:"]
+    lines += [f"- {signature(name, getattr(tool, '__func__', tool))}" for name, tool in reach.functions.items()]
+    return "\n".join(lines)
+
+
+@lru_cache(256)
+def signature(name: str, function: Tool) -> str:
+    """How a function is called and what it does: `now(): The present time.`"""
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in ("self", "operation")]
+    shown = ", ".join(_parameter(p) for p in parameters)
+    summary = " ".join((inspect.getdoc(function) or "").split())
+    return f"{name}({shown}): {summary}"
+
+
+def check_arguments(name: str, function: Tool, call: Call) -> None:
+    """Raises `InvalidInput` saying how `name` is called, where the arguments do not fit."""
+    try:
+        inspect.signature(function).bind(*call.args, **call.kwargs)
+    except TypeError as error:
+        raise InvalidInput(f"{name}: {error}. Call it as {signature(name, function)}") from None
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    return parameter.name if parameter.default is inspect.Parameter.empty else f"{parameter.name}={parameter.default!r}"
