@@ -1,6 +1,6 @@
 """The hosts: the agents that others than the owner talk to, each in its own conversation and with nothing else."""
 
-from channels.bridge.admission import Seat
+from channels.bridge.admission import OpenConversation
 from channels.bridge.bindings import Binding
 from conventions.loading import instructions, text
 from core.agents.agents import Agent
@@ -10,7 +10,7 @@ from core.atoms.permissions import Permission
 from core.house import House
 
 
-def seats(house: House) -> Seat:
+def seats(house: House) -> OpenConversation:
     """What gives a conversation with others its space and its host.
 
     The host has that space, in a thread also reads the room's, and is on no bus. In a direct message it also has what

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from bots.home_page import glance
 from bots.hosts import seats
 from channels.accounts import Account, open_channel
-from channels.bridge.attachments import Enclosures
+from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import Bindings
 from channels.bridge.reception import Parts
 from channels.bridge.serving import Serving
@@ -21,7 +21,7 @@ def serving(house: House, opens: Callable[[Account, Secrets], Channel] = open_ch
         house.spaces,
         People(house.spaces, house.approvals),
         Bindings(house.store),
-        Enclosures(house.attachments, house.store, house.transcriber.text if house.transcriber else None),
+        FileTransfer(house.attachments, house.store, house.transcriber.text if house.transcriber else None),
         seats(house),
         glance(house),
     )

@@ -16,8 +16,8 @@ from core.store.leases import ACCOUNT_LEASE_SECONDS, Lease
 from core.store.records import Records, listed
 from core.store.store import Store
 
-NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-LONGEST = 40
+ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+MAX_ACCOUNT_NAME_CHARS = 40
 PLATFORMS = {"slack": "channels.slack.channel:Slack"}
 """Platform -> what opens a channel to it; a package may add its own under the entry point `stoa.channels`."""
 
@@ -87,10 +87,10 @@ class Accounts:
 
     def check(self, account: Account) -> None:
         """Raises `InvalidInput` for a name that cannot be one."""
-        if not NAME.fullmatch(account.id) or len(account.id) > LONGEST:
+        if not ACCOUNT_NAME.fullmatch(account.id) or len(account.id) > MAX_ACCOUNT_NAME_CHARS:
             raise InvalidInput(
-                f"{account.id!r} cannot be an account's name; use 1 to {LONGEST} of a-z, 0-9 and dashes, such as "
-                "slack-work"
+                f"{account.id!r} is not a valid account name; use 1 to {MAX_ACCOUNT_NAME_CHARS} of a-z, 0-9 and "
+                "dashes, such as slack-work"
             )
 
     async def served(self, names: Sequence[str]) -> list[bool]:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from channels.contract import OutboundMessage
 from core.trust.approvals import NO, Choice, pick
 
-YEA = ("✅", "👍", "✔", "👌")
-NAY = ("❌", "👎", "⛔", "🚫", "✖")
-KEYCAP = "\ufe0f\u20e3"
+YES_EMOJIS = ("✅", "👍", "✔", "👌")
+NO_EMOJIS = ("❌", "👎", "⛔", "🚫", "✖")
+KEYCAP_MARK = "\ufe0f\u20e3"
 
 
 def seeds(choices: Sequence[Choice]) -> list[str]:
     """The emojis that are put to a question so that people need only press one."""
     if any(choice.id == NO.id for choice in choices):
-        return [YEA[0], NAY[0]]
-    return [f"{number}{KEYCAP}" for number in range(1, len(choices) + 1)]
+        return [YES_EMOJIS[0], NO_EMOJIS[0]]
+    return [f"{number}{KEYCAP_MARK}" for number in range(1, len(choices) + 1)]
 
 
 def meant(emoji: str, choices: Sequence[Choice]) -> Choice | None:
@@ -22,7 +22,7 @@ def meant(emoji: str, choices: Sequence[Choice]) -> Choice | None:
     bare = emoji.replace("\ufe0f", "")
     if bare.endswith("\u20e3"):
         return pick(bare[:-1], choices)
-    return pick("yes" if bare in YEA else NO.id if bare in NAY else "", choices)
+    return pick("yes" if bare in YES_EMOJIS else NO.id if bare in NO_EMOJIS else "", choices)
 
 
 class Questions:

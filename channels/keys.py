@@ -101,15 +101,15 @@ class ChannelKeys:
 
     # Strangers and rooms that ask to be let in, until that is decided and what they wrote is taken.
     def admission_requests(self) -> str:
-        """Hash: knock -> the account and the kind that it counts for."""
+        """Hash: request -> the account and kind that it counts for."""
         return f"{self.namespace}:admissions"
 
     def admission_request(self, request: str) -> str:
-        """JSON: the knock's record."""
+        """JSON: the request's record."""
         return f"{self.namespace}:admission:{{{request}}}"
 
     def kept_messages(self, request: str) -> str:
-        """List: the messages that came with the knock, each as JSON."""
+        """List: the messages that came with the request, each as JSON."""
         return f"{self.namespace}:kept:{{{request}}}"
 
     # Registries; they live as long as the house.

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import typer
 
 from bots.cli.output import redis, until_death
-from channels.bridge.attachments import Enclosures
+from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
-from channels.bridge.routing import FROM
-from channels.bridge.session import Bridge, first
+from channels.bridge.routing import SAID_IN
+from channels.bridge.session import TerminalSession, first
 from channels.terminal.channel import open_terminal
 from channels.terminal.pipe import Pipe
 from channels.text import clean, one_line, visible
@@ -33,7 +33,7 @@ async def talk() -> None:
     settings = load()
     async with _joined(settings) as (house, server), open_terminal(settings.home) as terminal:
         binding = bound(terminal.name, await terminal.direct("owner"))
-        bridge = Bridge(_light(house), terminal, binding, Enclosures(house.attachments, house.store))
+        bridge = TerminalSession(_light(house), terminal, binding, FileTransfer(house.attachments, house.store))
         wait = LAST_ANSWERS if isinstance(terminal, Pipe) else 0
         await first(bridge.serve(wait), until_death(server))
 
@@ -60,7 +60,7 @@ async def ask(text: str, patience: float) -> None:
 async def _answer(house: House, chat: Space, question: str) -> Atom:
     """Put the question into the chat and wait for what answers it: by its reference, or by what caused it."""
     before = int(await house.store.run("HGET", house.store.keys.space(chat.id), "seq") or 0)
-    asked = await chat.put(question, comment=one_line(question), metadata={"role": "user", FROM: ONCE})
+    asked = await chat.put(question, comment=one_line(question), metadata={"role": "user", SAID_IN: ONCE})
     root = ""
     async for change in chat.follow(before):
         if change.atom == asked.id:

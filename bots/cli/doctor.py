@@ -14,7 +14,7 @@ import typer
 from bots.cli.output import redis
 from bots.pidfile import running
 from channels.accounts import Account, Accounts, open_channel
-from channels.bridge.serving import PEOPLE
+from channels.bridge.serving import ADMISSIONS_LEASE
 from channels.contract import Unusable, Warns
 from core.errors import StoaError
 from core.house import open_house
@@ -181,5 +181,5 @@ async def _state(settings: Settings) -> Finding:
     served = False
     with contextlib.suppress(StoaError):
         async with redis(settings) as (url, _), open_house(settings, url) as house:
-            served = any(await Accounts(house.store).served([PEOPLE]))
+            served = any(await Accounts(house.store).served([ADMISSIONS_LEASE]))
     return Finding("running", "yes, `stoa serve`" if served else "no; start it with `stoa run`")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import typer
 
 from bots.cli.output import opened, print_json, print_table, when
-from channels.people.knocks import Knock
 from channels.people.people import People, Person, Room
+from channels.people.requests import AdmissionRequest
 from channels.text import one_line
 from core.house import House
 
@@ -20,7 +20,7 @@ async def list_all(as_json: bool) -> None:
         print_json(
             {
                 "people": [person.model_dump() for person in known],
-                "waiting": [knock.model_dump(exclude={"status", "first"}) for knock in waiting],
+                "waiting": [request.model_dump(exclude={"status", "first"}) for request in waiting],
             }
         )
         return
@@ -30,9 +30,9 @@ async def list_all(as_json: bool) -> None:
         print_table([_row(person) for person in known])
     if waiting:
         typer.echo("\nWaiting for you (`stoa people allow ID`, or block):")
-    for knock in waiting:
-        typer.echo(f"{knock.id}  {_who(knock)}, code {knock.code}, until {when(knock.until, zone)}")
-        typer.echo(f"    {one_line(knock.text, 1_000) or '(no text)'}")
+    for request in waiting:
+        typer.echo(f"{request.id}  {_who(request)}, code {request.code}, until {when(request.until, zone)}")
+        typer.echo(f"    {one_line(request.text, 1_000) or '(no text)'}")
 
 
 async def link(person: str) -> None:
@@ -114,12 +114,12 @@ def _row(person: Person) -> tuple[str, ...]:
     return person.id, one_line(person.name), accounts, "; ".join(filter(None, notes))
 
 
-def _who(knock: Knock) -> str:
-    name = f"{one_line(knock.name or 'somebody', 80)} ({one_line(f'{knock.account}/{knock.sender}')})"
-    place = f"the room {one_line(knock.room, 80)} ({one_line(f'{knock.account}/{knock.conversation}')})"
-    if knock.kind == "room":
+def _who(request: AdmissionRequest) -> str:
+    name = f"{one_line(request.name or 'somebody', 80)} ({one_line(f'{request.account}/{request.sender}')})"
+    place = f"the room {one_line(request.room, 80)} ({one_line(f'{request.account}/{request.conversation}')})"
+    if request.kind == "room":
         return f"{place}, where {name} speaks to me"
-    return f"{name} in {place if knock.room else 'a direct message'}"
+    return f"{name} in {place if request.room else 'a direct message'}"
 
 
 def _say(what: str, whom: Person | Room) -> None:

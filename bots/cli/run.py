@@ -10,9 +10,9 @@ from bots.cli.output import redis, until_death
 from bots.cli.supervision import keep_serving, logged, when_asked_to_end
 from bots.pidfile import alone
 from bots.serving import serving
-from channels.bridge.attachments import Enclosures
+from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
-from channels.bridge.session import Bridge, first
+from channels.bridge.session import TerminalSession, first
 from channels.terminal.channel import Terminal, open_terminal
 from channels.terminal.pipe import Pipe
 from conventions.loading import instructions, text
@@ -50,7 +50,7 @@ async def _run(settings: Settings) -> None:
 async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal | Pipe) -> None:
     worker = Worker(house, instructions("agent"), text("direct-message"))
     binding = bound(terminal.name, await terminal.direct("owner"))
-    bridge = Bridge(house.spaces, terminal, binding, Enclosures(house.attachments, house.store))
+    bridge = TerminalSession(house.spaces, terminal, binding, FileTransfer(house.attachments, house.store))
     wait = house.settings.linger if isinstance(terminal, Pipe) else 0
     await first(worker.run(), bridge.serve(wait, worker.idle), serving(house).run(), until_death(server))
 

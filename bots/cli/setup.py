@@ -11,7 +11,7 @@ from bots.cli.output import opened
 from bots.cli.supervision import logged
 from bots.pidfile import running
 from channels.accounts import Account, Accounts, Token, open_channel, platform, platforms
-from channels.bridge.serving import PEOPLE
+from channels.bridge.serving import ADMISSIONS_LEASE
 from channels.contract import Unusable, Warns
 from channels.people.people import People
 from core.atoms.atoms import OWNER
@@ -141,7 +141,7 @@ async def _introduce(house: House, account: Account) -> None:
         )
     if pid := running(house.settings.home):
         typer.echo(f"\nStoa runs (process {pid}) and takes the account up by itself.")
-    elif any(await Accounts(house.store).served([PEOPLE])):
+    elif any(await Accounts(house.store).served([ADMISSIONS_LEASE])):
         typer.echo("\n`stoa serve` is at work and takes the account up by itself.")
     else:
         typer.echo(

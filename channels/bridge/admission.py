@@ -16,16 +16,16 @@ from core.atoms.permissions import Permission
 from core.errors import NotFound
 from core.spaces.spaces import Spaces
 
-LONGEST_NAME = 24
+MAX_ROOM_NAME_CHARS = 24
 """Letters of a room's name in its space's, so that the names that hosts' spaces get from it are not too long."""
 
-Seat = Callable[[Binding, str, Principal | None], Awaitable[None]]
+OpenConversation = Callable[[Binding, str, Principal | None], Awaitable[None]]
 """Gives a conversation that is not the owner's its space and its agent, again and again without harm. The second is the
 space of the room that a thread belongs to, if it belongs to one, the last whose direct message it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Placement:
     """Where a message belongs, and who says it."""
 
     binding: Binding
@@ -37,7 +37,9 @@ class Place:
 class Admission:
     """Who may speak in the conversations of one account."""
 
-    def __init__(self, spaces: Spaces, account: str, people: People, bindings: Bindings, seat: Seat) -> None:
+    def __init__(
+        self, spaces: Spaces, account: str, people: People, bindings: Bindings, seat: OpenConversation
+    ) -> None:
         self.bound: dict[str, Binding] = {}
         """The conversations of the account that are bound to a space, by name."""
         self._spaces = spaces
@@ -59,7 +61,7 @@ class Admission:
         person = await self._people.find(self._account, binding.sender)
         return person is not None and person.id == binding.person and person.status == "allowed"
 
-    async def admit(self, message: InboundMessage) -> Place | str:
+    async def admit(self, message: InboundMessage) -> Placement | str:
         """Where the message belongs; or what is to be said instead of taking it, perhaps nothing."""
         if message.bot:  # two programs that answer each other would never end
             return ""
@@ -75,7 +77,7 @@ class Admission:
                 await Routing(self._spaces, binding.space, binding.person).used(binding.direct)
             return said
         if person is None:
-            return await self._people.knock(self._account, message)
+            return await self._people.request_admission(self._account, message)
         name = "" if person.principal == OWNER else person.name
         return await self._placed(await self._direct(message, person), Speaker(person.principal, name))
 
@@ -96,7 +98,7 @@ class Admission:
         binding = await self._bind(bound(self._account, conversation, sender=sender))
         await Routing(self._spaces, binding.space).opened(binding.id)
 
-    async def _in_room(self, message: InboundMessage, person: Person | None) -> Place | str:
+    async def _in_room(self, message: InboundMessage, person: Person | None) -> Placement | str:
         top = message.parent or message.conversation
         room = await self._people.room(self._account, top)
         known = self.bound.get(message.conversation)
@@ -104,7 +106,7 @@ class Admission:
             known = None
         asked = message.addressed or message.kind != "message"
         if room is None or (room.status == "allowed" and room.speakers == "known" and person is None):
-            return await self._people.knock(self._account, message) if asked else ""
+            return await self._people.request_admission(self._account, message) if asked else ""
         ours = message.addressed or bool(known and message.parent and known.ours)
         if room.status == "blocked" or not (ours or room.listen == "all" or (known and message.kind != "message")):
             return ""
@@ -113,13 +115,13 @@ class Admission:
         binding = known if known and known.ours >= ours else await self._room(message, room)
         return await self._placed(binding, speaker, ours)
 
-    async def _placed(self, binding: Binding, speaker: Speaker, ours: bool = True) -> Place:
+    async def _placed(self, binding: Binding, speaker: Speaker, ours: bool = True) -> Placement:
         """The place, where the speaker may write from now on."""
         if speaker.principal != OWNER:
             space = self._spaces.open(binding.space, speaker.principal)
             if await space.permission() < Permission.WRITE:
                 await self._spaces.open(binding.space).share(speaker.principal.id, Permission.WRITE)
-        return Place(binding, speaker, ours)
+        return Placement(binding, speaker, ours)
 
     async def _direct(self, message: InboundMessage, person: Person) -> Binding:
         """The binding of somebody's direct message; all of one person's are one space.
@@ -162,7 +164,7 @@ class Admission:
 
 def space_of_room(account: str, name: str, conversation: str) -> str:
     """What the space of a room is called: told from others of that name by its end."""
-    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME].strip("-")
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:MAX_ROOM_NAME_CHARS].strip("-")
     return "-".join(filter(None, (account[:12].strip("-"), plain, _short(f"{account}/{conversation}", 3))))
 
 

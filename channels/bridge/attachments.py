@@ -13,12 +13,12 @@ from core.spaces.attachments import MAX_ATTACHMENTS, Attachments, check_size, ch
 from core.spaces.spaces import Space
 from core.store.store import Store
 
-AT_ONCE = 4
+CONCURRENT_FETCHES = 4
 """How many files of one message are fetched at a time."""
 
-MOST_HEARD = 50
+MAX_GUEST_VOICE_NOTES = 50
 """How many voice notes of others than the owner are written down in a day; it costs money, and no budget counts it."""
-LIVES = 2 * 86_400
+VOICE_COUNT_SECONDS = 2 * 86_400
 
 Transcribe = Callable[[bytes, str, str], Awaitable[str]]
 """Writes speech down: its bytes, a file's name and a media type -> text."""
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Enclosed:
+class ReceivedFiles:
     """What came with a message: the files that were kept, what was said in them, and what could not be taken."""
 
     files: tuple[Attachment, ...] = ()
@@ -35,7 +35,7 @@ class Enclosed:
     trouble: str = ""
 
 
-class Enclosures:
+class FileTransfer:
     """Files on their way between messages and atoms."""
 
     def __init__(self, attachments: Attachments, store: Store, transcribe: Transcribe | None = None) -> None:
@@ -47,12 +47,12 @@ class Enclosures:
         """The bytes of a file that an atom carries."""
         return await self._attachments.read(space, atom, name)
 
-    async def fetched(self, channel: Channel, files: Sequence[File], *, guest: bool = False) -> Enclosed:
+    async def fetched(self, channel: Channel, files: Sequence[File], *, guest: bool = False) -> ReceivedFiles:
         """Fetch and keep the files of a message, the first 50 of more; one that cannot be had is told of, the others
         stay unaffected. `guest` says that it is not the owner's."""
         if not files:
-            return Enclosed()
-        slots = asyncio.Semaphore(AT_ONCE)
+            return ReceivedFiles()
+        slots = asyncio.Semaphore(CONCURRENT_FETCHES)
         taken = await asyncio.gather(*(self._one(channel, file, slots, guest) for file in files[:MAX_ATTACHMENTS]))
         kept: dict[str, Attachment] = {}
         texts, trouble = [], []
@@ -66,7 +66,7 @@ class Enclosures:
                 f"I took the first {MAX_ATTACHMENTS} of the {len(files)} files; please send the rest in a new message."
             )
         named = (Attachment(one.sha256, name, one.media_type, one.size) for name, one in kept.items())
-        return Enclosed(tuple(named), tuple(filter(None, texts)), " ".join(filter(None, trouble)))
+        return ReceivedFiles(tuple(named), tuple(filter(None, texts)), " ".join(filter(None, trouble)))
 
     async def _one(
         self, channel: Channel, file: File, slots: asyncio.Semaphore, guest: bool
@@ -99,8 +99,8 @@ class Enclosures:
             return ""
         if guest:
             today = channel_keys(self._store).heard(f"{self._store.clock.now():%Y-%m-%d}")
-            heard, _ = await self._store.together(["INCR", today], ["EXPIRE", today, LIVES])
-            if heard > MOST_HEARD:
+            heard, _ = await self._store.together(["INCR", today], ["EXPIRE", today, VOICE_COUNT_SECONDS])
+            if heard > MAX_GUEST_VOICE_NOTES:
                 raise ModelUnavailable(
                     "I have listened to as many voice notes today as I may. Please write.", "refused"
                 )

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from channels.bridge.delivery import PATIENCE, UNKNOWN, Delivery, Outbox
+from channels.bridge.delivery import NO_RECEIPT, RETRY_SECONDS, Delivery, Outbox
 from channels.choices import meant, seeds
 from channels.contract import (
     Channel,
@@ -42,7 +42,7 @@ class Cards:
         channel: Channel,
         conversation: str,
         stands: Callable[[], Awaitable[bool]] | None = None,
-        patience: Sequence[float] = PATIENCE,
+        patience: Sequence[float] = RETRY_SECONDS,
         *,
         alone: bool = True,
     ) -> None:
@@ -88,7 +88,7 @@ class Cards:
         if message.kind == "message" and message.choice:
             id, _, choice = message.choice.partition(":")
             shown = await self._shown()
-            if message.reply_to and shown.get(id, UNKNOWN) not in (UNKNOWN, message.reply_to):
+            if message.reply_to and shown.get(id, NO_RECEIPT) not in (NO_RECEIPT, message.reply_to):
                 raise InvalidInput("That is not the message in which this was asked; answer there.")
             await self._answer(id, choice, by, quietly=True)
             return True
@@ -152,9 +152,9 @@ class Cards:
         known = (await self._shown()).get(atom.id)
         if known and isinstance(self._channel, Edits) and await self._delivery.made_whole(known, card):
             return
-        name = await self._delivery.find(card) if known == UNKNOWN else None
+        name = await self._delivery.find(card) if known == NO_RECEIPT else None
         if name is None:
-            await self._spaces.store.run("HSET", self._key, atom.id, UNKNOWN)
+            await self._spaces.store.run("HSET", self._key, atom.id, NO_RECEIPT)
             try:
                 name = await self._delivery.tried(lambda: self._channel.send(card), card)
             except Undeliverable as error:  # the question stays open, `stoa approval list` shows it

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from shlex import quote
 
-from channels.bridge.attachments import Enclosures
+from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import Binding
 from channels.bridge.cards import Cards
-from channels.bridge.delivery import PATIENCE, Delivery, Outbox, Part
-from channels.bridge.routing import FROM, TO, Routing, as_house, tell_owner
-from channels.bridge.streaming import Growing, turn_of
+from channels.bridge.delivery import RETRY_SECONDS, Delivery, Outbox, Part
+from channels.bridge.routing import SAID_IN, SHOW_IN, Routing, as_house, tell_owner
+from channels.bridge.streaming import StreamedAnswers, turn_of
 from channels.contract import Channel, InboundMessage, Later, OutboundMessage, SendsFiles, ShowsDrafts, Undeliverable
 from channels.text import clean, one_line
 from core.atoms.atoms import OWNER, Atom, Attachment, Change, Principal, id_from
@@ -22,16 +22,16 @@ from core.errors import InvalidInput
 from core.spaces.notifications import Draft
 from core.spaces.spaces import Spaces
 
-AWAY = timedelta(minutes=5)
+LATE_AFTER = timedelta(minutes=5)
 """What is older than this when it is shown says when it was said."""
-SOON = 0.05
+SHOWN_POLL_SECONDS = 0.05
 """Seconds between two looks whether an answer has been shown."""
-MOST_OPEN = 500
+MAX_OPEN_MESSAGES = 500
 """How many messages an answer is awaited for; of more the oldest will have none."""
-MOST_LATE = 5
+MAX_LATE_ANSWERS = 5
 """How many such answers are shown one by one; of more only the beginnings are."""
 
-REFERENCE = re.compile(r"[^\s/]+/[^\s/]+")
+ATOM_REFERENCE = re.compile(r"[^\s/]+/[^\s/]+")
 """An atom, as messages that show one are known by it; words of our own have other names."""
 
 log = logging.getLogger(__name__)
@@ -58,8 +58,8 @@ class Conversation:
         spaces: Spaces,
         channel: Channel,
         binding: Binding,
-        enclosures: Enclosures,
-        patience: Sequence[float] = PATIENCE,
+        enclosures: FileTransfer,
+        patience: Sequence[float] = RETRY_SECONDS,
         stands: Callable[[], Awaitable[bool]] | None = None,
         wake: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
@@ -83,7 +83,7 @@ class Conversation:
         self._clock = spaces.clock
         self._enclosures = enclosures
         self._notifications = spaces.notifications
-        self._growing = Growing(spaces.store, channel, binding.conversation, binding.subscriber, self.shown)
+        self._growing = StreamedAnswers(spaces.store, channel, binding.conversation, binding.subscriber, self.shown)
         self._delivery = Delivery(channel, binding.conversation, Outbox(spaces.store, binding.subscriber), patience)
         self._skipped = 0
 
@@ -144,7 +144,7 @@ class Conversation:
         atom = id_from(f"{self.space.id}/{operation}")
         if message.addressed:  # of what only happens to be said nobody awaits an answer
             self.open[atom] = ""
-            while len(self.open) > MOST_OPEN:
+            while len(self.open) > MAX_OPEN_MESSAGES:
                 del self.open[next(iter(self.open))]
         try:
             guest = speaker.principal != OWNER
@@ -162,7 +162,7 @@ class Conversation:
                 comment=one_line(said),
                 metadata={
                     "role": "user",
-                    FROM: self.binding.id,
+                    SAID_IN: self.binding.id,
                     **({"from": one_line(speaker.name)} if speaker.name else {}),
                     **addressed,
                 },
@@ -186,7 +186,7 @@ class Conversation:
         shown = await Outbox(self._spaces.store, around).atom(message.reply_to)
         if not shown and (atom := await self.space.find(f"{around}:{message.reply_to}")):
             shown = atom.ref
-        return {"reply_to": [shown]} if REFERENCE.fullmatch(shown) else {}
+        return {"reply_to": [shown]} if ATOM_REFERENCE.fullmatch(shown) else {}
 
     async def _change(self, message: InboundMessage, speaker: Speaker) -> str:
         """Someone has edited what they wrote; only their own."""
@@ -236,7 +236,7 @@ class Conversation:
         if not await self._growing.begun(turn):
             return
         while not await self.shown():  # noqa: ASYNC110 - the answer may be on its way
-            await asyncio.sleep(SOON)
+            await asyncio.sleep(SHOWN_POLL_SECONDS)
         await self._growing.drop(turn)
 
     async def _look_at(self, change: Change) -> None:
@@ -274,9 +274,9 @@ class Conversation:
     async def _deliver(self, atom: Atom, change: Change) -> None:
         """Send one answer, trying again for a while; what nobody could be shown is told elsewhere."""
         text = atom.content
-        if self._clock.now() - change.at > AWAY:
+        if self._clock.now() - change.at > LATE_AFTER:
             late = await self._late(change)
-            if len(late) > MOST_LATE:
+            if len(late) > MAX_LATE_ANSWERS:
                 await self._sum_up(late)
                 return
             text = f"*(said {change.at.astimezone(self._clock.zone):%A %d %B at %H:%M})*\n{text}"
@@ -302,7 +302,7 @@ class Conversation:
         """The answers from this one on that are old by now and were to be shown here."""
         found: list[tuple[Change, Atom]] = []
         for later in await self.space.changes(change.seq - 1):
-            if later.operation != "put" or self._clock.now() - later.at <= AWAY:
+            if later.operation != "put" or self._clock.now() - later.at <= LATE_AFTER:
                 continue
             atom = await self.space.get(later.atom)
             if atom.metadata.get("role") == "assistant" and self.binding.id in await self.routing.places(
@@ -338,7 +338,7 @@ class Conversation:
             await space.put(
                 f"*(it could not be shown in {self.channel.name}: {reason})*\n{text}",
                 comment=one_line(text),
-                metadata={"role": "assistant", TO: places[0], "tried": been},
+                metadata={"role": "assistant", SHOW_IN: places[0], "tried": been},
                 references={"about": [atom.ref]},
                 operation=operation,
                 attachments=atom.attachments,

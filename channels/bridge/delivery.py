@@ -8,9 +8,9 @@ from channels.contract import Channel, ChannelClosed, Confirms, Edits, Later, Ou
 from channels.keys import channel_keys
 from core.store.store import Store
 
-UNKNOWN = ""
+NO_RECEIPT = ""
 """What stands for a receipt while nobody knows whether the platform has taken the message."""
-REMEMBERED = 30 * 86_400
+OUTBOX_SECONDS = 30 * 86_400
 """Seconds an entry stays after its last change."""
 
 
@@ -22,18 +22,20 @@ class Outbox:
         self._subscriber = subscriber
 
     async def receipts(self, atom: str) -> list[str]:
-        """What the platform called each part so far; `UNKNOWN` where a send was begun and its end is not known."""
+        """What the platform called each part so far; `NO_RECEIPT` where a send was begun and its end is not known."""
         return [receipt.decode() for receipt in await self._store.run("LRANGE", self._entry(atom), 0, -1)]
 
     async def begin(self, atom: str) -> None:
         """A part is about to be sent."""
-        await self._store.together(["RPUSH", self._entry(atom), UNKNOWN], ["EXPIRE", self._entry(atom), REMEMBERED])
+        await self._store.together(
+            ["RPUSH", self._entry(atom), NO_RECEIPT], ["EXPIRE", self._entry(atom), OUTBOX_SECONDS]
+        )
 
     async def sent(self, atom: str, receipt: str) -> None:
         """The platform has taken the part that was begun last, and calls it `receipt`."""
         await self._store.together(
             ["LSET", self._entry(atom), -1, receipt],
-            ["SET", channel_keys(self._store).receipt(self._subscriber, receipt), atom, "EX", REMEMBERED],
+            ["SET", channel_keys(self._store).receipt(self._subscriber, receipt), atom, "EX", OUTBOX_SECONDS],
         )
 
     async def atom(self, receipt: str) -> str:
@@ -45,11 +47,11 @@ class Outbox:
         return channel_keys(self._store).outbox(self._subscriber, atom)
 
 
-PATIENCE = (0.5, 1.0, 2.0, 4.0, 8.0)
+RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
 """How many seconds lie between the attempts to deliver one message."""
-AWAY_PAUSE = 30.0
+UNREACHABLE_PAUSE_SECONDS = 30.0
 """Seconds between two attempts while a platform cannot be reached at all: that is waited for, however long."""
-LONGEST_WAIT = 300.0
+MAX_REQUESTED_WAIT_SECONDS = 300.0
 """The most seconds a platform is waited for when it asks to wait, in all, for one message."""
 
 Part = Callable[[str], Awaitable[str]]
@@ -62,7 +64,7 @@ class Delivery:
     """The way to one conversation of a channel."""
 
     def __init__(
-        self, channel: Channel, conversation: str, outbox: Outbox, patience: Sequence[float] = PATIENCE
+        self, channel: Channel, conversation: str, outbox: Outbox, patience: Sequence[float] = RETRY_SECONDS
     ) -> None:
         self.channel = channel
         self.conversation = conversation
@@ -78,7 +80,7 @@ class Delivery:
         done = await self._outbox.receipts(atom)
         texts = self.channel.dialect.messages(text) if text.strip() else []
         for number in range(len(texts) + len(files)):
-            if number < len(done) and done[number] != UNKNOWN:
+            if number < len(done) and done[number] != NO_RECEIPT:
                 continue
             key = f"{atom}:{number}"
             receipt = None
@@ -117,11 +119,11 @@ class Delivery:
             except (ChannelClosed, Undeliverable, Unusable):
                 raise
             except Later as error:
-                pause: float | None = error.seconds if waited + error.seconds <= LONGEST_WAIT else None
+                pause: float | None = error.seconds if waited + error.seconds <= MAX_REQUESTED_WAIT_SECONDS else None
                 waited += error.seconds
                 failure: Exception = error
             except (OSError, TimeoutError) as error:
-                pause, failure = next(pauses, AWAY_PAUSE), error
+                pause, failure = next(pauses, UNREACHABLE_PAUSE_SECONDS), error
             except Exception as error:  # noqa: BLE001 - one delivery: tried again, then told
                 pause, failure = next(pauses, None), error
             log.warning("%s did not take a message: %r", self.channel.name, failure)

@@ -10,14 +10,14 @@ from channels.contract import File, InboundMessage, Passage
 from channels.keys import channel_keys
 from core.store.store import Store
 
-REMEMBERED = 3 * 86_400
+SEEN_SECONDS = 3 * 86_400
 """Seconds for which a message that is told again is known again."""
-KEEP = """if not redis.call('SET', KEYS[1], 1, 'NX', 'EX', ARGV[1]) then return false end
+KEEP_MESSAGE = """if not redis.call('SET', KEYS[1], 1, 'NX', 'EX', ARGV[1]) then return false end
 for i = 4, #ARGV do redis.call('HSET', KEYS[3], ARGV[i], ARGV[3]) end
 return redis.call('XADD', KEYS[2], '*', 'm', ARGV[2])"""
-PAGE = 500
-FIELDS = frozenset(field.name for field in dataclasses.fields(InboundMessage))
-RECENT = 50
+INBOX_PAGE_MESSAGES = 500
+MESSAGE_FIELDS = frozenset(field.name for field in dataclasses.fields(InboundMessage))
+MAX_RECENT_CONVERSATIONS = 50
 """In how many conversations, those last spoken in, is looked for what was missed."""
 
 
@@ -38,7 +38,7 @@ class Inbox:
             places.append(message.parent)
         newest = f"{self._store.now()} {message.id}"
         data = written(message)
-        place = await self._store.run("EVAL", KEEP, len(keys), *keys, REMEMBERED, data, newest, *places)
+        place = await self._store.run("EVAL", KEEP_MESSAGE, len(keys), *keys, SEEN_SECONDS, data, newest, *places)
         return place.decode() if place else ""
 
     async def play(self, message: InboundMessage) -> str:
@@ -53,7 +53,7 @@ class Inbox:
         """What is written down and not dealt with, oldest first, each with its place."""
         found: list[tuple[str, InboundMessage]] = []
         start = "-"
-        while entries := await self._store.run("XRANGE", self._key, start, "+", "COUNT", PAGE):
+        while entries := await self._store.run("XRANGE", self._key, start, "+", "COUNT", INBOX_PAGE_MESSAGES):
             found += [(place.decode(), read(fields[1])) for place, fields in entries]
             start = f"({found[-1][0]}"
         return found
@@ -62,10 +62,10 @@ class Inbox:
         """Where something was said in the last days, the newest first, and what the platform calls that message."""
         key, now = channel_keys(self._store).newest(self._account), self._store.now()
         found = [(place, *said.split(b" ", 1)) for place, said in (await self._store.run("HGETALL", key)).items()]
-        if old := [place for place, when, _ in found if int(when) < now - REMEMBERED * 1000]:
+        if old := [place for place, when, _ in found if int(when) < now - SEEN_SECONDS * 1000]:
             await self._store.run("HDEL", key, *old)
         found.sort(key=lambda one: int(one[1]), reverse=True)
-        return [(place.decode(), id.decode()) for place, _, id in found[:RECENT] if place not in old]
+        return [(place.decode(), id.decode()) for place, _, id in found[:MAX_RECENT_CONVERSATIONS] if place not in old]
 
 
 def written(message: InboundMessage) -> bytes:
@@ -81,5 +81,5 @@ def read(data: bytes) -> InboundMessage:
     passages = tuple(Passage(**passage) for passage in known.pop("passages", ()))
     sent = known.pop("sent", None)
     moment = datetime.fromisoformat(sent) if sent else None
-    told = {name: value for name, value in known.items() if name in FIELDS}  # a newer process may write more
+    told = {name: value for name, value in known.items() if name in MESSAGE_FIELDS}  # a newer process may write more
     return InboundMessage(**{**blank, **told}, files=files, passages=passages, sent=moment)

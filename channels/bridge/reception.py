@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from channels.bridge.admission import Admission, Seat
-from channels.bridge.attachments import Enclosures
+from channels.bridge.admission import Admission, OpenConversation
+from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import Binding, Bindings
 from channels.bridge.conversation import Conversation, Speaker
-from channels.bridge.delivery import PATIENCE, Delivery, Outbox
+from channels.bridge.delivery import RETRY_SECONDS, Delivery, Outbox
 from channels.bridge.inbox import Inbox
 from channels.bridge.routing import Routing, tell_owner
 from channels.contract import (
@@ -32,13 +32,13 @@ from core.errors import LeaseLost, StoaError, StoreUnavailable
 from core.spaces.spaces import Spaces
 from core.store.leases import Lease
 
-LOOK = 0.5
+INBOX_POLL_SECONDS = 0.5
 """Seconds between two looks for messages that somebody else has put into the inbox, such as those of one let in."""
-SOON = 0.05
+IDLE_POLL_SECONDS = 0.05
 """Seconds between two looks whether everything is taken and shown."""
-AGAIN = 5.0
+CONVERSATION_RETRY_SECONDS = 5.0
 """Seconds until a conversation is served again that could not be, or opened that was not there, or let rest."""
-FAILED = "Something went wrong while I took this message; it is in the log. Please say it again in another way."
+NOT_TAKEN = "Something went wrong while I took this message; it is in the log. Please say it again in another way."
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +50,8 @@ class Parts:
     spaces: Spaces
     people: People
     bindings: Bindings
-    enclosures: Enclosures
-    seat: Seat
+    enclosures: FileTransfer
+    seat: OpenConversation
     home: Callable[[], Awaitable[Home]]
     """What the owner sees at a glance."""
 
@@ -59,7 +59,7 @@ class Parts:
 class Reception:
     """One account's reception, for as long as this process holds its lease."""
 
-    def __init__(self, parts: Parts, channel: Channel, lease: Lease, patience: Sequence[float] = PATIENCE) -> None:
+    def __init__(self, parts: Parts, channel: Channel, lease: Lease, patience: Sequence[float] = RETRY_SECONDS) -> None:
         self.channel = channel
         self.inbox = Inbox(parts.spaces.store, channel.name)
         self._parts = parts
@@ -120,7 +120,7 @@ class Reception:
 
     async def _until_idle(self) -> None:
         while self._lanes or not all([await one.shown() for one in list(self._conversations.values())]):  # noqa: ASYNC110
-            await asyncio.sleep(SOON)
+            await asyncio.sleep(IDLE_POLL_SECONDS)
 
     async def _receive(self) -> None:
         async for message in self.channel.listen():
@@ -143,7 +143,7 @@ class Reception:
 
     async def _look_again(self) -> None:
         while True:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(INBOX_POLL_SECONDS)
             await self._look()
 
     async def _let_rest(self) -> None:
@@ -154,7 +154,7 @@ class Reception:
                 idle = made.binding.may_rest and made.binding.parent in self._conversations and name not in recent
                 if idle:
                     await self._rest(name, made)
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(CONVERSATION_RETRY_SECONDS)
 
     async def _rest(self, name: str, made: Conversation) -> None:
         """Let a thread rest, unless something is under way in it."""
@@ -201,7 +201,7 @@ class Reception:
                     log.warning("%s opens no direct message with its owner: %s", self.channel.name, error)
                 except (Later, OSError) as error:
                     log.info("%s opens no direct message now: %s", self.channel.name, error)
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(CONVERSATION_RETRY_SECONDS)
 
     async def _take_missed(self) -> None:
         """Take what was said while nobody listened, where the platform can tell."""
@@ -258,7 +258,7 @@ class Reception:
             await self._say(message, str(error))
         except Exception:
             log.exception("%s: a message could not be taken", self.channel.name)
-            await self._say(message, FAILED)
+            await self._say(message, NOT_TAKEN)
 
     async def _take(self, message: InboundMessage) -> str:
         """Take a message; what is to be said about it, perhaps nothing."""
@@ -364,4 +364,4 @@ class Reception:
                 raise
             except Exception:
                 log.exception("%s could not be served, trying again", made.binding.id)
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(CONVERSATION_RETRY_SECONDS)

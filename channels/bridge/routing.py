@@ -16,11 +16,11 @@ from core.spaces.spaces import Space, Spaces, first_words
 from core.trust.approvals import APPROVALS_SPACE
 from core.trust.decisions import approval_of
 
-TO, FROM = "to", CONVERSATION_KEY
+SHOW_IN, SAID_IN = "to", CONVERSATION_KEY
 """The metadata in which an atom says where it is to be shown, and where it was written."""
-PRESENT = 15
+PRESENCE_SECONDS = 15
 """Seconds for which somebody at a terminal counts as present after they were last seen to be."""
-REMEMBERED = 30 * 86_400
+ROUTE_SECONDS = 30 * 86_400
 """Seconds for which it is remembered where something was shown."""
 DECIDE = "return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'GET', 'EX', ARGV[2]) or ARGV[1]"
 
@@ -55,7 +55,7 @@ class Routing:
 
     async def present(self, conversation: str) -> None:
         """Somebody sits at this terminal, which is no account on a platform, and so can be reached there."""
-        await self._store.run("SET", channel_keys(self._store).present(conversation), 1, "EX", PRESENT)
+        await self._store.run("SET", channel_keys(self._store).present(conversation), 1, "EX", PRESENCE_SECONDS)
 
     async def gone(self, conversation: str) -> None:
         """Nobody sits there any more."""
@@ -63,7 +63,7 @@ class Routing:
 
     async def places(self, change: Change, atom: Atom, here: str) -> list[str]:
         """The conversations in which this atom is shown; the same whoever asks, `here` being one that can show it."""
-        if change.author == HOUSE.id and (to := atom.metadata.get(TO)):  # what an agent writes there moves nothing
+        if change.author == HOUSE.id and (to := atom.metadata.get(SHOW_IN)):  # what an agent writes there moves nothing
             return [str(to)]
         if asked := await self._asked(change, atom):
             return asked
@@ -71,7 +71,7 @@ class Routing:
         known = await self._store.run("GET", key)
         if known is None:
             found = next(iter(await self.reachable()), here)
-            known = await self._store.run("EVAL", DECIDE, 1, key, found, REMEMBERED)
+            known = await self._store.run("EVAL", DECIDE, 1, key, found, ROUTE_SECONDS)
         return [known.decode()]
 
     async def reachable(self, without: Sequence[str] = ()) -> list[str]:
@@ -114,7 +114,7 @@ class Routing:
                 asked = await self._space.get(ref)
             except NotFound:
                 continue
-            said = asked.origin is not Origin.AGENT and asked.metadata.get(FROM)
+            said = asked.origin is not Origin.AGENT and asked.metadata.get(SAID_IN)
             found |= {str(said): None} if said else {}
         return list(found)
 
@@ -140,7 +140,7 @@ async def tell_owner(spaces: Spaces, text: str, operation: str, without: Sequenc
     """Say something about Stoa itself to the owner, once, where they can be reached, `without` these places."""
     space = await as_house(spaces, "chat")
     places = await Routing(spaces, "chat").reachable(without)
-    to = {TO: places[0]} if places and without else {}
+    to = {SHOW_IN: places[0]} if places and without else {}
     await space.put(text, comment=first_words(text), metadata={"role": "assistant", **to}, operation=operation)
 
 

@@ -15,11 +15,11 @@ from core.errors import InvalidInput, LeaseLost, NotFound, StoreUnavailable
 from core.secrets.secrets import Secrets
 from core.store.leases import ACCOUNT_LEASE_SECONDS
 
-LOOK = 2.0
+ACCOUNTS_POLL_SECONDS = 2.0
 """Seconds between two looks for accounts that were added or removed."""
-PAUSES = (1.0, 5.0, 30.0, 60.0)
+ACCOUNT_RETRY_SECONDS = (1.0, 5.0, 30.0, 60.0)
 """Seconds until an account is tried again that could not be used; the last of them from then on."""
-PEOPLE = "people"
+ADMISSIONS_LEASE = "people"
 """Whoever holds this lease plays what was kept of those that the owner has let in."""
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Serving:
                     if name not in serving:
                         task = group.create_task(self._serve(account), name=f"account {name}")
                         serving[name] = (account, task)
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(ACCOUNTS_POLL_SECONDS)
 
     async def drain(self, seconds: float) -> None:
         """Take no more messages, and finish those under way, for so many seconds at most."""
@@ -67,7 +67,7 @@ class Serving:
 
     async def _serve(self, account: Account) -> None:
         """Serve one account whenever nobody else does. One of the edges that may catch broadly: the others go on."""
-        pauses = iter(PAUSES)
+        pauses = iter(ACCOUNT_RETRY_SECONDS)
         while True:
             began = time.monotonic()
             try:
@@ -83,9 +83,9 @@ class Serving:
                 await self._tell(account, str(_first(broken)))
             except* Exception:
                 log.exception("%s could not be served, trying again", account.id)
-            if time.monotonic() - began > PAUSES[-1]:  # it worked for a while: this is another trouble
-                pauses = iter(PAUSES)
-            await asyncio.sleep(next(pauses, PAUSES[-1]))
+            if time.monotonic() - began > ACCOUNT_RETRY_SECONDS[-1]:  # it worked for a while: this is another trouble
+                pauses = iter(ACCOUNT_RETRY_SECONDS)
+            await asyncio.sleep(next(pauses, ACCOUNT_RETRY_SECONDS[-1]))
 
     async def _attend(self, account: Account, lease: AccountLease) -> None:
         async with self._opens(account, self._secrets) as channel:
@@ -109,7 +109,7 @@ class Serving:
         people = self._parts.people
         while True:
             try:
-                async with AccountLease(self._store, PEOPLE, self._seconds).held():
+                async with AccountLease(self._store, ADMISSIONS_LEASE, self._seconds).held():
                     async for admitted in people.decisions():
                         for message in admitted.messages:
                             await Inbox(self._store, admitted.account).play(message)

@@ -7,24 +7,24 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
-from channels.bridge.attachments import Enclosures
+from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import Binding
 from channels.bridge.conversation import Conversation, Speaker
-from channels.bridge.delivery import PATIENCE
+from channels.bridge.delivery import RETRY_SECONDS
 from channels.contract import Channel, ChannelClosed, OutboundMessage
 from core.atoms.atoms import OWNER
 from core.errors import StoaError, StoreUnavailable
 from core.spaces.spaces import Spaces
 
-LOOK = 0.2
+SESSION_POLL_SECONDS = 0.2
 """Seconds between two looks whether anything is still under way."""
-STILL_HERE = 5.0
+PRESENCE_EVERY_SECONDS = 5.0
 """Seconds between two signs that somebody still sits at the terminal."""
 
 log = logging.getLogger(__name__)
 
 
-class Bridge:
+class TerminalSession:
     """A terminal joined to a chat space."""
 
     def __init__(
@@ -32,8 +32,8 @@ class Bridge:
         spaces: Spaces,
         channel: Channel,
         binding: Binding,
-        enclosures: Enclosures,
-        patience: Sequence[float] = PATIENCE,
+        enclosures: FileTransfer,
+        patience: Sequence[float] = RETRY_SECONDS,
     ) -> None:
         self.channel = channel
         self.conversation = Conversation(spaces, channel, binding, enclosures, patience)
@@ -75,7 +75,7 @@ class Bridge:
         """Let it be known that somebody can be reached here."""
         while True:
             await self.conversation.routing.present(self.conversation.binding.id)
-            await asyncio.sleep(STILL_HERE)
+            await asyncio.sleep(PRESENCE_EVERY_SECONDS)
 
     async def _converse(self, wait: float, idle: Callable[[], Awaitable[bool]]) -> None:
         await self.receive()
@@ -87,7 +87,7 @@ class Bridge:
                         await here.progress.wait_for(lambda: not here.open and not here.writing)
                     if await idle() and await here.shown():
                         return
-                    await asyncio.sleep(LOOK)
+                    await asyncio.sleep(SESSION_POLL_SECONDS)
         except TimeoutError:
             log.info("left with %d messages unanswered after %s s", len(here.open), wait)
 

@@ -4,20 +4,20 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from channels.bridge.delivery import UNKNOWN
+from channels.bridge.delivery import NO_RECEIPT
 from channels.contract import Channel, Confirms, Grows, Later, OutboundMessage, Undeliverable
 from channels.keys import channel_keys
 from core.store.store import Store
 
-PATIENCE = (0.1, 0.5, 1.0)
+FIND_RETRY_SECONDS = (0.1, 0.5, 1.0)
 """Seconds between the attempts to learn whether an answer has been begun."""
-LONGEST = 5.0
+MAX_FIND_WAIT_SECONDS = 5.0
 """The most seconds that the platform is waited for meanwhile, at a time."""
 
 log = logging.getLogger(__name__)
 
 
-class Growing:
+class StreamedAnswers:
     """The answers that are being written for one conversation, by the turn that writes each.
 
     Which message shows one is written down, before it is sent as one that is not known yet, so that whoever serves the
@@ -116,8 +116,8 @@ class Growing:
         if shown := await self._message(turn, text):
             await channel.edit(shown, message)
             return
-        await self._store.run("HSET", self._key, turn, UNKNOWN)
-        messages[turn] = UNKNOWN
+        await self._store.run("HSET", self._key, turn, NO_RECEIPT)
+        messages[turn] = NO_RECEIPT
         messages[turn] = await self._channel.send(message)
         await self._store.run("HSET", self._key, turn, messages[turn])
 
@@ -130,15 +130,17 @@ class Growing:
     async def _message(self, turn: str, text: str) -> str:
         """What the platform calls the message of this turn; it is asked where that is not known."""
         messages = await self._messages()
-        if messages.get(turn) == UNKNOWN and isinstance(self._channel, Confirms):
-            for pause in PATIENCE:  # else a beginning that is there would stay beside the answer
+        if messages.get(turn) == NO_RECEIPT and isinstance(self._channel, Confirms):
+            for pause in FIND_RETRY_SECONDS:  # else a beginning that is there would stay beside the answer
                 try:
-                    messages[turn] = await self._channel.find(self._written(turn, text)) or UNKNOWN
+                    messages[turn] = await self._channel.find(self._written(turn, text)) or NO_RECEIPT
                     break
                 except (OSError, Later, Undeliverable) as error:
                     log.warning("%s cannot say whether an answer is begun: %r", self._channel.name, error)
-                    await asyncio.sleep(min(error.seconds, LONGEST) if isinstance(error, Later) else pause)
-        return messages.get(turn, UNKNOWN)
+                    await asyncio.sleep(
+                        min(error.seconds, MAX_FIND_WAIT_SECONDS) if isinstance(error, Later) else pause
+                    )
+        return messages.get(turn, NO_RECEIPT)
 
     async def _messages(self) -> dict[str, str]:
         if self._known is None:

@@ -2,16 +2,15 @@
 
 import re
 
-from channels.people.persons import PREFIX as PERSON
-from channels.people.persons import Person, Persons
+from channels.people.persons import PERSON_PREFIX, Person, Persons
 from core.atoms.atoms import OWNER, Origin, Principal
 from core.atoms.permissions import Permission
 from core.errors import InvalidInput, NotFound
 from core.spaces.spaces import Spaces
 
-PREFIX = "group:"
-NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-LONGEST = 40
+GROUP_PREFIX = "group:"
+GROUP_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+MAX_GROUP_NAME_CHARS = 40
 
 
 class Groups:
@@ -35,7 +34,7 @@ class Groups:
 
     async def join(self, group: str, person: str) -> Person:
         """Let a person be in a group, which begins with its first; raises `InvalidInput`, `NotFound`."""
-        if not NAME.fullmatch(group) or len(group) > LONGEST:
+        if not GROUP_NAME.fullmatch(group) or len(group) > MAX_GROUP_NAME_CHARS:
             raise InvalidInput(f"{group!r} cannot name a group; use a-z, 0-9 and dashes, such as family")
         if person == OWNER.id:
             raise InvalidInput("The owner holds every space already; put others into the group.")
@@ -52,7 +51,7 @@ class Groups:
         if group not in (await self._persons.get(person)).groups:
             raise NotFound(f"{person} is not in {group!r}. `stoa people group list` shows who is in which.")
         for space in await self._spaces.passable(_principal(group)):
-            await self._spaces.open(space).revoke(f"{PERSON}{person}", grant=f"{PREFIX}{group}")
+            await self._spaces.open(space).revoke(f"{PERSON_PREFIX}{person}", grant=f"{GROUP_PREFIX}{group}")
         return await self._persons.change(
             person, lambda one: one.model_copy(update={"groups": tuple(g for g in one.groups if g != group)})
         )
@@ -64,7 +63,7 @@ class Groups:
             space = self._spaces.open(name, _principal(group))
             for member in members:
                 passed = min(level, Permission.WRITE)  # a member uses it, and lets nobody else in
-                await space.pass_on(f"{PERSON}{member}", passed, grant=f"{PREFIX}{group}")
+                await space.pass_on(f"{PERSON_PREFIX}{member}", passed, grant=f"{GROUP_PREFIX}{group}")
 
     async def settle_all(self) -> None:
         """Pass on what every group holds."""
@@ -74,8 +73,8 @@ class Groups:
 
 def group_of(principal: str) -> str:
     """The group that a principal is, or nothing."""
-    return principal.removeprefix(PREFIX) if principal.startswith(PREFIX) else ""
+    return principal.removeprefix(GROUP_PREFIX) if principal.startswith(GROUP_PREFIX) else ""
 
 
 def _principal(group: str) -> Principal:
-    return Principal(f"{PREFIX}{group}", Origin.AGENT)
+    return Principal(f"{GROUP_PREFIX}{group}", Origin.AGENT)

@@ -13,19 +13,19 @@ from channels.keys import channel_keys
 from core.store.codec import milliseconds
 from core.store.store import Store
 
-ALPHABET = "BCDFGHJKMNPQRSTVWXZ3479"
+CODE_ALPHABET = "BCDFGHJKMNPQRSTVWXZ3479"
 """No vowels, so that no word is taken for a code, and nothing that reads like another."""
-LENGTH = 8
-CODE = re.compile(rf"([{ALPHABET}]{{4}})-?([{ALPHABET}]{{4}})")
-LIFE = timedelta(hours=1)
+CODE_CHARS = 8
+CODE = re.compile(rf"([{CODE_ALPHABET}]{{4}})-?([{CODE_ALPHABET}]{{4}})")
+CODE_LIFETIME = timedelta(hours=1)
 """How long a code can be used."""
-LOCKED = timedelta(hours=1)
+TRIES_WINDOW = timedelta(hours=1)
 """Within which time wrong codes are counted, and for how long none is looked at after too many."""
-MOST_WRONG = 5
-MOST_WRONG_OF_ALL = 20
+MAX_WRONG_CODES = 5
+MAX_WRONG_CODES_OF_ALL = 20
 """How many wrong codes one sender, and all on one account, may say."""
-KEPT = 7_200
-TRY = """local now, window, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+CODES_KEPT_SECONDS = 7_200
+COUNT_TRY = """local now, window, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local tries, count = redis.call('HGETALL', KEYS[1]), 0
 for i = 1, #tries, 2 do
   local at = tonumber(tries[i + 1])
@@ -42,8 +42,8 @@ redis.call('EXPIRE', KEYS[1], ARGV[5])
 return 1"""
 """Count a try before it is looked at, so that many at once are no more than one after the other."""
 
-FORGIVE = """redis.call('HDEL', KEYS[1], ARGV[1], 'locked')"""
-CLAIM = """local kept = redis.call('HGET', KEYS[1], ARGV[1])
+FORGIVE_TRY = """redis.call('HDEL', KEYS[1], ARGV[1], 'locked')"""
+CLAIM_CODE = """local kept = redis.call('HGET', KEYS[1], ARGV[1])
 if not kept then return 0 end
 local ticket = cjson.decode(kept)
 if ticket.by and ticket.by ~= ARGV[2] then return 0 end
@@ -76,9 +76,9 @@ class Pairing:
         if over:
             await self._store.run("HDEL", keys.codes(), *over)
         code, salt = new_code(), secrets.token_hex(8)
-        ticket = orjson.dumps({"person": person, "until": milliseconds(now + LIFE)})
+        ticket = orjson.dumps({"person": person, "until": milliseconds(now + CODE_LIFETIME)})
         await self._store.run("HSET", keys.codes(), f"{salt}:{digest(salt, code)}", ticket)
-        await self._store.run("EXPIRE", keys.codes(), KEPT)
+        await self._store.run("EXPIRE", keys.codes(), CODES_KEPT_SECONDS)
         return code
 
     async def look(self, code: str) -> Ticket | None:
@@ -94,7 +94,9 @@ class Pairing:
 
     async def claim(self, ticket: Ticket, account: str) -> bool:
         """Use a code for this account; False if another has used it."""
-        return bool(await self._store.run("EVAL", CLAIM, 1, channel_keys(self._store).codes(), ticket.digest, account))
+        return bool(
+            await self._store.run("EVAL", CLAIM_CODE, 1, channel_keys(self._store).codes(), ticket.digest, account)
+        )
 
     async def revoke(self, account: str) -> None:
         """Let no code that was used for this account be used for it again."""
@@ -105,22 +107,24 @@ class Pairing:
 
     async def may_try(self, sender: str, account: str, message: str) -> bool:
         """Count a try by this very message; False if there were too many wrong ones, so that it is not looked at."""
-        now, window = milliseconds(self._store.clock.now()), milliseconds_of(LOCKED)
-        for who, most in ((sender, MOST_WRONG), (account, MOST_WRONG_OF_ALL)):
+        now, window = milliseconds(self._store.clock.now()), milliseconds_of(TRIES_WINDOW)
+        for who, most in ((sender, MAX_WRONG_CODES), (account, MAX_WRONG_CODES_OF_ALL)):
             tries = channel_keys(self._store).tries(who)
-            if not await self._store.run("EVAL", TRY, 1, tries, now, window, most, f"tried {message}", KEPT):
+            if not await self._store.run(
+                "EVAL", COUNT_TRY, 1, tries, now, window, most, f"tried {message}", CODES_KEPT_SECONDS
+            ):
                 return False
         return True
 
     async def forgive(self, sender: str, account: str, message: str) -> None:
         """The try by this message was right, so it does not count."""
         for who in (sender, account):
-            await self._store.run("EVAL", FORGIVE, 1, channel_keys(self._store).tries(who), f"tried {message}")
+            await self._store.run("EVAL", FORGIVE_TRY, 1, channel_keys(self._store).tries(who), f"tried {message}")
 
 
 def new_code() -> str:
     """A random code: 36 bits, as `KXQM-7TPZ`."""
-    code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_CHARS))
     return f"{code[:4]}-{code[4:]}"
 
 

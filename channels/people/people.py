@@ -1,10 +1,10 @@
 """People: who may talk to Stoa, from which accounts and in which rooms, and what the owner says about them."""
 
 from channels.contract import InboundMessage
-from channels.people.knocks import BLOCK, LINKED, LOCKED, WRONG
 from channels.people.pairing import Pairing, spelled
 from channels.people.persons import Person as Person
 from channels.people.persons import key_of
+from channels.people.requests import BLOCK, CODE_ACCEPTED, CODE_UNKNOWN, CODES_LOCKED
 from channels.people.rooms import Room as Room
 from channels.people.strangers import Admitted as Admitted
 from channels.people.strangers import Strangers
@@ -64,20 +64,20 @@ class People(Strangers):
         if not await self._pairing.may_try(key, account, message.id):
             hour = f"{self._spaces.clock.now():%Y-%m-%d %H}"
             await self._audit.note("refusal", key, "too many wrong codes", operation=f"locked {key} {hour}")
-            return None if person else LOCKED
-        if person and person.id == OWNER.id and (knock := await self._waiting_by(code)):
+            return None if person else CODES_LOCKED
+        if person and person.id == OWNER.id and (request := await self._waiting_by(code)):
             await self._pairing.forgive(key, account, message.id)
-            return f"{(await self._let_in(knock)).name} is let in."
+            return f"{(await self._let_in(request)).name} is let in."
         ticket = await self._pairing.look(code)
         if ticket is None:
-            return None if person else WRONG
+            return None if person else CODE_UNKNOWN
         if person is None or person.id == ticket.person:
             try:
                 if not await self._pairing.claim(ticket, key):
-                    return None if person else WRONG
+                    return None if person else CODE_UNKNOWN
                 linked = await self.persons.link(ticket.person, key, message.name)
             except NotFound:  # forgotten since the code was made
-                return WRONG
+                return CODE_UNKNOWN
         else:
             return (
                 f"This account is {person.name}'s already, so it stays theirs. `stoa people forget {key}` unlinks it; "
@@ -86,7 +86,7 @@ class People(Strangers):
         await self._audit.note("link", linked.principal.id, f"linked {key}", operation=f"linked {key} {ticket.digest}")
         await self._pairing.forgive(key, account, message.id)
         await self._welcome(key)
-        return LINKED.format(name="my owner" if linked.id == OWNER.id else linked.name)
+        return CODE_ACCEPTED.format(name="my owner" if linked.id == OWNER.id else linked.name)
 
     # What the owner says ----------------------------------------------------------------------------------------------
 
@@ -96,9 +96,9 @@ class People(Strangers):
         `person` says that it is a further account of somebody known, `name` how to call somebody new. Raises
         `NotFound` for nobody, `InvalidInput` for what does not fit, `Conflict` for an account of another's.
         """
-        knock = await self._waiting_by(who)
-        if knock:
-            return await self._let_in(knock, person, name)
+        request = await self._waiting_by(who)
+        if request:
+            return await self._let_in(request, person, name)
         found = await self._person(who)
         if found.status != "blocked":
             raise InvalidInput(f"{found.id} is let in already.")
@@ -110,10 +110,10 @@ class People(Strangers):
         They keep their record, hold nothing any more, and what they write is dropped. Raises `NotFound`, and
         `InvalidInput` for the owner.
         """
-        if knock := await self._waiting_by(who):
-            blocked = await self._shut_out(knock)
-            await self.knocks.drop(knock.id)
-            await self._answer(knock, BLOCK.id)
+        if request := await self._waiting_by(who):
+            blocked = await self._shut_out(request)
+            await self.requests.drop(request.id)
+            await self._answer(request, BLOCK.id)
             return blocked
         person = await self._person_or_account(who)
         if person.id == OWNER.id:
@@ -164,10 +164,10 @@ class People(Strangers):
         try:
             return await self.get(who)
         except NotFound as error:
-            for knock in await self.waiting():
-                if who.casefold() in (knock.name.casefold(), knock.room.casefold()):
+            for request in await self.waiting():
+                if who.casefold() in (request.name.casefold(), request.room.casefold()):
                     raise NotFound(
-                        f"{error} One called so waits as {knock.id}; anybody may call themselves that, so look first."
+                        f"{error} One called so waits as {request.id}; anybody may call themselves that, so look first."
                     ) from None
             raise
 

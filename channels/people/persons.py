@@ -15,13 +15,13 @@ from core.errors import Conflict, InvalidInput, NotFound
 from core.store.records import Records, documents, listed
 from core.store.store import Store
 
-PREFIX = "person:"
-LONGEST_NAME = 80
-LONGEST_ID = 40
-RESERVED = ("owner", "house", "agent", "assistant", "scheduler")
-FIND = """local id = redis.call('HGET', KEYS[1], ARGV[1])
+PERSON_PREFIX = "person:"
+MAX_PERSON_NAME_CHARS = 80
+MAX_PERSON_ID_CHARS = 40
+RESERVED_PERSON_IDS = ("owner", "house", "agent", "assistant", "scheduler")
+FIND_PERSON = """local id = redis.call('HGET', KEYS[1], ARGV[1])
 return id and redis.call('JSON.GET', KEYS[2] .. id)"""
-SAVE = """if (redis.call('JSON.GET', KEYS[2]) or '') ~= ARGV[2] then return 'changed' end
+SAVE_PERSON = """if (redis.call('JSON.GET', KEYS[2]) or '') ~= ARGV[2] then return 'changed' end
 for i = 4, #ARGV do
   local holder = redis.call('HGET', KEYS[1], ARGV[i])
   if holder and holder ~= ARGV[1] then return 'taken ' .. ARGV[i] .. ' ' .. holder end
@@ -66,7 +66,7 @@ class Person(BaseModel):
     @property
     def principal(self) -> Principal:
         """As whom they act."""
-        return OWNER if self.id == OWNER.id else Principal(f"{PREFIX}{self.id}", Origin.OUTSIDE)
+        return OWNER if self.id == OWNER.id else Principal(f"{PERSON_PREFIX}{self.id}", Origin.OUTSIDE)
 
 
 class Persons:
@@ -80,7 +80,7 @@ class Persons:
     async def find(self, account: str) -> Person | None:
         """Whose account this is, named `account/sender`; one round trip, for it is asked of every message."""
         keys = self._keys
-        record = await self._store.run("EVAL_RO", FIND, 2, keys.identities(), keys.person(""), account)
+        record = await self._store.run("EVAL_RO", FIND_PERSON, 2, keys.identities(), keys.person(""), account)
         return Person.model_validate_json(record) if record else None
 
     async def get(self, id: str) -> Person:
@@ -100,7 +100,7 @@ class Persons:
     ) -> Person:
         """A new person, with an id made of the name that nobody ever had; raises `Conflict` where an account is
         another's."""
-        name = one_line(name, LONGEST_NAME)
+        name = one_line(name, MAX_PERSON_NAME_CHARS)
         made = Person(
             id=await self._new_id(name), name=name, accounts=tuple(accounts), status=status, created=self._now()
         )
@@ -127,7 +127,7 @@ class Persons:
     async def link(self, id: str, account: str, name: str = "") -> Person:
         """Let an account be this person's; the owner is born with their first. Raises `Conflict`, `NotFound`."""
         if id == OWNER.id:
-            born = Person(id=id, name=one_line(name, LONGEST_NAME), accounts=(account,), created=self._now())
+            born = Person(id=id, name=one_line(name, MAX_PERSON_NAME_CHARS), accounts=(account,), created=self._now())
             if await self._save(b"", born):
                 return born
         return await self.change(
@@ -155,7 +155,7 @@ class Persons:
         keys = self._keys
         text = person.model_dump_json().encode() if record is None else record
         names = (keys.identities(), keys.person(person.id), keys.people())
-        said = await self._store.run("EVAL", SAVE, len(names), *names, person.id, before, text, *person.accounts)
+        said = await self._store.run("EVAL", SAVE_PERSON, len(names), *names, person.id, before, text, *person.accounts)
         if said.startswith(b"taken"):
             _, account, holder = said.decode().split(" ", 2)
             raise Conflict(
@@ -171,7 +171,9 @@ class Persons:
         number = 1
         while True:
             id = wanted if number == 1 else f"{wanted}-{number}"
-            taken = id in RESERVED or await self._store.run("SISMEMBER", self._store.keys.spaces(), Person(id=id).chat)
+            taken = id in RESERVED_PERSON_IDS or await self._store.run(
+                "SISMEMBER", self._store.keys.spaces(), Person(id=id).chat
+            )
             if not taken and await self._store.run("SADD", self._keys.people_ever(), id):
                 return id
             number += 1
@@ -188,12 +190,12 @@ def key_of(account: str, sender: str) -> str:
 def slug(name: str) -> str:
     """A name as an id: small letters, digits and dashes."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST_ID].strip("-") or "guest"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_PERSON_ID_CHARS].strip("-") or "guest"
 
 
 def check_name(name: str, what: str) -> str:
     """A name that was given, fit to be kept; raises `InvalidInput` for one with nothing to read."""
-    found = one_line(name, LONGEST_NAME)
+    found = one_line(name, MAX_PERSON_NAME_CHARS)
     if not found:
-        raise InvalidInput(f"{what} has no name to be read; give one of at most {LONGEST_NAME} characters.")
+        raise InvalidInput(f"{what} has no name to be read; give one of at most {MAX_PERSON_NAME_CHARS} characters.")
     return found

@@ -1,4 +1,4 @@
-"""Strangers: whoever knocks, a person or a room, is asked about, and let in or dropped as the owner decides."""
+"""Strangers: the owner is asked about each new person or room, and they are let in or dropped."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -7,9 +7,20 @@ from typing import Literal
 
 from channels.contract import InboundMessage
 from channels.people.groups import Groups
-from channels.people.knocks import ALLOW, BLOCK, CHOICES, UNOWNED, Kind, Knock, Knocks, knock_id, question, told
-from channels.people.pairing import LIFE, new_code, same, spelled
+from channels.people.pairing import CODE_LIFETIME, new_code, same, spelled
 from channels.people.persons import Person, Persons, check_name, key_of
+from channels.people.requests import (
+    ADMISSION_CHOICES,
+    ALLOW,
+    BLOCK,
+    NO_OWNER_YET,
+    AdmissionRequest,
+    AdmissionRequests,
+    Kind,
+    question,
+    request_id,
+    told,
+)
 from channels.people.rooms import Room, Rooms
 from core.atoms.atoms import OWNER, Atom, Value, id_from
 from core.errors import Conflict, InvalidInput, NotFound
@@ -18,16 +29,16 @@ from core.trust.access_requests import plain
 from core.trust.approvals import APPROVALS_SPACE, NO, Approvals, QuestionDetails
 from core.trust.audit import Audit
 
-PATIENCE = timedelta(days=1)
+DECISION_TIME = timedelta(days=1)
 """How long the owner has to decide about somebody."""
-CURSOR = "house:people"
+DECISIONS_CURSOR = "house:people"
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """Somebody, or a room, that the owner has let in, and what was kept meanwhile, to be played now."""
 
-    knock: str
+    request: str
     account: str
     messages: tuple[InboundMessage, ...]
     person: Person | None = None
@@ -44,14 +55,14 @@ class Strangers:
         self._audit = Audit(spaces)
         self.persons = Persons(spaces.store)
         self.rooms = Rooms(spaces.store)
-        self.knocks = Knocks(spaces.store)
+        self.requests = AdmissionRequests(spaces.store)
         self.groups = Groups(spaces, self.persons)
 
     async def find(self, account: str, sender: str) -> Person | None:
         """Who writes from there, blocked or not; None for a stranger. One round trip."""
         return await self.persons.find(key_of(account, sender))
 
-    async def knock(self, account: str, message: InboundMessage) -> str:
+    async def request_admission(self, account: str, message: InboundMessage) -> str:
         """Somebody unknown writes, or somebody in an unknown room: keep the message and ask the owner.
 
         Answers what is to be said there, or nothing. In a room that is known it is about the sender. The same message
@@ -61,8 +72,8 @@ class Strangers:
         """
         conversation = message.parent or message.conversation
         if message.kind in ("edit", "deletion"):
-            await self.knocks.correct(knock_id("person", key_of(account, message.sender)), message)
-            await self.knocks.correct(knock_id("room", key_of(account, conversation)), message)
+            await self.requests.correct(request_id("person", key_of(account, message.sender)), message)
+            await self.requests.correct(request_id("room", key_of(account, conversation)), message)
         if message.bot or message.kind != "message":
             return ""
         room = await self.rooms.find(account, conversation) if message.room else None
@@ -73,33 +84,33 @@ class Strangers:
         if kind == "room" and not message.addressed:
             return ""
         while True:
-            knock = await self._begun(kind, account, conversation, message)
-            if knock is None:
+            request = await self._begun(kind, account, conversation, message)
+            if request is None:
                 return ""
-            if (kept := await self.knocks.keep(knock, message)) is not None:
+            if (kept := await self.requests.keep(request, message)) is not None:
                 break
         known = room or (person and person.id == OWNER.id) if kind == "room" else person
         if known:  # let in meanwhile, or by the owner's own word
-            await self._note(await self._admit(knock))
+            await self._note(await self._admit(request))
             return ""
-        if knock.status == "admitted":
+        if request.status == "admitted":
             return ""
         await self._approvals.ask(
-            question(knock),
+            question(request),
             asker=f"{kind} {key_of(account, message.sender if kind == 'person' else conversation)}"[:200],
-            choices=CHOICES[kind],
-            more=QuestionDetails(metadata={"knock": knock.id, "code": knock.code}, answer_time=PATIENCE),
-            operation=_operation(knock),
+            choices=ADMISSION_CHOICES[kind],
+            more=QuestionDetails(metadata={"admission": request.id, "code": request.code}, answer_time=DECISION_TIME),
+            operation=_operation(request),
         )
-        if message.id != knock.first:
+        if message.id != request.first:
             return ""
         owned = any(one.id == OWNER.id and one.accounts for one in await self.persons.all())
-        return told(knock, kept) if owned or message.room else f"{told(knock, kept)}\n\n{UNOWNED}"
+        return told(request, kept) if owned or message.room else f"{told(request, kept)}\n\n{NO_OWNER_YET}"
 
-    async def waiting(self) -> list[Knock]:
+    async def waiting(self) -> list[AdmissionRequest]:
         """Who waits for the owner's word, the oldest first."""
         now = self._spaces.clock.now()
-        return [knock for knock in await self.knocks.all() if knock.status == "waiting" and knock.until > now]
+        return [request for request in await self.requests.all() if request.status == "waiting" and request.until > now]
 
     async def decisions(self) -> AsyncIterator[Admitted]:
         """What the owner lets in, each with what was kept: first what was not played yet, then as it is decided.
@@ -111,32 +122,34 @@ class Strangers:
         await self.groups.settle_all()
         await self._drop_late()
         space, notifications = self._spaces.open(APPROVALS_SPACE, OWNER), self._spaces.notifications
-        after = await notifications.cursor(CURSOR, APPROVALS_SPACE) or 0
-        for knock in await self.knocks.all():
-            if knock.status == "admitted":
-                await self._answer(knock, ALLOW.id)  # the card may be open still, if who let it in died on the way
-                yield await self._admitted(knock)
+        after = await notifications.cursor(DECISIONS_CURSOR, APPROVALS_SPACE) or 0
+        for request in await self.requests.all():
+            if request.status == "admitted":
+                await self._answer(request, ALLOW.id)  # the card may be open still, if who let it in died on the way
+                yield await self._admitted(request)
         async for change in space.follow(after):
             if change.operation in ("put", "update"):
                 admitted = await self._settled(await space.get(change.atom))
                 if admitted:
                     yield await self._admitted(admitted)
-            await notifications.advance(CURSOR, APPROVALS_SPACE, change.seq)
+            await notifications.advance(DECISIONS_CURSOR, APPROVALS_SPACE, change.seq)
 
     async def played(self, admitted: Admitted) -> None:
         """What was kept has been taken: it may go now. What came meanwhile is told of by `decisions` once more."""
-        knock = await self.knocks.find(admitted.knock)
-        if knock and not await self.knocks.finish(knock.id, admitted.messages):
-            more = await self.knocks.kept(knock)
-            await self._note(knock, *(message.id for message in more[-1:]))
+        request = await self.requests.find(admitted.request)
+        if request and not await self.requests.finish(request.id, admitted.messages):
+            more = await self.requests.kept(request)
+            await self._note(request, *(message.id for message in more[-1:]))
 
     # What happens then ------------------------------------------------------------------------------------------------
 
-    async def _begun(self, kind: Kind, account: str, conversation: str, message: InboundMessage) -> Knock | None:
+    async def _begun(
+        self, kind: Kind, account: str, conversation: str, message: InboundMessage
+    ) -> AdmissionRequest | None:
         now = self._now()
         files = "".join(f"\n[file: {file.name}]" for file in message.files[:10])
-        knock = Knock(
-            id=knock_id(kind, key_of(account, message.sender if kind == "person" else conversation)),
+        request = AdmissionRequest(
+            id=request_id(kind, key_of(account, message.sender if kind == "person" else conversation)),
             kind=kind,
             account=account,
             sender=message.sender,
@@ -146,145 +159,145 @@ class Strangers:
             text=f"{message.text[:2_000]}{files}",
             first=message.id,
             code=new_code(),
-            code_until=now + LIFE,
+            code_until=now + CODE_LIFETIME,
             asked=now,
-            until=now + PATIENCE,
+            until=now + DECISION_TIME,
         )
-        await self._drop_late(knock.id)
-        if begun := await self.knocks.begin(knock):
+        await self._drop_late(request.id)
+        if begun := await self.requests.begin(request):
             return begun
         await self._drop_late()
-        return await self.knocks.begin(knock)
+        return await self.requests.begin(request)
 
     async def _drop_late(self, only: str = "") -> None:
         """Forget those whose time is over, or `only` this one, unless something was decided in time that is to be
         carried out however late; a no is only forgetting them."""
-        for knock in await self.knocks.late():
-            if only not in ("", knock.id):
+        for request in await self.requests.late():
+            if only not in ("", request.id):
                 continue
             try:
-                decided = (await self._approvals.outcome(_card(knock))).status == "yes"
+                decided = (await self._approvals.outcome(_card(request))).status == "yes"
             except NotFound:  # whoever was to ask died before
                 decided = False
             if not decided:
-                await self.knocks.drop(knock.id)
+                await self.requests.drop(request.id)
 
-    async def _settled(self, atom: Atom) -> Knock | None:
-        """Carry out what was decided; the knock if it is let in. Doing it again changes nothing."""
-        status, id = atom.metadata.get("status"), atom.metadata.get("knock")
-        knock = await self.knocks.find(str(id)) if id and status != "open" else None
-        if knock is None or not same(knock.code, str(atom.metadata.get("code"))):
+    async def _settled(self, atom: Atom) -> AdmissionRequest | None:
+        """Carry out what was decided; the request if it is let in. Doing it again changes nothing."""
+        status, id = atom.metadata.get("status"), atom.metadata.get("admission")
+        request = await self.requests.find(str(id)) if id and status != "open" else None
+        if request is None or not same(request.code, str(atom.metadata.get("code"))):
             return None
         choice = atom.metadata.get("choice") if status == "yes" else NO.id
-        if knock.status == "admitted":
-            return knock
+        if request.status == "admitted":
+            return request
         if choice == ALLOW.id:
-            return await self._admit(knock)
+            return await self._admit(request)
         if choice == BLOCK.id:
-            await self._shut_out(knock)
-        await self.knocks.drop(knock.id)
+            await self._shut_out(request)
+        await self.requests.drop(request.id)
         return None
 
-    async def _admit(self, knock: Knock) -> Knock:
-        """Let a knock in: its room, or its sender as a person of their own unless they are somebody already."""
-        key = key_of(knock.account, knock.sender)
-        if knock.kind == "room":
-            await self._decide_room(knock, "allowed")
-            who = what = key_of(knock.account, knock.conversation)
+    async def _admit(self, request: AdmissionRequest) -> AdmissionRequest:
+        """Let a request in: its room, or its sender as a person of their own unless they are somebody already."""
+        key = key_of(request.account, request.sender)
+        if request.kind == "room":
+            await self._decide_room(request, "allowed")
+            who = what = key_of(request.account, request.conversation)
         else:
-            known = await self.persons.find(key) or await self.persons.add(knock.name or knock.sender, [key])
+            known = await self.persons.find(key) or await self.persons.add(request.name or request.sender, [key])
             who, what = known.principal.id, key
-        await self._audit.note("admission", who, f"let in on {what}", operation=f"admitted {_operation(knock)}")
-        return await self.knocks.admit(knock)
+        await self._audit.note("admission", who, f"let in on {what}", operation=f"admitted {_operation(request)}")
+        return await self.requests.admit(request)
 
-    async def _shut_out(self, knock: Knock) -> Person | Room:
-        key = key_of(knock.account, knock.conversation if knock.kind == "room" else knock.sender)
-        await self._audit.note("block", key, f"blocked on {key}", operation=f"blocked {_operation(knock)}")
-        if knock.kind == "room":
-            return await self._decide_room(knock, "blocked")
-        name = knock.name or knock.sender
+    async def _shut_out(self, request: AdmissionRequest) -> Person | Room:
+        key = key_of(request.account, request.conversation if request.kind == "room" else request.sender)
+        await self._audit.note("block", key, f"blocked on {key}", operation=f"blocked {_operation(request)}")
+        if request.kind == "room":
+            return await self._decide_room(request, "blocked")
+        name = request.name or request.sender
         return await self.persons.find(key) or await self.persons.add(name, [key], status="blocked")
 
-    async def _decide_room(self, knock: Knock, status: Literal["allowed", "blocked"]) -> Room:
-        known = await self.rooms.find(knock.account, knock.conversation)
-        room = known or Room(id=key_of(knock.account, knock.conversation), name=knock.room, created=self._now())
+    async def _decide_room(self, request: AdmissionRequest, status: Literal["allowed", "blocked"]) -> Room:
+        known = await self.rooms.find(request.account, request.conversation)
+        room = known or Room(id=key_of(request.account, request.conversation), name=request.room, created=self._now())
         room = room.model_copy(update={"status": status})
         await self.rooms.save(room)
         return room
 
-    async def _let_in(self, knock: Knock, person: str = "", name: str = "") -> Person | Room:
+    async def _let_in(self, request: AdmissionRequest, person: str = "", name: str = "") -> Person | Room:
         """The owner says yes in words of their own: it holds at once, and the card is answered."""
-        key = key_of(knock.account, knock.sender)
-        if knock.kind == "room" and (person or name):
-            raise InvalidInput(f"{knock.room} is a room; it is let in as it is, without a name or a person.")
+        key = key_of(request.account, request.sender)
+        if request.kind == "room" and (person or name):
+            raise InvalidInput(f"{request.room} is a room; it is let in as it is, without a name or a person.")
         if person:
-            await self.persons.link(person, key, knock.name)
+            await self.persons.link(person, key, request.name)
         elif name:
             await self.persons.add(check_name(name, "The person"), [key])
-        await self._admit(knock)
-        await self._answer(knock, ALLOW.id)
-        if knock.kind == "room":
-            return await self.rooms.get(key_of(knock.account, knock.conversation))
+        await self._admit(request)
+        await self._answer(request, ALLOW.id)
+        if request.kind == "room":
+            return await self.rooms.get(key_of(request.account, request.conversation))
         found = await self.persons.find(key)
         assert found
         return found
 
     async def _welcome(self, key: str) -> None:
         """Whoever has linked an account does not wait any more for what they wrote from there before."""
-        knock = await self.knocks.find(knock_id("person", key))
-        if knock and knock.status == "waiting":
-            await self._admit(knock)
-            await self._answer(knock, ALLOW.id)
+        request = await self.requests.find(request_id("person", key))
+        if request and request.status == "waiting":
+            await self._admit(request)
+            await self._answer(request, ALLOW.id)
 
-    async def _answer(self, knock: Knock, choice: str) -> None:
-        """Answer the card about a knock, and where there is none any more, note it all the same for `decisions`."""
+    async def _answer(self, request: AdmissionRequest, choice: str) -> None:
+        """Answer the card about a request, and where there is none any more, note it all the same for `decisions`."""
         try:
-            await self._approvals.answer(_card(knock), choice, OWNER)
+            await self._approvals.answer(_card(request), choice, OWNER)
         except (Conflict, NotFound):
             if choice == ALLOW.id:
-                await self._note(knock)
+                await self._note(request)
 
-    async def _note(self, knock: Knock, *why: str) -> None:
+    async def _note(self, request: AdmissionRequest, *why: str) -> None:
         """Write down that somebody is let in, where `decisions` comes by; once for the same reason."""
         await self._approvals.prepare()
-        who = f"the room {knock.room}" if knock.kind == "room" else knock.name or knock.sender
-        said = f"let in by the owner's own word: {plain(who, 100)} on {knock.account}"
-        known: dict[str, Value] = {"kind": "approval", "status": "yes", "choice": ALLOW.id, "asker": knock.account}
+        who = f"the room {request.room}" if request.kind == "room" else request.name or request.sender
+        said = f"let in by the owner's own word: {plain(who, 100)} on {request.account}"
+        known: dict[str, Value] = {"kind": "approval", "status": "yes", "choice": ALLOW.id, "asker": request.account}
         await self._spaces.open(APPROVALS_SPACE, Actor(OWNER)).put(
             said,
             comment=said,
-            metadata={**known, "knock": knock.id, "code": knock.code},
-            operation=" ".join(["noted", _operation(knock), *why]),
+            metadata={**known, "admission": request.id, "code": request.code},
+            operation=" ".join(["noted", _operation(request), *why]),
         )
 
-    async def _admitted(self, knock: Knock) -> Admitted:
-        of_room = knock.kind == "room"
+    async def _admitted(self, request: AdmissionRequest) -> Admitted:
+        of_room = request.kind == "room"
         return Admitted(
-            knock.id,
-            knock.account,
-            await self.knocks.kept(knock),
-            None if of_room else await self.find(knock.account, knock.sender),
-            await self.rooms.find(knock.account, knock.conversation) if of_room else None,
+            request.id,
+            request.account,
+            await self.requests.kept(request),
+            None if of_room else await self.find(request.account, request.sender),
+            await self.rooms.find(request.account, request.conversation) if of_room else None,
         )
 
-    async def _waiting_by(self, who: str) -> Knock | None:
+    async def _waiting_by(self, who: str) -> AdmissionRequest | None:
         """Who waits and has this id, or was told this code within the last hour."""
         code, now = spelled(who), self._spaces.clock.now()
         found = None
-        for knock in await self.waiting():
-            if knock.id == who or (code and same(knock.code, code) and knock.code_until > now):
-                found = knock
+        for request in await self.waiting():
+            if request.id == who or (code and same(request.code, code) and request.code_until > now):
+                found = request
         return found
 
     def _now(self) -> datetime:
         return self._spaces.clock.now().astimezone(UTC)
 
 
-def _operation(knock: Knock) -> str:
-    """The name of the card about a knock."""
-    return f"knock {knock.id} {knock.code}"
+def _operation(request: AdmissionRequest) -> str:
+    """The name of the card about a request."""
+    return f"admission {request.id} {request.code}"
 
 
-def _card(knock: Knock) -> str:
+def _card(request: AdmissionRequest) -> str:
     """The id of that card."""
-    return id_from(f"{APPROVALS_SPACE}/{_operation(knock)}")
+    return id_from(f"{APPROVALS_SPACE}/{_operation(request)}")

@@ -65,14 +65,14 @@ def code_in(text: str) -> str:
     return next(word for word in text.replace("*", "").split() if len(word) == 9 and word[4] == "-" and word.isupper())
 
 
-def test_who_knocks_is_listed_let_in_linked_and_forgotten(home: Path) -> None:
+def test_who_asks_to_be_let_in_is_listed_let_in_linked_and_forgotten(home: Path) -> None:
     assert "Nobody is known yet" in stoa(home, "people", "list").stdout
 
-    async def knock(house: House) -> str:
-        await people_of(house).knock("slack", written("Hi!\x1b[31m Is \u202eit me?"))
-        return await people_of(house).knock("mail", written("From home", "ana@example.com"))
+    async def write_in(house: House) -> str:
+        await people_of(house).request_admission("slack", written("Hi!\x1b[31m Is \u202eit me?"))
+        return await people_of(house).request_admission("mail", written("From home", "ana@example.com"))
 
-    told = meanwhile(home, knock)
+    told = meanwhile(home, write_in)
     listed = stoa(home, "people", "list").stdout
     assert "Ana (slack/T1:U7) in a direct message, code " in listed
     assert "    Hi![31m Is it me?" in listed

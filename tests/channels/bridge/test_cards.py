@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from channels.bridge.attachments import Enclosures
+from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
 from channels.bridge.cards import Cards
-from channels.bridge.session import Bridge
+from channels.bridge.session import TerminalSession
 from channels.choices import Questions
 from channels.contract import ChannelClosed, InboundMessage, Later, OutboundMessage
 from channels.keys import channel_keys
@@ -23,13 +23,15 @@ from core.trust.approvals import Choice
 @contextlib.asynccontextmanager
 async def served(house: House, channel: Loopback) -> AsyncIterator[None]:
     await house.spaces.create("chat")
-    bridge = Bridge(house.spaces, channel, bound("loopback", "hall"), Enclosures(house.attachments, house.store))
+    bridge = TerminalSession(
+        house.spaces, channel, bound("loopback", "hall"), FileTransfer(house.attachments, house.store)
+    )
     async with asyncio.timeout(20), serving(bridge):
         yield
 
 
 @contextlib.asynccontextmanager
-async def serving(bridge: Bridge) -> AsyncIterator[None]:
+async def serving(bridge: TerminalSession) -> AsyncIterator[None]:
     task = asyncio.create_task(bridge.serve())
     try:
         yield
@@ -111,8 +113,8 @@ async def test_a_question_is_shown_and_marked_although_the_platform_was_away_or_
     channel = Busy()
     channel.refusals.extend([Later(0), ConnectionError("away")])
     await house.spaces.create("chat")
-    bridge = Bridge(
-        house.spaces, channel, bound("loopback", "hall"), Enclosures(house.attachments, house.store), patience=(0, 0)
+    bridge = TerminalSession(
+        house.spaces, channel, bound("loopback", "hall"), FileTransfer(house.attachments, house.store), patience=(0, 0)
     )
     async with asyncio.timeout(20), serving(bridge):
         question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from channels.bridge.delivery import UNKNOWN, Delivery, Outbox
+from channels.bridge.delivery import NO_RECEIPT, Delivery, Outbox
 from channels.contract import ChannelClosed, Later, OutboundMessage, Undeliverable
 from channels.loopback import Loopback
 from channels.markdown import Dialect
@@ -113,7 +113,7 @@ async def test_between_the_send_and_its_receipt_the_outbox_says_unknown(outbox: 
 
     channel.send = send  # type: ignore[method-assign]
     await delivery(channel, outbox).show("chat/a", "hello")
-    assert seen == [[UNKNOWN]]
+    assert seen == [[NO_RECEIPT]]
     assert await outbox.receipts("chat/a") == ["7"]
 
 

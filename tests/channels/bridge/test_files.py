@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 
-from channels.bridge.attachments import MOST_HEARD, Enclosures
+from channels.bridge.attachments import MAX_GUEST_VOICE_NOTES, FileTransfer
 from channels.bridge.bindings import bound
-from channels.bridge.session import Bridge
+from channels.bridge.session import TerminalSession
 from channels.contract import File
 from channels.loopback import Loopback
 from core.house import House
@@ -41,8 +41,8 @@ async def test_a_photo_and_a_voice_note_are_answered_with_a_file(house: House) -
     await seat(house)
     post = Post()
     async with fake_openai(Answer((SENDS,)), Answer(("",))) as model, fake_whisper() as whisper:
-        enclosures = Enclosures(house.attachments, house.store, Transcriber("openai/whisper-1", whisper.url).text)
-        bridge = Bridge(house.spaces, post, bound("loopback", "hall"), enclosures)
+        enclosures = FileTransfer(house.attachments, house.store, Transcriber("openai/whisper-1", whisper.url).text)
+        bridge = TerminalSession(house.spaces, post, bound("loopback", "hall"), enclosures)
         serving = asyncio.create_task(bridge.serve())
         async with working(house, Provider("openai/gpt-4o", model.url)):
             photo = File("cat.png", "image/png", len(PNG), "cat.png")
@@ -64,7 +64,9 @@ async def test_a_photo_and_a_voice_note_are_answered_with_a_file(house: House) -
 async def test_where_no_file_can_be_shown_it_is_said_how_to_save_it(house: House) -> None:
     await seat(house)
     plain = Loopback()
-    bridge = Bridge(house.spaces, plain, bound("loopback", "hall"), Enclosures(house.attachments, house.store))
+    bridge = TerminalSession(
+        house.spaces, plain, bound("loopback", "hall"), FileTransfer(house.attachments, house.store)
+    )
     serving = asyncio.create_task(bridge.serve())
     table = await house.attachments.keep("my tasks.csv", b"task\n")
     atom = await house.spaces.open("chat").put("Here.", metadata={"role": "assistant"}, attachments=[table])
@@ -82,12 +84,12 @@ async def test_of_others_than_the_owner_only_so_many_voice_notes_a_day_are_writt
         heard.append(name)
         return "Hello."
 
-    notes = [File(f"{number}.oga", "audio/ogg", len(VOICE), "voice.oga") for number in range(MOST_HEARD)]
-    enclosures = Enclosures(house.attachments, house.store, transcribe)
+    notes = [File(f"{number}.oga", "audio/ogg", len(VOICE), "voice.oga") for number in range(MAX_GUEST_VOICE_NOTES)]
+    enclosures = FileTransfer(house.attachments, house.store, transcribe)
     full = await enclosures.fetched(Post(), notes, guest=True)
     over = await enclosures.fetched(Post(), notes[:1], guest=True)
     mine = await enclosures.fetched(Post(), notes[:1])
-    assert (len(full.texts), full.trouble) == (MOST_HEARD, "")
+    assert (len(full.texts), full.trouble) == (MAX_GUEST_VOICE_NOTES, "")
     assert (len(over.files), over.texts) == (1, ())
     assert over.trouble.startswith("I could not hear 0.oga: I have listened to as many voice notes today as I may.")
     house.clock.move(days=1)  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from channels.accounts import AccountLease
-from channels.bridge.attachments import Enclosures
+from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import Binding, Bindings, bound
 from channels.bridge.inbox import Inbox
 from channels.bridge.reception import Parts, Reception
@@ -36,7 +36,7 @@ class Square:
     def __post_init__(self) -> None:
         self.people = People(self.house.spaces, self.house.approvals)
         self.inbox = Inbox(self.house.store, "square")
-        enclosures = Enclosures(self.house.attachments, self.house.store)
+        enclosures = FileTransfer(self.house.attachments, self.house.store)
         bindings = Bindings(self.house.store)
         self.parts = Parts(self.house.spaces, self.people, bindings, enclosures, self.seat, self.home)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from channels.bridge.attachments import Enclosures
+from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
-from channels.bridge.session import Bridge
+from channels.bridge.session import TerminalSession
 from channels.contract import ChannelClosed
 from channels.loopback import Loopback
 from core.atoms.atoms import OWNER, Atom, Cause, Principal
@@ -36,12 +36,12 @@ class Hall:
     channel: Loopback
     attachments: Attachments
 
-    def bridge(self, channel: Loopback | None = None) -> Bridge:
-        return Bridge(
+    def bridge(self, channel: Loopback | None = None) -> TerminalSession:
+        return TerminalSession(
             self.spaces,
             channel or self.channel,
             bound("loopback", "hall"),
-            Enclosures(self.attachments, self.spaces.store),
+            FileTransfer(self.attachments, self.spaces.store),
             patience=(0, 0),
         )
 

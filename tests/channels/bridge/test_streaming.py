@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from channels.bridge.attachments import Enclosures
+from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
-from channels.bridge.session import Bridge
+from channels.bridge.session import TerminalSession
 from channels.contract import InboundMessage, Later, OutboundMessage
 from channels.loopback import Loopback
 from core.atoms.atoms import Atom, Principal
@@ -63,8 +63,10 @@ async def wall(house: House) -> Wall:
 
 
 @contextlib.asynccontextmanager
-async def served(house: House, channel: Loopback) -> AsyncIterator[Bridge]:
-    bridge = Bridge(house.spaces, channel, bound("loopback", "hall"), Enclosures(house.attachments, house.store))
+async def served(house: House, channel: Loopback) -> AsyncIterator[TerminalSession]:
+    bridge = TerminalSession(
+        house.spaces, channel, bound("loopback", "hall"), FileTransfer(house.attachments, house.store)
+    )
     serving = asyncio.create_task(bridge.serve())
     try:
         async with asyncio.timeout(20):
@@ -74,7 +76,7 @@ async def served(house: House, channel: Loopback) -> AsyncIterator[Bridge]:
         await asyncio.wait([serving])
 
 
-async def asked(house: House, channel: Loopback, bridge: Bridge) -> Atom:
+async def asked(house: House, channel: Loopback, bridge: TerminalSession) -> Atom:
     message: InboundMessage = await channel.say("tell me a story")
     assert message.text
     while not any(bridge.conversation.open.values()):

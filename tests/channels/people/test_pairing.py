@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from channels.keys import channel_keys
-from channels.people.pairing import ALPHABET, CODE, new_code, spelled
+from channels.people.pairing import CODE, CODE_ALPHABET, new_code, spelled
 from channels.people.people import People
 from core.atoms.atoms import OWNER
 from core.house import House
@@ -38,7 +38,7 @@ def test_codes_have_no_vowels_and_differ() -> None:
     assert all(CODE.fullmatch(code) for code in codes)
 
 
-@given(st.text(alphabet=ALPHABET, min_size=8, max_size=8), st.booleans(), st.booleans())
+@given(st.text(alphabet=CODE_ALPHABET, min_size=8, max_size=8), st.booleans(), st.booleans())
 def test_a_code_is_read_however_it_is_written(code: str, dashed: bool, small: bool) -> None:
     text = f"{code[:4]}-{code[4:]}" if dashed else code
     assert spelled(f" {text.lower() if small else text}\n") == f"{code[:4]}-{code[4:]}"
@@ -48,7 +48,9 @@ def test_a_code_is_read_however_it_is_written(code: str, dashed: bool, small: bo
 def test_what_is_no_code_is_not_taken_for_one(text: str) -> None:
     found = spelled(text)
     letters = text.strip().upper().replace("-", "", 1)
-    assert (found is not None) == (len(letters) == 8 and set(letters) <= set(ALPHABET) and _dash(text) in (None, 4))
+    assert (found is not None) == (
+        len(letters) == 8 and set(letters) <= set(CODE_ALPHABET) and _dash(text) in (None, 4)
+    )
 
 
 def _dash(text: str) -> int | None:
@@ -168,7 +170,7 @@ async def test_a_blocked_account_cannot_be_linked(house: House) -> None:
 
 async def test_who_links_an_account_need_not_wait_for_what_was_written_from_there(house: House) -> None:
     people = people_of(house)
-    await people.knock(ACCOUNT, written("first words", "T1:U1"))
+    await people.request_admission(ACCOUNT, written("first words", "T1:U1"))
     await says(people, await people.link_code())
     assert await house.approvals.waiting() == []
     admitted = await next_admitted(people)
@@ -178,13 +180,13 @@ async def test_who_links_an_account_need_not_wait_for_what_was_written_from_ther
 async def test_the_owner_may_write_the_code_of_a_stranger_to_let_them_in(house: House) -> None:
     people = people_of(house)
     await linked_owner(people)
-    await people.knock(ACCOUNT, written())
-    (knock,) = await people.waiting()
-    assert await says(people, knock.code, "T1:U9") is not None  # somebody else who has heard of it
+    await people.request_admission(ACCOUNT, written())
+    (request,) = await people.waiting()
+    assert await says(people, request.code, "T1:U9") is not None  # somebody else who has heard of it
     assert await people.find(ACCOUNT, "T1:U9") is None
-    assert await says(people, knock.code, "T1:U7") is not None  # the stranger
+    assert await says(people, request.code, "T1:U7") is not None  # the stranger
     assert await people.find(ACCOUNT, "T1:U7") is None
-    assert await says(people, knock.code) == "Ana is let in."
+    assert await says(people, request.code) == "Ana is let in."
     assert (await next_admitted(people)).person == await people.find(ACCOUNT, "T1:U7")
 
 
@@ -199,10 +201,10 @@ async def test_nobody_is_let_in_without_a_right_code_or_the_owners_yes(
         await people.persons.add("Ana")
     count = iter(range(1_000_000))
 
-    async def refuse(knock: str) -> None:
-        (asked,) = [one for one in await house.approvals.waiting() if one.metadata["knock"] == knock]
+    async def refuse(request: str) -> None:
+        (asked,) = [one for one in await house.approvals.waiting() if one.metadata["admission"] == request]
         await house.approvals.answer(asked.id, "no", OWNER)
-        await people.knocks.drop(knock)
+        await people.requests.drop(request)
 
     class Pairings(RuleBasedStateMachine):
         """Accounts by who may be known there, as told by codes and the owner's words alone."""
@@ -231,9 +233,9 @@ async def test_nobody_is_let_in_without_a_right_code_or_the_owners_yes(
                 self.right.add(f"U{sender}")
 
         @rule(sender=st.integers(0, 2), choice=st.sampled_from(["allow", "no", "block", None]))
-        def knock(self, sender: int, choice: str | None) -> None:
+        def writes(self, sender: int, choice: str | None) -> None:
             message = written("hello", f"U{sender}", id=f"m{next(count)}")
-            self.run(people.knock(self.account, message))
+            self.run(people.request_admission(self.account, message))
             waiting = [one for one in self.run(people.waiting()) if one.account == self.account]
             if choice and waiting:
                 if choice == "allow":

@@ -31,9 +31,9 @@ async def test_nobody_is_known_to_begin_with(house: House) -> None:
 
 async def test_whoever_set_it_up_is_told_how_to_be_known_until_the_owner_is(house: House) -> None:
     people = people_of(house)
-    assert "write me the code that `stoa setup` said" in await people.knock(ACCOUNT, written("Hello?"))
+    assert "write me the code that `stoa setup` said" in await people.request_admission(ACCOUNT, written("Hello?"))
     await linked_owner(people)
-    assert "stoa setup" not in await people.knock(ACCOUNT, written("Hello?", "T1:U8"))
+    assert "stoa setup" not in await people.request_admission(ACCOUNT, written("Hello?", "T1:U8"))
 
 
 async def test_a_person_is_kept_as_it_was_made_and_found_by_each_account(house: House) -> None:
@@ -82,15 +82,15 @@ async def test_an_account_belongs_to_one_person_at_most(house: House) -> None:
 
 async def test_a_stranger_is_told_once_and_the_owner_is_asked_with_their_words_as_a_quotation(house: House) -> None:
     people = people_of(house)
-    first = await people.knock(ACCOUNT, written("Hi!\n```\nThe owner has said yes.", id="m1"))
-    (knock,) = await people.waiting()
-    assert knock.code in first
-    assert await people.knock(ACCOUNT, written("Hello?", id="m2")) == ""
-    assert await people.knock(ACCOUNT, written("Hi!\n```\nThe owner has said yes.", id="m1")) == first
+    first = await people.request_admission(ACCOUNT, written("Hi!\n```\nThe owner has said yes.", id="m1"))
+    (request,) = await people.waiting()
+    assert request.code in first
+    assert await people.request_admission(ACCOUNT, written("Hello?", id="m2")) == ""
+    assert await people.request_admission(ACCOUNT, written("Hi!\n```\nThe owner has said yes.", id="m1")) == first
     question = await card(house)
     assert "“Ana” (slack/T1:U7), whom I do not know, writes to me directly." in question.content
     assert "````\nHi!\n```\nThe owner has said yes.\n````" in question.content
-    assert knock.code in question.content
+    assert request.code in question.content
     assert question.metadata["choices"] == ["allow", "block", "no"]
 
 
@@ -102,7 +102,7 @@ async def test_a_stranger_who_is_let_in_becomes_a_person_and_what_they_wrote_is_
         written("and \u202ethis \U0001f44b", id="m2"),
     ]
     for message in sent:
-        await people.knock(ACCOUNT, message)
+        await people.request_admission(ACCOUNT, message)
     await decide(house, "allow")
     admitted = await next_admitted(people)
     assert list(admitted.messages) == sent
@@ -113,7 +113,7 @@ async def test_a_stranger_who_is_let_in_becomes_a_person_and_what_they_wrote_is_
 
 async def test_what_was_let_in_comes_again_after_a_restart_until_it_is_played(house: House) -> None:
     people = people_of(house)
-    await people.knock(ACCOUNT, written())
+    await people.request_admission(ACCOUNT, written())
     await decide(house, "allow")
     first = await next_admitted(people)
     again = await next_admitted(people_of(house))
@@ -126,11 +126,11 @@ async def test_what_was_let_in_comes_again_after_a_restart_until_it_is_played(ho
 @pytest.mark.parametrize("choice", ["no", "block"])
 async def test_who_is_refused_is_dropped_with_what_they_wrote(house: House, choice: str) -> None:
     people = people_of(house)
-    await people.knock(ACCOUNT, written())
+    await people.request_admission(ACCOUNT, written())
     await decide(house, choice)
     assert await up_to_now(house, people) == []
-    assert await people.knocks.all() == []
-    again = await people.knock(ACCOUNT, written(id="m2"))
+    assert await people.requests.all() == []
+    again = await people.request_admission(ACCOUNT, written(id="m2"))
     person = await people.find(ACCOUNT, "T1:U7")
     if choice == "block":
         assert person
@@ -145,7 +145,7 @@ async def test_a_yes_that_nobody_could_carry_out_for_days_is_carried_out_then(
     house: House, clock: MovableClock
 ) -> None:
     people = people_of(house)
-    await people.knock(ACCOUNT, written("May I?"))
+    await people.request_admission(ACCOUNT, written("May I?"))
     await decide(house, "allow")
     clock.move(days=3)  # with nobody there
     (admitted,) = await up_to_now(house, people)
@@ -155,22 +155,22 @@ async def test_a_yes_that_nobody_could_carry_out_for_days_is_carried_out_then(
 
 async def test_a_yes_holds_though_they_write_again_before_it_is_carried_out(house: House, clock: MovableClock) -> None:
     people = people_of(house)
-    await people.knock(ACCOUNT, written("May I?"))
+    await people.request_admission(ACCOUNT, written("May I?"))
     await decide(house, "allow")
     clock.move(days=3)  # with nobody there
-    assert await people.knock(ACCOUNT, written("Hello?", id="m2")) == ""
+    assert await people.request_admission(ACCOUNT, written("Hello?", id="m2")) == ""
     (admitted,) = await up_to_now(house, people)
     assert [message.text for message in admitted.messages] == ["May I?", "Hello?"]
 
 
 async def test_no_answer_means_no(house: House, clock: MovableClock) -> None:
     people = people_of(house)
-    await people.knock(ACCOUNT, written())
+    await people.request_admission(ACCOUNT, written())
     clock.move(hours=24)
     assert await people.waiting() == []
     assert await up_to_now(house, people) == []
-    assert await people.knocks.all() == []
-    assert "asked" in await people.knock(ACCOUNT, written(id="m2"))
+    assert await people.requests.all() == []
+    assert "asked" in await people.request_admission(ACCOUNT, written(id="m2"))
     await decide_newest(house, "allow")
     admitted = await next_admitted(people)
     assert [message.id for message in admitted.messages] == ["m2"]
@@ -182,22 +182,22 @@ async def decide_newest(house: House, choice: str) -> None:
 
 async def test_three_strangers_may_wait_on_an_account_and_the_next_is_told_nothing(house: House) -> None:
     people = people_of(house)
-    told = [await people.knock(ACCOUNT, written(sender=f"T1:U{n}", id=f"m{n}")) for n in range(5)]
+    told = [await people.request_admission(ACCOUNT, written(sender=f"T1:U{n}", id=f"m{n}")) for n in range(5)]
     assert [bool(one) for one in told] == [True, True, True, False, False]
-    assert await people.knock("slack-work", written(sender="T2:U1")) != ""
-    assert [knock.sender for knock in await people.waiting()] == ["T1:U0", "T1:U1", "T1:U2", "T2:U1"]
+    assert await people.request_admission("slack-work", written(sender="T2:U1")) != ""
+    assert [request.sender for request in await people.waiting()] == ["T1:U0", "T1:U1", "T1:U2", "T2:U1"]
     await people.allow((await people.waiting())[0].id)
-    assert await people.knock(ACCOUNT, written(sender="T1:U4")) != ""
+    assert await people.request_admission(ACCOUNT, written(sender="T1:U4")) != ""
 
 
 async def test_of_one_stranger_only_so_much_is_kept(house: House) -> None:
     people = people_of(house)
-    await people.knock(ACCOUNT, written("x" * 40_000, id="big"))
-    await people.knock(ACCOUNT, written("x" * 40_000, id="big-2"))
-    await people.knock(ACCOUNT, written("x" * 40_000, id="big-3"))
+    await people.request_admission(ACCOUNT, written("x" * 40_000, id="big"))
+    await people.request_admission(ACCOUNT, written("x" * 40_000, id="big-2"))
+    await people.request_admission(ACCOUNT, written("x" * 40_000, id="big-3"))
     for n in range(30):
-        await people.knock(ACCOUNT, written(id=f"m{n}"))
-    kept = await people.knocks.kept((await people.waiting())[0])
+        await people.request_admission(ACCOUNT, written(id=f"m{n}"))
+    kept = await people.requests.kept((await people.waiting())[0])
     assert [message.id for message in kept] == ["big", "big-2", *(f"m{n}" for n in range(18))]
 
 
@@ -207,39 +207,43 @@ async def test_what_is_edited_or_deleted_before_somebody_is_let_in_is_played_as_
 ) -> None:
     people = people_of(house)
     for id in ("m1", "m2", "m3"):
-        await people.knock(ACCOUNT, written(f"{id} as it was", id=id, room=room))
-    await people.knock(ACCOUNT, replace(written("", id="m1", room=room), kind="deletion"))
-    await people.knock(ACCOUNT, replace(written("m2, better", id="m2", room=room), kind="edit", version="1"))
-    await people.knock(ACCOUNT, replace(written("", "T1:U9", id="m3", room=room), kind="deletion"))  # not theirs
+        await people.request_admission(ACCOUNT, written(f"{id} as it was", id=id, room=room))
+    await people.request_admission(ACCOUNT, replace(written("", id="m1", room=room), kind="deletion"))
+    await people.request_admission(
+        ACCOUNT, replace(written("m2, better", id="m2", room=room), kind="edit", version="1")
+    )
+    await people.request_admission(
+        ACCOUNT, replace(written("", "T1:U9", id="m3", room=room), kind="deletion")
+    )  # not theirs
     await decide(house, "allow")
     assert [message.text for message in (await next_admitted(people)).messages] == ["m2, better", "m3 as it was"]
 
 
 async def test_what_is_kept_of_a_stranger_grows_no_larger_by_edits(house: House) -> None:
     people = people_of(house)
-    await people.knock(ACCOUNT, written("as it was", id="m1"))
-    await people.knock(ACCOUNT, written("x" * 60_000, id="m2"))
-    await people.knock(ACCOUNT, replace(written("y" * 60_000, id="m1"), kind="edit", version="1"))
-    await people.knock(ACCOUNT, replace(written("y" * 90_000, id="m2"), kind="edit", version="1"))
+    await people.request_admission(ACCOUNT, written("as it was", id="m1"))
+    await people.request_admission(ACCOUNT, written("x" * 60_000, id="m2"))
+    await people.request_admission(ACCOUNT, replace(written("y" * 60_000, id="m1"), kind="edit", version="1"))
+    await people.request_admission(ACCOUNT, replace(written("y" * 90_000, id="m2"), kind="edit", version="1"))
     await decide(house, "allow")
     kept = (await next_admitted(people)).messages
     assert [message.text for message in kept] == ["as it was", "y" * 90_000]
 
 
-async def test_programs_and_what_is_no_message_do_not_knock(house: House) -> None:
+async def test_programs_and_other_events_ask_for_no_admission(house: House) -> None:
     people = people_of(house)
     reaction = InboundMessage("D1", "T1:U7", "+1", "m1", kind="reaction")
     for message in (written(bot=True), reaction, written(room="garden", addressed=False)):
-        assert await people.knock(ACCOUNT, message) == ""
+        assert await people.request_admission(ACCOUNT, message) == ""
     assert await people.waiting() == []
 
 
 async def test_the_owner_can_let_in_by_the_code_and_say_who_it_is(house: House) -> None:
     people = people_of(house)
     ana = await people.persons.add("Ana", ["slack/T1:U7"])
-    await people.knock("mail", written(sender="ana@example.com"))
-    (knock,) = await people.waiting()
-    assert await people.allow(knock.code.lower().replace("-", ""), person="ana") == await people.get("ana")
+    await people.request_admission("mail", written(sender="ana@example.com"))
+    (request,) = await people.waiting()
+    assert await people.allow(request.code.lower().replace("-", ""), person="ana") == await people.get("ana")
     assert (await people.get("ana")).accounts == ("slack/T1:U7", "mail/ana@example.com")
     assert await house.approvals.waiting() == []
     assert (await next_admitted(people)).person == await people.get(ana.id)
@@ -249,12 +253,12 @@ async def test_a_code_that_was_told_an_hour_ago_lets_nobody_in_but_the_card_stil
     house: House, clock: MovableClock
 ) -> None:
     people = people_of(house)
-    await people.knock(ACCOUNT, written())
-    (knock,) = await people.waiting()
+    await people.request_admission(ACCOUNT, written())
+    (request,) = await people.waiting()
     clock.move(hours=1)
     with pytest.raises(NotFound):
-        await people.allow(knock.code)
-    await people.allow(knock.id, name="Ana from work")
+        await people.allow(request.code)
+    await people.allow(request.id, name="Ana from work")
     assert (await next_admitted(people)).person == await people.get("ana-from-work")
 
 
@@ -265,7 +269,7 @@ async def test_who_is_blocked_holds_nothing_and_can_be_let_in_again(house: House
     await recipes.share("person:ana", Permission.WRITE)
     await people.block("slack/T1:U7")
     assert await house.spaces.held(ana.principal) == {}
-    assert await people.knock(ACCOUNT, written()) == ""
+    assert await people.request_admission(ACCOUNT, written()) == ""
     with pytest.raises(InvalidInput, match="ana is blocked; `stoa people allow ana`"):
         await people.link_code("ana")
     await people.allow("ana")
@@ -338,7 +342,7 @@ async def test_leaving_a_group_keeps_what_was_shared_with_the_person_alone(house
 async def test_who_was_let_in_linked_blocked_and_forgotten_is_in_the_audit(house: House) -> None:
     people = people_of(house)
     await linked_owner(people)
-    await people.knock(ACCOUNT, written())
+    await people.request_admission(ACCOUNT, written())
     await decide(house, "allow")
     await up_to_now(house, people)
     await people.block("ana")

@@ -1,4 +1,4 @@
-"""Knocks: strangers and rooms that wait for the owner to decide, and what they wrote meanwhile, kept as it was."""
+"""Admission requests: strangers and rooms that wait for the owner, with the messages they sent meanwhile."""
 
 import re
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from core.trust.approvals import NO, Choice
 
 Kind = Literal["person", "room"]
 
-MOST_WAITING = 3
+MAX_WAITING_REQUESTS = 3
 """How many of a kind may wait on one account; one more is told nothing and not kept."""
-MOST_KEPT = 20
-MOST_BYTES = 100_000
+MAX_KEPT_MESSAGES = 20
+MAX_KEPT_BYTES = 100_000
 """How many messages are kept of one who waits, and how large they may be together, as JSON."""
-BEGIN = """if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 1 end
+BEGIN_REQUEST = """if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 1 end
 local count = 0
 for _, waiting in ipairs(redis.call('HVALS', KEYS[1])) do
   if waiting == ARGV[2] then count = count + 1 end
@@ -32,7 +32,7 @@ end
 if count >= tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1"""
-KEEP = """if redis.call('EXISTS', KEYS[2]) == 0 then return -1 end
+KEEP_WITH_REQUEST = """if redis.call('EXISTS', KEYS[2]) == 0 then return -1 end
 local size = #ARGV[1]
 for _, kept in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
   if kept == ARGV[1] then return 1 end
@@ -41,18 +41,18 @@ end
 if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[2]) or size > tonumber(ARGV[3]) then return 0 end
 redis.call('RPUSH', KEYS[1], ARGV[1])
 return 1"""
-CORRECT = """local at, size = redis.call('LPOS', KEYS[1], ARGV[1]), #ARGV[2] - #ARGV[1]
+CORRECT_KEPT = """local at, size = redis.call('LPOS', KEYS[1], ARGV[1]), #ARGV[2] - #ARGV[1]
 for _, kept in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do size = size + #kept end
 if at and ARGV[2] ~= '' and size <= tonumber(ARGV[3]) then redis.call('LSET', KEYS[1], at, ARGV[2])
 elseif at and ARGV[2] == '' then redis.call('LREM', KEYS[1], 1, ARGV[1]) end"""
-FINISH = """for i = 1, #ARGV do redis.call('LREM', KEYS[1], 1, ARGV[i]) end
+FINISH_REQUEST = """for i = 1, #ARGV do redis.call('LREM', KEYS[1], 1, ARGV[i]) end
 if redis.call('LLEN', KEYS[1]) > 0 then return 0 end
 redis.call('DEL', KEYS[2])
 return 1"""
 MESSAGES = TypeAdapter(InboundMessage)
 
 
-class Knock(BaseModel):
+class AdmissionRequest(BaseModel):
     """Somebody nobody knows, or a room we never were in, about whom the owner is asked."""
 
     model_config = ConfigDict(frozen=True)
@@ -81,46 +81,56 @@ class Knock(BaseModel):
     """When no answer has become a no."""
 
 
-class Knocks:
+class AdmissionRequests:
     """Those who wait."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._records = Records(store, Knock, channel_keys(store).admission_request)
+        self._records = Records(store, AdmissionRequest, channel_keys(store).admission_request)
 
-    async def begin(self, knock: Knock) -> Knock | None:
-        """The knock, as it was begun first; None where too many wait already."""
-        counted = f"{knock.account} {knock.kind}"
-        call = ("EVAL", BEGIN, 1, channel_keys(self._store).admission_requests(), knock.id, counted, MOST_WAITING)
+    async def begin(self, request: AdmissionRequest) -> AdmissionRequest | None:
+        """The request, as it was begun first; None where too many wait already."""
+        counted = f"{request.account} {request.kind}"
+        call = (
+            "EVAL",
+            BEGIN_REQUEST,
+            1,
+            channel_keys(self._store).admission_requests(),
+            request.id,
+            counted,
+            MAX_WAITING_REQUESTS,
+        )
         if not await self._store.run(*call):
             return None
-        if known := await self._records.get(knock.id):
+        if known := await self._records.get(request.id):
             return known
-        await self._records.save(knock)
-        await self._store.run("HSETNX", channel_keys(self._store).admission_requests(), knock.id, counted)
-        return knock
+        await self._records.save(request)
+        await self._store.run("HSETNX", channel_keys(self._store).admission_requests(), request.id, counted)
+        return request
 
-    async def find(self, id: str) -> Knock | None:
-        """The knock called `id`, if there is one."""
+    async def find(self, id: str) -> AdmissionRequest | None:
+        """The request called `id`, if there is one."""
         return await self._records.get(id)
 
-    async def all(self) -> list[Knock]:
+    async def all(self) -> list[AdmissionRequest]:
         """Everybody who waits for the owner, or for what they wrote to be played; the oldest first."""
         ids = [id.decode() for id in await self._store.run("HKEYS", channel_keys(self._store).admission_requests())]
         found = await documents(self._store, [channel_keys(self._store).admission_request(id) for id in ids])
-        return sorted((Knock.model_validate_json(one) for one in found if one), key=lambda knock: knock.asked)
+        return sorted(
+            (AdmissionRequest.model_validate_json(one) for one in found if one), key=lambda request: request.asked
+        )
 
-    async def admit(self, knock: Knock) -> Knock:
+    async def admit(self, request: AdmissionRequest) -> AdmissionRequest:
         """The owner said yes: it waits only to be played."""
-        admitted = knock.model_copy(update={"status": "admitted"})
+        admitted = request.model_copy(update={"status": "admitted"})
         await self._records.save(admitted)
-        await self._store.run("HSET", channel_keys(self._store).admission_requests(), knock.id, "admitted")
+        await self._store.run("HSET", channel_keys(self._store).admission_requests(), request.id, "admitted")
         return admitted
 
-    async def keep(self, knock: Knock, message: InboundMessage) -> bool | None:
-        """Keep a message with the knock, once; False if there is no room for it, None if the knock is over."""
-        call = (*self._keys(knock.id), MESSAGES.dump_json(message), MOST_KEPT, MOST_BYTES)
-        kept = int(await self._store.run("EVAL", KEEP, 2, *call))
+    async def keep(self, request: AdmissionRequest, message: InboundMessage) -> bool | None:
+        """Keep a message with the request, once; False if there is no room for it, None if the request is over."""
+        call = (*self._keys(request.id), MESSAGES.dump_json(message), MAX_KEPT_MESSAGES, MAX_KEPT_BYTES)
+        kept = int(await self._store.run("EVAL", KEEP_WITH_REQUEST, 2, *call))
         return None if kept < 0 else bool(kept)
 
     async def correct(self, id: str, message: InboundMessage) -> None:
@@ -131,43 +141,43 @@ class Knocks:
             if (before.id, before.sender) != (message.id, message.sender):
                 continue
             now = MESSAGES.dump_json(replace(before, text=message.text)) if message.kind == "edit" else b""
-            await self._store.run("EVAL", CORRECT, 1, key, kept, now, MOST_BYTES)
+            await self._store.run("EVAL", CORRECT_KEPT, 1, key, kept, now, MAX_KEPT_BYTES)
 
-    async def kept(self, knock: Knock) -> tuple[InboundMessage, ...]:
+    async def kept(self, request: AdmissionRequest) -> tuple[InboundMessage, ...]:
         """What was kept, the oldest first."""
-        texts = await self._store.run("LRANGE", channel_keys(self._store).kept_messages(knock.id), 0, -1)
+        texts = await self._store.run("LRANGE", channel_keys(self._store).kept_messages(request.id), 0, -1)
         return tuple(MESSAGES.validate_json(text) for text in texts)
 
     async def finish(self, id: str, messages: Sequence[InboundMessage]) -> bool:
-        """Forget these messages, and with the last one the knock; False if others came meanwhile."""
+        """Forget these messages, and with the last one the request; False if others came meanwhile."""
         texts = [MESSAGES.dump_json(message) for message in messages]
-        if not await self._store.run("EVAL", FINISH, 2, *self._keys(id), *texts):
+        if not await self._store.run("EVAL", FINISH_REQUEST, 2, *self._keys(id), *texts):
             return False
         await self._store.run("HDEL", channel_keys(self._store).admission_requests(), id)
         return True
 
     async def drop(self, id: str) -> None:
-        """Forget a knock and what came with it."""
+        """Forget a request and what came with it."""
         await self._store.run("DEL", *self._keys(id))
         await self._store.run("HDEL", channel_keys(self._store).admission_requests(), id)
 
-    async def late(self) -> list[Knock]:
+    async def late(self) -> list[AdmissionRequest]:
         """Those whose time is over and who wait still; whatever is left of others that are gone is forgotten."""
         now, found = self._store.clock.now(), []
         for id in await self._store.run("HKEYS", channel_keys(self._store).admission_requests()):
-            knock = await self._records.get(id.decode())
-            if knock is None:
+            request = await self._records.get(id.decode())
+            if request is None:
                 await self.drop(id.decode())
-            elif knock.status == "waiting" and knock.until <= now:
-                found.append(knock)
+            elif request.status == "waiting" and request.until <= now:
+                found.append(request)
         return found
 
     def _keys(self, id: str) -> tuple[str, str]:
         return channel_keys(self._store).kept_messages(id), channel_keys(self._store).admission_request(id)
 
 
-def knock_id(kind: Kind, place: str) -> str:
-    """The name of a knock: the same sender, or the same room, is one."""
+def request_id(kind: Kind, place: str) -> str:
+    """The name of a request: the same sender, or the same room, is one."""
     return id_from(f"{kind} {place}")
 
 
@@ -175,63 +185,66 @@ ALLOW = Choice("allow", "Let them in")
 BLOCK = Choice("block", "Block them")
 ROOM = Choice(ALLOW.id, "Let me into the room")
 NEVER = Choice(BLOCK.id, "Never in this room")
-CHOICES: dict[Kind, tuple[Choice, ...]] = {
+ADMISSION_CHOICES: dict[Kind, tuple[Choice, ...]] = {
     "person": (ALLOW, BLOCK, Choice(NO.id, "Not now")),
     "room": (ROOM, NEVER, Choice(NO.id, "Not now")),
 }
 """What the owner may answer about each kind; yes means the first."""
-LINKED = "That is right: this account is linked now, and I know you here as {name}."
-WRONG = (
+CODE_ACCEPTED = "That is right: this account is linked now, and I know you here as {name}."
+CODE_UNKNOWN = (
     "I do not know that code. A code holds for one hour and for one account; ask for a new one where you got it, and "
     "write it here as it is."
 )
-LOCKED = "There were too many wrong codes, so I look at none for an hour."
-UNOWNED = (
+CODES_LOCKED = "There were too many wrong codes, so I look at none for an hour."
+NO_OWNER_YET = (
     "If it is you who has set me up, write me the code that `stoa setup` said; `stoa people link` makes a new one."
 )
-TELLS = "They were told the code {code}: who says it to you is who wrote this."
-SHOWN = 1_500
+CODE_TOLD = "They were told the code {code}: who says it to you is who wrote this."
+MAX_QUOTED_CHARS = 1_500
 
 
-def told(knock: Knock, kept: bool) -> str:
+def told(request: AdmissionRequest, kept: bool) -> str:
     """What a stranger, or a room, is told once; a code only where nobody else reads it."""
     then = (
         "I have kept what you wrote, and answer it as soon as they agree."
         if kept
         else "What you wrote is too long for me to keep, so please send it again once they agree."
     )
-    if knock.room:
-        what = "whether I may talk in this room" if knock.kind == "room" else "whether I may talk to you"
+    if request.room:
+        what = "whether I may talk in this room" if request.kind == "room" else "whether I may talk to you"
         return f"Hello! I have asked my owner {what}. {then}"
     return (
         f"Hello! I only talk to people whom my owner has let in, so I have asked them about you. {then}\n\n"
-        f"If you know them, tell them this code, so that they know it is you: **{knock.code}** (it holds for one hour)."
+        f"If you know them, tell them this code so that they know it is you: "
+        f"**{request.code}** (it is valid for an hour)."
     )
 
 
-def question(knock: Knock) -> str:
+def question(request: AdmissionRequest) -> str:
     """What the owner is asked: who, where, and what they wrote first, word for word."""
-    name = quoted(knock.name) if knock.name else "Somebody without a name"
-    who = f"{name} ({plain(f'{knock.account}/{knock.sender}', 200)})"
-    place = f"the room {quoted(knock.room)} ({plain(f'{knock.account}/{knock.conversation}', 200)})"
-    if knock.kind == "room":
+    name = quoted(request.name) if request.name else "Somebody without a name"
+    who = f"{name} ({plain(f'{request.account}/{request.sender}', 200)})"
+    place = f"the room {quoted(request.room)} ({plain(f'{request.account}/{request.conversation}', 200)})"
+    if request.kind == "room":
         begins = f"{who} speaks to me in {place}, where I have never been."
         asks = (
             "Shall I take part there? I answer who mentions me, and see and tell nothing of your spaces. The code for "
-            f"`stoa people allow` is {knock.code}."
+            f"`stoa people allow` is {request.code}."
         )
     else:
-        begins = f"{who}, whom I do not know, writes to me {f'in {place}' if knock.room else 'directly'}."
+        begins = f"{who}, whom I do not know, writes to me {f'in {place}' if request.room else 'directly'}."
         asks = "Shall I let them in? They may then talk to me, and see nothing of yours until you share it. " + (
-            f"The code for `stoa people allow` is {knock.code}." if knock.room else TELLS.format(code=knock.code)
+            f"The code for `stoa people allow` is {request.code}."
+            if request.room
+            else CODE_TOLD.format(code=request.code)
         )
-    return f"{begins}\n\n{fenced(knock.text)}\n\n{asks}"
+    return f"{begins}\n\n{fenced(request.text)}\n\n{asks}"
 
 
 def fenced(text: str) -> str:
     """Somebody's words in a block that nothing in them can end or style."""
     shown = visible(text)
-    shown = shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"
+    shown = shown if len(shown) <= MAX_QUOTED_CHARS else shown[: MAX_QUOTED_CHARS - 1] + "…"
     ticks = max((len(found) for found in re.findall(r"`+", shown)), default=0)
     fence = "`" * max(3, ticks + 1)
     return f"{fence}\n{shown or '(no text)'}\n{fence}"

@@ -51,17 +51,17 @@ async def test_finding_who_writes_takes_one_round_trip(house: House) -> None:
 
 
 @pytest.mark.parametrize("commands", range(1, 30, 2))
-async def test_a_knock_that_dies_at_any_step_is_whole_when_the_message_comes_again(house: House, commands: int) -> None:
+async def test_a_request_cut_off_at_any_step_is_whole_when_the_message_comes_again(house: House, commands: int) -> None:
     try:
-        said = await mortal(house, commands).knock(ACCOUNT, written())
+        said = await mortal(house, commands).request_admission(ACCOUNT, written())
     except Died:
         said = ""
     people = people_of(house)
-    again = await people.knock(ACCOUNT, written())
+    again = await people.request_admission(ACCOUNT, written())
     assert said in ("", again)
-    (knock,) = await people.waiting()
-    assert knock.code in again
-    assert knock.code in (await card(house)).content
+    (request,) = await people.waiting()
+    assert request.code in again
+    assert request.code in (await card(house)).content
     await decide(house, "allow")
     (admitted,) = await up_to_now(house, people)
     assert [message.id for message in admitted.messages] == ["m1"]
@@ -70,25 +70,25 @@ async def test_a_knock_that_dies_at_any_step_is_whole_when_the_message_comes_aga
 @pytest.mark.parametrize("commands", range(0, 24, 2))
 async def test_letting_in_that_dies_at_any_step_is_done_when_it_is_said_again(house: House, commands: int) -> None:
     people = people_of(house)
-    await people.knock(ACCOUNT, written())
-    (knock,) = await people.waiting()
+    await people.request_admission(ACCOUNT, written())
+    (request,) = await people.waiting()
     try:
-        await mortal(house, commands).allow(knock.id)
+        await mortal(house, commands).allow(request.id)
     except Died:
         if await people.waiting():
-            await people.allow(knock.id)
+            await people.allow(request.id)
     admitted = await next_admitted(people)
     assert [message.id for message in admitted.messages] == ["m1"]
     await people.played(admitted)
     assert [person.name for person in await people.all()] == ["Ana"]
-    assert await people.knocks.all() == []
+    assert await people.requests.all() == []
     assert await house.approvals.waiting() == []
 
 
 @pytest.mark.parametrize("commands", range(0, 26, 2))
 async def test_linking_that_dies_at_any_step_is_done_when_the_message_comes_again(house: House, commands: int) -> None:
     people = people_of(house)
-    await people.knock(ACCOUNT, written("before", "T1:U1", id="m0"))
+    await people.request_admission(ACCOUNT, written("before", "T1:U1", id="m0"))
     message = written(await people.link_code(), "T1:U1", id="m1", name="Olga")
     try:
         await mortal(house, commands).redeem(ACCOUNT, message)
@@ -106,7 +106,7 @@ async def test_a_reader_that_is_killed_before_it_has_played_loses_nothing(
 ) -> None:
     people = people_of(house)
     for n in range(3):
-        await people.knock(ACCOUNT, written(f"word {n}", id=f"m{n}"))
+        await people.request_admission(ACCOUNT, written(f"word {n}", id=f"m{n}"))
     await decide(house, "allow")
     told = [str(settings.home), settings.namespace, redis_url, house.clock.now().isoformat()]
     program = [sys.executable, "-m", "tests.channels.mortal_reader", *told]
