@@ -1,6 +1,7 @@
 """Markdown as each platform writes it, and cut into messages that the platform takes.
 
-Parsed by markdown-it-py, rendered here: the converters there are let `<!channel>` through or drop text.
+Parsed by markdown-it-py with the rules of channels/inline.py, rendered here: the converters there are let `<!channel>`
+through or drop text. All of it is linear in the length of the text, which others may have written.
 """
 
 import re
@@ -8,20 +9,30 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+
+from channels.inline import ESCAPABLE, escapes, flanks, markdown_parser, without_addresses
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.tree import SyntaxTreeNode as Node
 
+MAX_MARKDOWN_CHARS = 200_000
+"""A longer text is cut as it was written."""
+MAX_CELL_COLUMNS = 60
+"""Wider cells of a table are not aligned."""
+
 _JOINS = re.compile("[\u0300-\u036f\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
 """What must not be cut from the character before it, or joins it to the next."""
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-"""What a link leads to begins like this; anything else between Slack's angle brackets may call people."""
-BOLD = re.compile(r"(`[^`\n]*`)|(?<![\w*])\*(\S(?:[^*\n]*\S)?)\*(?![\w*])")
-LIKE_ADDRESS = re.compile(r"\W*(\w+://|\w[\w-]*(\.[\w-]+)+(/|[^\w/-]*$))")
-_CUTS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?…])\s+"), re.compile(r"\s+"))
+_CUTS = (re.compile(r"\n[ \t]*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?…])\s+"), re.compile(r"\s+"))
 """Where a long text is cut, the best places first: paragraph, line, sentence, word."""
+_BLOCK_START = re.compile(r"[-+*](?=\s|$)|([-*_])\1\1|#{1,6}(?=\s|$)|>|`{3}|~{3}|[|:-][-:| \t]+$|\d{1,9}([.)])(?=\s|$)")
+"""The beginning of a line that would begin a block."""
+_MAYBE_MARKED = re.compile(r"[\\`*_~\]]|^[-+#>|:\d\s]|^$(?<=\n)", re.MULTILINE)
+"""A text without any of these is data as it stands."""
+_RUN = re.compile(r"\*+|_+|~+")
+_WORD = re.compile(r"\S+")
+HELD = "\u200b"
+"""A space without width."""
 
 
 class Dialect:
@@ -36,14 +47,35 @@ class Dialect:
 
     def messages(self, markdown: str) -> list[str]:
         """The text rendered and cut into messages within the limit; fences are closed and opened again."""
-        found: list[str] = []
-        for block in self._pieces(markdown):
-            joined = f"{found[-1]}\n\n{block}" if found else block
-            if found and self.size(joined) <= self.limit:
-                found[-1] = joined
+        if len(markdown) > MAX_MARKDOWN_CHARS:
+            return self.unrendered(markdown)
+        return self._joined(self._pieces(markdown), "\n\n")
+
+    def unrendered(self, markdown: str) -> list[str]:
+        """The text as it was written, cut into messages: for a text that cannot be rendered."""
+        lines = (part for line in markdown.split("\n") for part in self._cut_words(line))
+        return self._joined(lines, "\n")
+
+    def _joined(self, parts: Iterator[str], between: str) -> list[str]:
+        """As few messages as hold the parts."""
+        found: list[list[str]] = []
+        used, gap = 0, self.size(between)
+        for part in parts:
+            size = self.size(part)
+            if found and used + gap + size <= self.limit:
+                found[-1].append(part)
+                used += gap + size
             else:
-                found.append(block)
-        return found
+                found.append([part])
+                used = size
+        return [message for one in found if (message := between.join(one)).strip()]
+
+    def _cut_words(self, line: str) -> Iterator[str]:
+        while self.size(self.text(line)) > self.limit:
+            head = self._head(line, self.text)
+            yield self.text(head)
+            line = line[len(head) :]
+        yield self.text(line)
 
     def _pieces(self, markdown: str) -> Iterator[str]:
         """Each block of the text, or its parts where it is too long."""
@@ -59,36 +91,48 @@ class Dialect:
 
     def _code(self, text: str, info: str) -> Iterator[str]:
         """Code in as many blocks as it needs, cut between lines where it can be."""
-        lines: list[str] = []
+        lines, used, frame = list[str](), 0, self.size(self.fence("", info))
         for line in text.rstrip("\n").split("\n"):
-            if lines and self.size(self.fence("\n".join([*lines, line]), info)) > self.limit:
-                yield self.fence("\n".join(lines), info)
-                lines = []
-            while self.size(self.fence(line, info)) > self.limit:
+            while (size := self.size(self.fence(line, info)) - frame + 1) > self.limit - frame:
+                if lines:
+                    yield self.fence("\n".join(lines), info)
+                    lines, used = [], 0
                 head = self._head(line, lambda part: self.fence(part, info))
                 yield self.fence(head, info)
                 line = line[len(head) :]
+            if lines and used + size > self.limit - frame:
+                yield self.fence("\n".join(lines), info)
+                lines, used = [], 0
             lines.append(line)
+            used += size
         yield self.fence("\n".join(lines), info)
 
     def _cut(self, source: str) -> Iterator[str]:
-        """A block that is too long: the longest beginning that fits, and the rest as Markdown of its own."""
-        head = self._head(source, lambda part: "\n\n".join(self.block(node) for _, node in _blocks(part)))
-        for cut in _CUTS:
-            ends = [found.end() for found in cut.finditer(head)]
-            if ends and ends[-1] > len(head) // 3:
-                head = head[: ends[-1]]
-                break
-        for part in (head, source[len(head) :]):
-            yield from self._pieces(part)
+        """A block that is too long, in beginnings that fit, each read as Markdown of its own."""
+        start = 0
+        while start < len(source):
+            window = source[start : start + self.limit + 1]
+            head = self._head(window, lambda part: "\n\n".join(self.block(node) for _, node in _blocks(part)))
+            if start + len(head) < len(source):
+                head = _well_cut(head)
+            for _, node in _blocks(head):
+                yield from self._fitting(node)
+            start += len(head)
+
+    def _fitting(self, node: "Node") -> Iterator[str]:
+        shown = self.block(node)
+        if self.size(shown) > self.limit:  # grown by being cut where it was
+            yield from self._cut_words(plain_text(node))
+        elif shown.strip():
+            yield shown
 
     def _head(self, text: str, shown: Callable[[str], str]) -> str:
-        """The longest beginning of the text that fits when it is shown, to within a tenth."""
-        length = min(len(text) - 1, self.limit)
-        while length > 1 and self.size(shown(text[:length])) > self.limit:
-            length = length * 9 // 10
+        """The longest beginning of the text that fits when it is shown, to within a tenth; at least a character."""
+        length = min(len(text), self.limit)
+        while length > 1 and (size := self.size(shown(text[:length]))) > self.limit:
+            length = max(min(length * 9 // 10, length * self.limit // size), 1)
         whole = length
-        while length > 1 and (_JOINS.match(text[length]) or text[length - 1] == "\u200d"):
+        while 1 < length < len(text) and (_JOINS.match(text[length]) or text[length - 1] == "\u200d"):
             length -= 1
         return text[: length if length > 1 else whole]
 
@@ -114,24 +158,27 @@ class Dialect:
         return self.text(node.content)
 
     def _items(self, node: "Node") -> Iterator[str]:
-        first = int(node.attrs.get("start", 1))
-        for number, item in enumerate(node.children, first):
-            mark = f"{number}. " if node.type == "ordered_list" else self.bullet
+        numbers = [item.info for item in node.children]
+        if len(set(numbers)) == 1:  # 1. 1. 1. counts by itself
+            numbers = [str(number) for number in range(int(numbers[0] or 0), int(numbers[0] or 0) + len(numbers))]
+        for number, item in zip(numbers, node.children, strict=True):
+            mark = f"{number}{item.markup} " if node.type == "ordered_list" else self.bullet
             lines = "\n".join(self.block(child) for child in item.children).split("\n")
             yield mark + f"\n{' ' * len(mark)}".join(lines)
 
     def _table(self, node: "Node") -> str:
         """The cells as columns of plain text."""
-        rows = [[_plain(cell) for cell in row.children] for part in node.children for row in part.children]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        rows = [[plain_text(cell) for cell in row.children] for part in node.children for row in part.children]
+        widths = [min(max(map(len, column)), MAX_CELL_COLUMNS) for column in zip(*rows, strict=True)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
     def inline(self, node: "Node") -> str:
         """The words of a block with what is marked in them."""
-        return "".join(self._inline(child) for child in node.children)
+        return "".join(self.piece(child) for child in node.children)
 
-    def _inline(self, node: "Node") -> str:
+    def piece(self, node: "Node") -> str:
+        """One piece of a line: words, marked or not."""
         match node.type:
             case "text":
                 return self.text(node.content)
@@ -145,10 +192,14 @@ class Dialect:
                 return self.italic(self.inline(node))
             case "s":
                 return self.strike(self.inline(node))
+            case "link" if node.markup == "linkify":
+                return self.address(str(node.attrs["href"]))
+            case "link" if node.markup == "autolink":
+                return self.bracketed(str(node.attrs["href"]))
             case "link":
-                return self.link(self.inline(node), _plain(node), str(node.attrs["href"]))
+                return self.link(self.inline(node), plain_text(node), str(node.attrs["href"]))
             case "image":
-                return self.link(self.text(_plain(node) or "image"), _plain(node), str(node.attrs["src"]))
+                return self.link(self.text(plain_text(node) or "image"), plain_text(node), str(node.attrs["src"]))
             case "inline":
                 return self.inline(node)
         return self.text(node.content)
@@ -160,6 +211,14 @@ class Dialect:
     def text(self, text: str) -> str:
         """Words that must be read as they are."""
         return text
+
+    def address(self, url: str) -> str:
+        """An address that stands in the text as it is."""
+        return self.text(url)
+
+    def bracketed(self, url: str) -> str:
+        """An address within angle brackets, which are there already."""
+        return self.address(url)
 
     def bold(self, text: str) -> str:
         """Strong words."""
@@ -200,16 +259,25 @@ class Markdown(Dialect):
     def messages(self, markdown: str) -> list[str]:
         return [markdown]
 
+    unrendered = messages
+
 
 class DiscordMarkdown(Dialect):
     """Close to Markdown: tables become code, images links, and what is meant literally is escaped."""
 
     limit = 2_000
     bullet = "- "
-    _MARKS = re.compile(r"([\\*_~`|<>#@\[\]-])")
+    _SPECIAL = re.compile(r"([\\*_~`|<>#@\[\]-]|:(?=[\w+-]{1,80}:)|(?<=\d)\.(?= ))")
+    """What means something there, and has to be escaped to be read as it is."""
 
     def text(self, text: str) -> str:
-        return self._MARKS.sub(r"\\\1", text)
+        return self._SPECIAL.sub(r"\\\1", text)
+
+    def address(self, url: str) -> str:
+        return url
+
+    def bracketed(self, url: str) -> str:
+        return f"<{url}>"
 
     def bold(self, text: str) -> str:
         return around("**", text)
@@ -268,16 +336,65 @@ class TelegramHTML(Dialect):
         return f'<a href="{escape(url)}">{shown or escape(url)}</a>'
 
 
+def _well_cut(text: str) -> str:
+    """The text up to the last good place to cut it, where that leaves a third or more."""
+    for cut in _CUTS:
+        ends = [found.end() for found in cut.finditer(text)]
+        if ends and ends[-1] > len(text) // 3:
+            return text[: ends[-1]]
+    return text
+
+
 def html(markdown: str) -> str:
     """The whole text as HTML for an email or a page; HTML in the text itself is shown, never obeyed."""
     return str(_parser().render(markdown))
 
 
+def literal(text: str) -> str:
+    """Markdown that every dialect shows as exactly this text: for notes, names and whatever else is data.
+
+    Blank lines and indents are held by a space without width.
+    """
+    if not _MAYBE_MARKED.search(text):
+        return text
+    return "\n".join(_literal_line(line) for line in text.split("\n"))
+
+
+def _literal_line(line: str) -> str:
+    if not line or line[0].isspace():
+        return f"{HELD}{_literal_words(line)}"
+    start = _BLOCK_START.match(line)
+    if start is None:
+        return _literal_words(line)
+    first, rest = line[: start.end()], line[start.end() :]
+    if start[2]:
+        return f"{first[:-1]}\\{first[-1]}{_literal_words(rest)}"
+    word = _WORD.match(line)
+    assert word
+    shown = _escaped(word[0])
+    return ("" if shown.startswith("\\") else "\\") + shown + _literal_words(line[word.end() :])
+
+
+def _literal_words(line: str) -> str:
+    """A line with each word escaped in which something could be read as a mark."""
+    able = {run.start() for run in _RUN.finditer(line) if any(flanks(line, run.start(), run.end()))}
+    read = escapes(line)
+    parts, at = list[str](), 0
+    for word in _WORD.finditer(without_addresses(line)):
+        start, end = word.span()
+        if "`" in word[0] or "](" in word[0] or any(place in able or place in read for place in range(start, end)):
+            parts += [line[at:start], _escaped(word[0])]
+            at = end
+    return "".join([*parts, line[at:]])
+
+
+def _escaped(word: str) -> str:
+    return "".join(f"\\{letter}" if letter in ESCAPABLE else letter for letter in word)
+
+
 @cache
 def _parser() -> "MarkdownIt":
-    from markdown_it import MarkdownIt
-
-    return MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+    return markdown_parser()
 
 
 def _blocks(markdown: str) -> Iterator[tuple[str, "Node"]]:
@@ -290,25 +407,19 @@ def _blocks(markdown: str) -> Iterator[tuple[str, "Node"]]:
         yield "\n".join(lines[first:end]), node
 
 
-def _plain(node: "Node") -> str:
+def plain_text(node: "Node") -> str:
     """The words of a node without any mark."""
     if node.type in ("text", "code_inline"):
         return node.content
     if node.type in ("softbreak", "hardbreak"):
         return " "
-    return "".join(map(_plain, node.children))
+    return "".join(map(plain_text, node.children))
 
 
 def around(mark: str, text: str) -> str:
     """The text between marks, which must touch it; nothing around nothing."""
     inner = text.strip()
     return text.replace(inner, f"{mark}{inner}{mark}", 1) if inner else text
-
-
-def leads_there(words: str, url: str) -> bool:
-    """Whether words that look like an address are the link's own, or its beginning."""
-    shown, target = (re.sub(r"^\w+:(//)?", "", one) for one in (words.strip(), unquote(url)))
-    return target == shown or target.startswith(f"{shown.rstrip('/')}/")
 
 
 def unfenced(code: str) -> str:

@@ -32,6 +32,7 @@ ROWS = {
         "worker testing",
     ),
     "channels": (
+        "inline",
         "markdown text keys",
         "contract",
         "accounts choices people loopback",

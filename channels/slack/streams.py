@@ -17,7 +17,7 @@ MAX_APPEND_CHARS = 12_000
 """The most letters that one append may hold."""
 _FENCE_END = re.compile(r"\n```\s*$")
 _LINK = re.compile(r"<([^<>|\n]+)\|([^<>\n]+)>")
-_MARKUP = re.compile(r"[*_~`<>&\[\]#|\\]|^\s*(?:[-+>•]|\d+[.)])", re.MULTILINE)
+_MARKUP = re.compile(r"[*_~`<>&\[\]#|\\]|^[ \t]*(?:[-+>•]|\d{1,9}[.)])", re.MULTILINE)
 
 UNSUPPORTED_ERRORS = {"unknown_method", "method_deprecated", "feature_not_enabled", "not_allowed"}
 """What says that this workspace has no streams at all."""
