@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from channels.contract import Channel, File, Later, ReadsFiles, Undeliverable
+from channels.contract import Channel, File, Later, Passage, ReadsFiles, Undeliverable
 from channels.keys import channel_keys
 from core.atoms.atoms import Attachment
 from core.errors import InvalidInput, ModelUnavailable
@@ -28,11 +28,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFiles:
-    """What came with a message: the files that were kept, what was said in them, and what could not be taken."""
+    """The files that came with a message."""
 
     files: tuple[Attachment, ...] = ()
     texts: tuple[str, ...] = ()
+    """What the sender said in voice notes."""
+    passages: tuple[Passage, ...] = ()
+    """What is said in other recordings."""
     trouble: str = ""
+    """Which files could not be taken, and why."""
 
 
 class FileTransfer:
@@ -55,18 +59,21 @@ class FileTransfer:
         slots = asyncio.Semaphore(CONCURRENT_FETCHES)
         taken = await asyncio.gather(*(self._one(channel, file, slots, guest) for file in files[:MAX_ATTACHMENTS]))
         kept: dict[str, Attachment] = {}
-        texts, trouble = [], []
-        for one, text, reason in taken:
+        texts, passages, trouble = [], [], []
+        for file, (one, text, reason) in zip(files, taken, strict=False):
             if one:
                 kept[one.name if one.name not in kept else f"{len(kept)} {one.name}"] = one
-            texts.append(text)
+            if text and (guest or file.recorded):
+                texts.append(f"(voice note) {text}")
+            elif text:
+                passages.append(Passage(text, kind="attachment"))
             trouble.append(reason)
         if len(files) > MAX_ATTACHMENTS:
             trouble.append(
                 f"I took the first {MAX_ATTACHMENTS} of the {len(files)} files; please send the rest in a new message."
             )
         named = (Attachment(one.sha256, name, one.media_type, one.size) for name, one in kept.items())
-        return ReceivedFiles(tuple(named), tuple(filter(None, texts)), " ".join(filter(None, trouble)))
+        return ReceivedFiles(tuple(named), tuple(texts), tuple(passages), " ".join(filter(None, trouble)))
 
     async def _one(
         self, channel: Channel, file: File, slots: asyncio.Semaphore, guest: bool
@@ -104,4 +111,4 @@ class FileTransfer:
                 raise ModelUnavailable(
                     "I have listened to as many voice notes today as I may. Please write.", "refused"
                 )
-        return f"(voice note) {(await self._transcribe(data, file.name, file.media_type)).strip()}"
+        return (await self._transcribe(data, file.name, file.media_type)).strip()

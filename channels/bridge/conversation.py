@@ -12,15 +12,27 @@ from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import Binding
 from channels.bridge.cards import Cards
 from channels.bridge.delivery import RETRY_SECONDS, Delivery, Outbox, Part
+from channels.bridge.passages import described, put_passages, readable, split_quotes
 from channels.bridge.routing import SAID_IN, SHOW_IN, Routing, as_house, tell_owner
 from channels.bridge.streaming import StreamedAnswers, turn_of
-from channels.contract import Channel, InboundMessage, Later, OutboundMessage, SendsFiles, ShowsDrafts, Undeliverable
+from channels.contract import (
+    Channel,
+    InboundMessage,
+    Later,
+    OutboundMessage,
+    Passage,
+    SendsFiles,
+    ShowsDrafts,
+    Undeliverable,
+)
 from channels.text import clean, one_line
+from core.agents.unread import PASSAGES
 from core.atoms.atoms import OWNER, Atom, Attachment, Change, Principal, id_from
+from core.atoms.labels import Label
 from core.atoms.validation import MAX_CONTENT_BYTES
 from core.errors import InvalidInput
 from core.spaces.notifications import Draft
-from core.spaces.spaces import Spaces
+from core.spaces.spaces import Actor, Spaces
 
 LATE_AFTER = timedelta(minutes=5)
 """What is older than this when it is shown says when it was said."""
@@ -58,7 +70,7 @@ class Conversation:
         spaces: Spaces,
         channel: Channel,
         binding: Binding,
-        enclosures: FileTransfer,
+        files: FileTransfer,
         patience: Sequence[float] = RETRY_SECONDS,
         stands: Callable[[], Awaitable[bool]] | None = None,
         wake: Callable[[str], Awaitable[None]] | None = None,
@@ -81,7 +93,7 @@ class Conversation:
         self.routing = Routing(spaces, binding.space, binding.person)
         self._spaces = spaces
         self._clock = spaces.clock
-        self._enclosures = enclosures
+        self._files = files
         self._notifications = spaces.notifications
         self._growing = StreamedAnswers(spaces.store, channel, binding.conversation, binding.subscriber, self.shown)
         self._delivery = Delivery(channel, binding.conversation, Outbox(spaces.store, binding.subscriber), patience)
@@ -140,43 +152,55 @@ class Conversation:
                 f"That message is too long for me ({size:,} bytes, {MAX_CONTENT_BYTES:,} at most), so I have not taken "
                 "it. Please send it in parts."
             )
-        operation = self._operation(message.id)
-        atom = id_from(f"{self.space.id}/{operation}")
-        if message.addressed:  # of what only happens to be said nobody awaits an answer
+        atom = id_from(f"{self.space.id}/{self._operation(message.id)}")
+        if message.addressed:  # nobody waits for an answer to what was said to others
             self.open[atom] = ""
             while len(self.open) > MAX_OPEN_MESSAGES:
                 del self.open[next(iter(self.open))]
         try:
-            guest = speaker.principal != OWNER
-            enclosed = await self._enclosures.fetched(self.channel, message.files, guest=guest)
-            text = "\n\n".join(filter(None, (clean(message.text), *enclosed.texts)))
-            if not text.strip() and not enclosed.files:
-                raise InvalidInput(
-                    enclosed.trouble or "There is no readable text in that message, so I have not taken it."
-                )
-            text = text if text.strip() else f"Sent {', '.join(one.name for one in enclosed.files)}"
-            said = f"{speaker.name}: {text}" if speaker.name else text
-            addressed = {"addressed": message.addressed} if message.room else {}
-            await self._spaces.open(self.space.id, speaker.principal).put(
-                text,
-                comment=one_line(said),
-                metadata={
-                    "role": "user",
-                    SAID_IN: self.binding.id,
-                    **({"from": one_line(speaker.name)} if speaker.name else {}),
-                    **addressed,
-                },
-                references=await self._above(message),
-                operation=operation,
-                attachments=enclosed.files,
-                at_once=True,
-            )
+            trouble = await self._put_said(message, speaker)
         except BaseException:
             self.open.pop(atom, None)
             raise
         if self.binding.person:
             await self.routing.used(self.binding.direct)
-        return enclosed.trouble
+        return trouble
+
+    async def _put_said(self, message: InboundMessage, speaker: Speaker) -> str:
+        guest = speaker.principal != OWNER
+        received = await self._files.fetched(self.channel, message.files, guest=guest)
+        own, passages = self._apart(message, speaker)
+        passages = [*passages, *received.passages]
+        text = "\n\n".join(filter(None, (own, *received.texts)))
+        if not text.strip() and not received.files and not passages:
+            raise InvalidInput(received.trouble or "There is no readable text in that message, so I have not taken it.")
+        text = text if text.strip() else described(passages, received.files)
+        operation = self._operation(message.id)
+        told = await put_passages(self._spaces, self.space.id, speaker.principal, passages, operation)
+        label = Label()
+        if received.files and not guest:  # their names may be anybody's words, and agents are shown them
+            label.heard("the names of files")
+        await self._spaces.open(self.space.id, Actor(speaker.principal, label=label)).put(
+            text,
+            comment=_comment(speaker, text),
+            metadata={
+                "role": "user",
+                SAID_IN: self.binding.id,
+                **({"from": one_line(speaker.name)} if speaker.name else {}),
+                **({"addressed": message.addressed} if message.room else {}),
+            },
+            references=await self._above(message) | ({PASSAGES: told} if told else {}),
+            operation=operation,
+            attachments=received.files,
+            at_once=True,
+        )
+        return received.trouble
+
+    def _apart(self, message: InboundMessage, speaker: Speaker) -> tuple[str, list[Passage]]:
+        """The speaker's own words and the passages of others. A guest's quotes stay: all of it is from outside."""
+        text = clean(message.text)
+        own, quotes = split_quotes(text) if speaker.principal == OWNER else (text, [])
+        return own, readable([*quotes, *message.passages])
 
     async def _above(self, message: InboundMessage) -> dict[str, list[str]]:
         """A reference to what was said in the message that this one was written under, such as a reminder."""
@@ -192,13 +216,15 @@ class Conversation:
         """Someone has edited what they wrote; only their own."""
         space = self._spaces.open(self.space.id, speaker.principal)
         atom = await space.find(self._operation(message.id))
-        text = clean(message.text)
         if atom is None and message.addressed:  # it names us only now
             return await self._put(message, speaker)
+        text, passages = self._apart(message, speaker)
         if atom is not None and atom.author == speaker.principal.id and text.strip() and text != atom.content:
-            said = f"{speaker.name}: {text}" if speaker.name else text
             operation = f"{self._operation(message.id)}:{message.version}"
-            await space.update(atom.id, comment=one_line(f"edited: {said}"), content=text, operation=operation)
+            told = await put_passages(self._spaces, self.space.id, speaker.principal, passages, operation)
+            comment = one_line(f"edited: {_comment(speaker, text)}")
+            references = {PASSAGES: told} if told or PASSAGES in atom.references else None
+            await space.update(atom.id, comment=comment, content=text, references=references, operation=operation)
         return ""
 
     async def _withdraw(self, message: InboundMessage, speaker: Speaker) -> None:
@@ -206,9 +232,9 @@ class Conversation:
         atom = await self.space.find(self._operation(message.id))
         if atom is not None and not atom.deprecated and atom.metadata.get("role") == "user":
             self.open.pop(atom.id, None)
-            await self.space.deprecate(
-                atom.id, comment="deleted by its author", operation=f"{self._operation(message.id)}:deleted"
-            )
+            for id in [*atom.references.get(PASSAGES, ()), atom.id]:
+                operation = f"{self._operation(message.id)}:deleted {id}"
+                await self.space.deprecate(id, comment="deleted by its author", operation=operation)
 
     def _operation(self, message: str) -> str:
         return f"{self.binding.subscriber}:{message}"
@@ -291,7 +317,7 @@ class Conversation:
     def _sending(self, file: Attachment, atom: Atom) -> Part:
         async def send(key: str) -> str:
             if isinstance(self.channel, SendsFiles):
-                data = await self._enclosures.read(self.space, atom.id, file.name)
+                data = await self._files.read(self.space, atom.id, file.name)
                 return await self.channel.send_file(self.binding.conversation, file.name, file.media_type, data, key)
             said = f"[{file.name}, {file.size:,} bytes: `stoa space save {atom.ref} {quote(file.name)}`]"
             return await self.channel.send(OutboundMessage(self.binding.conversation, said, key))
@@ -354,6 +380,10 @@ class Conversation:
             if self.binding.person != OWNER.id:
                 said = f"I could not answer in {self.binding.space} ({self.channel.name}): {reason}"
                 await tell_owner(self._spaces, said, f"{operation}:owner")
+
+
+def _comment(speaker: Speaker, text: str) -> str:
+    return one_line(f"{speaker.name}: {text}" if speaker.name else text)
 
 
 def _answered(atom: Atom) -> set[str]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from core.agents.agents import Agent
 from core.atoms.atoms import Atom, Cause, Change, Origin, lower
 from core.atoms.values import Notice, decode, encode
-from core.errors import NotFound
+from core.errors import InvalidInput, NotFound
 from core.spaces.spaces import Spaces
 from core.store.store import Store
 
@@ -17,6 +17,9 @@ MAX_TURN_CHARS = 40_000
 """What one turn is told at most; the next turn is told the rest."""
 CONVERSATION_KEY = "conversation"
 """The metadata that says in which conversation with people an atom was written."""
+PASSAGE_ROLE, PASSAGES = "passage", "passages"
+"""The role of a text that others wrote in a message, and the reference by which the message names it."""
+MAX_PASSAGES = 20
 FILE_NOTE_CHARS = 100
 """Characters that it takes to tell of a file, beside its name."""
 
@@ -68,26 +71,26 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
     for name in sorted((one.decode() for one in parked), key=_numbered):
         change = await _parked(spaces, agent, name)
         if change:
-            notice = await _notice(spaces, agent, change)
-            if (said := _said_in(notice, agent)) and said != (place := place or said):
+            found = await _notices(spaces, agent, change)
+            if (said := _said_in(found, agent)) and said != (place := place or said):
                 elsewhere = True
                 continue
-            told.append(change)
-            notices.append(notice)
+            told += [change] * len(found)
+            notices += found
         taken_up.append(name)
     for space in cursors:
         last, changes = await _news(spaces, agent, space, cursors[space])
         for change in changes:
             if change.atom and change.author != agent.id:
-                notice = await _notice(spaces, agent, change)
-                if (said := _said_in(notice, agent)) and said != (place := place or said):
+                found = await _notices(spaces, agent, change)
+                if (said := _said_in(found, agent)) and said != (place := place or said):
                     elsewhere = True
                     break
-                room -= len(notice.content) + sum(len(file.name) + FILE_NOTE_CHARS for file in notice.attachments)
-                if told and (room < 0 or len(told) == MAX_TURN_CHANGES):
+                room -= sum(_chars(notice) for notice in found)
+                if found and told and (room < 0 or len(told) >= MAX_TURN_CHANGES):
                     break
-                told.append(change)
-                notices.append(notice)
+                told += [change] * len(found)
+                notices += found
             cursors[space] = change.seq
         else:
             cursors[space] = last
@@ -112,9 +115,14 @@ def _cause(told: Sequence[Change]) -> Cause:
     return said[-1] if said else max((change.cause for change in told), key=lambda cause: cause.depth, default=Cause())
 
 
-def _said_in(notice: Notice, agent: Agent) -> str:
+def _said_in(told: Sequence[Notice], agent: Agent) -> str:
     """In which conversation this was said, if people said it where the agent speaks."""
-    return str(notice.metadata.get(CONVERSATION_KEY, "")) if notice.space == agent.speaks_in else ""
+    here = (notice.metadata.get(CONVERSATION_KEY) for notice in told if notice.space == agent.speaks_in)
+    return str(next(filter(None, here), ""))
+
+
+def _chars(notice: Notice) -> int:
+    return len(notice.content) + sum(len(file.name) + FILE_NOTE_CHARS for file in notice.attachments)
 
 
 def _numbered(parked: str) -> tuple[str, int]:
@@ -171,6 +179,41 @@ async def _news(spaces: Spaces, agent: Agent, space: str, after: int) -> tuple[i
         return await spaces.notifications.news(space, agent.principal, after)
     except NotFound:  # it may not read this at present
         return after, []
+
+
+async def _notices(spaces: Spaces, agent: Agent, change: Change) -> list[Notice]:
+    """What an agent is told of a change: the passages in it that others wrote, then the change itself.
+
+    A passage by itself is no news: it is told with the message that it is part of.
+    """
+    notice = await _notice(spaces, agent, change)
+    if notice.origin is Origin.OUTSIDE and notice.metadata.get("role") == PASSAGE_ROLE:
+        return []
+    if change.operation not in ("put", "update"):
+        return [notice]
+    passages = []
+    for id in notice.references.get(PASSAGES, ())[:MAX_PASSAGES]:
+        with contextlib.suppress(NotFound, InvalidInput):
+            passages.append(_passage(await spaces.open(change.space, agent.principal).get(id)))
+    return [*passages, notice]
+
+
+def _passage(atom: Atom) -> Notice:
+    kind, writer = atom.metadata.get("kind", "quoted"), atom.metadata.get("from", "somebody unknown")
+    return Notice(
+        id=atom.id,
+        space=atom.space,
+        operation="put",
+        comment=f"{kind} text in the next change, written by {writer}",
+        author="somebody else",
+        origin=atom.origin,
+        content=atom.content,
+        metadata=atom.metadata,
+        references=atom.references,
+        version=atom.version,
+        outside=atom.outside,
+        attachments=atom.attachments,
+    )
 
 
 async def _notice(spaces: Spaces, agent: Agent, change: Change) -> Notice:

@@ -165,8 +165,9 @@ class Turn:
         return prose
 
     async def _kept_for_later(self) -> bool:
-        told = zip(self._news.changes, self._news.notices, strict=False)
-        later = [change for change, notice in told if notice.origin is not Origin.OWNER]
+        told = list(zip(self._news.changes, self._news.notices, strict=False))
+        said = {change for change, notice in told if notice.origin is Origin.OWNER}
+        later = [change for change, _ in told if change not in said]
         return await self._services.backlog.keep(self._agent.id, later)
 
     async def _stopped(self, spent: BudgetSpent, added: list[Message]) -> str:

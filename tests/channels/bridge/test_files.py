@@ -46,7 +46,7 @@ async def test_a_photo_and_a_voice_note_are_answered_with_a_file(house: House) -
         serving = asyncio.create_task(bridge.serve())
         async with working(house, Provider("openai/gpt-4o", model.url)):
             photo = File("cat.png", "image/png", len(PNG), "cat.png")
-            voice = File("voice.oga", "audio/ogg", len(VOICE), "voice.oga")
+            voice = File("voice.oga", "audio/ogg", len(VOICE), "voice.oga", recorded=True)
             await post.say("which colour has it?", files=(photo, voice))
             assert await post.shown.get() == ("colours.csv", "text/csv", b"cat,colour\nTom,grey\n")
             while len(model.requests) < 2:
@@ -84,7 +84,10 @@ async def test_of_others_than_the_owner_only_so_many_voice_notes_a_day_are_writt
         heard.append(name)
         return "Hello."
 
-    notes = [File(f"{number}.oga", "audio/ogg", len(VOICE), "voice.oga") for number in range(MAX_GUEST_VOICE_NOTES)]
+    notes = [
+        File(f"{number}.oga", "audio/ogg", len(VOICE), "voice.oga", recorded=True)
+        for number in range(MAX_GUEST_VOICE_NOTES)
+    ]
     enclosures = FileTransfer(house.attachments, house.store, transcribe)
     full = await enclosures.fetched(Post(), notes, guest=True)
     over = await enclosures.fetched(Post(), notes[:1], guest=True)
