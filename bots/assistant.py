@@ -9,7 +9,12 @@ from core.house import House
 async def assistant(house: House) -> Agent:
     """Connected to the chat, so a coordinator; it passes on to others what is theirs, over the bus."""
     return await house.agents.seat(
-        Agent(id="assistant", instructions=instructions("assistant"), speaks_in="chat"),
+        Agent(
+            id="assistant",
+            instructions=instructions("assistant"),
+            speaks_in="chat",
+            tools=("web_search", "web_fetch", "read_feed", "calendar_events", "calendar_free"),
+        ),
         spaces={
             "chat": Permission.WRITE,
             "bus": Permission.WRITE,

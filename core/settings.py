@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     """The address of an OpenAI-compatible server for it, where the provider's own is not meant."""
     files: str = ""
     """Where attached files are kept: an object store such as `s3://bucket/stoa`; empty means the data directory."""
+    web_search: str = ""
+    """Who searches the web: `brave` (with the secret BRAVE_KEY), the address of a SearXNG server, or empty for engines
+    that need no key."""
+    calendars: dict[str, str] = {}
+    """Calendars by name: an iCal address or the path of a file each."""
     timezone: str = ""
     """An IANA name such as `Europe/Paris`; empty means the machine's own."""
     namespace: str = Field("stoa", pattern=r"^[a-z0-9-]{1,40}$")

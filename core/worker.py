@@ -19,6 +19,8 @@ from core.models.router import connect
 from core.sandbox.sandbox import Sandbox
 from core.spaces.maintenance import Tending
 from core.store.errors import in_our_words
+from core.tools.builtin import builtin_tools
+from core.tools.http import HttpClient
 from core.tools.registry import Tools
 from core.tools.waits import Waits
 from core.trust.access_tools import AccessTools
@@ -94,7 +96,8 @@ class Worker:
         async with contextlib.AsyncExitStack() as stack:
             people = await stack.enter_async_context(Sandbox(self._processes[PEOPLE], zone=zone))
             background = await stack.enter_async_context(Sandbox(self._processes[BACKGROUND], zone=zone))
-            self._turns = Turns(self._services(people, background))
+            client = await stack.enter_async_context(contextlib.aclosing(HttpClient()))
+            self._turns = Turns(self._services(people, background, client))
             engines = [await stack.enter_async_context(self._engine(queue)) for queue in (PEOPLE, BACKGROUND)]
             async with asyncio.TaskGroup() as group:
                 self._engines = [
@@ -128,9 +131,8 @@ class Worker:
         due, _ = await self._waits.look()
         return not self._running and not due and not await agents_due(self._house.spaces)
 
-    def _services(self, people: Sandbox, background: Sandbox) -> Services:
+    def _services(self, people: Sandbox, background: Sandbox, client: HttpClient) -> Services:
         house = self._house
-        timers = house.timers
         return Services(
             spaces=house.spaces,
             agents=house.agents,
@@ -143,7 +145,7 @@ class Worker:
             spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),
             settings=house.settings,
             models=self._model,
-            tools=Tools((timers.set_timer, timers.cancel_timer, timers.list_timers)),
+            tools=Tools(builtin_tools(client, house.settings, house.secrets, house.clock, house.timers)),
             secrets=house.secrets,
             egress=EgressGuard(house.spaces, house.approvals),
             waits=self._waits,

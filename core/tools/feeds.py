@@ -50,6 +50,6 @@ async def _entry(entry: Any) -> dict[str, str]:
     return {
         "title": str(entry.get("title", "")),
         "url": str(entry.get("link", "")),
-        "published": str(entry.get("published", entry.get("updated", ""))),
+        "published": str(entry["published"] if "published" in entry else entry.get("updated", "")),
         "text": text.strip()[:SUMMARY_CHARS],
     }

@@ -1,0 +1,28 @@
+"""The tools that come with Stoa; a new one is one more line here."""
+
+from core.secrets.secrets import Secrets
+from core.settings import Settings
+from core.times.clock import Clock
+from core.tools.calendar import Calendars
+from core.tools.feeds import Feeds
+from core.tools.http import HttpClient
+from core.tools.registry import Tool
+from core.tools.timers import Timers
+from core.tools.web import Web
+
+
+def builtin_tools(
+    client: HttpClient, settings: Settings, secrets: Secrets, clock: Clock, timers: Timers
+) -> tuple[Tool, ...]:
+    """Every tool of Stoa's own."""
+    web, calendars = Web(client, secrets, settings.web_search), Calendars(client, clock, settings.calendars)
+    return (
+        timers.set_timer,
+        timers.cancel_timer,
+        timers.list_timers,
+        web.web_fetch,
+        web.web_search,
+        Feeds(client).read_feed,
+        calendars.calendar_events,
+        calendars.calendar_free,
+    )
