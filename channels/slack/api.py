@@ -145,6 +145,9 @@ class WebAPI:
         self._names: dict[str, str] = {}
         self._asking: dict[str, asyncio.Task[str]] = {}
         self._direct: dict[str, str] = {}
+        self._teams: dict[str, str] = {}
+        self._shared: set[str] = set()
+        """Rooms that other organisations are in, too."""
 
     async def ask(self, call: Awaitable[AsyncSlackResponse]) -> dict[str, Any]:
         """What Slack answers to a call.
@@ -203,6 +206,20 @@ class WebAPI:
         """How a room is called; the id where Slack does not tell, nothing for a direct message."""
         return "" if channel.startswith("D") else await self._named(channel, self._room)
 
+    async def is_shared(self, channel: str) -> bool:
+        """Whether another organisation is in the room, too."""
+        await self.room(channel)
+        return channel in self._shared
+
+    async def team(self, user: str) -> str:
+        """The workspace that a user in a shared room belongs to."""
+        if user not in self._teams:
+            asked = self.client.bots_info(bot=user) if user.startswith("B") else self.client.users_info(user=user)
+            found = await self.ask(asked)
+            team = (found.get("user") or found.get("bot") or {}).get("team_id")
+            self._teams[user] = str(team or "unknown")
+        return self._teams[user]
+
     async def _named(self, id: str, ask: Callable[[str], Awaitable[str]]) -> str:
         if id in self._names:
             return self._names[id]
@@ -239,6 +256,8 @@ class WebAPI:
     async def _room(self, channel: str) -> str:
         found = (await self.ask(self.client.conversations_info(channel=channel)))["channel"]
         name = str(found.get("name") or channel)
+        if found.get("is_ext_shared"):
+            self._shared.add(channel)
         if found.get("is_mpim"):
             return ", ".join(name.removeprefix("mpdm-").rpartition("-")[0].split("--")) or name
         return name

@@ -1,25 +1,17 @@
 """Slack as a channel: direct messages, rooms and threads, over Socket Mode or signed HTTP."""
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from aiohttp import web
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
-from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
-from slack_bolt.authorization import AuthorizeResult
-from slack_bolt.response import BoltResponse
 from slack_sdk.http_retry.async_handler import AsyncRetryHandler
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from channels.accounts import Account, Token
 from channels.contract import File, Home, InboundMessage, Later, OutboundMessage, Undeliverable, Unusable
@@ -33,32 +25,32 @@ from channels.slack.api import (
     message_metadata,
     missing_scope,
 )
-from channels.slack.events import EventReader, channel_and_thread, payload_key
+from channels.slack.events import BotIdentity, EventReader, SlackPayload, channel_and_thread, is_ours, payload_key
 from channels.slack.files import SlackFiles
 from channels.slack.formatting import emoji_name, home_view, message_blocks
+from channels.slack.history import history
 from channels.slack.intake import Intake
+from channels.slack.listener import SignedHTTP
 from channels.slack.markdown import Mrkdwn
-from channels.slack.socket import RECONNECT_SECONDS, SignedHTTP, SlackPayload, Socket
+from channels.slack.socket import RECONNECT_SECONDS, Socket
+from channels.slack.status import ThreadStatus
 from channels.slack.streams import Streams, is_beginning
 from core.errors import NotFound
 from core.secrets.secrets import Secrets
 
 API_BASE_URL = "https://slack.com/api/"
 FIND_WITHIN_SECONDS = 86_400.0
-"""Seconds within which a message is looked for that may have been sent before a crash."""
-HISTORY_PAGE_MESSAGES, MAX_HISTORY_PAGES = 200, 10
-"""Messages that are asked for at once, and how many times."""
+"""A message that may have been sent before a crash is looked for among those of a day."""
 COMMAND_SECONDS = 2.5
-"""Seconds in which a slash command has to be acknowledged."""
+"""Slack waits three seconds until a slash command is acknowledged."""
 MAX_PROMPTS = 4
-"""How many suggestions Slack shows."""
+MAX_PROMPT_CHARS = 75
 DEFAULT_PROMPTS = ("What can you do?", "Show my reminders", "What is on my task list?")
-"""What a person may begin with, unless the account says otherwise."""
+"""Suggestions to begin with, unless the account has its own."""
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=30)
-"""How long a call may take."""
-THINKING_STATUS = "is thinking…"
-COMMAND_TAKEN_REPLY = "I answer in our direct messages."
-COMMAND_FAILED_REPLY = "I could not take that; please try again in a moment."
+COMMAND_TAKEN_REPLY = "I'll answer in our direct messages."
+COMMAND_FAILED_REPLY = "I couldn't take that. Please try again in a moment."
+OTHER_WORKSPACE_REPLY = "I'm not set up for this workspace."
 
 log = logging.getLogger(__name__)
 
@@ -78,13 +70,12 @@ class Slack:
     def __init__(self, account: Account, secrets: Secrets) -> None:
         self.name = account.id
         self.notes: tuple[str, ...] = ()
-        """What the owner should know of an account that works, but not all of it."""
+        """What does not work although the account does."""
         self._account = account
         self._secrets = secrets
         self._mode = account.options.get("mode", "socket")
         self._base = account.options.get("api_url", API_BASE_URL)
         self._intake = Intake()
-        self._thinking: set[str] = set()
 
     @staticmethod
     def tokens(options: Mapping[str, str]) -> tuple[Token, ...]:
@@ -114,7 +105,8 @@ class Slack:
             await self._session.close()
             raise
         self._files = SlackFiles(self.api, self._session, token, self._base)
-        self._streams = Streams(self.api, self._team)
+        self._streams = Streams(self.api)
+        self._status = ThreadStatus(self.api, self._hasty)
         self._entered = time.monotonic()
         return self
 
@@ -132,14 +124,19 @@ class Slack:
             try:
                 answer, missing = await self.api.scopes()
                 break
-            except Refused as error:  # whoever may do nothing may ask this
+            except Refused as error:  # this call needs no scope
                 raise account_error(self.name, error.error) from None
             except (OSError, Later) as error:
                 log.warning("%s cannot reach Slack: %s", self.name, type(error).__name__)
                 attempt += 1
                 await asyncio.sleep(RECONNECT_SECONDS[min(attempt, len(RECONNECT_SECONDS) - 1)])
-        self._team, self._user = str(answer["team_id"]), str(answer["user_id"])
-        self.reader = EventReader(self.api, self._team, self._user, str(answer.get("bot_id") or ""))
+        self._identity = BotIdentity(
+            str(answer["team_id"]),
+            str(answer["user_id"]),
+            str(answer.get("bot_id") or ""),
+            str(answer.get("enterprise_id") or ""),
+        )
+        self.reader = EventReader(self.api, self._identity)
         if ESSENTIAL_SCOPES & set(missing):
             raise Unusable(missing_scope(self.name, ",".join(missing)))
         self.notes = tuple(missing_scope(self.name, scope) for scope in missing)
@@ -157,6 +154,7 @@ class Slack:
     async def listen(self) -> AsyncIterator[InboundMessage]:
         """Each message; the connection for it is held while this runs, so that a process that only writes has none."""
         connection = asyncio.ensure_future(self._connected())
+        connection.add_done_callback(self._broke)
         try:
             async for message in self._intake.messages():
                 if message.kind == "message":
@@ -167,58 +165,51 @@ class Slack:
             await asyncio.gather(connection, return_exceptions=True)
 
     async def _connected(self) -> None:
-        try:
-            match self._mode:
-                case "socket":
-                    token, dispatch = self._secret("APP_TOKEN"), self._over_socket(self._app("unused"))
-                    await Socket(self.api, self._session, token, dispatch, self._back, self._entered).run()
-                case "http":
-                    listen, secret = self._account.options.get("listen", ""), self._secret("SIGNING_SECRET")
-                    await SignedHTTP(listen, secret, self._over_http(self._app(secret))).run()
-                case other:
-                    raise Unusable(f"The option `mode` of {self.name} is {other!r}; it has to be socket or http.")
-        except Exception as error:  # noqa: BLE001 - whoever listens is told, and opens the channel again
+        match self._mode:
+            case "socket":
+                token = self._secret("APP_TOKEN")
+                await Socket(self.api, self._session, token, self._take, self._back, self._entered).run()
+            case "http":
+                listen, secret = self._account.options.get("listen", ""), self._secret("SIGNING_SECRET")
+                await SignedHTTP(listen, secret, self._take).run()
+            case other:
+                raise Unusable(f"The option `mode` of {self.name} is {other!r}; use socket or http.")
+
+    def _broke(self, connection: "asyncio.Task[None]") -> None:
+        """Whatever ends the connection ends `listen`."""
+        if not connection.cancelled() and (error := connection.exception()):
             self._intake.fail(error)
 
     def _back(self, seconds: float) -> None:
         if seconds >= self.absence:
             self._intake.add(InboundMessage("", "", "", f"back:{time.time()}", kind="back"))
 
-    def _app(self, secret: str) -> AsyncApp:
-        async def authorize() -> AuthorizeResult:
-            return AuthorizeResult(enterprise_id=None, team_id=self._team, bot_user_id=self._user)
-
-        app = AsyncApp(
-            name="stoa",
-            logger=_quiet(),
-            client=self._client(None),
-            authorize=authorize,
-            signing_secret=secret,
-            ssl_check_enabled=False,  # it would answer unsigned requests
-            ignoring_self_events_enabled=False,
-        )
-        app.middleware(self._take)
-        return app
-
-    async def _take(self, body: SlackPayload) -> BoltResponse:
+    async def _take(self, payload: SlackPayload) -> tuple[bool, Any]:
         """Take in whatever Slack tells, and only then acknowledge it: also what nobody waits for, or it comes again."""
-        event = body.get("event") or {}
-        match event.get("type"):
-            case "tokens_revoked" | "app_uninstalled":
-                await self._check()
-            case "assistant_thread_started":
-                thread = event["assistant_thread"]
-                await self._suggest(thread["channel_id"], thread["thread_ts"])
-            case "app_home_opened" if event.get("tab") == "messages":
-                await self._suggest(event["channel"], "")
-        offered = self._intake.offer(payload_key(body), self.reader.read(body))
-        if "command" in body:
-            return BoltResponse(status=200, body=await self._commanded(body, offered))
+        ours = is_ours(payload, self._identity)
+        if ours:
+            await self._heed(payload.get("event") or {})
+        offered = self._intake.offer(payload_key(payload), self.reader.read(payload))
+        if "command" in payload:
+            return True, await self._commanded(payload, offered, ours)
         try:
             await offered
         except (OSError, Unusable):  # not acknowledged, so Slack tells it again
-            return BoltResponse(status=503, body="")
-        return BoltResponse(status=200, body="")
+            return False, None
+        return True, None
+
+    async def _heed(self, event: SlackPayload) -> None:
+        """Do what an event asks of the channel itself."""
+        match event:
+            case {"type": "tokens_revoked" | "app_uninstalled"}:
+                await self._check()
+            case {"type": "assistant_thread_started", "assistant_thread": {"channel_id": channel, "thread_ts": thread}}:
+                await self._suggest(channel, thread)
+            case {"type": "app_home_opened", "tab": "messages", "channel": channel}:
+                await self._suggest(channel, "")
+            case {"type": "agent_session_stopped", "channel": str(channel), "thread_ts": str(thread)}:
+                self._streams.lost(channel, event.get("streaming_message_ts"))
+                await self._status.stopped(f"{channel}:{thread}")
 
     async def _check(self) -> None:
         """Ask whether we are still let in; that we were not may be old news, told again."""
@@ -229,35 +220,22 @@ class Slack:
         except (OSError, Later, Refused) as error:
             log.info("%s cannot ask whether its token is good: %s", self.name, error)
 
-    async def _commanded(self, body: SlackPayload, offered: Coroutine[Any, Any, None]) -> Any:
-        """What only the person sees who typed a slash command; Slack does not tell one again."""
+    async def _commanded(self, payload: SlackPayload, offered: Coroutine[Any, Any, None], ours: bool) -> Any:
+        """The answer to a slash command, which only its writer sees; Slack does not tell one again."""
         taking = asyncio.ensure_future(offered)
         await asyncio.wait([taking], timeout=COMMAND_SECONDS)
+        text = COMMAND_TAKEN_REPLY if ours else OTHER_WORKSPACE_REPLY
         if taking.done() and taking.exception():
             log.warning("%s could not take a command: %r", self.name, taking.exception())
-            return {"response_type": "ephemeral", "text": COMMAND_FAILED_REPLY}
-        if taking.done() and body.get("channel_id") == self.api.known(body["user_id"]):
-            return ""
-        return {"response_type": "ephemeral", "text": COMMAND_TAKEN_REPLY}
-
-    def _over_socket(self, app: AsyncApp) -> Any:
-        async def dispatch(payload: SlackPayload, headers: dict[str, str]) -> tuple[bool, Any]:
-            request = AsyncBoltRequest(mode="socket_mode", body=payload, headers=dict(headers))
-            answer = await app.async_dispatch(request)
-            return answer.status == 200, payload_of(answer)
-
-        return dispatch
-
-    def _over_http(self, app: AsyncApp) -> Any:
-        async def dispatch(request: web.Request) -> web.Response:
-            return await to_aiohttp_response(await app.async_dispatch(await to_bolt_request(request)))
-
-        return dispatch
+            text = COMMAND_FAILED_REPLY
+        elif ours and taking.done() and payload.get("channel_id") == self.api.known(str(payload.get("user_id"))):
+            return None
+        return {"response_type": "ephemeral", "text": text}
 
     async def missed(self, conversation: str, after: str) -> AsyncIterator[InboundMessage]:
         """What others wrote there after the message `after`, oldest first."""
         channel, thread = channel_and_thread(conversation)
-        found = [one async for one in self._history(channel, thread, channel_and_thread(after)[1])]
+        found = [one async for one in history(self.api, channel, thread, channel_and_thread(after)[1])]
         for event in sorted(found, key=lambda one: float(one["ts"])):
             if thread and event["ts"] == thread:
                 continue
@@ -265,41 +243,18 @@ class Slack:
             if message:
                 yield message
 
-    async def _history(self, channel: str, thread: str, oldest: str) -> AsyncIterator[dict[str, Any]]:
-        client, cursor = self.api.client, None
-        asked: dict[str, Any] = {
-            "channel": channel,
-            "oldest": oldest,
-            "limit": HISTORY_PAGE_MESSAGES,
-            "include_all_metadata": True,
-        }
-        for _ in range(MAX_HISTORY_PAGES):
-            if thread:
-                messages = partial(client.conversations_replies, ts=thread, cursor=cursor, **asked)
-            else:
-                messages = partial(client.conversations_history, cursor=cursor, **asked)
-            answer = await self.api.patiently(messages)
-            for event in answer["messages"]:
-                yield event
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
-                return
-
     # What we write ----------------------------------------------------------------------------------------------------
 
     async def send(self, message: OutboundMessage) -> str:
         if message.growing and (id := await self._streams.start(message)):
-            self._thinking.discard(message.conversation)
+            self._status.answered(message.conversation)
             return id
         channel, thread = channel_and_thread(message.conversation)
         asked: dict[str, Any] = {"channel": channel, "text": message.text, "thread_ts": thread or None}
-        asked |= {
-            "metadata": message_metadata(message.key),
-            "unfurl_links": False,
-            "unfurl_media": False,
-        }  # nobody fetches what stands in it
+        asked |= {"unfurl_links": False, "unfurl_media": False}  # nobody fetches what stands in it
+        asked |= {"metadata": message_metadata(message.key)}
         posted = await self._as_built(self.api.client.chat_postMessage, message, asked)
-        self._thinking.discard(message.conversation)
+        self._status.answered(message.conversation)
         return f"{posted['channel']}:{posted['ts']}"
 
     async def _as_built(self, call: Callable[..., Any], message: OutboundMessage, asked: dict[str, Any]) -> Any:
@@ -314,7 +269,7 @@ class Slack:
             return await self.api.ask(call(**asked, blocks=[]))
 
     async def direct(self, person: str) -> str:
-        return await self.api.direct(person.rpartition(":")[2])
+        return await self.api.direct(self._identity.local_user(person))
 
     async def find(self, message: OutboundMessage) -> str | None:
         """Found by the key in its metadata, among what was written there within a day; a stream that was begun, which
@@ -322,10 +277,10 @@ class Slack:
         channel, thread = channel_and_thread(message.conversation)
         if not message.key:
             return None
-        async for event in self._history(channel, thread, f"{time.time() - FIND_WITHIN_SECONDS:.6f}"):
+        async for event in history(self.api, channel, thread, f"{time.time() - FIND_WITHIN_SECONDS:.6f}"):
             said = (event.get("metadata") or {}).get("event_payload") or {}
             streamed = message.growing and thread and not said and is_beginning(message.text, event.get("text") or "")
-            if (said.get("key") == message.key or streamed) and event.get("user") == self._user:
+            if (said.get("key") == message.key or streamed) and event.get("user") == self._identity.user:
                 return f"{channel}:{event['ts']}"
         return None
 
@@ -371,28 +326,16 @@ class Slack:
                 raise
 
     async def draft(self, conversation: str, agent: str, text: str | None) -> None:
-        """A status under the thread, until a message of ours takes it away; only threads can show one."""
-        channel, thread = channel_and_thread(conversation)
-        thinking = text is not None
-        if not thread or text or thinking == (conversation in self._thinking):
-            return
-        (self._thinking.add if thinking else self._thinking.discard)(conversation)
-        status = self._hasty.assistant_threads_setStatus
-        await self._decorate(status(channel_id=channel, thread_ts=thread, status=THINKING_STATUS if thinking else ""))
+        """A status under the thread until the turn is over; the words themselves grow in a message."""
+        if not text:
+            await self._status.show(conversation, text is not None)
 
     async def _suggest(self, channel: str, thread: str) -> None:
-        """Suggest what to begin with. In the newer agent view no thread may be named, or the call fails silently."""
+        """Suggest words to begin with. In the newer agent view no thread may be named, or the call fails silently."""
         suggested = (self._account.prompts or DEFAULT_PROMPTS)[:MAX_PROMPTS]
-        prompts = [{"title": prompt[:75], "message": prompt} for prompt in suggested]
+        prompts = [{"title": prompt[:MAX_PROMPT_CHARS], "message": prompt} for prompt in suggested]
         asked = {"channel_id": channel, "prompts": prompts} | ({"thread_ts": thread} if thread else {})
-        await self._decorate(self._hasty.api_call("assistant.threads.setSuggestedPrompts", json=asked))
-
-    async def _decorate(self, call: Awaitable[AsyncSlackResponse]) -> None:
-        """Do what nobody would miss, and let it fail at once rather than wait."""
-        try:
-            await self.api.ask(call)
-        except (Undeliverable, Unusable, Later, OSError) as error:
-            log.info("%s goes without a decoration: %s", self.name, type(error).__name__)
+        await self._status.decorate(self._hasty.api_call("assistant.threads.setSuggestedPrompts", json=asked))
 
     async def read(self, file: File) -> bytes:
         return await self._files.read(file)
@@ -401,17 +344,12 @@ class Slack:
         return await self._files.send(conversation, name, data)
 
     async def home(self, person: str, home: Home) -> None:
-        user = person.rpartition(":")[2]
+        user = self._identity.local_user(person)
         await self.api.patiently(lambda: self.api.client.views_publish(user_id=user, view=home_view(home)))
 
 
 def _quiet() -> logging.Logger:
-    """What Slack's libraries write to: they would log whole payloads, and what they do not know of us."""
-    quiet = logging.getLogger(f"{__name__}.libraries")
+    """A logger for Slack's library, which would log whole payloads."""
+    quiet = logging.getLogger(f"{__name__}.library")
     quiet.setLevel(logging.ERROR)
     return quiet
-
-
-def payload_of(answer: BoltResponse) -> Any:
-    """What an acknowledgement says, as JSON."""
-    return json.loads(answer.body) if answer.body and answer.body.startswith("{") else None

@@ -1,15 +1,20 @@
-"""What Slack tells, made messages: its events, presses of buttons and slash commands."""
+"""Reads what Slack tells an app: events, presses of buttons and slash commands become messages.
+
+A person is a user of a workspace: the same user id in another workspace is somebody else.
+"""
 
 import asyncio
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from channels.contract import File, InboundMessage, Undeliverable
+from channels.contract import File, InboundMessage, Passage, Undeliverable
 from channels.slack.api import WebAPI
-from channels.slack.formatting import emoji, mentioned_rooms, mentioned_users, mentions, readable, shared_messages
+from channels.slack.formatting import emoji, mentioned_rooms, mentioned_users, mentions, readable
+from channels.slack.passages import attached, own_words
 
 WRITTEN_SUBTYPES = {"", "file_share", "thread_broadcast", "bot_message", "me_message"}
 """The subtypes of a message that somebody wrote; the others tell of what happened in the room."""
@@ -22,9 +27,36 @@ LOSS_REASONS = {
     "group_left": "I was removed from the room",
     "member_left_channel": "I was removed from the room",
 }
+STOP_WORD = "stop"
+"""The text of the message that the stop button stands for."""
+VOICE_SUBTYPES = {"slack_audio", "slack_video"}
+"""The subtypes of files that people record in Slack itself."""
 SlackPayload = Mapping[str, Any]
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BotIdentity:
+    """Our bot in one workspace."""
+
+    team: str
+    user: str
+    bot: str = ""
+    enterprise: str = ""
+
+    def wrote(self, event: SlackPayload) -> bool:
+        """Whether an event tells of something that the bot did itself."""
+        return event.get("user") == self.user or (bool(self.bot) and event.get("bot_id") == self.bot)
+
+    def local_user(self, person: str) -> str:
+        """The user id of a person of this workspace; raises `Undeliverable` for anybody else."""
+        team, _, user = person.rpartition(":")
+        if team != self.team:
+            raise Undeliverable(
+                f"Slack knows no such person in this workspace ({self.team}): {person} belongs to another one."
+            )
+        return user
 
 
 def channel_and_thread(conversation: str) -> tuple[str, str]:
@@ -34,36 +66,56 @@ def channel_and_thread(conversation: str) -> tuple[str, str]:
 
 
 def payload_key(payload: SlackPayload) -> str:
-    """What a payload is told from others by, so that the same thing told twice is taken once."""
-    event = payload.get("event") or {}
+    """Tells one payload from another, so that what is told twice is taken once."""
+    event = _part(payload, "event")
     written = event.get("type") == "app_mention" or (
-        event.get("type") == "message" and event.get("subtype", "") in WRITTEN_SUBTYPES
+        event.get("type") == "message" and str(event.get("subtype") or "") in WRITTEN_SUBTYPES
     )
     if written:
         return f"{event.get('channel')}:{event.get('ts')}"
-    action = (payload.get("actions") or [{}])[0]
+    action = _action(payload)
     return str(payload.get("event_id") or payload.get("trigger_id") or action.get("action_ts") or "")
 
 
-class EventReader:
-    """Reads what is told to one bot."""
+def is_ours(payload: SlackPayload, identity: BotIdentity) -> bool:
+    """Whether a payload is meant for our bot's workspace. An app can be installed in several; the first rule that
+    applies decides."""
+    installed = [one for one in payload.get("authorizations") or () if isinstance(one, Mapping)]
+    if installed:
+        return any(
+            one.get("team_id") == identity.team
+            or (one.get("is_enterprise_install") is True and one.get("enterprise_id") == (identity.enterprise or None))
+            for one in installed
+        )
+    if "command" in payload:
+        return payload.get("team_id") == identity.team
+    if view := _part(payload, "view"):
+        return (view.get("app_installed_team_id") or view.get("team_id")) == identity.team
+    if message := _part(payload, "message"):  # a press: our messages carry our buttons
+        return identity.wrote(message)
+    return (payload.get("context_team_id") or payload.get("team_id")) == identity.team
 
-    def __init__(self, api: WebAPI, team: str, user: str, bot: str) -> None:
+
+class EventReader:
+    """Reads what one bot is told."""
+
+    def __init__(self, api: WebAPI, identity: BotIdentity) -> None:
         self._api = api
-        self._team = team
-        self._user = user
-        self._bot = bot
+        self._identity = identity
 
     async def read(self, payload: SlackPayload) -> InboundMessage | None:
-        """The message, or None for what nobody needs to hear."""
+        """The message, or None where there is nothing to say."""
+        if not is_ours(payload, self._identity):
+            log.warning("Slack tells of another workspace; each needs an app of its own (docs/slack.md)")
+            return None
         if "command" in payload:
             return await self._command(payload)
         if payload.get("type") == "block_actions":
             return await self._press(payload)
-        if self._for_others(payload):
-            log.warning("Slack tells of another workspace; each needs an app of its own (docs/slack.md)")
-            return None
-        event = payload.get("event") or {}
+        event = {**_part(payload, "event"), "is_shared": payload.get("is_ext_shared_channel") is True}
+        return await self._event(event)
+
+    async def _event(self, event: SlackPayload) -> InboundMessage | None:
         match event.get("type"):
             case "message":
                 return await self._happened(event)
@@ -71,6 +123,8 @@ class EventReader:
                 return await self.written(event)
             case "reaction_added":
                 return await self._reaction(event)
+            case "agent_session_stopped":
+                return await self._stop(event)
             case "app_home_opened" if event.get("tab") == "home":
                 return await self._home(event)
             case str(kind) if kind in LOSS_REASONS:
@@ -79,19 +133,20 @@ class EventReader:
                 self._api.forget(event["channel"]["id"])
         return None
 
-    def _for_others(self, payload: SlackPayload) -> bool:
-        """Whether an app that is installed in several workspaces hears of another one."""
-        teams = {one.get("team_id") for one in payload.get("authorizations") or ()} - {None}
-        return bool(teams) and self._team not in teams
+    async def _sender(self, event: SlackPayload, user: str) -> str:
+        """The person behind a user id. Slack names the workspace in most events; in shared rooms it has to be asked."""
+        profile = _part(event, "user_profile")
+        named = event.get("user_team") or event.get("source_team") or profile.get("team") or event.get("team")
+        if named:
+            return f"{named}:{user}"
+        if event.get("is_shared") or await self._api.is_shared(str(event.get("channel") or "")):
+            return f"{await self._api.team(user)}:{user}"
+        return f"{self._identity.team}:{user}"
 
-    def _sender(self, user: str) -> str:
-        return f"{self._team}:{user}"
-
-    def _own(self, event: SlackPayload) -> bool:
-        return event.get("user") == self._user or event.get("bot_id") == self._bot
+    # Messages ---------------------------------------------------------------------------------------------------------
 
     async def _happened(self, event: SlackPayload) -> InboundMessage | None:
-        match event.get("subtype", ""):
+        match str(event.get("subtype") or ""):
             case "message_changed":
                 return await self._changed(event)
             case "message_deleted":
@@ -102,57 +157,64 @@ class EventReader:
 
     async def written(self, event: SlackPayload) -> InboundMessage | None:
         """A message that somebody wrote."""
-        if self._own(event):
+        if self._identity.wrote(event):
             return None
-        return await self._message(event, event, _said(event))
+        return await self._with_words(await self._message(event), event)
 
     async def _changed(self, event: SlackPayload) -> InboundMessage | None:
-        now, before = event["message"], event.get("previous_message") or {}
+        now, before = event["message"], _part(event, "previous_message")
         if now.get("subtype") == "tombstone":
             return await self._deleted({**event, "deleted_ts": now["ts"]})
-        if self._own(now) or now.get("text") == before.get("text"):
+        if self._identity.wrote(now) or now.get("text") == before.get("text"):
             return None
         version = (now.get("edited") or {}).get("ts") or event.get("event_ts") or event["ts"]
         both = f"{before.get('text') or ''} {now.get('text') or ''}"  # it may name us only now, or no longer
-        origin = {**now, "text": both, "channel": event["channel"]}
-        return await self._message(origin, now, _said(now), kind="edit", version=str(version))
+        origin = {**now, "text": both, "channel": event["channel"], "is_shared": event.get("is_shared")}
+        message = await self._with_words(await self._message(origin), now)
+        return replace(message, kind="edit", version=str(version))
 
     async def _deleted(self, event: SlackPayload) -> InboundMessage | None:
-        before = event.get("previous_message") or {}
-        if self._own(before):
+        before = _part(event, "previous_message")
+        if self._identity.wrote(before):
             return None
-        origin = {**before, "ts": event["deleted_ts"], "channel": event["channel"]}
-        return await self._message(origin, {}, "", kind="deletion")
+        moved = {"ts": event["deleted_ts"], "channel": event["channel"], "is_shared": event.get("is_shared")}
+        return replace(await self._message({**before, **moved}), kind="deletion")
 
-    async def _message(
-        self, origin: SlackPayload, shown: SlackPayload, text: str, kind: Any = "message", version: str = ""
-    ) -> InboundMessage:
-        """A message where it was first written (`origin`), with what it shows now."""
-        channel, ts, thread = origin["channel"], origin["ts"], origin.get("thread_ts") or ""
-        user = origin.get("user") or origin.get("bot_id") or ""
+    async def _message(self, event: SlackPayload) -> InboundMessage:
+        """Where and by whom a message was written."""
+        channel, ts, thread = event["channel"], event["ts"], event.get("thread_ts") or ""
+        user = event.get("user") or event.get("bot_id") or ""
         alone = channel.startswith("D")
-        mentioned = mentions(origin.get("text") or "", self._user)
+        mentioned = mentions(event.get("text") or "", self._identity.user)
         if thread == ts:
             thread = ""
         if not thread and mentioned and not alone:
             thread = ts
-        name, room, text = await asyncio.gather(self._name(origin, user), self._api.room(channel), self._plain(text))
+        name, room = await asyncio.gather(self._name(event, user), self._api.room(channel))
         return InboundMessage(
             conversation=f"{channel}:{thread}" if thread else channel,
-            sender=self._sender(user),
-            text=text,
+            sender=await self._sender(event, user),
+            text="",
             id=f"{channel}:{ts}",
             name=name,
             room=room,
             parent=channel if thread else "",
             addressed=alone or mentioned,
-            bot=bool(origin.get("bot_id")) or origin.get("subtype") == "bot_message",
-            kind=kind,
-            version=version,
-            files=await self._files(shown),
+            bot=bool(event.get("bot_id")) or event.get("subtype") == "bot_message",
             reply_to=f"{channel}:{thread}" if thread and thread != ts else "",
             sent=event_time(ts),
         )
+
+    async def _with_words(self, message: InboundMessage, event: SlackPayload) -> InboundMessage:
+        """The message with its sender's own words, with what others wrote in it, and its files."""
+        text, quoted = own_words(event.get("text") or "")
+        passages = (*quoted, *attached(event))
+        if message.bot and not text.strip():  # a program says in boxes what people write as text
+            text = "\n\n".join(one.text for one in passages if one.kind == "attachment")
+            passages = tuple(one for one in passages if one.kind != "attachment")
+        shown, *others = await asyncio.gather(self._plain(text), *(self._plain(one.text) for one in passages))
+        read = (Passage(words, one.author, one.kind) for words, one in zip(others, passages, strict=True))
+        return replace(message, text=shown, passages=tuple(read), files=await self._files(event))
 
     async def _name(self, event: SlackPayload, user: str) -> str:
         return event.get("username") or (await self._api.person(user) if user else "")
@@ -160,7 +222,7 @@ class EventReader:
     async def _plain(self, text: str) -> str:
         named = [*mentioned_users(text), *mentioned_rooms(text)]
         called = await asyncio.gather(*(self._called(id) for id in named))
-        return readable(text, dict(zip(named, called, strict=True)), self._user)
+        return readable(text, dict(zip(named, called, strict=True)), self._identity.user)
 
     async def _called(self, id: str) -> str:
         return await (self._api.room(id) if id[0] in "CGD" else self._api.person(id))
@@ -173,7 +235,8 @@ class EventReader:
             if url := one.get("url_private"):
                 kind = one.get("mimetype") or "application/octet-stream"
                 name = one.get("name") or one.get("title") or one["id"]
-                found.append(File(str(name), str(kind), int(one.get("size") or 0), str(url)))
+                voice = one.get("subtype") in VOICE_SUBTYPES and one.get("user") == shown.get("user")
+                found.append(File(str(name), str(kind), int(one.get("size") or 0), str(url), recorded=voice))
         return tuple(found)
 
     async def _looked_up(self, file: str) -> SlackPayload:
@@ -185,15 +248,17 @@ class EventReader:
             return {}
         return dict(found["file"])
 
+    # Everything else --------------------------------------------------------------------------------------------------
+
     async def _reaction(self, event: SlackPayload) -> InboundMessage | None:
-        item = event.get("item") or {}
-        if self._own(event) or item.get("type") != "message":
+        item = _part(event, "item")
+        if self._identity.wrote(event) or item.get("type") != "message":
             return None
         channel, user, ts = item["channel"], event["user"], item["ts"]
         name, room = await asyncio.gather(self._api.person(user), self._api.room(channel))
         return InboundMessage(
             conversation=channel,
-            sender=self._sender(user),
+            sender=await self._sender({**event, "channel": channel}, user),
             text=emoji(event["reaction"]),
             id=f"{channel}:{ts}:{user}:{event['reaction']}:{event.get('event_ts', '')}",
             name=name,
@@ -204,41 +269,57 @@ class EventReader:
             sent=event_time(event.get("event_ts", "")),
         )
 
+    async def _stop(self, event: SlackPayload) -> InboundMessage:
+        """The stop button under an answer that is being written stands for the word."""
+        channel, user, thread = event["channel"], event["user"], event.get("thread_ts") or ""
+        name, room = await asyncio.gather(self._api.person(user), self._api.room(channel))
+        return InboundMessage(
+            conversation=f"{channel}:{thread}" if thread else channel,
+            sender=await self._sender(event, user),
+            text=STOP_WORD,
+            id=f"{channel}:stop:{event.get('event_ts', '')}",
+            name=name,
+            room=room,
+            parent=channel if thread else "",
+            passing=True,
+            sent=event_time(event.get("event_ts", "")),
+        )
+
     async def _home(self, event: SlackPayload) -> InboundMessage:
         user, channel = event["user"], event["channel"]
         self._api.met(user, channel)
         id = f"{channel}:home:{event.get('event_ts', '')}"
         name = await self._api.person(user)
-        return InboundMessage(channel, self._sender(user), "", id, name=name, kind="home")
+        return InboundMessage(channel, await self._sender(event, user), "", id, name=name, kind="home")
 
     async def _lost(self, event: SlackPayload) -> InboundMessage | None:
         kind, channel = event["type"], event["channel"]
-        if kind == "member_left_channel" and event.get("user") != self._user:
+        if kind == "member_left_channel" and event.get("user") != self._identity.user:
             return None
         id = f"{channel}:{kind}:{event.get('event_ts', '')}"
         room = await self._api.room(channel)
         return InboundMessage(channel, "", LOSS_REASONS[kind], id, room=room, addressed=False, kind="lost")
 
     async def _press(self, payload: SlackPayload) -> InboundMessage | None:
-        action, user = payload["actions"][0], payload["user"]["id"]
-        if action.get("type") != "button":
+        action, presser = _action(payload), payload["user"]
+        user, team = presser["id"], presser.get("team_id") or _part(payload, "team").get("id")
+        if action.get("type") != "button" or not team:
             return None
-        message, choice, room, parent = payload.get("message"), str(action.get("value") or ""), "", ""
-        if message is None:
-            conversation, asked = await self._api.direct(user), ""
-        else:
-            channel, thread = payload["channel"]["id"], message.get("thread_ts") or ""
-            thread = "" if thread == message["ts"] else thread
-            conversation, asked = f"{channel}:{thread}" if thread else channel, f"{channel}:{message['ts']}"
-            room, parent = await self._api.room(channel), channel if thread else ""
+        message, choice = _part(payload, "message"), str(action.get("value") or "")
+        channel, thread = _part(payload, "channel").get("id", ""), message.get("thread_ts") or ""
+        thread = "" if thread == message.get("ts") else thread
+        asked = f"{channel}:{message['ts']}" if message else ""
+        conversation = f"{channel}:{thread}" if thread else channel
+        if not message:
+            conversation = await self._api.direct(self._identity.local_user(f"{team}:{user}"))
         return InboundMessage(
             conversation=conversation,
-            sender=self._sender(user),
+            sender=f"{team}:{user}",
             text=str((action.get("text") or {}).get("text") or choice),
             id=f"{asked or conversation}:{choice}:{user}:{action.get('action_ts', '')}",
             name=await self._api.person(user),
-            room=room,
-            parent=parent,
+            room=await self._api.room(channel) if message else "",
+            parent=channel if thread else "",
             choice=choice,
             reply_to=asked,
             passing=True,
@@ -251,14 +332,20 @@ class EventReader:
         text = (payload.get("text") or "").strip() or "help"
         id = f"{direct}:command:{payload.get('trigger_id', '')}"
         plain, name = await asyncio.gather(self._plain(text), self._api.person(user))
-        return InboundMessage(direct, self._sender(user), plain, id, name=name, passing=True)
+        return InboundMessage(direct, f"{payload['team_id']}:{user}", plain, id, name=name, passing=True)
 
 
-def _said(event: SlackPayload) -> str:
-    """What a message says, with what it passes on."""
-    return "\n\n".join(part for part in (event.get("text") or "", *shared_messages(event)) if part)
+def _part(payload: SlackPayload, name: str) -> SlackPayload:
+    """An object within a payload; empty where it is missing or something else."""
+    part = payload.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _action(payload: SlackPayload) -> SlackPayload:
+    actions = payload.get("actions")
+    return actions[0] if isinstance(actions, list) and actions and isinstance(actions[0], Mapping) else {}
 
 
 def event_time(ts: str) -> datetime | None:
-    """When something happened, by Slack's name of it."""
+    """The time that a ts of Slack's stands for."""
     return datetime.fromtimestamp(float(ts), UTC) if re.fullmatch(r"\d{1,11}(\.\d+)?", ts) else None

@@ -130,16 +130,6 @@ def _read(mark: str, names: Mapping[str, str]) -> str:
     return f"{words} ({target})"
 
 
-def shared_messages(event: Mapping[str, Any]) -> Iterator[str]:
-    """The messages that a message passes on; of a program that wrote nothing else, what it attached."""
-    alone = not event.get("text")
-    for one in event.get("attachments") or ():
-        words = one.get("text") or one.get("fallback") or ""
-        if words and (one.get("is_share") or one.get("is_msg_unfurl") or alone):
-            author = f"{one['author_name']}: " if one.get("author_name") else ""
-            yield "\n".join(f"> {line}" for line in f"{author}{words}".split("\n"))
-
-
 MAX_SECTION_CHARS, MAX_LABEL_CHARS, MAX_VALUE_CHARS, MAX_ROW_BUTTONS, MAX_HEADER_CHARS = 3_000, 75, 2_000, 25, 150
 """What Slack takes at most: letters in a section, on a button and behind it, buttons in a row, letters in a heading."""
 MAX_HOME_BLOCKS = 100

@@ -29,7 +29,7 @@ class Intake:
         self._open: dict[str, _Offer] = {}
         self._taken: OrderedDict[str, None] = OrderedDict()
         self._changed = asyncio.Event()
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     async def offer(self, name: str, reading: Coroutine[None, None, InboundMessage | None]) -> None:
         """Offer what `reading` makes of something told, and return when it is taken.
@@ -60,7 +60,7 @@ class Intake:
         self._waiting.append(offer)
         self._changed.set()
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Let whoever takes messages know that no more will come."""
         self._failure = error
         self._changed.set()

@@ -12,15 +12,13 @@ from channels.slack.api import Refused, WebAPI, message_metadata
 from channels.slack.events import channel_and_thread
 
 MAX_RECENT_WRITERS = 5_000
-"""Of how many conversations it is known who wrote there last."""
 MAX_APPEND_CHARS = 12_000
-"""The most letters that one append may hold."""
 _FENCE_END = re.compile(r"\n```\s*$")
 _LINK = re.compile(r"<([^<>|\n]+)\|([^<>\n]+)>")
 _MARKUP = re.compile(r"[*_~`<>&\[\]#|\\]|^[ \t]*(?:[-+>•]|\d{1,9}[.)])", re.MULTILINE)
 
 UNSUPPORTED_ERRORS = {"unknown_method", "method_deprecated", "feature_not_enabled", "not_allowed"}
-"""What says that this workspace has no streams at all."""
+"""Errors of a workspace that has no streams at all."""
 
 log = logging.getLogger(__name__)
 
@@ -35,9 +33,8 @@ class Stream:
 class Streams:
     """The streams that are open."""
 
-    def __init__(self, api: WebAPI, team: str) -> None:
+    def __init__(self, api: WebAPI) -> None:
         self._api = api
-        self._team = team
         self._open: dict[str, Stream] = {}
         self._able = True
         self._wrote: OrderedDict[str, str] = OrderedDict()
@@ -52,11 +49,11 @@ class Streams:
     async def start(self, message: OutboundMessage) -> str | None:
         """Begin to stream an answer; None where it has to grow by edits."""
         channel, thread = channel_and_thread(message.conversation)
-        person = (message.to or self._wrote.get(message.conversation, "")).rpartition(":")[2]
+        team, _, person = (message.to or self._wrote.get(message.conversation, "")).rpartition(":")
         if not thread or not self._able or not (person or channel.startswith("D")):
             return None
         text = settled_markdown(message.text)
-        to = {"recipient_team_id": self._team, "recipient_user_id": person} if person else {}
+        to = {"recipient_team_id": team, "recipient_user_id": person} if person else {}
         begun: dict[str, Any] = {
             "channel": channel,
             "thread_ts": thread,
@@ -97,6 +94,11 @@ class Streams:
         plain = not _MARKUP.search(text) and text.startswith(stream.shown)
         rest = text[len(stream.shown) :] if plain else ""
         return await self.stop(id, rest[:MAX_APPEND_CHARS], message.key) and plain and len(rest) <= MAX_APPEND_CHARS
+
+    def lost(self, channel: str, times: object) -> None:
+        """Forget the streams that Slack has ended, as the stop button does."""
+        for ts in times if isinstance(times, list) else ():
+            self._open.pop(f"{channel}:{ts}", None)
 
     async def leave(self, id: str) -> None:
         """End the stream, if there is one."""

@@ -58,7 +58,7 @@ async def test_a_slash_command_is_a_message_in_the_direct_messages(rig: Rig) -> 
         dm = await rig.dm("alice")
         message = await heard.next()
         assert (message.conversation, message.text, message.room) == (dm, "approve k3v9 always", "")
-        assert answer == {"response_type": "ephemeral", "text": "I answer in our direct messages."}
+        assert answer == {"response_type": "ephemeral", "text": "I'll answer in our direct messages."}
         assert (await rig.look())["ephemerals"][-1]["user"] == rig.users["alice"]
         assert not await rig.slash("alice", dm, "")
         assert (await heard.next(2)).text == "help"
@@ -87,14 +87,33 @@ async def test_a_home_that_is_too_long_is_cut(rig: Rig) -> None:
         assert len((await rig.look())["homes"][rig.users["alice"]]["blocks"]) == 100
 
 
-async def test_a_status_shows_under_the_thread_until_the_answer(rig: Rig) -> None:
+async def test_a_thread_is_shown_as_being_worked_on_until_the_turn_is_over(rig: Rig) -> None:
     room = await rig.room("garden")
     async with listening(rig) as (slack, heard):
         await rig.say("bob", room, f"{rig.mention} hello")
         thread = (await heard.next()).conversation
         await slack.draft(thread, "coordinator", "")
-        assert (await rig.look())["statuses"] == {thread: "is thinking…"}
+        assert (await rig.look())["sessions"] == {thread: "processing"}
         await slack.draft(thread, "coordinator", "Hel")
+        await slack.send(OutboundMessage(thread, "Hello."))
+        await slack.draft(thread, "coordinator", "")
+        assert (await rig.look())["sessions"] == {thread: "processing"}
+        await slack.draft(thread, "coordinator", None)
+        await slack.draft(thread, "coordinator", None)
+        assert (await rig.look())["sessions"] == {thread: "active"}
+        assert len(await rig.calls("agents.sessions.setStatus")) == 2
+        assert not await rig.calls("assistant.threads.setStatus")
+
+
+@pytest.mark.parametrize("error", ["unknown_method", "not_authorized"])
+async def test_where_there_are_no_agent_sessions_the_older_status_is_shown(rig: Rig, error: str) -> None:
+    room = await rig.room("garden")
+    async with listening(rig) as (slack, heard):
+        await rig.say("bob", room, f"{rig.mention} hello")
+        thread = (await heard.next()).conversation
+        await rig.fault("agents.sessions.setStatus", error, times=9)
+        await slack.draft(thread, "coordinator", "")
+        assert (await rig.look())["statuses"] == {thread: "is thinking…"}
         await slack.draft(thread, "coordinator", None)
         assert not (await rig.look())["statuses"]
         await slack.draft(thread, "coordinator", "")
@@ -102,6 +121,23 @@ async def test_a_status_shows_under_the_thread_until_the_answer(rig: Rig) -> Non
         await slack.draft(thread, "coordinator", None)
         assert not (await rig.look())["statuses"]
         assert len(await rig.calls("assistant.threads.setStatus")) == 3
+        assert len(await rig.calls("agents.sessions.setStatus")) == 1
+
+
+async def test_the_stop_button_says_stop_and_ends_what_is_shown_as_being_written(rig: Rig) -> None:
+    room = await rig.room("garden")
+    async with listening(rig) as (slack, heard):
+        ts = await rig.say("bob", room, f"{rig.mention} hello")
+        thread = (await heard.next()).conversation
+        await slack.draft(thread, "coordinator", "")
+        id = await slack.send(OutboundMessage(thread, "One", growing=True))
+        await rig.stop("bob", room, ts)
+        stop = await heard.next(2)
+        assert (stop.text, stop.conversation, stop.sender, stop.passing) == ("stop", thread, rig.sender("bob"), True)
+        assert (await rig.look())["sessions"] == {thread: "active"}
+        assert await slack.edit(id, OutboundMessage(thread, "One. I stopped there."))
+        assert await rig.texts(room, ts) == ["One. I stopped there."]
+        assert not await rig.calls("chat.stopStream")
 
 
 async def test_a_status_that_comes_too_often_is_left_out_at_once(rig: Rig) -> None:
@@ -109,9 +145,10 @@ async def test_a_status_that_comes_too_often_is_left_out_at_once(rig: Rig) -> No
     async with listening(rig) as (slack, heard):
         await rig.say("bob", room, f"{rig.mention} hello")
         thread = (await heard.next()).conversation
-        await rig.fault("assistant.threads.setStatus", after=600)
+        await rig.fault("agents.sessions.setStatus", after=600)
         await slack.draft(thread, "coordinator", "")
         await slack.send(OutboundMessage(thread, "Hello."))
+        assert not await rig.calls("assistant.threads.setStatus")
 
 
 async def test_prompts_are_suggested_in_the_newer_and_in_the_older_view(rig: Rig) -> None:
@@ -287,6 +324,7 @@ def test_the_manifest_asks_for_exactly_what_is_used() -> None:
     manifest = (Path(__file__).parents[3] / "deploy" / "slack-app.yaml").read_text("utf-8")
     _, _, scopes = manifest.partition("    bot:\n")
     assert re.findall(r"- (\S+)", scopes.partition("settings:")[0]) == sorted(BOT_SCOPES)
+    assert "- agent_session_stopped\n" in manifest
 
 
 async def test_without_prompts_of_the_account_there_are_some_to_begin_with(rig: Rig) -> None:

@@ -1,6 +1,6 @@
 """Slack: what people write there is heard, and what is written shows there, over real sockets."""
 
-from channels.contract import OutboundMessage
+from channels.contract import OutboundMessage, Passage
 from tests.channels.slack_app import listening
 from tests.rigs.slack.rig import Rig
 
@@ -172,7 +172,7 @@ async def test_a_program_is_known_as_one(rig: Rig) -> None:
     assert (message.bot, message.name, message.text) == (True, "ci", "red")
 
 
-async def test_what_was_passed_on_is_part_of_the_message_and_stays_when_it_is_edited(rig: Rig) -> None:
+async def test_what_was_passed_on_stands_beside_the_message_and_stays_when_it_is_edited(rig: Rig) -> None:
     async with listening(rig) as (_, heard):
         dm = await rig.dm("alice")
         shared = {"is_share": True, "author_name": "Bob", "text": "the key is\nunder the mat"}
@@ -184,8 +184,9 @@ async def test_what_was_passed_on_is_part_of_the_message_and_stays_when_it_is_ed
         told = {"type": "message", "subtype": "message_changed", "channel": dm, "ts": "2.000001"}
         await rig.event(**told, message=now, previous_message=before)
         edit = await heard.next(2)
-    assert message.text == "see\n\n> Bob: the key is\n> under the mat"
-    assert edit.text == "look\n\n> Bob: the key is\n> under the mat"
+    passage = Passage("the key is\nunder the mat", "Bob", "forwarded")
+    assert (message.text, message.passages) == ("see", (passage,))
+    assert (edit.text, edit.passages) == ("look", (passage,))
 
 
 async def test_an_edit_that_names_us_only_now_is_meant_for_us(rig: Rig) -> None:

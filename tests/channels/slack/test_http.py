@@ -16,6 +16,7 @@ from core.trust.approvals import NO, ONCE
 from tests.channels.slack_app import Heard, hearing, listening
 from tests.rigs.slack.deliveries import signature
 from tests.rigs.slack.rig import Rig
+from tests.rigs.slack.workspace import TEAM
 
 
 @dataclass
@@ -57,7 +58,7 @@ async def test_everything_comes_over_http_as_over_the_socket(rig: Rig, door: Doo
     await rig.click("alice", dm, id.partition(":")[2], "no")
     assert (await door.heard.next(2)).choice == "no"
     answer = await rig.slash("alice", room, "hello there")
-    assert answer == {"response_type": "ephemeral", "text": "I answer in our direct messages."}
+    assert answer == {"response_type": "ephemeral", "text": "I'll answer in our direct messages."}
     assert (await door.heard.next(3)).text == "hello there"
     assert not (await rig.look())["sockets"]
 
@@ -79,7 +80,7 @@ BODY = json.dumps(
     {
         "type": "event_callback",
         "event_id": "Ev1",
-        "team_id": "T1",
+        "team_id": TEAM,
         "event": {
             "type": "message",
             "channel": "D1",

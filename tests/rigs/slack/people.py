@@ -105,6 +105,14 @@ class People:
         await self.event({"type": "assistant_thread_started", "assistant_thread": {**thread, "context": {}}})
         return str(opened["ts"])
 
+    async def stop(self, person: str, channel: str, thread: str) -> None:
+        """Press the stop button under a thread, which ends the streams in it."""
+        streams = [ts for ts in self.workspace.state.streams if self.workspace.messages[channel].get(ts)]
+        for ts in streams:
+            del self.workspace.state.streams[ts]
+        place = {"channel": channel, "thread_ts": thread, "user": self.workspace.users[person]}
+        await self.event({"type": "agent_session_stopped", **place, "streaming_message_ts": streams})
+
     async def event(self, event: Json) -> None:
         """Tell the app of anything."""
         stamp = f"{time.time():.6f}"

@@ -140,6 +140,10 @@ class Rig:
         """A new room with everybody in it."""
         return str(await self._act("room", name=name, private=private))
 
+    async def stop(self, person: str, channel: str, thread: str) -> None:
+        """Press the stop button under a thread."""
+        await self._act("stop", person=person, channel=channel, thread=thread)
+
     async def open_home(self, person: str, tab: str = "home") -> None:
         """Look at the app's home, or at its `messages`."""
         await self._act("open_home", person=person, tab=tab)

@@ -142,6 +142,7 @@ class StandIn:
             "sockets": len(self.deliveries.sockets),
             "log": self.deliveries.log,
             "calls": state.calls,
+            "sessions": state.sessions,
             "statuses": state.statuses,
             "prompts": state.prompts,
             "streams": state.streams,

@@ -20,6 +20,7 @@ NEEDS = {
     "chat.startStream": "chat:write",
     "chat.appendStream": "chat:write",
     "chat.stopStream": "chat:write",
+    "agents.sessions.setStatus": "chat:write",
     "assistant.threads.setStatus": "assistant:write",
     "assistant.threads.setSuggestedPrompts": "assistant:write",
     "assistant.threads.setTitle": "assistant:write",
@@ -51,6 +52,7 @@ class WebAPI:
         self.workspace = workspace
         self.deliveries = deliveries
         self._own: dict[str, Callable[[Json], Awaitable[Json]]] = {
+            "agents.sessions.setStatus": self._set_session,
             "assistant.threads.setStatus": self._set_status,
             "assistant.threads.setSuggestedPrompts": self._set_prompts,
             "assistant.threads.setTitle": self._set_title,
@@ -162,6 +164,13 @@ class WebAPI:
         self.workspace.state.statuses.pop(f"{channel}:{thread}", None)
 
     # What emulate lacks -----------------------------------------------------------------------------------------------
+
+    async def _set_session(self, arguments: Json) -> Json:
+        status = arguments["status"]
+        if status not in ("active", "processing", "suspended", "closed"):
+            raise Refused("invalid_arguments")
+        self.workspace.state.sessions[f"{arguments['channel_id']}:{arguments['thread_ts']}"] = status
+        return {"ok": True, "status": status, "agent_status": status}
 
     async def _set_status(self, arguments: Json) -> Json:
         place = f"{arguments['channel_id']}:{arguments['thread_ts']}"

@@ -37,8 +37,10 @@ class State:
     calls: list[Json] = field(default_factory=list)
     begun: list[str] = field(default_factory=list)
     """The methods that were called, answered or not."""
+    sessions: dict[str, str] = field(default_factory=dict)
+    """The status of each agent session, by channel:thread."""
     statuses: dict[str, str] = field(default_factory=dict)
-    """By channel:thread."""
+    """The statuses of the older kind, by channel:thread."""
     prompts: dict[str, list[Json]] = field(default_factory=dict)
     streams: dict[str, str] = field(default_factory=dict)
     """The text of each message that is still being streamed."""
