@@ -6,15 +6,14 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 ATTRIBUTES = ("space", "author", "origin", "atom", "operation", "comment")
-CHANGE = re.compile(
-    r'<change n="(\d+)" '
-    + " ".join(rf'{name}="([^"]*)"' for name in ATTRIBUTES)
-    + r"(?: files=\"([^\"]*)\")?>\n(.*?)\n</change>",
-    re.DOTALL,
+OPENING_TAG = re.compile(
+    r'<change n="(\d{1,9})" ' + " ".join(rf'{name}="([^"]*+)"' for name in ATTRIBUTES) + r"(?: files=\"([^\"]*+)\")?>\n"
 )
-OUTPUT = re.compile(r"<output>\n(.*?)\n</output>(?:\n<error>\n(.*?)\n</error>)?", re.DOTALL)
-NOW = re.compile(r"^Now: (\S+) \(\w+, ([^)\s]+)\)$", re.MULTILINE)
-TAG = re.compile(r"<(\\*)(?=\s*/?\s*(?:change|output|error)\b)", re.IGNORECASE)
+NOW = re.compile(r"^Now: (\S{1,40}) \(\w{1,20}, ([^)\s]{1,80})\)$", re.MULTILINE)
+LIKE_TAG = r"(\\*+)(?=\s*+(?:/\s*+)?(?:change|output|error)\b)"
+"""Possessive, since text from others must not make it try one long row of spaces again and again."""
+NEUTRALIZED = re.compile(f"<{LIKE_TAG}", re.IGNORECASE)
+LITERAL = re.compile(rf"<\\{LIKE_TAG}", re.IGNORECASE)
 SPECIAL = re.compile(r'[&<>"\x00-\x1f\x7f-\x9f\u2028\u2029]')
 
 
@@ -43,12 +42,17 @@ def render_change(framed: Framed) -> str:
 
 def parse_changes(text: str) -> list[Framed]:
     """Every change framed in `text`, exactly as it was put in."""
-    found = []
-    for match in CHANGE.finditer(text):
-        *told, files, content = match.groups()
-        n, space, author, origin, atom, operation, comment = map(_unquoted, told)
-        carried = _unquoted(files or "")
-        found.append(Framed(int(n), space, author, origin, atom, operation, comment, _literal(content), carried))
+    found, at = [], text.find("<change ")
+    while at >= 0:
+        if opening := OPENING_TAG.match(text, at):
+            content = _between(text, opening.end(), "\n</change>")
+            if content is None:
+                break
+            n, *told, files = opening.groups()
+            named = dict(zip(ATTRIBUTES, map(_unquoted, told), strict=True))
+            found.append(Framed(int(n), content=_literal(content), files=_unquoted(files or ""), **named))
+            at = opening.end() + len(content)
+        at = text.find("<change ", at + 1)
     return found
 
 
@@ -60,11 +64,16 @@ def render_output(printed: str, error: str | None) -> str:
 
 def parse_output(text: str) -> tuple[str, str | None] | None:
     """What the programs whose output is framed in `text` printed, and the last error; None without such a frame."""
-    found = [match.groups() for match in OUTPUT.finditer(text)]
-    if not found:
-        return None
-    errors = [_literal(error) for _, error in found if error is not None]
-    return "\n".join(_literal(printed) for printed, _ in found), errors[-1] if errors else None
+    outputs, error, at = [], None, text.find("<output>\n")
+    last = text.rfind("\n</error>")
+    while at >= 0 and (printed := _between(text, at + len("<output>\n"), "\n</output>")) is not None:
+        outputs.append(_literal(printed))
+        at += len("<output>\n") + len(printed) + len("\n</output>")
+        if text.startswith("\n<error>\n", at) and last >= 0:
+            told = _between(text, at + len("\n<error>\n"), "\n</error>")
+            error = error if told is None else _literal(told)
+        at = text.find("<output>\n", at)
+    return ("\n".join(outputs), error) if outputs else None
 
 
 def render_now(now: datetime) -> str:
@@ -92,14 +101,20 @@ def _quoted(text: str) -> str:
 
 
 def _unquoted(text: str) -> str:
-    return re.sub(r"&#(\d+);", lambda match: chr(int(match[1])), text)
+    return re.sub(r"&#(\d{1,6});", lambda match: chr(int(match[1])), text)
 
 
 def _neutral(text: str) -> str:
     """The text with a backslash in whatever looks like one of our tags."""
-    return TAG.sub(r"<\\\1", text)
+    return NEUTRALIZED.sub(r"<\\\1", text)
 
 
 def _literal(text: str) -> str:
     """The reverse of `_neutral`."""
-    return re.sub(rf"<\\(?={TAG.pattern[1:]})", "<", text, flags=re.IGNORECASE)
+    return LITERAL.sub(r"<\1", text)
+
+
+def _between(text: str, start: int, end: str) -> str | None:
+    """The text from `start` up to `end`; None where that does not follow."""
+    found = text.find(end, start)
+    return None if found < 0 else text[start:found]

@@ -13,6 +13,7 @@ from core.atoms.atoms import Origin
 from core.errors import InvalidInput
 from core.models.embeddings import Embedder
 from core.models.embeddings import nearest as nearest_in_meaning
+from core.models.fences import fenced_code
 from core.models.frames import Framed, render_change
 from core.models.llm import Message
 from core.models.templates import recognise, slots
@@ -178,14 +179,14 @@ def _recipe(text: str, speaker: Speaker) -> Recipe:
     title, _, body = text.partition("\n")
     title = title.strip()
     asks = tuple(ask.strip() for ask in re.findall(r"^> *(\S.*)$", body, flags=re.MULTILINE))
-    blocks = re.findall(r"^```python\n(.*?)^```$", body, flags=re.MULTILINE | re.DOTALL)
+    blocks = fenced_code(body).pieces
     if not asks:
         raise InvalidInput(f"The recipe {title!r} has no ask; write at least one line '> what somebody says'.")
     if len(blocks) != 1:
         raise InvalidInput(f"The recipe {title!r} has {len(blocks)} python blocks; write exactly one.")
     try:
         ast.parse(blocks[0])
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two where it nests too deep
         raise InvalidInput(f"The code of the recipe {title!r} does not parse: {error}.") from None
     for string in (node for node in ast.walk(ast.parse(blocks[0])) if isinstance(node, ast.JoinedStr)):
         if any(isinstance(node, ast.Name) and node.id == "space" for node in ast.walk(string)):

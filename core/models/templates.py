@@ -26,11 +26,11 @@ WORD = r"[\w'’-]+"
 COURTESY = (
     r"(?:(?:please|pls|kindly|just|also|and|then|now|so|well|hey|hi|hello|ok|okay|stoa|assistant|quickly|could you|"
     r"can you|would you|will you|can i|could i|may i|i would like you to|i['’]?d like you to|i want you to|"
-    r"i need you to|would you mind|do me a favou?r|let['’]?s|let us)\b[\s,!.:;]*)*"
+    r"i need you to|would you mind|do me a favou?r|let['’]?s|let us)\b[\s,!.:;]{0,20}){0,8}"
 )
 THANKS = (
-    r"(?:[\s,]*\b(?:please|pls|thanks|thank you|thx|for me|ok|okay|will you|would you|can you|could you|if you can|"
-    r"right away|again))*[\s.!?…;]*"
+    r"(?:[\s,]{0,20}\b(?:please|pls|thanks|thank you|thx|for me|ok|okay|will you|would you|can you|could you|"
+    r"if you can|right away|again)){0,8}[\s.!?…;]{0,20}"
 )
 ARTICLES = frozenset({"the", "a", "an", "my", "our", "some"})
 IDLE = r"(?:\b(?:the|an?|my|our|some|that|this|all|still|really|actually|currently|just|now|also|please)\s+){0,2}"
@@ -261,8 +261,8 @@ def _pattern(ask: str, given: Mapping[str, Literal], timed: frozenset[str]) -> r
         if at < end:  # the value lies inside another slot's value
             continue
         group = r"\d+" if isinstance(given[name], int) else r"\S.*?"
-        wild = rf"\s*(?:\b(?:really|just|also|still|please)\s+)?(?P<{name}>{group})"
-        slot = rf"\s*(?:\b(?:for|at|on|by)\s+)?{TIME}" if name in timed else wild
+        wild = rf"\s{{0,20}}(?:\b(?:really|just|also|still|please)\s+)?(?P<{name}>{group})"
+        slot = rf"\s{{0,20}}(?:\b(?:for|at|on|by)\s+)?{TIME}" if name in timed else wild
         pattern += _words(ask[end:at]) + slot
         end = at + len(str(given[name]))
     return re.compile(rf"\s*{COURTESY}{pattern}{_words(ask[end:])}{THANKS}", re.IGNORECASE | re.DOTALL)
@@ -283,13 +283,13 @@ def _words(text: str) -> str:
         first, words = words[0], words[count:]
         end = "" if words[:1] == ["not"] else r"\b"  # isn't, don't
         if first in ARTICLES:
-            pattern += rf"[\s,:;-]*{IDLE}"
+            pattern += rf"[\s,:;-]{{0,20}}{IDLE}"
         elif short := SHORTENED.get(first, ""):
             apart = "" if first == "not" else "['’]?"
-            pattern += rf"(?:[\s,:;-]*{IDLE}\b{word}{end}|{apart}{short}\b)"
+            pattern += rf"(?:[\s,:;-]{{0,20}}{IDLE}\b{word}{end}|{apart}{short}\b)"
         else:
-            pattern += rf"[\s,:;-]*{IDLE}\b{word}{end}"
-    return pattern + r"[,:;]*"
+            pattern += rf"[\s,:;-]{{0,20}}{IDLE}\b{word}{end}"
+    return pattern + r"[,:;]{0,20}"
 
 
 def _alike(words: list[str]) -> tuple[int, str]:

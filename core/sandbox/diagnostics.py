@@ -26,7 +26,7 @@ class Surroundings:
         """The error with what helps to mend it."""
         if undefined := re.search(r"NameError: name '(\w+)' is not defined$", told):
             return f"{told}. {self.available(undefined[1])}"
-        if "'Capability' object has no attribute" in told or re.search(r"spaces\[.*\nKeyError: .*$", told, re.DOTALL):
+        if "'Capability' object has no attribute" in told or "\nKeyError: " in told.partition("spaces[")[2]:
             return f"{told}. {self.available('')}"
         return "\n".join(filter(None, (told, advice(told))))
 

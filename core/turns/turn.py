@@ -9,6 +9,7 @@ from dataclasses import astuple
 from core.atoms.atoms import Origin
 from core.atoms.values import decode, encode
 from core.errors import BudgetSpent, ModelUnavailable
+from core.models.fences import fenced_code
 from core.models.frames import parse_output, render_now, render_output
 from core.models.llm import Message, Usage
 from core.spaces.spaces import first_words
@@ -21,8 +22,6 @@ from core.turns.steps import Steps
 
 log = logging.getLogger("stoa.turns")
 
-OPENED = re.compile(r"^```(?:python|py)\b", re.MULTILINE)
-FENCE = re.compile(r"^```(?:python|py)[^\n]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
 UNCLOSED_FENCE_NOTE = (
     "Your reply ended inside a ```python fence, so none of it ran. Write less at a time, and close the fence."
 )
@@ -107,17 +106,17 @@ class Turn:
         seen: Counter[tuple[str, str]] = Counter()
         for step in range(self._services.settings.steps):
             reply = await self._reply(step, [*before, *added])
-            pieces = FENCE.findall(reply)
+            asked = fenced_code(reply)
             if reply:
                 added.append(Message("assistant", reply))
-            if not pieces and not OPENED.search(reply):
+            if not asked.pieces and not asked.unclosed:
                 if not reply and step == 0 and self.context.owner_waits:
                     raise ModelUnavailable(
                         f"The model {self.llm.name} gave an empty answer. Ask again, or choose another model with "
                         "STOA_MODEL."
                     )
                 return reply
-            shown = await code.output(step, pieces) if pieces else render_output("", UNCLOSED_FENCE_NOTE)
+            shown = await code.output(step, asked.pieces) if asked.pieces else render_output("", UNCLOSED_FENCE_NOTE)
             added.append(Message("user", shown))
             seen[reply, came := PROGRAM_NUMBER.sub("", shown)] += 1
             if seen[reply, came] == MAX_IDENTICAL_STEPS:
