@@ -35,6 +35,7 @@ from core.turns.lanes import LEASE_SECONDS, Lane, next_in_queue, queue, wake, wi
 from core.turns.programs import Programs
 from core.turns.prompts import Prompts
 from core.turns.turns import Turns
+from core.watchdog import watch_the_loop
 
 log = logging.getLogger("stoa.worker")
 
@@ -104,6 +105,7 @@ class Worker:
                     group.create_task(engine.run_forever(), name=f"docket {engine.docket.name}") for engine in engines
                 ]
                 group.create_task(self._stop_turns(), name="stop turns")
+                group.create_task(watch_the_loop(), name="watchdog")
                 group.create_task(self._dispatch(), name="dispatch")
                 group.create_task(self._tend(), name="tend")
                 group.create_task(self._reconcile(), name="reconcile")

@@ -21,7 +21,7 @@ FOLDERS_BELOW: Mapping[str, set[str]] = {
 ROWS = {
     "core": (
         "errors",
-        "settings atoms times secrets redis sandbox",
+        "settings atoms times secrets redis sandbox watchdog",
         "store",
         "models",
         "search",
