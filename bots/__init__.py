@@ -1,1 +1,1 @@
-"""What you run: the coordinators and the command line."""
+"""The agents Stoa starts with, and the command line."""

@@ -1,4 +1,4 @@
-"""The assistant: the agent that people talk to."""
+"""The assistant: the coordinator that people talk to."""
 
 from conventions.loading import instructions
 from core.agents.agents import Agent
@@ -7,7 +7,7 @@ from core.house import House
 
 
 async def assistant(house: House) -> Agent:
-    """Connected to the chat, so a coordinator; it passes on to others what is theirs, over the bus."""
+    """Seat the assistant. The chat makes it a coordinator; it passes work on to others over the bus."""
     return await house.agents.seat(
         Agent(
             id="assistant",

@@ -1,4 +1,4 @@
-"""At a glance: what the owner's page on a platform shows, from what is in the spaces at this moment."""
+"""The owner's page on a platform: reminders, tasks, agents at work, and open questions."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -10,29 +10,30 @@ from channels.text import one_line
 from core.atoms.atoms import Atom
 from core.house import House
 
-MOST = 15
-"""Lines of each kind."""
+MAX_LINES = 15
+"""Lines in each section."""
 
 
-def glance(house: House) -> Callable[[], Awaitable[Home]]:
-    """What puts the page together: reminders, tasks, agents at work, and questions that wait for the owner."""
+def home_page(house: House) -> Callable[[], Awaitable[Home]]:
+    """A function that builds the page as of now."""
 
-    async def put_together() -> Home:
+    async def build() -> Home:
         zone = house.clock.zone
         timers = await house.timers.list_timers()
-        tasks = await house.spaces.open("tasks").search(metadata={"status": ["pending", "claimed", "open"]}, limit=MOST)
+        open_tasks = {"status": ["pending", "claimed", "open"]}
+        tasks = await house.spaces.open("tasks").search(metadata=open_tasks, limit=MAX_LINES)
         agents = [agent for agent in await house.agents.list() if not agent.coordinator]
         questions = await house.approvals.waiting()
         return Home(
             sections=(
-                ("Reminders", tuple(f"{_due(timer, zone)}: {one_line(timer.content)}" for timer in timers[:MOST])),
+                ("Reminders", tuple(f"{_due(timer, zone)}: {one_line(timer.content)}" for timer in timers[:MAX_LINES])),
                 ("Tasks", tuple(f"{one_line(task.content)} ({task.metadata['status']})" for task in tasks)),
-                ("Agents at work", tuple(f"{agent.id}: {one_line(agent.task)}" for agent in agents[:MOST])),
+                ("Agents at work", tuple(one_line(agent.task or agent.id) for agent in agents[:MAX_LINES])),
             ),
-            questions=tuple(asked(atom, zone) for atom in questions[:MOST]),
+            questions=tuple(asked(atom, zone) for atom in questions[:MAX_LINES]),
         )
 
-    return put_together
+    return build
 
 
 def _due(timer: Atom, zone: ZoneInfo) -> str:

@@ -1,4 +1,4 @@
-"""The hosts: the agents that others than the owner talk to, each in its own conversation and with nothing else."""
+"""Hosts: the agents that talk to people other than the owner, each in one conversation."""
 
 from channels.bridge.admission import OpenConversation
 from channels.bridge.bindings import Binding
@@ -11,31 +11,30 @@ from core.house import House
 
 
 def seats(house: House) -> OpenConversation:
-    """What gives a conversation with others its space and its host.
+    """Gives a conversation with others its space and its host.
 
-    The host has that space, in a thread also reads the room's, and is on no bus. In a direct message it also has what
-    has been shared with the person, by a grant of theirs, so that it ends when theirs does. Nothing else of the owner's
-    can be read there.
+    A host has that space and is on no bus; in a thread it also reads the room's space. In a direct message it also has
+    what was shared with the person, by that person's grant, so that it ends when theirs does. Nothing else of the
+    owner's can be read there.
     """
-    there = set[str]()
+    seated = set[str]()
 
     async def seat(binding: Binding, room: str, person: Principal | None) -> None:
         host = Principal(f"host-{binding.space}")
-        if binding.space not in there:
+        if binding.space not in seated:
             await house.spaces.create(binding.space, description=text("guest" if binding.person else "room"))
-            await house.agents.seat(
-                Agent(
-                    id=host.id,
-                    instructions=instructions("host"),
-                    speaks_in=binding.space,
-                    guests=True,
-                    accounts=(GUESTS_ACCOUNT,),
-                ),
-                spaces={binding.space: Permission.WRITE} | ({room: Permission.READ} if room else {}),
+            agent = Agent(
+                id=host.id,
+                instructions=instructions("host"),
+                speaks_in=binding.space,
+                guests=True,
+                accounts=(GUESTS_ACCOUNT,),
             )
-            wanted = None if binding.person else {"addressed": True}  # what only happens to be said wakes nobody
+            also = {room: Permission.READ} if room else {}
+            await house.agents.seat(agent, spaces={binding.space: Permission.WRITE} | also)
+            wanted = None if binding.person else {"addressed": True}  # in a room, only being addressed wakes the host
             await house.spaces.open(binding.space, host).subscribe(metadata=wanted)
-            there.add(binding.space)
+            seated.add(binding.space)
         if person:
             await pass_on(person, host)
 

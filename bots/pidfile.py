@@ -1,11 +1,10 @@
-"""Which process is the one Stoa of a data directory: it holds `stoa.pid` locked for as long as it lives."""
+"""The one running Stoa of a data directory: it keeps `stoa.pid` locked for as long as it lives."""
 
 import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from core.errors import InvalidInput, StoreUnavailable
 
@@ -14,10 +13,10 @@ NAME = "stoa.pid"
 
 @contextlib.contextmanager
 def alone(home: Path) -> Iterator[None]:
-    """Be the one Stoa of `home`; raises `InvalidInput` if another is."""
+    """Be the only Stoa that runs on `home`; raises `InvalidInput` if another one does."""
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = open_private(home / NAME)
+        file = open(home / NAME, "a+", encoding="utf-8", opener=private)  # noqa: SIM115 - entered below
     except OSError as error:
         raise StoreUnavailable(
             f"The data directory {home} cannot be used: {error.strerror}. Set STOA_HOME to a directory that you own."
@@ -27,8 +26,8 @@ def alone(home: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InvalidInput(
-                f"Stoa already runs with the data in {home} (process {running(home)}). Talk to it with `stoa chat`, "
-                "or set STOA_HOME to another directory to run a second one."
+                f"Stoa is already running on {home} (process {running(home)}). Talk to it with `stoa chat`, or set "
+                "STOA_HOME to another directory to run a second one."
             ) from None
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
@@ -36,13 +35,8 @@ def alone(home: Path) -> Iterator[None]:
         yield
 
 
-def open_private(path: Path) -> IO[str]:
-    """The file opened for appending; if it has to be made, only its owner can read it."""
-    return open(path, "a+", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))
-
-
 def running(home: Path) -> str:
-    """The process id of the Stoa that runs on `home`; empty if none does."""
+    """The process id of the Stoa running on `home`; empty if there is none."""
     try:
         with (home / NAME).open() as file:
             try:
@@ -52,3 +46,10 @@ def running(home: Path) -> str:
     except FileNotFoundError:
         pass
     return ""
+
+
+def private(path: str, flags: int) -> int:
+    """An opener for `open`: only the owner can read and write the file, whatever the umask."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor

@@ -1,4 +1,4 @@
-"""The scheduler: the agent that owns time."""
+"""The scheduler: the coordinator that owns timers."""
 
 from conventions.loading import instructions
 from core.agents.agents import Agent
@@ -7,7 +7,7 @@ from core.house import House
 
 
 async def scheduler(house: House) -> Agent:
-    """Connected to the timers, which come due from outside, so a coordinator; it hears and speaks on the bus."""
+    """Seat the scheduler. Timers come due from outside, which makes it a coordinator; it speaks on the bus."""
     return await house.agents.seat(
         Agent(
             id="scheduler",

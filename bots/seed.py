@@ -1,4 +1,4 @@
-"""What a new house is furnished with: its spaces, each with the convention that holds there, and its coordinators."""
+"""What a new house starts with: its spaces, each described by a convention, and its coordinators."""
 
 from bots.assistant import assistant
 from bots.scheduler import scheduler
@@ -15,11 +15,11 @@ SPACES = {
 
 
 async def seed(house: House) -> None:
-    """Furnish the house; what is there already stays as it is, so doing it at each start is harmless."""
+    """Create what is missing; everything else stays as it is, so this runs at every start."""
     known = set(await house.spaces.names())
-    for name, described in SPACES.items():
+    for name, convention in SPACES.items():
         if name not in known:
-            await house.spaces.create(name, description=text(described))
+            await house.spaces.create(name, description=text(convention))
     await house.timers.prepare(text("timers"))
     await assistant(house)
     await scheduler(house)

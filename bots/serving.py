@@ -1,8 +1,8 @@
-"""The accounts on platforms, served with what this house has."""
+"""Serving this house's accounts on their platforms."""
 
 from collections.abc import Callable
 
-from bots.home_page import glance
+from bots.home_page import home_page
 from bots.hosts import seats
 from channels.accounts import Account, open_channel
 from channels.bridge.attachments import FileTransfer
@@ -16,13 +16,13 @@ from core.secrets.secrets import Secrets
 
 
 def serving(house: House, opens: Callable[[Account, Secrets], Channel] = open_channel) -> Serving:
-    """What serves every account that is set up, as long as no other process does."""
+    """Serves every account that no other process serves."""
     parts = Parts(
         house.spaces,
         People(house.spaces, house.approvals),
         Bindings(house.store),
         FileTransfer(house.attachments, house.store, house.transcriber.text if house.transcriber else None),
         seats(house),
-        glance(house),
+        home_page(house),
     )
     return Serving(parts, house.secrets, opens=opens)

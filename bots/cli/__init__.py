@@ -1,1 +1,1 @@
-"""The command line: `main.py` names every command, one module per group does the work."""
+"""The command line: `main.py` lists every command; one module per group does the work."""

@@ -1,4 +1,4 @@
-"""What people type for metadata, references and times, as values."""
+"""Metadata, references and times as people type them."""
 
 import re
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ CONDITION = re.compile(r"([^=<>]+)(<=|>=|=|<|>)(.*)", re.DOTALL)
 
 
 def metadata_of(entries: Sequence[str]) -> dict[str, Value | None]:
-    """`KEY=VALUE` as metadata; a key given twice is a list of text, an empty value takes the key away."""
+    """Metadata from `KEY=VALUE`; a repeated key makes a list of texts, an empty value removes the key."""
     found: dict[str, Value | None] = {}
     for entry in entries:
         key, is_pair, text = entry.partition("=")
         if not is_pair or not key.strip():
-            raise InvalidInput(f"{entry!r} is no metadata; say it as KEY=VALUE, such as status=open")
+            raise InvalidInput(f"{entry!r} is not metadata; write KEY=VALUE, such as status=open.")
         key = key.strip()
         if key in found:
             before = found[key]
@@ -32,13 +32,13 @@ def metadata_of(entries: Sequence[str]) -> dict[str, Value | None]:
 
 
 def conditions_of(entries: Sequence[str]) -> Filter:
-    """`KEY=VALUE`, `KEY<VALUE` and so on as a filter for search."""
+    """A search filter from `KEY=VALUE`, `KEY<VALUE` and so on."""
     equal: dict[str, Value] = {}
     compared: dict[str, dict[str, Value]] = {}
     for entry in entries:
         match = CONDITION.fullmatch(entry)
         if not match or not match[3]:
-            raise InvalidInput(f"{entry!r} is no condition; say KEY=VALUE, or KEY<VALUE with < <= > or >=")
+            raise InvalidInput(f"{entry!r} is not a condition; write KEY=VALUE, or use <, <=, > or >= for =.")
         key, operator, value = match[1].strip(), match[2], value_of(match[3])
         if operator == "=":
             equal[key] = value
@@ -48,20 +48,20 @@ def conditions_of(entries: Sequence[str]) -> Filter:
 
 
 def references_of(entries: Sequence[str]) -> dict[str, list[str]]:
-    """`NAME=ATOM` as references; a name may be given several times."""
+    """References from `NAME=SPACE/ATOM`; a name may be repeated."""
     found: dict[str, list[str]] = {}
     for entry in entries:
         name, _, atom = entry.partition("=")
         if not name or not atom:
-            raise InvalidInput(f"{entry!r} is no reference; say it as NAME=ATOM, such as about=notes/k3v9w2m4q8zt")
+            raise InvalidInput(f"{entry!r} is not a reference; write NAME=SPACE/ATOM, like about=notes/k3v9w2m4q8zt.")
         found.setdefault(name, []).append(atom)
     return found
 
 
 def value_of(text: str) -> Value:
-    """A number, true, false, a time with its offset or a list of text where it looks like one, else the text itself.
+    """A number, true, false, a time with an offset or a list of texts if it looks like one; otherwise the text.
 
-    JSON quotes keep what looks like a number a text; a whole number beyond 64 bits is text in any case.
+    JSON quotes keep a number text; a whole number beyond 64 bits is always text.
     """
     try:
         value = orjson.loads(text)
@@ -77,24 +77,24 @@ def value_of(text: str) -> Value:
 
 
 def moment_of(text: str, zone: ZoneInfo) -> datetime:
-    """A time as ISO text, in `zone` unless it says its own offset."""
+    """A time from ISO text, in `zone` unless it has an offset."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidInput(f"{text!r} is no time; say it as 2026-12-24T18:00, or with an offset at its end") from None
+        raise InvalidInput(f"{text!r} is not a time; write 2026-12-24T18:00, or add an offset at the end.") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
-def atom_of(name: str) -> tuple[str, str]:
-    """`SPACE/ATOM` as the space's name and the atom's id."""
+def atom_parts(name: str) -> tuple[str, str]:
+    """The space's name and the atom's id from `SPACE/ATOM`."""
     space, _, id = name.partition("/")
     if not space or not id:
-        raise InvalidInput(f"{name!r} names no atom; say it as SPACE/ATOM, as listings show it in brackets")
+        raise InvalidInput(f"{name!r} does not name an atom; write SPACE/ATOM, the way listings show it in brackets.")
     return space, id
 
 
 def _time(text: str) -> datetime | None:
-    """A time of day with its offset; a date alone stays text."""
+    """A time with an offset; a date alone stays text."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,20 +1,22 @@
-"""`stoa chat`: a conversation, or one question, with a Stoa that already runs."""
+"""`stoa chat`."""
 
 import asyncio
 import contextlib
 import sys
 from collections.abc import AsyncIterator
+from typing import Annotated
 
 import typer
 
-from bots.cli.output import redis, until_death
+from bots.cli.opening import redis, until_death
+from bots.cli.output import say
 from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
 from channels.bridge.routing import SAID_IN
 from channels.bridge.session import TerminalSession, first
 from channels.terminal.channel import open_terminal
 from channels.terminal.pipe import Pipe
-from channels.text import clean, one_line, visible
+from channels.text import clean, one_line
 from core.atoms.atoms import Atom
 from core.errors import InvalidInput, ModelUnavailable, StoreUnavailable
 from core.house import House, open_house
@@ -22,44 +24,62 @@ from core.redis.server import EmbeddedRedis
 from core.settings import Settings, load
 from core.spaces.spaces import Space, Spaces
 
-LAST_ANSWERS = 120.0
-"""How many seconds the answers under way are given when piped input ends."""
+ANSWER_SECONDS = 120
+"""How long a piped question may take to be answered."""
 ONCE = "terminal/once"
-"""Where such a question was asked: no conversation but this command shows its answer."""
+"""The conversation of a question asked with --once; only this command shows its answer."""
 
 
-async def talk() -> None:
-    """Talk until the person leaves or the input ends."""
+async def chat(
+    once: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Send this, print the answer and exit; - reads standard input.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the answer to --once.")] = ANSWER_SECONDS,
+) -> None:
+    """Talk to a Stoa that is already running.
+
+    \b
+    Examples:
+      stoa chat
+      stoa chat --once 'what is on my list?'
+    """
+    if once is None:
+        await _talk()
+    else:
+        await _ask(once, timeout)
+
+
+async def _talk() -> None:
     settings = load()
     async with _joined(settings) as (house, server), open_terminal(settings.home) as terminal:
         binding = bound(terminal.name, await terminal.direct("owner"))
         bridge = TerminalSession(_light(house), terminal, binding, FileTransfer(house.attachments, house.store))
-        wait = LAST_ANSWERS if isinstance(terminal, Pipe) else 0
+        wait = ANSWER_SECONDS if isinstance(terminal, Pipe) else 0
         await first(bridge.serve(wait), until_death(server))
 
 
-async def ask(text: str, patience: float) -> None:
-    """Say one thing and print what is answered; raises `ModelUnavailable` when nothing is, in `patience` seconds."""
+async def _ask(text: str, seconds: float) -> None:
+    """Print the answer to one question; raises `ModelUnavailable` if none comes in time."""
     settings = load()
     question = clean(sys.stdin.read() if text == "-" else text)
     if not question.strip():
-        raise InvalidInput("There is no text to send; give some after --once.")
+        raise InvalidInput("There is no text to send. Give some after --once.")
     async with _joined(settings) as (house, _):
         chat = _light(house).open("chat")
         try:
-            async with asyncio.timeout(patience):
-                answer = await _answer(house, chat, question)
+            async with asyncio.timeout(seconds):
+                answer = await _answer(chat, question)
         except TimeoutError:
             raise ModelUnavailable(
-                f"No answer came within {patience:g} seconds. The message is kept, and the answer will be in the chat "
-                "when it comes; `stoa space show chat` shows it."
+                f"No answer came within {seconds:g} seconds. Your message is kept, and the answer will be in the chat; "
+                "read it with `stoa space show chat`."
             ) from None
-    typer.echo(visible(answer.content))
+    say(answer.content)
 
 
-async def _answer(house: House, chat: Space, question: str) -> Atom:
-    """Put the question into the chat and wait for what answers it: by its reference, or by what caused it."""
-    before = int(await house.store.run("HGET", house.store.keys.space(chat.id), "seq") or 0)
+async def _answer(chat: Space, question: str) -> Atom:
+    """Put the question into the chat and wait for what refers to it or was caused by it."""
+    before = await chat.newest()
     asked = await chat.put(question, comment=one_line(question), metadata={"role": "user", SAID_IN: ONCE})
     root = ""
     async for change in chat.follow(before):
@@ -75,11 +95,11 @@ async def _answer(house: House, chat: Space, question: str) -> Atom:
 
 @contextlib.asynccontextmanager
 async def _joined(settings: Settings) -> AsyncIterator[tuple[House, EmbeddedRedis | None]]:
-    """The house of a Stoa that runs; raises `StoreUnavailable` if none does here."""
+    """The house of the running Stoa; raises `StoreUnavailable` if none is running here."""
     async with redis(settings, join=True) as (url, server), open_house(settings, url) as house:
         yield house, server
 
 
 def _light(house: House) -> Spaces:
-    """The spaces without an embedder, which the Stoa that runs has already."""
+    """The spaces without an embedder: the running Stoa has one."""
     return Spaces(house.store, house.notifications, house.clock, None)

@@ -1,30 +1,53 @@
-"""`stoa cost` and `stoa budget`: what was spent, and what may be."""
+"""`stoa cost` and `stoa budget`."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
-from bots.cli.output import opened, print_json, print_table
+from bots.cli.opening import opened
+from bots.cli.options import AsJson, Limit
+from bots.cli.output import duty, print_json, print_table, say
 from channels.text import one_line
 from core.agents.budgets import BUDGET_FIELDS, GUESTS_ACCOUNT, BudgetAccount, amount
 from core.agents.spending import Spending, Spent
 from core.errors import InvalidInput, NotFound
 from core.house import House
 
-BY = ("day", "root", "agent", "model")
-ENDED = {
-    "turns": "will not answer",
-    "spawns": "will spawn no agent",
-    "tokens": "will ask no model but the built-in one",
-    "dollars": "will ask no model that costs anything",
-    "seconds": "will not answer",
+GROUPINGS = ("day", "root", "agent", "model")
+ROOTS_LISTED = 20
+ONCE_USED_UP = {
+    "turns": "won't answer",
+    "spawns": "can't spawn agents",
+    "tokens": "can use no model but the built-in one",
+    "dollars": "can use no model that costs money",
+    "seconds": "won't answer",
 }
-"""What comes of a limit that is used up."""
+"""Limit -> what happens once it is used up."""
 
 
-async def show(by: str, days: int, limit: int, as_json: bool) -> None:
-    """What was spent, by day, root, agent or model."""
-    if by not in BY:
+async def cost(
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(GROUPINGS), help="Group by this; a root is the message or timer that started the work."
+        ),
+    ] = "day",
+    days: Annotated[int, typer.Option(min=1, max=400, help="Look back this many days.")] = 30,
+    limit: Limit = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Show what agents have spent.
+
+    Counts turns, model calls, tokens, dollars and seconds at work. A silent turn neither said nor changed anything.
+
+    \b
+    Examples:
+      stoa cost
+      stoa cost --by agent --days 7
+    """
+    if by not in GROUPINGS:
         raise InvalidInput(f"--by is day, root, agent or model, not {by!r}.")
     async with opened() as house:
         spending = Spending(house.budgets, house.spaces)
@@ -37,87 +60,112 @@ async def show(by: str, days: int, limit: int, as_json: bool) -> None:
                 found = await spending.by_model(days)
             case _:
                 found = await spending.by_day(days)
+        tasks = {agent.id: duty(agent) for agent in await house.agents.list()} if by == "agent" else {}
     found = found[:limit]
     if as_json:
         print_json([{**asdict(one), "tokens": one.tokens} for one in found])
     elif not found:
-        typer.echo("Nothing has been spent yet.")
+        say("Nothing has been spent yet.")
     else:
-        print_table([_heading(by), *(_row(by, one) for one in found)])
+        print_table([_heading(by), *(_row(by, one, tasks.get(one.name, "")) for one in found)])
 
 
-async def budgets(as_json: bool) -> None:
-    """The limits of the day, of guests in it, of the month, of agents that have some of their own, and of the first
-    causes that were last spent on."""
+async def budget_list(as_json: AsJson = False) -> None:
+    """List limits: today's, this month's, agents' and recent work's."""
     async with opened() as house:
         now = house.clock.now()
-        roots = await Spending(house.budgets, house.spaces).by_root(20)
+        roots = await Spending(house.budgets, house.spaces).by_root(ROOTS_LISTED)
         day = f"{now:%Y-%m-%d}"
-        periods = await house.budgets.accounts([f"day:{day}", f"{GUESTS_ACCOUNT}:{day}", f"month:{now:%Y-%m}"])
-        agents = await house.budgets.accounts([f"agent:{agent.id}" for agent in await house.agents.list()])
-        bounded = [account for account in agents if account.limits]
-        accounts = [*periods, *bounded, *await house.budgets.accounts([f"root:{root.name}" for root in roots])]
+        abouts = {f"day:{day}": "", f"{GUESTS_ACCOUNT}:{day}": "", f"month:{now:%Y-%m}": ""}
+        accounts = await house.budgets.accounts([*abouts])
+        tasks = {f"agent:{agent.id}": agent.task for agent in await house.agents.list()}
+        accounts += [account for account in await house.budgets.accounts([*tasks]) if account.limits]
+        work = {f"root:{root.name}": root.words for root in roots}
+        accounts += await house.budgets.accounts([*work])
     if as_json:
         print_json([asdict(account) for account in accounts])
-        return
-    words = [*([""] * (len(periods) + len(bounded))), *(root.words for root in roots)]
-    print_table([_standing(account, about) for account, about in zip(accounts, words, strict=True)])
+    else:
+        about = abouts | tasks | work
+        print_table([_budget_row(account, about[account.name]) for account in accounts])
 
 
-async def allow(name: str, limits: dict[str, float]) -> None:
-    """Let what follows from a cause, or an agent, spend so much in all."""
+async def budget_allow(
+    name: Annotated[str, typer.Argument(metavar="ROOT|AGENT", help="A root from `stoa cost --by root`, or an agent.")],
+    turns: Annotated[int | None, typer.Option(min=0, help="Turns in all.")] = None,
+    spawns: Annotated[int | None, typer.Option(min=0, help="Spawned agents in all.")] = None,
+    tokens: Annotated[int | None, typer.Option(min=0, help="Tokens in all.")] = None,
+    dollars: Annotated[float | None, typer.Option(min=0, help="Dollars in all.")] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Seconds at work in all.")] = None,
+) -> None:
+    """Set what an agent, or one piece of work, may spend in all.
+
+    Amounts include what has been spent already.
+
+    \b
+    Examples:
+      stoa budget allow chat/12 --turns 400
+      stoa budget allow agent-3fk2v9qd --dollars 2.5
+    """
+    named = {"turns": turns, "spawns": spawns, "tokens": tokens, "dollars": dollars, "seconds": seconds}
+    limits = {field: limit for field, limit in named.items() if limit is not None}
     if not limits:
-        raise InvalidInput(f"Say how much of what: {', '.join(f'--{field} NUMBER' for field in BUDGET_FIELDS)}.")
+        raise InvalidInput(f"Give at least one limit: {', '.join(f'--{field} NUMBER' for field in BUDGET_FIELDS)}.")
     async with opened() as house:
-        account = await _account(house, name)
-        await house.budgets.allow(account, limits)
-        (stands,) = await house.budgets.accounts([account])
-    print_table([_standing(stands, "")])
+        known = await _account_name(house, name)
+        await house.budgets.allow(known, limits)
+        (account,) = await house.budgets.accounts([known])
+    print_table([_budget_row(account, "")])
+    _warn(name, account, limits)
+
+
+def _warn(name: str, account: BudgetAccount, limits: Mapping[str, float]) -> None:
+    """Say which of these limits are used up already."""
+    agents = f"agents working on {name}" if "/" in name else name
     for field in limits:
-        if (taken := _taken(stands, field)) >= stands.limits[field]:
-            typer.echo(
-                f"That is used up already: {_whose(name)} {ENDED[field]} until you allow more {field} than "
+        taken = _taken(account, field)
+        if taken >= account.limits[field]:
+            say(
+                f"That is used up already: {agents} {ONCE_USED_UP[field]} until you allow more {field} than "
                 f"{amount(taken)}: `stoa budget allow {name} --{field} NUMBER`."
             )
 
 
-async def _account(house: House, name: str) -> str:
-    """The account that a person means by a cause (`space/number`) or by an agent's id."""
+async def _account_name(house: House, name: str) -> str:
+    """The account of a root (`space/number`) or of an agent."""
     if "/" not in name:
         return f"agent:{(await house.agents.get(name)).id}"
     account = f"root:{name}"
-    if not await house.store.run("EXISTS", house.store.keys.account(account)):
-        raise NotFound(f"Nothing was spent on {name!r}; `stoa cost --by root` shows the causes.")
+    if not await house.budgets.is_open(account):
+        raise NotFound(f"Nothing was spent on {name!r}. `stoa cost --by root` lists the roots.")
     return account
-
-
-def _whose(name: str) -> str:
-    return f"whoever works on what follows from {name}" if "/" in name else name
 
 
 def _heading(by: str) -> tuple[str, ...]:
     if by == "root":
         return (by, "turns", "tokens", "dollars", "seconds", "began with")
-    return (by, "turns", "silent", "calls", "read", "cached", "written", "dollars", "seconds")
+    heading = (by, "turns", "silent", "calls", "read", "cached", "written", "dollars", "seconds")
+    return (*heading, "task") if by == "agent" else heading
 
 
-def _row(by: str, one: Spent) -> tuple[str, ...]:
+def _row(by: str, one: Spent, task: str) -> tuple[str, ...]:
     money, seconds = f"{one.dollars:.4f}", f"{one.seconds:.1f}"
     if by == "root":
         return (one.name, f"{one.turns:,}", f"{one.tokens:,}", money, seconds, one_line(one.words, 60))
     counts = (one.turns, one.silent, one.calls, one.prompt, one.cached, one.completion)
-    return (one.name, *(f"{count:,}" for count in counts), money, seconds)
+    row = (one.name, *(f"{count:,}" for count in counts), money, seconds)
+    return (*row, task) if by == "agent" else row
 
 
-def _standing(account: BudgetAccount, words: str) -> tuple[str, ...]:
+def _budget_row(account: BudgetAccount, about: str) -> tuple[str, ...]:
     kind, _, name = account.name.partition(":")
-    stands = []
-    for field in BUDGET_FIELDS:
-        if field in account.limits:
-            stands.append(f"{amount(_taken(account, field))} of {amount(account.limits[field])} {field}")
-    return (kind, name, ", ".join(stands) or "no limits", one_line(words, 60))
+    stands = [
+        f"{amount(_taken(account, field))} of {amount(account.limits[field])} {field}"
+        for field in BUDGET_FIELDS
+        if field in account.limits
+    ]
+    return (kind, name, ", ".join(stands) or "no limits", one_line(about, 60))
 
 
 def _taken(account: BudgetAccount, field: str) -> float:
-    """What is spent or set aside."""
+    """The amount spent or reserved."""
     return float(getattr(account.used, field) + getattr(account.held, field))

@@ -1,4 +1,4 @@
-"""`stoa doctor`: is everything there that Stoa needs, and if not, what to do."""
+"""`stoa doctor`."""
 
 import asyncio
 import contextlib
@@ -8,10 +8,12 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 
-from bots.cli.output import redis
+from bots.cli.opening import redis
+from bots.cli.output import say
 from bots.pidfile import running
 from channels.accounts import Account, Accounts, open_channel
 from channels.bridge.serving import ADMISSIONS_LEASE
@@ -26,15 +28,14 @@ from core.secrets.vault import Vault
 from core.settings import Settings, load
 from core.store.store import client
 
-PATIENCE = 10.0
-"""Seconds within which a platform has to let an account in."""
-LOW = 500_000_000
-"""Bytes of free disk below which we warn."""
+CONNECT_SECONDS = 10.0
+MODEL_SECONDS = 60.0
+LOW_DISK_BYTES = 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: what was found, and what to do if it is a problem."""
+    """One check: what was found, and how to mend it if it is a problem."""
 
     subject: str
     found: str
@@ -45,14 +46,26 @@ class Finding:
         return f"{line}\n{'':<21}{self.mend}" if self.mend else line
 
 
-async def examine() -> bool:
-    """Look at everything, print what was found; answers whether all is well."""
+async def doctor(
+    mends: Annotated[bool, typer.Option("--repair", help="Repair damaged data of the embedded Redis.")] = False,
+) -> None:
+    """Check that everything works, and say how to fix it.
+
+    Asks your model for a single word, and tries each account on its platform. Exits with 1 if there is a problem.
+    """
+    if mends:
+        say(await repair(load().home))
+    elif not await _check():
+        raise typer.Exit(1)
+
+
+async def _check() -> bool:
     try:
         settings = load()
     except StoaError as error:
-        typer.echo(Finding("settings", "cannot be read", str(error)))
+        say(str(Finding("settings", "cannot be read", str(error))))
         return False
-    looks: list[Callable[[Settings], Awaitable[Finding]]] = [
+    checks: list[Callable[[Settings], Awaitable[Finding]]] = [
         _python,
         _data,
         _disk,
@@ -63,17 +76,11 @@ async def examine() -> bool:
         _state,
     ]
     well = True
-    for look in looks:
-        finding = await look(settings)
-        typer.echo(finding)
+    for check in checks:
+        finding = await check(settings)
+        say(str(finding))
         well = well and not finding.mend
     return well
-
-
-async def mend() -> bool:
-    """Mend damaged data, as far as that can be done, and say what was done."""
-    typer.echo(await repair(load().home))
-    return True
 
 
 async def _python(settings: Settings) -> Finding:
@@ -88,8 +95,8 @@ async def _data(settings: Settings) -> Finding:
     if not home.exists():
         nearest = next(parent for parent in home.parents if parent.exists())
         if os.access(nearest, os.W_OK):
-            return Finding("data", f"{home} (made at the first start)")
-        return Finding("data", f"{home} cannot be made", f"Make {nearest} writable, or set STOA_HOME elsewhere.")
+            return Finding("data", f"{home}, created at the first start")
+        return Finding("data", f"{home} cannot be created", f"Make {nearest} writable, or set STOA_HOME elsewhere.")
     if not home.is_dir() or not os.access(home, os.R_OK | os.W_OK | os.X_OK):
         return Finding("data", f"{home} cannot be used", "Set STOA_HOME to a directory that you own.")
     if home.stat().st_mode & 0o077:
@@ -101,11 +108,11 @@ async def _disk(settings: Settings) -> Finding:
     nearest = next(place for place in (settings.home, *settings.home.parents) if place.exists())
     free = shutil.disk_usage(nearest).free
     found = f"{free / 1e9:.1f} GB free"
-    return Finding("disk", found, "" if free > LOW else f"Free some space on the disk of {nearest}.")
+    return Finding("disk", found, "" if free > LOW_DISK_BYTES else f"Free some space on the disk of {nearest}.")
 
 
 async def _redis(settings: Settings) -> Finding:
-    """Reach the Redis that would be used; an embedded one that is not running is started for a moment."""
+    """Reach the configured Redis; an embedded one that isn't running is started for a moment."""
     try:
         async with redis(settings) as (url, server), contextlib.aclosing(client(url)) as connection:
             version = await check_search(connection)
@@ -115,52 +122,51 @@ async def _redis(settings: Settings) -> Finding:
 
 
 async def _accounts(settings: Settings) -> Finding:
-    """Which accounts there are, and whether any process serves them at this moment."""
     try:
         async with redis(settings) as (url, _), open_house(settings, url) as house:
             accounts = await Accounts(house.store).all()
-            names = [account.id for account in accounts]
-            served = await Accounts(house.store).served(names)
-            troubles = await asyncio.gather(
-                *(_trouble(account, Secrets(vault=Vault(settings.home))) for account in accounts)
-            )
+            served = await Accounts(house.store).served([account.id for account in accounts])
+            secrets = Secrets(vault=Vault(settings.home))
+            troubles = await asyncio.gather(*(_trouble(account, secrets) for account in accounts))
     except StoaError:
-        return Finding("accounts", "not known as long as Redis does not work")
-    found = ", ".join(f"{name} ({'' if here else 'not '}served)" for name, here in zip(names, served, strict=True))
+        return Finding("accounts", "unknown while Redis does not work")
+    found = ", ".join(f"{one.id} ({'' if here else 'not '}served)" for one, here in zip(accounts, served, strict=True))
     return Finding("accounts", found or "none; `stoa setup` connects Slack", " ".join(filter(None, troubles)))
 
 
 async def _trouble(account: Account, secrets: Secrets) -> str:
-    """Why an account cannot be used, or what of it; empty where all is well."""
+    """What is wrong with an account; empty if nothing is."""
     try:
-        async with asyncio.timeout(PATIENCE), open_channel(account, secrets) as channel:
+        async with asyncio.timeout(CONNECT_SECONDS), open_channel(account, secrets) as channel:
             return " ".join(channel.notes) if isinstance(channel, Warns) else ""
     except TimeoutError:
-        return f"{account.platform} does not answer {account.id}; look at the network."
+        return f"{account.platform} does not answer {account.id}. Check the network."
     except (Unusable, StoaError, OSError) as error:
         return str(error)
 
 
 async def _model(settings: Settings) -> Finding:
+    """Ask the configured models in turn, until one answers."""
     if settings.model == "offline":
         return Finding("model", "offline, built in; for a real one set STOA_MODEL=provider/name and the provider's key")
     chosen = names(settings)
     for name, url in zip(chosen, [settings.model_url, *[""] * len(chosen)], strict=False):
-        found = await _asked(name, url)
-        if found.mend or name == chosen[-1]:
+        finding = await _ask_model(name, url)
+        if not finding.mend:
             break
-    return found
+    return finding
 
 
-async def _asked(name: str, url: str) -> Finding:
+async def _ask_model(name: str, url: str) -> Finding:
     if name == "offline":
         return Finding("model", "offline answers")
     try:
-        model = named(name, url, patience=30)
-        async with asyncio.timeout(60):
+        model = named(name, url, patience=MODEL_SECONDS / 2)
+        async with asyncio.timeout(MODEL_SECONDS):
             said, _ = await whole(model, [Message("user", "Say the single word: here")])
     except TimeoutError:
-        return Finding("model", f"{name} gave no answer in a minute", "Check the network, or another model.")
+        mend = "Check the network, or use another model."
+        return Finding("model", f"{name} gave no answer in {MODEL_SECONDS:g} seconds", mend)
     except StoaError as error:
         return Finding("model", f"{name} does not answer", str(error))
     if not said.strip():
@@ -172,7 +178,7 @@ async def _zone(settings: Settings) -> Finding:
     zone = str(settings.zone)
     if settings.timezone or zone not in ("UTC", "Etc/UTC"):
         return Finding("time zone", zone)
-    return Finding("time zone", "UTC; if you live elsewhere set STOA_TIMEZONE, such as Europe/Paris")
+    return Finding("time zone", "UTC; if you live elsewhere, set STOA_TIMEZONE, such as Europe/Paris")
 
 
 async def _state(settings: Settings) -> Finding:

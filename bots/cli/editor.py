@@ -1,4 +1,4 @@
-"""Text in the person's editor, and what two people wrote at once in one text."""
+"""Text in the person's editor, and merging what two people wrote at once."""
 
 import asyncio
 import difflib
@@ -12,16 +12,14 @@ from pathlib import Path
 from channels.text import clean
 from core.errors import InvalidInput
 
-ADDED, REMOVED, RESET = "\x1b[32m", "\x1b[31m", "\x1b[0m"
-
 
 class Draft:
-    """A text being edited, in a file that is kept until what is in it has been saved."""
+    """A text being edited, in a file that is kept until its content has been saved."""
 
     def __init__(self, name: str, text: str) -> None:
-        directory = Path(tempfile.mkdtemp(prefix="stoa-"))  # readable by its owner alone
+        directory = Path(tempfile.mkdtemp(prefix="stoa-"))  # only its owner can enter it
         self.file = directory / f"{name}.md"
-        self._closed = text.endswith("\n")
+        self._ends_with_newline = text.endswith("\n")
         self.write(text)
 
     async def edit(self) -> str:
@@ -29,7 +27,7 @@ class Draft:
         command = os.environ.get("VISUAL") or os.environ.get("EDITOR")
         if not command and not sys.stdin.isatty():
             self.close()
-            raise InvalidInput("There is no terminal here for an editor; set EDITOR to a program that needs none.")
+            raise InvalidInput("There is no terminal for an editor here. Set EDITOR to a program that needs none.")
         command = command or "vi"
         try:
             editor = await asyncio.create_subprocess_exec(*shlex.split(command), str(self.file))
@@ -38,19 +36,21 @@ class Draft:
                 f"The editor {command!r} cannot be started: {_reason(error)}. Set EDITOR to the one you use."
             ) from None
         if status := await editor.wait():
-            raise InvalidInput(f"The editor {command!r} ended with {status}, so nothing was saved; see {self.file}.")
+            raise InvalidInput(
+                f"The editor {command!r} exited with {status}, so nothing was saved. Your text is in {self.file}."
+            )
         try:
             text = self.file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"What the editor wrote to {self.file} cannot be read: {_reason(error)}.") from None
-        return text if self._closed else text.removesuffix("\n")  # editors close the last line
+            raise InvalidInput(f"{self.file}, which the editor saved, cannot be read: {_reason(error)}.") from None
+        return text if self._ends_with_newline else text.removesuffix("\n")  # editors add one
 
     def write(self, text: str) -> None:
-        """Begin anew with another text."""
+        """Replace the text."""
         self.file.write_text(text if text.endswith("\n") else f"{text}\n", "utf-8")
 
     def close(self) -> None:
-        """Remove the file: what was in it is saved."""
+        """Delete the file: its content has been saved."""
         self.file.unlink(missing_ok=True)
         self.file.parent.rmdir()
 
@@ -62,17 +62,14 @@ def _reason(error: Exception) -> str:
 
 
 def difference(before: str, after: str, old: str, new: str) -> Iterator[str]:
-    """The lines that differ, as a unified diff in colours."""
-    lines = difflib.unified_diff(clean(before).splitlines(), clean(after).splitlines(), old, new, lineterm="")
-    for line in lines:
-        mark = ADDED if line.startswith("+") else REMOVED if line.startswith("-") else ""
-        yield f"{mark}{line}{RESET}" if mark else line
+    """The lines of a unified diff."""
+    return difflib.unified_diff(clean(before).splitlines(), clean(after).splitlines(), old, new, lineterm="")
 
 
-def both(base: str, theirs: str, mine: str) -> tuple[str, bool]:
-    """Both changes of `base` in one text, and whether they touched the same lines.
+def merge(base: str, theirs: str, mine: str) -> tuple[str, bool]:
+    """Both changes of `base` in one text, and whether they clash.
 
-    Lines that both changed stand twice, between marks as programmers know them.
+    Lines that both changed appear twice, between the usual conflict marks.
     """
     lines = [text.splitlines(keepends=True) for text in (base, theirs, mine)]
     merged: list[str] = []
@@ -90,7 +87,7 @@ def both(base: str, theirs: str, mine: str) -> tuple[str, bool]:
 
 
 def _regions(base: list[str], theirs: list[str], mine: list[str]) -> Iterator[tuple[list[str], list[str], list[str]]]:
-    """The three texts cut where lines of `base` are kept by both: pieces that correspond."""
+    """The three texts, cut at lines of `base` that both kept: pieces that correspond."""
     kept_by_them, kept_by_me = _kept(base, theirs), _kept(base, mine)
     at, in_theirs, in_mine = 0, 0, 0
     for line in range(len(base) + 1):
@@ -106,7 +103,7 @@ def _regions(base: list[str], theirs: list[str], mine: list[str]) -> Iterator[tu
 
 
 def _kept(base: list[str], other: list[str]) -> dict[int, int]:
-    """Which lines of `base` stand in `other`, and where."""
+    """Line number in `base` -> its line number in `other`, for lines that are in both."""
     blocks = difflib.SequenceMatcher(None, base, other, autojunk=False).get_matching_blocks()
     return {block.a + step: block.b + step for block in blocks for step in range(block.size)}
 

@@ -1,237 +1,169 @@
-"""The command line: the names, the options and the words of help; what each does is in the modules beside it."""
+"""The command line: every command with its line of help. Each is a function in the module that its entry names."""
 
-import asyncio
-from typing import Annotated
+import os
 
-import typer
+from bots.cli.lazy import CommandEntry, GroupEntry, LazyGroup
 
-from bots.cli.cli_costs import budget, cost
-from bots.cli.cli_people import account, people, room, setup
-from bots.cli.cli_spaces import space
-from bots.cli.cli_trust import approval, directory, grant, secret
-from bots.cli.options import Id, Json, group
-from core import __version__
+HELP = """A personal assistant made of many agents over shared spaces.
 
-app = group(
-    "A personal assistant that is many agents over shared spaces.\n\n"
-    "\b\nBegin with:\n"
-    "  stoa run                            start it and talk to it\n"
-    "  stoa chat --once 'what is due?'     ask a running one from a script\n"
-    "  stoa space show bus                 see what the agents tell each other\n"
-    "  stoa doctor                         find out what is wrong\n\n"
-    "Data lies in ~/.stoa or where STOA_HOME says. STOA_MODEL names the model, REDIS_URL a Redis of your own."
+\b
+To begin:
+  stoa run                            start Stoa and talk to it
+  stoa chat --once 'what is due?'     ask a running Stoa from a script
+  stoa space show bus                 read what the agents tell each other
+  stoa doctor                         find out what's wrong
+
+Data is kept in ~/.stoa, or where STOA_HOME says. STOA_MODEL names the model, REDIS_URL your own Redis.
+
+`stoa --version` prints the version.
+"""
+
+SPACE = GroupEntry(
+    "Read and change spaces and the atoms in them.\n\n"
+    "An atom is written SPACE/ATOM, the way listings show it in brackets.",
+    {
+        "list": CommandEntry("spaces.space_list", "List spaces."),
+        "show": CommandEntry("spaces.space_show", "Show a space's newest atoms, or one atom in full."),
+        "get": CommandEntry("spaces.space_get", "Print an atom's text and nothing else."),
+        "search": CommandEntry("spaces.space_search", "Find atoms by meaning or by their words."),
+        "history": CommandEntry("spaces.space_history", "List the changes to a space or an atom."),
+        "diff": CommandEntry("spaces.space_diff", "Compare two versions of an atom."),
+        "tail": CommandEntry("tail.space_tail", "Print the latest changes; with -f, new ones as they happen."),
+        "create": CommandEntry("space_changes.space_create", "Create a space that only you may use."),
+        "describe": CommandEntry("space_changes.space_describe", "Print or replace a space's description."),
+        "share": CommandEntry("space_changes.space_share", "Give someone a permission on a space."),
+        "revoke": CommandEntry("space_changes.space_revoke", "Take back someone's permissions on a space."),
+        "put": CommandEntry("space_changes.space_put", "Put a new atom into a space and print its name."),
+        "edit": CommandEntry("space_changes.space_edit", "Edit an atom's text, or set its metadata."),
+        "deprecate": CommandEntry("space_changes.space_deprecate", "Hide an atom from search."),
+        "restore": CommandEntry("space_changes.space_restore", "Go back to an earlier version of an atom."),
+        "attach": CommandEntry("attachments.space_attach", "Attach files to an atom."),
+        "save": CommandEntry("attachments.space_save", "Save the files attached to an atom."),
+        "detach": CommandEntry("attachments.space_detach", "Remove a file from an atom."),
+        "reembed": CommandEntry("space_changes.space_reembed", "Rebuild search for another embedding model."),
+    },
 )
-agent = group("See which agents there are, and end them.")
-timer = group("See and cancel what is going to happen at a time.")
-app.add_typer(space, name="space")
-app.add_typer(agent, name="agent")
-app.add_typer(timer, name="timer")
-app.add_typer(directory, name="directory")
-app.add_typer(approval, name="approval")
-app.add_typer(grant, name="grant")
-app.add_typer(budget, name="budget")
-app.add_typer(secret, name="secret")
-app.add_typer(people, name="people")
-app.add_typer(room, name="room")
-app.add_typer(account, name="account")
+AGENT = GroupEntry(
+    "List, inspect and end agents.",
+    {
+        "list": CommandEntry("agents.agent_list", "List agents, with their task and their spawner."),
+        "show": CommandEntry("agents.agent_show", "Show an agent's task, model and rights."),
+        "tree": CommandEntry("agents.agent_tree", "Show which agent spawned which, with rights and costs."),
+        "end": CommandEntry("agents.agent_end", "End a spawned agent and every agent it spawned."),
+    },
+)
+TIMER = GroupEntry(
+    "List and cancel timers.",
+    {
+        "list": CommandEntry("timers.timer_list", "List pending timers, the next one first."),
+        "cancel": CommandEntry("timers.timer_cancel", "Cancel a timer."),
+    },
+)
+APPROVAL = GroupEntry(
+    "List and answer what agents ask you for.",
+    {
+        "list": CommandEntry("trust.approval_list", "List the questions waiting for your answer."),
+        "answer": CommandEntry("trust.approval_answer", "Answer a question with one of its choices."),
+    },
+)
+GRANT = GroupEntry(
+    "List and revoke rights.",
+    {
+        "list": CommandEntry("trust.grant_list", "List who may use which spaces, tools, secrets and models."),
+        "revoke": CommandEntry("trust.grant_revoke", "Revoke a right and everything passed on from it."),
+    },
+)
+BUDGET = GroupEntry(
+    "List and raise spending limits.",
+    {
+        "list": CommandEntry("costs.budget_list", "List limits: today's, this month's, agents' and recent work's."),
+        "allow": CommandEntry("costs.budget_allow", "Set what an agent, or one piece of work, may spend in all."),
+    },
+)
+DIRECTORY = GroupEntry(
+    "Manage the addresses agents may contact without asking.\n\n"
+    "After reading text from outside, an agent asks you before it contacts any other address.",
+    {
+        "list": CommandEntry("trust.directory_list", "List the addresses."),
+        "add": CommandEntry("trust.directory_add", "Add addresses."),
+        "remove": CommandEntry("trust.directory_remove", "Remove addresses; agents have to ask again."),
+    },
+)
+SECRET = GroupEntry(
+    "Store passwords and tokens for tools, encrypted.\n\n"
+    "Tools use them; no agent ever sees a value, and no command prints one.",
+    {
+        "set": CommandEntry("trust.secret_set", "Store a secret; you're asked for its value."),
+        "list": CommandEntry("trust.secret_list", "List the names of secrets and where each one comes from."),
+        "rm": CommandEntry("trust.secret_remove", "Delete a secret."),
+    },
+)
+PEOPLE = GroupEntry(
+    "Manage the people who may talk to Stoa.",
+    {
+        "list": CommandEntry("people.people_list", "List people, and strangers waiting to be let in."),
+        "link": CommandEntry("people.people_link", "Print a code that links another account of a person."),
+        "allow": CommandEntry("people.people_allow", "Let a person or a room in."),
+        "block": CommandEntry("people.people_block", "Block a person, an account or a stranger."),
+        "forget": CommandEntry("people.people_forget", "Forget a person, or unlink one of their accounts."),
+        "prefer": CommandEntry("people.people_prefer", "Choose the account on which a person gets reminders."),
+        "group": GroupEntry(
+            "Manage groups of people, to share a space with all of them.",
+            {
+                "list": CommandEntry("people.group_list", "List groups and their members."),
+                "add": CommandEntry("people.group_add", "Add a person to a group; the first one creates it."),
+                "remove": CommandEntry("people.group_remove", "Remove a person from a group."),
+            },
+        ),
+    },
+)
+ROOM = GroupEntry(
+    "Manage the rooms Stoa takes part in.",
+    {
+        "list": CommandEntry("rooms.room_list", "List rooms and how Stoa behaves in each."),
+        "set": CommandEntry("rooms.room_set", "Let Stoa into a room, or change how it behaves there."),
+        "block": CommandEntry("rooms.room_block", "Keep Stoa out of a room."),
+        "forget": CommandEntry("rooms.room_forget", "Forget a room, so that you're asked about it again."),
+    },
+)
+ACCOUNT = GroupEntry(
+    "List and remove Stoa's accounts on platforms.",
+    {
+        "list": CommandEntry("accounts.account_list", "List accounts and their options."),
+        "remove": CommandEntry("accounts.account_remove", "Remove an account and its tokens."),
+    },
+)
+STOA = GroupEntry(
+    HELP,
+    {
+        "run": CommandEntry("run.run", "Start Stoa and talk to it in this terminal."),
+        "chat": CommandEntry("chat.chat", "Talk to a Stoa that is already running."),
+        "setup": CommandEntry("accounts.setup", "Connect Stoa to a platform such as Slack."),
+        "serve": CommandEntry("worker.serve", "Serve your accounts and run agents, without a prompt."),
+        "worker": CommandEntry("worker.worker", "Run agents only, without accounts or a prompt."),
+        "doctor": CommandEntry("doctor.doctor", "Check that everything works, and say how to fix it."),
+        "export": CommandEntry("backup.export", "Back up spaces, or everything, to a file."),
+        "import": CommandEntry("backup.import_", "Restore a backup, here or on another machine."),
+        "why": CommandEntry("agents.why", "Trace an atom back to the message that caused it."),
+        "cost": CommandEntry("costs.cost", "Show what agents have spent."),
+        "space": SPACE,
+        "agent": AGENT,
+        "timer": TIMER,
+        "approval": APPROVAL,
+        "grant": GRANT,
+        "budget": BUDGET,
+        "directory": DIRECTORY,
+        "secret": SECRET,
+        "people": PEOPLE,
+        "room": ROOM,
+        "account": ACCOUNT,
+    },
+)
+
+app = LazyGroup("stoa", STOA)
 
 
-@app.callback()
-def stoa(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
-    if version:
-        typer.echo(f"stoa {__version__}")
-        raise typer.Exit
-
-
-@app.command()
-def run() -> None:
-    """Start Stoa and talk to it here.
-
-    Everything runs in this one process: the embedded Redis (unless REDIS_URL names one), the agents, and the
-    conversation. Without a terminal each line of standard input is a message, and answers are plain lines; at the
-    end of the input it waits until nobody works any more, STOA_LINGER seconds (120) at most, and ends; timers and
-    programs that wait are kept for the next start. Keep the input open to keep Stoa running.
-
-    \b
-    Examples:
-      stoa run
-      echo 'add buy milk to my tasks' | stoa run
-      (echo 'remind me in 1 minute to stretch'; sleep 90) | stoa run
-    """
-    from bots.cli.run import run
-
-    run()
-
-
-@app.command()
-def chat(
-    once: Annotated[str | None, typer.Option(metavar="TEXT", help="Send this, print the answer, and end.")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="How many seconds --once waits for the answer.")] = 120,
-) -> None:
-    """Talk to a Stoa that is already running.
-
-    \b
-    Examples:
-      stoa chat
-      stoa chat --once 'what is on my list?'
-    """
-    from bots.cli import chat
-
-    asyncio.run(chat.ask(once, timeout) if once is not None else chat.talk())
-
-
-@app.command()
-def worker() -> None:
-    """Take the agents' turns, without a conversation, until asked to end.
-
-    Run it as often as you like, on one machine or on many: whoever shares a Redis shares the work, and what a worker
-    that dies leaves undone the others take up within seconds. REDIS_URL names the Redis; without it the embedded one
-    of this data directory is used. Asked to end, it finishes the turns under way first, for up to 20 seconds.
-
-    \b
-    Examples:
-      stoa worker
-      REDIS_URL=redis://redis.home:6379 stoa worker
-    """
-    from bots.cli.worker import work
-
-    work(serves=False)
-
-
-@app.command()
-def serve() -> None:
-    """Serve the accounts that `stoa setup` has added, and take the agents' turns, until asked to end.
-
-    What `stoa run` does, without a conversation here: for a machine that is always on. Run it as often as you like over
-    one Redis: each account is served by one process, and by another within seconds when that one dies.
-
-    \b
-    Examples:
-      stoa serve
-      REDIS_URL=redis://redis.home:6379 stoa serve
-    """
-    from bots.cli.worker import work
-
-    work(serves=True)
-
-
-@agent.command("list")
-def agent_list(json: Json = False) -> None:
-    """List the agents: what each is for, and who spawned it."""
-    from bots.cli import agents
-
-    asyncio.run(agents.list_all(json))
-
-
-@agent.command("show")
-def agent_show(id: Id, json: Json = False) -> None:
-    """Show one agent: its task, its model, and what it may do."""
-    from bots.cli import agents
-
-    asyncio.run(agents.show(id, json))
-
-
-@agent.command("tree")
-def agent_tree(json: Json = False) -> None:
-    """Show who spawned whom: what for, what each may do, and what it has spent."""
-    from bots.cli import tree
-
-    asyncio.run(tree.show(json))
-
-
-@agent.command("end")
-def agent_end(id: Id) -> None:
-    """End a spawned agent and all that it spawned. Their session and their rights go, what they wrote stays."""
-    from bots.cli import tree
-
-    asyncio.run(tree.end(id))
-
-
-@timer.command("list")
-def timer_list(json: Json = False) -> None:
-    """List what is going to happen, the next first."""
-    from bots.cli import timers
-
-    asyncio.run(timers.list_all(json))
-
-
-@timer.command("cancel")
-def timer_cancel(id: Id) -> None:
-    """Cancel a timer by the id that `stoa timer list` shows."""
-    from bots.cli import timers
-
-    asyncio.run(timers.cancel(id))
-
-
-@app.command("export")
-def export_(
-    arguments: Annotated[list[str], typer.Argument(metavar="[SPACE]... FILE", help="Spaces, if not all; - is stdout.")],
-) -> None:
-    """Write spaces with their whole past to a file, or everything with the agents if no space is named.
-
-    Stoa may run meanwhile. The file is JSON Lines and holds what you wrote: keep it as you keep your data. Secrets are
-    not in it.
-
-    \b
-    Examples:
-      stoa export backup.jsonl
-      stoa export recipes notes - | gzip > two-spaces.jsonl.gz
-    """
-    from bots.cli import backup as moving
-
-    asyncio.run(moving.export(arguments[:-1], arguments[-1]))
-
-
-@app.command("import")
-def import_(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="What `stoa export` wrote; - is stdin.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask about the rights that the file gives.")] = False,
-) -> None:
-    """Bring back what was exported, here or on another machine.
-
-    The file is read once before anything is written, so a damaged one changes nothing. What is here already stays as
-    it is; a space of the same name with another past is refused. Who would be given rights is shown, and asked about.
-
-    \b
-    Examples:
-      stoa import backup.jsonl
-      STOA_HOME=~/second stoa import backup.jsonl
-    """
-    from bots.cli import backup as moving
-
-    asyncio.run(moving.import_(file, yes))
-
-
-@app.command()
-def doctor(
-    repair: Annotated[bool, typer.Option("--repair", help="Mend the data of the embedded Redis, if damaged.")] = False,
-) -> None:
-    """Find out what is wrong, and what to do about it.
-
-    A model other than the built-in one is asked for a single word, so that you know whether it answers, and each
-    account is tried on its platform.
-    """
-    from bots.cli import doctor
-
-    if not asyncio.run(doctor.mend() if repair else doctor.examine()):
-        raise typer.Exit(1)
-
-
-@app.command()
-def why(
-    atom: Annotated[str, typer.Argument(metavar="SPACE/ATOM")],
-    json: Json = False,
-) -> None:
-    """Show how an atom came to be: the turn that wrote it, what that had read, and so on back to the first message.
-
-    \b
-    Example:
-      stoa why tasks/k3v9w2m4q8zt
-    """
-    from bots.cli import why
-
-    asyncio.run(why.show(atom, json))
-
-
-app.command("cost")(cost)
-app.command("setup")(setup)
+def main() -> None:
+    """Run the command that this process was started with; without styles where the terminal has none."""
+    plain = os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR"))
+    app(prog_name="stoa", color=False if plain else None)

@@ -1,52 +1,60 @@
-"""What the commands share: the house opened for a look, and ways to print what is in it."""
+"""Printing. Data of others reaches the terminal only through these functions, which drop control characters."""
 
-import asyncio
 import contextlib
 import json
+import os
+import re
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import typer
 
-from core.errors import StoreUnavailable
-from core.house import House, open_house
-from core.redis.server import EmbeddedRedis
-from core.settings import Settings, load
+from channels.text import RESET, columns, one_line, visible
+from core.agents.agents import Agent
+
+ADDED, REMOVED = "\x1b[32m", "\x1b[31m"
+MAX_CELL_CHARS = 1_000
+UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON allows unescaped and a terminal may obey."""
 
 
-@contextlib.asynccontextmanager
-async def redis(settings: Settings, *, join: bool = False) -> AsyncIterator[tuple[str, EmbeddedRedis | None]]:
-    """The address of the Redis the settings mean, and the embedded server if it is one.
-
-    An embedded one that runs is used; otherwise one is started for as long as this is open, unless `join` is asked.
-    """
-    if settings.redis_url:
-        yield settings.redis_url, None
-    else:
-        async with EmbeddedRedis(settings.home, join=join) as server:
-            yield server.url, server
+def say(text: str, *, err: bool = False) -> None:
+    """Print text that may hold data of others."""
+    typer.echo(visible(text), err=err)
 
 
-@contextlib.asynccontextmanager
-async def opened() -> AsyncIterator[House]:
-    """The house for a look, whether Stoa runs or not."""
-    settings = load()
-    async with redis(settings) as (url, _), open_house(settings, url) as house:
-        yield house
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as they need to be, the last one free; each cell on one line."""
+    cells = [[one_line(cell, MAX_CELL_CHARS) for cell in row] for row in rows]
+    widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = [cell + " " * (width - columns(cell)) for cell, width in zip(row, widths, strict=True)]
+        typer.echo("  ".join(padded).rstrip())
 
 
-async def until_death(server: EmbeddedRedis | None) -> None:
-    """Raise `StoreUnavailable` when the embedded Redis dies; without one wait for ever."""
-    if server is None:
-        await asyncio.Event().wait()
-    else:
-        raise StoreUnavailable(await server.died())
+def print_json(found: object, indent: int | None = 2) -> None:
+    """JSON for scripts, with times as ISO text."""
+    text = json.dumps(found, ensure_ascii=False, indent=indent, default=_plain)
+    typer.echo(UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+
+
+def print_raw(content: str) -> None:
+    """Print content byte for byte into a file or a pipe, and safely on a terminal."""
+    shown = visible(content) if sys.stdout.isatty() else content
+    typer.echo(shown, nl=not shown.endswith("\n"))
+
+
+def print_diff(lines: Iterator[str], *, err: bool = False) -> None:
+    """The lines of a unified diff, in colour."""
+    for line in map(visible, lines):
+        mark = ADDED if line.startswith("+") else REMOVED if line.startswith("-") else ""
+        typer.echo(f"{mark}{line}{RESET}" if mark else line, err=err)
 
 
 def when(moment: datetime | None, zone: ZoneInfo) -> str:
-    """A moment as people read it in a list."""
+    """A moment, the way listings show it."""
     if moment is None:
         return ""
     with contextlib.suppress(OverflowError):  # at the very ends of the calendar
@@ -54,23 +62,20 @@ def when(moment: datetime | None, zone: ZoneInfo) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
-def print_json(found: object) -> None:
-    """The one form for scripts: JSON, times as ISO text."""
-    typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=_plain))
+def many(count: int, noun: str) -> str:
+    """`1 space`, `2 spaces`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def print_table(rows: list[tuple[str, ...]]) -> None:
-    """Columns as wide as they need to be, the last one free."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        typer.echo("  ".join(cells).rstrip())
+def duty(agent: Agent) -> str:
+    """An agent's task in a listing; coordinators have none."""
+    return one_line(agent.task, 80) or "coordinator"
 
 
 @contextlib.contextmanager
 def bar(label: str, length: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, where that is a terminal."""
-    if not sys.stderr.isatty():
+    """A progress bar on standard error, where that is a terminal that can draw one."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda _: None
         return
     with typer.progressbar(length=length, label=label, file=sys.stderr) as shown:

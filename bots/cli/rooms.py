@@ -1,74 +1,102 @@
-"""`stoa room`: in which rooms Stoa takes part, and how it behaves in each."""
+"""`stoa room`."""
+
+from typing import Annotated
 
 import typer
 
-from bots.cli.output import opened, print_json, print_table
+from bots.cli.opening import opened
+from bots.cli.options import AsJson
+from bots.cli.output import print_json, print_table, say
 from channels.people.people import Room
 from channels.people.rooms import Rooms
 from channels.text import one_line
 from core.errors import InvalidInput, NotFound
 from core.store.store import Store
 
-LISTENS = {"mentions": "listens when mentioned and in its threads", "all": "listens to everything"}
-ANSWERS = {"anyone": "answers anyone there", "known": "answers known people only"}
+LISTENS = {"mentions": "listens when mentioned and in its own threads", "all": "listens to everything"}
+ANSWERS = {"anyone": "answers anyone there", "known": "answers only people you let in"}
+
+RoomName = Annotated[str, typer.Argument(metavar="ROOM", help="An id from `stoa room list`, or the room's name.")]
 
 
-async def list_all(as_json: bool) -> None:
-    """Every room that was decided about."""
+async def room_list(as_json: AsJson = False) -> None:
+    """List rooms and how Stoa behaves in each."""
     async with opened() as house:
         rooms = await Rooms(house.store).all()
     if as_json:
         print_json([room.model_dump() for room in rooms])
     elif rooms:
-        print_table([(one_line(room.id), one_line(room.name, 80), _behaviour(room)) for room in rooms])
+        print_table([(room.id, one_line(room.name, 80), _behaviour(room)) for room in rooms])
     else:
-        typer.echo("There are no rooms yet. Mention Stoa in one; where others do, you are asked.")
+        say("There are no rooms yet. Mention Stoa in one; where somebody else does, you're asked.")
 
 
-async def change(name: str, listen: str, speakers: str) -> None:
-    """How Stoa behaves in a room."""
-    asked = {"listen": (listen, LISTENS), "speakers": (speakers, ANSWERS)}
-    for option, (given, known) in asked.items():
-        if given and given not in known:
-            raise InvalidInput(f"--{option} is {' or '.join(known)}, not {given!r}.")
-    update = {option: given for option, (given, _) in asked.items() if given}
+async def room_set(
+    name: RoomName,
+    listen: Annotated[str, typer.Option(metavar="mentions|all", help="What Stoa listens to there.")] = "",
+    speakers: Annotated[str, typer.Option(metavar="anyone|known", help="Whom Stoa answers there.")] = "",
+) -> None:
+    """Let Stoa into a room, or change how it behaves there.
+
+    With `mentions`, Stoa reads messages that mention it and its own threads. With `all`, it reads and keeps everything,
+    and speaks up when it has something to say. With `known`, it answers only people you have let in.
+
+    \b
+    Examples:
+      stoa room set garden --listen all
+      stoa room set slack/C024BE91L --speakers known
+    """
+    options = {"listen": (listen, LISTENS), "speakers": (speakers, ANSWERS)}
+    for option, (value, allowed) in options.items():
+        if value and value not in allowed:
+            raise InvalidInput(f"--{option} is {' or '.join(allowed)}, not {value!r}.")
+    update = {option: value for option, (value, _) in options.items() if value}
     async with opened() as house:
-        room = (await _found(house.store, name, new=True)).model_copy(update={**update, "status": "allowed"})
+        room = await _room(house.store, name, new=True)
+        room = room.model_copy(update={**update, "status": "allowed"})
         await Rooms(house.store).save(room)
-    typer.echo(f"{one_line(room.name or room.id)}: {_behaviour(room)}.")
+    say(f"{_title(room)}: {_behaviour(room)}.")
 
 
-async def block(name: str) -> None:
-    """Never take part in a room."""
+async def room_block(name: RoomName) -> None:
+    """Keep Stoa out of a room.
+
+    You aren't asked about it again.
+    """
     async with opened() as house:
-        room = await _found(house.store, name, new=True)
+        room = await _room(house.store, name, new=True)
         await Rooms(house.store).save(room.model_copy(update={"status": "blocked"}))
-    typer.echo(f"{one_line(room.name or room.id)} is blocked: nothing there is taken or answered.")
+    say(f"Blocked {_title(room)}; Stoa reads and answers nothing there.")
 
 
-async def forget(name: str) -> None:
-    """Forget what was decided about a room."""
+async def room_forget(name: RoomName) -> None:
+    """Forget a room, so that you're asked about it again.
+
+    Stoa asks you when somebody next mentions it there.
+    """
     async with opened() as house:
-        room = await _found(house.store, name)
+        room = await _room(house.store, name)
         await Rooms(house.store).remove(room.id)
-    typer.echo(f"{one_line(room.name or room.id)} is forgotten; who mentions Stoa there next makes it ask you.")
+    say(f"Forgot {_title(room)}; Stoa asks you when somebody next mentions it there.")
 
 
-async def _found(store: Store, name: str, *, new: bool = False) -> Room:
-    """The room of this id, or the one of this name; raises `NotFound`, and `InvalidInput` where several are."""
+async def _room(store: Store, name: str, *, new: bool = False) -> Room:
+    """The room with this id or name; raises `NotFound`, or `InvalidInput` if several share the name."""
     rooms = await Rooms(store).all()
     found = [room for room in rooms if name == room.id] or [room for room in rooms if name.lstrip("#") == room.name]
     if len(found) > 1:
-        raise InvalidInput(f"{name!r} is the name of {', '.join(room.id for room in found)}; say which.")
+        raise InvalidInput(f"Several rooms are called {name!r}; use one of these ids: {', '.join(r.id for r in found)}")
     if found:
         return found[0]
     account, slash, conversation = name.partition("/")
     if new and account and slash and conversation:
         return Room(id=name, created=store.clock.now())
-    raise NotFound(f"There is no room {name!r}. `stoa room list` shows them; name a new one as ACCOUNT/CONVERSATION.")
+    raise NotFound(f"There is no room {name!r}. `stoa room list` lists them; name a new one as ACCOUNT/CONVERSATION.")
+
+
+def _title(room: Room) -> str:
+    return one_line(room.name or room.id)
 
 
 def _behaviour(room: Room) -> str:
-    if room.status == "blocked":
-        return "blocked"
-    return f"{LISTENS[room.listen]}, {ANSWERS[room.speakers]}"
+    return "blocked" if room.status == "blocked" else f"{LISTENS[room.listen]}, {ANSWERS[room.speakers]}"

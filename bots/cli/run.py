@@ -1,4 +1,4 @@
-"""`stoa run`: every part of Stoa in one process, and a conversation with it."""
+"""`stoa run`."""
 
 import asyncio
 import contextlib
@@ -6,8 +6,8 @@ import signal
 
 import typer
 
-from bots.cli.output import redis, until_death
-from bots.cli.supervision import keep_serving, logged, when_asked_to_end
+from bots.cli.opening import redis, until_death
+from bots.cli.supervision import Supervisor, logged, when_asked_to_end
 from bots.pidfile import alone
 from bots.serving import serving
 from channels.bridge.attachments import FileTransfer
@@ -24,7 +24,20 @@ from core.worker import Worker
 
 
 def run() -> None:
-    """Run until the person leaves or the input ends; a request to end from outside is an orderly end, too."""
+    """Start Stoa and talk to it in this terminal.
+
+    Everything runs in this process: the embedded Redis (unless REDIS_URL names another), the agents, your accounts and
+    the conversation. Without a terminal, each line of standard input is a message and answers are plain lines. At the
+    end of the input Stoa waits up to STOA_LINGER seconds (120) until all work is done, and exits with 1 if a message
+    is still unanswered. Timers and waiting programs are kept for the next start. Keep the input open to keep Stoa
+    running.
+
+    \b
+    Examples:
+      stoa run
+      echo 'add buy milk to my tasks' | stoa run
+      (echo 'remind me in 1 minute to stretch'; sleep 90) | stoa run
+    """
     settings = load()
     with alone(settings.home), logged(settings.home / "stoa.log"), contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_run(settings))
@@ -42,9 +55,10 @@ async def _run(settings: Settings) -> None:
             await terminal.tell(f"{trouble} What you type is kept.")
 
         if isinstance(terminal, Terminal):
-            await terminal.tell(_welcome(settings))
+            model = "the built-in offline model" if settings.model == "offline" else settings.model
+            await terminal.tell(f"Stoa {__version__}, {model}. Type to talk, /help for help, Ctrl-D to leave.")
         async with redis(settings) as (url, server):
-            await keep_serving(settings, url, server, tell, lambda house: _serve(house, server, terminal))
+            await Supervisor(settings, url, server, tell).run(lambda house: _serve(house, server, terminal))
 
 
 async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal | Pipe) -> None:
@@ -53,8 +67,3 @@ async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal 
     bridge = TerminalSession(house.spaces, terminal, binding, FileTransfer(house.attachments, house.store))
     wait = house.settings.linger if isinstance(terminal, Pipe) else 0
     await first(worker.run(), bridge.serve(wait, worker.idle), serving(house).run(), until_death(server))
-
-
-def _welcome(settings: Settings) -> str:
-    model = "the built-in offline model" if settings.model == "offline" else settings.model
-    return f"Stoa {__version__}, {model}. Type to talk, /help for help, Ctrl-D to leave."

@@ -1,4 +1,4 @@
-"""What the commands that keep Stoa at work share: serving on through outages of Redis, and one private log."""
+"""Keeping Stoa at work: through outages of Redis, and with one private log."""
 
 import asyncio
 import contextlib
@@ -8,9 +8,10 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from io import TextIOWrapper
 from pathlib import Path
 
-from bots.pidfile import open_private
+from bots.pidfile import private
 from bots.seed import seed
 from core.errors import StoreUnavailable
 from core.house import House, open_house
@@ -20,90 +21,98 @@ from core.redis.server import EmbeddedRedis
 from core.secrets.secrets import Secrets
 from core.secrets.vault import Vault
 from core.settings import Settings
-from core.store.errors import outage
+from core.store.errors import OUTAGES, outage
 
-LOG_BYTES = 4_000_000
-LONGEST_PAUSE = 8.0
-DEATHS = 3
-"""How often within a minute Redis may die until we no longer start it again."""
+MAX_LOG_BYTES = 4_000_000
+FIRST_PAUSE_SECONDS = 0.5
+MAX_PAUSE_SECONDS = 8.0
+MAX_DEATHS_PER_MINUTE = 3
+"""The embedded Redis is started again this often; after that something is wrong."""
+DEATH_NOTICE_SECONDS = 0.5
+"""How long after an error to wait for news of Redis' death."""
 
 log = logging.getLogger("stoa")
 
 
-async def keep_serving(
-    settings: Settings,
-    url: str,
-    server: EmbeddedRedis | None,
-    tell: Callable[[str], Awaitable[None]],
-    serve: Callable[[House], Awaitable[None]],
-) -> None:
-    """Furnish the house and serve, and again after Redis went away, or could not write, and came back.
+class Supervisor:
+    """Serves a house, and serves it again once Redis is back after an outage."""
 
-    What calls models is loaded beside it, seconds of work that the first message need not wait for. `tell` is told when
-    Redis goes away. Raises `StoreUnavailable` where there is no Redis to begin with, or where an embedded one dies
-    again and again.
-    """
-    deaths: list[float] = []
-    pause = 0.5
-    furnished = False
-    while True:
-        try:
-            async with open_house(settings, url) as house:
-                await seed(house)
-                if not furnished and not all(name.startswith(("offline", REPLAY)) for name in names(settings)):
-                    threading.Thread(target=import_litellm, name="litellm", daemon=True).start()
-                furnished, pause = True, 0.5
-                await serve(house)
-            return
-        except Exception as error:
-            obituary, unavailable = await _obituary(server), outage(error)
-            if not furnished or not (obituary or unavailable):
-                raise
-            log.error("%s", obituary or unavailable)
-            if obituary or pause == 0.5:
-                await tell(f"{obituary or unavailable} Trying again.")
-        if obituary and server:
-            deaths = [*(at for at in deaths if time.monotonic() - at < 60), time.monotonic()]
-            if len(deaths) > DEATHS:
-                raise StoreUnavailable(f"{obituary} That was {len(deaths)} times in a minute; look at `stoa doctor`.")
-            await server.restart()
+    def __init__(
+        self, settings: Settings, url: str, server: EmbeddedRedis | None, tell: Callable[[str], Awaitable[None]]
+    ) -> None:
+        """`tell` is told when Redis goes away."""
+        self._settings = settings
+        self._url = url
+        self._server = server
+        self._tell = tell
+        self._served = False
+        self._pause = FIRST_PAUSE_SECONDS
+        self._deaths: list[float] = []
+
+    async def run(self, serve: Callable[[House], Awaitable[None]]) -> None:
+        """Raises `StoreUnavailable` if there is no Redis to begin with, or if an embedded one keeps dying."""
+        while True:
+            try:
+                return await self._serve(serve)
+            except OUTAGES as error:
+                await self._recover(error)
+
+    async def _serve(self, serve: Callable[[House], Awaitable[None]]) -> None:
+        async with open_house(self._settings, self._url) as house:
+            await seed(house)
+            if not self._served:
+                _load_models(self._settings)
+            self._served, self._pause = True, FIRST_PAUSE_SECONDS
+            await serve(house)
+
+    async def _recover(self, error: Exception) -> None:
+        """Wait until it is worth trying again; raises the error if it is no outage."""
+        obituary = await self._obituary()
+        trouble = obituary or outage(error)
+        if not self._served or not trouble:
+            raise error
+        log.error("%s", trouble)
+        if obituary or self._pause == FIRST_PAUSE_SECONDS:
+            await self._tell(f"{trouble} Trying again.")
+        if obituary and self._server:
+            await self._restart(self._server, obituary)
         else:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(self._pause)
+            self._pause = min(2 * self._pause, MAX_PAUSE_SECONDS)
+
+    async def _restart(self, server: EmbeddedRedis, obituary: str) -> None:
+        now = time.monotonic()
+        self._deaths = [*(at for at in self._deaths if now - at < 60), now]
+        if len(self._deaths) > MAX_DEATHS_PER_MINUTE:
+            raise StoreUnavailable(f"{obituary} That was {len(self._deaths)} times in a minute; try `stoa doctor`.")
+        await server.restart()
+
+    async def _obituary(self) -> str:
+        """What is known of the embedded Redis' death; empty if it lives."""
+        if self._server is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DEATH_NOTICE_SECONDS):
+                    return await self._server.died()
+        return ""
+
+
+def _load_models(settings: Settings) -> None:
+    """Load litellm beside everything else: it takes seconds that the first message need not wait for."""
+    if not all(name.startswith(("offline", REPLAY)) for name in names(settings)):
+        threading.Thread(target=import_litellm, name="litellm", daemon=True).start()
 
 
 def when_asked_to_end(then: Callable[[], object], *also: signal.Signals) -> None:
-    """Call `then` when the system asks this process to end: SIGTERM, SIGHUP and what is named."""
+    """Call `then` on SIGTERM, SIGHUP and these other signals."""
     for ending in (signal.SIGTERM, signal.SIGHUP, *also):
         asyncio.get_running_loop().add_signal_handler(ending, then)
 
 
-async def _obituary(server: EmbeddedRedis | None) -> str:
-    """What is known of a death of the embedded Redis; empty if it lives."""
-    if server is not None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.5):
-                return await server.died()
-    return ""
-
-
-class _Redacting(logging.Formatter):
-    """Writes what is logged without the value of any secret, tracebacks included."""
-
-    def __init__(self, form: str, home: Path) -> None:
-        super().__init__(form)
-        self.secrets = Secrets(vault=Vault(home))
-
-    def format(self, record: logging.LogRecord) -> str:
-        return self.secrets.redacted(super().format(record))
-
-
 @contextlib.contextmanager
 def logged(file: Path) -> Iterator[None]:
-    """Send what is logged to a file that only the owner reads; nothing goes to the screen."""
+    """Log to a file that only the owner can read; nothing goes to the screen."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    open_private(file).close()
-    handler = logging.handlers.RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+    handler = _PrivateFile(file, maxBytes=MAX_LOG_BYTES, backupCount=1, encoding="utf-8")
     handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s", file.parent))
     root = logging.getLogger()
     root.addHandler(handler)
@@ -113,3 +122,21 @@ def logged(file: Path) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         handler.close()
+
+
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """Makes each new file readable by its owner alone."""
+
+    def _open(self) -> TextIOWrapper:
+        return TextIOWrapper(open(self.baseFilename, "ab", opener=private), self.encoding)
+
+
+class _Redacting(logging.Formatter):
+    """Leaves out the values of secrets, in tracebacks, too."""
+
+    def __init__(self, form: str, home: Path) -> None:
+        super().__init__(form)
+        self.secrets = Secrets(vault=Vault(home))
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.secrets.redacted(super().format(record))

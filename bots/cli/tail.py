@@ -1,40 +1,50 @@
-"""`stoa space tail`: the last changes of spaces, and each new one as it happens."""
+"""`stoa space tail`."""
 
 import asyncio
-import json
 import signal
 from dataclasses import asdict
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
-from bots.cli.output import opened, when
-from bots.cli.spaces import known
+from bots.cli.opening import existing_space, opened
+from bots.cli.options import AsJson
+from bots.cli.output import print_json, say, when
 from channels.text import one_line
 from core.atoms.atoms import Change
 from core.errors import StoaError
 from core.spaces.spaces import Space
 
 
-async def tail(names: list[str], follow: bool, limit: int, as_json: bool) -> None:
-    """Print the last `limit` changes of the spaces in the order of their times, then follow; Ctrl-C ends it quietly."""
+async def space_tail(
+    names: Annotated[list[str], typer.Argument(metavar="SPACE...", help="One or more spaces.")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new changes until Ctrl-C.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=0, max=1000, help="Past changes to print first.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Print the latest changes; with -f, new ones as they happen.
+
+    With --json, each line is an object.
+
+    \b
+    Examples:
+      stoa space tail bus
+      stoa space tail -f chat bus timers
+    """
     task = asyncio.current_task()
     assert task
     for ending in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
     try:
         async with opened() as house:
-            spaces = [await known(house, name) for name in dict.fromkeys(names)]
+            spaces = [await existing_space(house, name) for name in dict.fromkeys(names)]
             ends = [await space.newest() for space in spaces]
             past = [
-                change
-                for space, end in zip(spaces, ends, strict=True)
-                if limit
-                for change in await space.changes(max(0, end - limit), min(limit, end) or 1)
+                change for space, end in zip(spaces, ends, strict=True) for change in await _past(space, end, limit)
             ]
-            past.sort(key=lambda change: change.at)
-            for change in past[-limit:] if limit else []:
-                _tell(change, house.clock.zone, as_json)
+            for change in sorted(past, key=lambda change: change.at)[-limit:] if limit else []:
+                _print_change(change, house.clock.zone, as_json)
             if follow:
                 async with asyncio.TaskGroup() as group:
                     for space, end in zip(spaces, ends, strict=True):
@@ -45,16 +55,19 @@ async def tail(names: list[str], follow: bool, limit: int, as_json: bool) -> Non
         raise next((one for one in error.exceptions if isinstance(one, StoaError)), error) from None
 
 
+async def _past(space: Space, end: int, limit: int) -> list[Change]:
+    return await space.changes(max(0, end - limit), min(limit, end)) if min(limit, end) else []
+
+
 async def _follow(space: Space, after: int, zone: ZoneInfo, as_json: bool) -> None:
     async for change in space.follow(after):
-        _tell(change, zone, as_json)
+        _print_change(change, zone, as_json)
 
 
-def _tell(change: Change, zone: ZoneInfo, as_json: bool) -> None:
+def _print_change(change: Change, zone: ZoneInfo, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(asdict(change), ensure_ascii=False, default=lambda value: value.isoformat()))
-    else:
-        name = f"{change.space}/{change.atom}" if change.atom else change.space
-        typer.echo(
-            f"{when(change.at, zone)}  {change.author}  {change.operation}  {one_line(change.comment)}  [{name}]"
-        )
+        print_json(asdict(change), indent=None)
+        return
+    name = f"{change.space}/{change.atom}" if change.atom else change.space
+    cells = (when(change.at, zone), change.author, change.operation, change.comment, f"[{name}]")
+    say("  ".join(map(one_line, cells)))

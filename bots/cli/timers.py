@@ -1,17 +1,17 @@
-"""`stoa timer`: what is going to happen at a time."""
+"""`stoa timer`."""
 
 from datetime import datetime
 
-import typer
-
-from bots.cli.output import opened, print_json, print_table, when
+from bots.cli.opening import opened
+from bots.cli.options import AsJson, Id
+from bots.cli.output import print_json, print_table, say, when
 from channels.text import one_line
 from core.atoms.atoms import Atom
 from core.errors import InvalidInput, NotFound
 
 
-async def list_all(as_json: bool) -> None:
-    """The pending timers, the next first."""
+async def timer_list(as_json: AsJson = False) -> None:
+    """List pending timers, the next one first."""
     async with opened() as house:
         timers = await house.timers.list_timers() if "timers" in await house.spaces.names() else []
         zone = house.clock.zone
@@ -20,17 +20,17 @@ async def list_all(as_json: bool) -> None:
     elif timers:
         print_table([(when(_due(timer), zone), timer.id, one_line(timer.content)) for timer in timers])
     else:
-        typer.echo("No timers are pending.")
+        say("No timers are pending.")
 
 
-async def cancel(id: str) -> None:
-    """Cancel one pending timer."""
+async def timer_cancel(id: Id) -> None:
+    """Cancel a timer."""
     async with opened() as house:
         try:
             timer = await house.timers.cancel_timer(id)
         except (NotFound, InvalidInput):
-            raise NotFound(f"No timer {id!r} is pending. `stoa timer list` shows those that are.") from None
-    typer.echo(f"Cancelled: {one_line(timer.content)}")
+            raise NotFound(f"No timer {id!r} is pending. `stoa timer list` shows pending timers.") from None
+    say(f"Cancelled: {one_line(timer.content)}")
 
 
 def _due(timer: Atom) -> datetime | None:

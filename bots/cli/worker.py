@@ -1,4 +1,4 @@
-"""`stoa worker` and `stoa serve`: processes without a conversation, for the agents' turns and the accounts."""
+"""`stoa worker` and `stoa serve`: processes without a conversation."""
 
 import asyncio
 import contextlib
@@ -6,10 +6,9 @@ import os
 import signal
 import socket
 
-import typer
-
-from bots.cli.output import redis, until_death
-from bots.cli.supervision import keep_serving, logged, when_asked_to_end
+from bots.cli.opening import redis, until_death
+from bots.cli.output import say
+from bots.cli.supervision import Supervisor, logged, when_asked_to_end
 from bots.serving import serving
 from channels.accounts import Accounts
 from channels.bridge.session import first
@@ -19,34 +18,59 @@ from core.redis.server import EmbeddedRedis
 from core.settings import Settings, load
 from core.worker import Worker
 
-DRAIN = 20.0
-"""How many seconds what is under way is given when the process is asked to end."""
+DRAIN_SECONDS = 20.0
+"""How long the work under way may take once the process is asked to end."""
 
 
-def work(*, serves: bool) -> None:
-    """Take turns, and serve the accounts if asked to, until asked to end; then finish what is under way, or leave it to
-    the next."""
+def worker() -> None:
+    """Run agents only, without accounts or a prompt.
+
+    Start as many as you like, on one machine or many: processes that share a Redis share the work, and when one dies,
+    others take over within seconds. REDIS_URL names the Redis; without it, the embedded one of this data directory is
+    used. Asked to end, it first finishes the turns under way, for up to 20 seconds.
+
+    \b
+    Examples:
+      stoa worker
+      REDIS_URL=redis://redis.home:6379 stoa worker
+    """
+    _work(serves=False)
+
+
+def serve() -> None:
+    """Serve your accounts and run agents, without a prompt.
+
+    Does what `stoa run` does, for a machine that is always on. Add accounts with `stoa setup`. Start as many as you
+    like over one Redis: each account is served by one process, and when that one dies, by another within seconds.
+
+    \b
+    Examples:
+      stoa serve
+      REDIS_URL=redis://redis.home:6379 stoa serve
+    """
+    _work(serves=True)
+
+
+def _work(*, serves: bool) -> None:
     settings = load()
-    with (
-        logged(settings.home / ("serve.log" if serves else "worker.log")),
-        contextlib.suppress(asyncio.CancelledError),
-    ):
-        asyncio.run(_work(settings, serves))
-    typer.echo("Stoa has ended." if serves else "The worker has ended.")
+    file = settings.home / ("serve.log" if serves else "worker.log")
+    with logged(file), contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(_run(settings, serves))
+    say("Stoa has ended." if serves else "The worker has ended.")
 
 
-async def _work(settings: Settings, serves: bool) -> None:
+async def _run(settings: Settings, serves: bool) -> None:
     asked, task = asyncio.Event(), asyncio.current_task()
     assert task
 
     def end() -> None:
-        """Once is a request, twice an order."""
+        """Finish first; asked a second time, end at once."""
         (task.cancel if asked.is_set() else asked.set)()
 
     when_asked_to_end(end, signal.SIGINT)
-    serve = _serve if serves else _take_turns
+    work = _serve if serves else _take_turns
     async with redis(settings) as (url, server):
-        await keep_serving(settings, url, server, _tell, lambda house: serve(house, server, asked))
+        await Supervisor(settings, url, server, _tell).run(lambda house: work(house, server, asked))
 
 
 async def _take_turns(house: House, server: EmbeddedRedis | None, asked: asyncio.Event) -> None:
@@ -54,10 +78,10 @@ async def _take_turns(house: House, server: EmbeddedRedis | None, asked: asyncio
 
     async def drained() -> None:
         await asked.wait()
-        typer.echo("Finishing the turns under way; asked again, I end at once.")
-        await worker.drain(DRAIN)
+        say("Finishing the turns under way; press Ctrl-C again to end at once.")
+        await worker.drain(DRAIN_SECONDS)
 
-    typer.echo(f"Worker {socket.gethostname()}:{os.getpid()} is at work; Ctrl-C ends it.")
+    say(f"Worker {socket.gethostname()}:{os.getpid()} is running; Ctrl-C ends it.")
     await first(worker.run(), drained(), until_death(server))
 
 
@@ -67,17 +91,17 @@ async def _serve(house: House, server: EmbeddedRedis | None, asked: asyncio.Even
 
     async def drained() -> None:
         await asked.wait()
-        typer.echo("Finishing what is under way; asked again, I end at once.")
-        await worker.drain(DRAIN)
-        await accounts.drain(DRAIN)
+        say("Finishing what is under way; press Ctrl-C again to end at once.")
+        await worker.drain(DRAIN_SECONDS)
+        await accounts.drain(DRAIN_SECONDS)
 
     names = [account.id for account in await Accounts(house.store).all()]
     taken = await Accounts(house.store).served(names)
-    later = [name for name, elsewhere in zip(names, taken, strict=True) if elsewhere]
-    note = f" ({', '.join(later)} as soon as the process ends that does so now)" if later else ""
-    typer.echo(f"Serving {', '.join(names) or 'no account yet: `stoa setup` adds one'}{note}; Ctrl-C ends it.")
+    later = ", ".join(name for name, elsewhere in zip(names, taken, strict=True) if elsewhere)
+    note = f" ({later} once the process that serves it ends)" if later else ""
+    say(f"Serving {', '.join(names) or 'no accounts yet; add one with `stoa setup`'}{note}. Ctrl-C ends it.")
     await first(worker.run(), accounts.run(), drained(), until_death(server))
 
 
 async def _tell(trouble: str) -> None:
-    typer.echo(trouble, err=True)
+    say(trouble, err=True)

@@ -102,6 +102,10 @@ class Budgets:
             found.append(BudgetAccount(name, used, held, {**self.limits(name), **given}))
         return found
 
+    async def is_open(self, account: str) -> bool:
+        """True if anything was ever spent on the account or allowed to it."""
+        return bool(await self.store.run("EXISTS", self.store.keys.account(account)))
+
     async def allow(self, account: str, limits: Mapping[str, float]) -> None:
         """Let an account spend so much in all; what is not named stays."""
         key = self.store.keys.account(account)

@@ -15,6 +15,8 @@ from core.store.store import Store
 
 Json = str | int | float | bool | list[str] | dict[str, str]
 """A metadata value as the store keeps it; a time is {"time": ISO text}."""
+BOM = b"\xef\xbb\xbf"
+NOT_AN_EXPORT = "This is not an export of Stoa. `stoa export` makes one."
 MAX_LINE_BYTES = 512 * 1024 * 1024
 """Bytes of a line; Redis takes no more in one piece. Only an atom with a very long history comes near."""
 ATTACHMENT_LINE_BYTES = 768 * 1024
@@ -214,9 +216,10 @@ class Writer:
 
 
 def read(file: BinaryIO, longest: int = MAX_LINE_BYTES) -> Iterator[Line]:
-    """The lines of an export, checked against its end; raises `InvalidInput` where the file is not whole.
+    """The lines of an export, checked against its end; raises `InvalidInput` if the file is not whole.
 
-    What it has yielded until then may be damaged: read all of it once before anything is believed.
+    Lines may be damaged until the end has been checked, so read all of them before using any. What an editor adds when
+    it saves is left out: a byte order mark, carriage returns, blank lines, a missing last newline.
     """
     digest = hashlib.sha256()
     counts: Counter[str] = Counter()
@@ -227,17 +230,20 @@ def read(file: BinaryIO, longest: int = MAX_LINE_BYTES) -> Iterator[Line]:
                 f"Line {number} of the file has more than {longest:,} bytes, which no line of an export has. "
                 "Check that it is an export of Stoa, uncompressed."
             )
-        line = _parsed(number, data)
+        text = data.removeprefix(BOM if number == 1 else b"").rstrip(b"\r\n")
+        if not text.strip():
+            continue
+        line = _parsed(number, text, first=not counts, cut=not data.endswith(b"\n"))
         if isinstance(line, End):
             if line.sha256 != digest.hexdigest() or line.counts != counts:
                 raise InvalidInput(
                     "The file is not as it was written: its contents do not fit the checksum in its last line. "
                     "Fetch it again from where it was made."
                 )
-            if file.read(1):
+            if any(rest.strip() for rest in iter(lambda: file.read(65_536), b"")):
                 raise InvalidInput(f"The file goes on after its last line ({number}); it was put together wrongly.")
             return
-        digest.update(data)
+        digest.update(text + b"\n")
         counts[line.kind] += 1
         yield line
     if not number:
@@ -248,27 +254,27 @@ def read(file: BinaryIO, longest: int = MAX_LINE_BYTES) -> Iterator[Line]:
     )
 
 
-def _parsed(number: int, data: bytes) -> Line:
+def _parsed(number: int, text: bytes, *, first: bool, cut: bool) -> Line:
     try:
-        fields = orjson.loads(data)
+        fields = orjson.loads(text)
     except orjson.JSONDecodeError:
-        if number == 1:
-            raise InvalidInput("That is no export of Stoa; make one with `stoa export`.") from None
-        cut = "is cut off" if not data.endswith(b"\n") else "cannot be read"
-        raise InvalidInput(f"Line {number} of the file {cut}, so it is damaged. Fetch it again.") from None
-    if number == 1:
+        if first:
+            raise InvalidInput(NOT_AN_EXPORT) from None
+        what = "is cut off" if cut else "cannot be read"
+        raise InvalidInput(f"Line {number} of the file {what}, so it is damaged. Copy it again.") from None
+    if first:
         _check_header(fields)
     try:
         return _LINE.validate_python(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:])
-        raise InvalidInput(f"Line {number} of the file is not what it must be: {where}: {first['msg']}.") from None
+        wrong = error.errors()[0]
+        where = ".".join(str(part) for part in wrong["loc"][1:])
+        raise InvalidInput(f"Line {number} of the file is not what it must be: {where}: {wrong['msg']}.") from None
 
 
 def _check_header(fields: object) -> None:
     if not isinstance(fields, dict) or fields.get("kind") != Header.model_fields["kind"].default:
-        raise InvalidInput("That is no export of Stoa; make one with `stoa export`.")
+        raise InvalidInput(NOT_AN_EXPORT)
     if not isinstance(fields.get("format"), int) or not 1 <= fields["format"] <= FORMAT:
         raise InvalidInput(
             f"The file has data format {fields.get('format')!r}, this Stoa reads up to {FORMAT}. "

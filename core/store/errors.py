@@ -106,6 +106,10 @@ def _of_redis(word: str, rest: str, text: str) -> StoreUnavailable | None:
     return None
 
 
+OUTAGES = (StoreUnavailable, redis_errors.RedisError, LinkLost, ExceptionGroup)
+"""What an outage of Redis may be raised as; `outage` decides."""
+
+
 def outage(error: BaseException) -> StoreUnavailable | None:
     """The outage of Redis that an error, or any of a group of errors, goes back to; None for every other error."""
     if isinstance(error, BaseExceptionGroup):

@@ -16,84 +16,23 @@ import pexpect
 import pytest
 
 import core
+from bots.cli import lazy, main
+from bots.cli.lazy import CommandEntry, GroupEntry
 from bots.pidfile import alone
 from bots.seed import seed
 from core.house import open_house
 from core.redis.server import EmbeddedRedis
 from core.settings import load
+from tests.bots.conftest import STOA, CommandLine, Done
 
-COMMANDS = """
-run
-chat
-worker
-doctor
-export
-import
-space
-space list
-space show
-space search
-space history
-space get
-space diff
-space tail
-space create
-space describe
-space share
-space revoke
-space put
-space edit
-space deprecate
-space restore
-space attach
-space save
-space detach
-space reembed
-agent
-agent list
-agent show
-agent tree
-agent end
-timer
-timer list
-timer cancel
-why
-cost
-budget
-budget list
-budget allow
-directory
-directory list
-directory add
-directory remove
-secret
-secret set
-secret list
-secret rm
-approval
-approval list
-approval answer
-grant
-grant list
-grant revoke"""
-STOA = [sys.executable, "-m", "bots"]
+EMBEDDED = CommandLine()
 
 
-def environment(home: Path, **more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("STOA_") and name != "REDIS_URL"}
-    return {**kept, "STOA_HOME": str(home), "STOA_TIMEZONE": "Europe/Paris", **more}
-
-
-def stoa(home: Path, *arguments: str, say: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
-    """Run one command to its end."""
+def process(home: Path, *words: str, say: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
+    """A command in a process of its own."""
+    variables = EMBEDDED.environment(home, **more)
     return subprocess.run(
-        [*STOA, *arguments],
-        input=say,
-        capture_output=True,
-        text=True,
-        env=environment(home, **more),
-        timeout=110,
-        check=False,
+        [*STOA, *words], input=say, capture_output=True, text=True, env=variables, timeout=110, check=False
     )
 
 
@@ -117,8 +56,8 @@ class Running:
                 return line.strip()
         raise AssertionError(f"{words!r} was never said; {self.process.wait()=}")
 
-    def ask(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        return stoa(self.home, *arguments)
+    def ask(self, *words: str) -> Done:
+        return EMBEDDED(self.home, *words)
 
 
 def start(home: Path) -> Running:
@@ -128,7 +67,7 @@ def start(home: Path) -> Running:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=environment(home),
+        env=EMBEDDED.environment(home),
     )
     return Running(home, process)
 
@@ -141,7 +80,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def piped(home: Path) -> "subprocess.CompletedProcess[str]":
     """What a run said whose input ended at once."""
-    return stoa(home, "run", say="add buy honey to my tasks\n\nadd buy milk to my tasks")
+    return process(home, "run", say="add buy honey to my tasks\n\nadd buy milk to my tasks")
 
 
 @pytest.fixture(scope="module")
@@ -164,41 +103,58 @@ def test_the_version_takes_less_than_a_third_of_a_second_of_cpu() -> None:
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.3
 
 
-@pytest.mark.parametrize("command", COMMANDS.splitlines())
-def test_every_command_says_what_it_is_for(command: str, tmp_path: Path) -> None:
-    done = stoa(tmp_path, *command.split(), "--help")
+def commands(entry: GroupEntry, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], CommandEntry]]:
+    for name, one in entry.commands.items():
+        if isinstance(one, GroupEntry):
+            yield from commands(one, (*words, name))
+        else:
+            yield (*words, name), one
+
+
+@pytest.mark.parametrize("words, entry", [pytest.param(*found, id=" ".join(found[0])) for found in commands(main.STOA)])
+def test_every_command_says_what_its_listing_says_it_does(
+    words: tuple[str, ...], entry: CommandEntry, stoa: CommandLine, tmp_path: Path
+) -> None:
+    done = stoa(tmp_path, *words, "--help")
     assert done.returncode == 0
-    assert done.stdout.startswith(f"Usage: stoa {command}".rstrip())
+    assert done.stdout.startswith(f"Usage: stoa {' '.join(words)}")
+    assert (lazy.function(entry).__doc__ or "").partition("\n")[0] == entry.help
+    assert f"  {words[-1]}" in (listing := stoa(tmp_path, *words[:-1], "--help").stdout)
+    assert entry.help in listing  # on a line of its own
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_command_is_refused_in_a_line(tmp_path: Path) -> None:
-    done = stoa(tmp_path, "dance")
+def test_a_command_that_is_not_there_is_refused_with_one_that_sounds_like_it(stoa: CommandLine, tmp_path: Path) -> None:
+    done = stoa(tmp_path, "spcae")
     assert done.returncode == 2
-    assert "No such command 'dance'" in done.stderr
+    assert "No such command 'spcae'. Did you mean 'space'?" in done.stderr
 
 
-def test_help_imports_nothing_heavy() -> None:
-    code = (
-        "import sys; import bots.cli.main; print(sorted({'redis', 'litellm', 'pydantic', 'rich'} & set(sys.modules)))"
+@pytest.mark.parametrize("words", [("--help",), ("space", "--help"), ("people", "group", "--help")])
+def test_help_imports_nothing_heavy(words: tuple[str, ...]) -> None:
+    program = (
+        "import atexit, sys; atexit.register(lambda: print(*sys.modules)); from bots.cli.main import app; "
+        f"app({list(words)}, prog_name='stoa')"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "bots.cli.main" in loaded
+    assert not {"redis", "litellm", "rich", "core.house"} & loaded
 
 
 def test_spaces_can_be_looked_at_when_nothing_runs(tmp_path: Path) -> None:
-    assert "no spaces yet" in stoa(tmp_path, "space", "list").stdout
-    assert "no agents yet" in stoa(tmp_path, "agent", "list").stdout
-    assert stoa(tmp_path, "timer", "list", "--json").stdout == "[]\n"
+    assert "no spaces yet" in EMBEDDED(tmp_path, "space", "list").stdout
+    assert "no agents yet" in EMBEDDED(tmp_path, "agent", "list").stdout
+    assert EMBEDDED(tmp_path, "timer", "list", "--json").stdout == "[]\n"
 
 
-def test_what_cannot_be_meant_is_said_in_our_own_words(tmp_path: Path) -> None:
+def test_what_cannot_be_meant_is_said_in_our_own_words(stoa: CommandLine, tmp_path: Path) -> None:
     assert stoa(tmp_path, "cost", "--by", "foo").stderr == "stoa: --by is day, root, agent or model, not 'foo'.\n"
-    pending = "stoa: No timer 'xyz' is pending. `stoa timer list` shows those that are.\n"
+    pending = "stoa: No timer 'xyz' is pending. `stoa timer list` shows pending timers.\n"
     assert stoa(tmp_path, "timer", "cancel", "xyz").stderr == pending
 
 
-def test_what_is_not_there_is_named_in_one_line(tmp_path: Path) -> None:
+def test_what_is_not_there_is_named_in_one_line(stoa: CommandLine, tmp_path: Path) -> None:
     for command in "space show nowhere", "agent show nobody":
         done = stoa(tmp_path, *command.split())
         assert done.returncode == 1
@@ -207,7 +163,7 @@ def test_what_is_not_there_is_named_in_one_line(tmp_path: Path) -> None:
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
-    done = stoa(tmp_path, "space", "list", STOA_TIMEZONE="Mars/North")
+    done = EMBEDDED(tmp_path, "space", "list", STOA_TIMEZONE="Mars/North")
     assert done.returncode == 1
     assert "'Mars/North' is no time zone" in done.stderr
     assert "Traceback" not in done.stderr
@@ -215,14 +171,14 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
 
 def test_a_data_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = stoa(tmp_path / "file" / "home", "run")
+    done = EMBEDDED(tmp_path / "file" / "home", "run")
     assert done.returncode == 1
     assert str(tmp_path / "file" / "home") in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_chat_needs_a_stoa_that_runs(tmp_path: Path) -> None:
-    done = stoa(tmp_path, "chat", "--once", "hello")
+    done = EMBEDDED(tmp_path, "chat", "--once", "hello")
     assert done.returncode == 1
     assert "not running" in done.stderr
 
@@ -231,14 +187,16 @@ def test_an_unexpected_error_is_one_line_and_its_details_are_in_the_log(tmp_path
     code = """if True:
         import sys
         from bots import __main__
-        from bots.cli.main import app
-        @app.command()
+        from bots.cli import timers
         def stumble() -> None:
             raise TypeError("odd")
-        sys.argv = ["stoa", "stumble"]
+        timers.timer_list = stumble
+        sys.argv = ["stoa", "timer", "list"]
         __main__.main()
     """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=EMBEDDED.environment(tmp_path)
+    )
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "TypeError: odd" in done.stderr
@@ -247,21 +205,21 @@ def test_an_unexpected_error_is_one_line_and_its_details_are_in_the_log(tmp_path
 
 
 def test_doctor_finds_nothing_wrong_with_a_fresh_start(tmp_path: Path) -> None:
-    done = stoa(tmp_path, "doctor")
+    done = EMBEDDED(tmp_path, "doctor")
     assert done.returncode == 0, done.stdout
     assert "problem" not in done.stdout
 
 
 def test_doctor_says_what_to_do_about_each_problem(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    done = stoa(tmp_path, "doctor", REDIS_URL="redis://127.0.0.1:1")
+    done = EMBEDDED(tmp_path, "doctor", REDIS_URL="redis://127.0.0.1:1")
     assert done.returncode == 1
     assert f"chmod 700 {tmp_path}" in done.stdout
     assert "Check REDIS_URL" in done.stdout
 
 
 def test_doctor_looks_at_the_rest_where_the_address_of_redis_is_none(tmp_path: Path) -> None:
-    done = stoa(tmp_path, "doctor", REDIS_URL="nonsense")
+    done = EMBEDDED(tmp_path, "doctor", REDIS_URL="nonsense")
     assert done.returncode == 1
     assert "problem  redis" in done.stdout
     assert "REDIS_URL names no Redis" in done.stdout
@@ -269,13 +227,13 @@ def test_doctor_looks_at_the_rest_where_the_address_of_redis_is_none(tmp_path: P
 
 
 def test_doctor_mends_a_damaged_file(tmp_path: Path) -> None:
-    stoa(tmp_path, "space", "list")
+    EMBEDDED(tmp_path, "space", "list")
     (log,) = (tmp_path / "redis" / "appendonlydir").glob("*.incr.aof")
     with log.open("ab") as file:
         file.write(b"no command\r\n" * 10)
-    assert "stoa doctor --repair" in stoa(tmp_path, "doctor").stdout
-    assert "cut back" in stoa(tmp_path, "doctor", "--repair").stdout
-    assert stoa(tmp_path, "doctor").returncode == 0
+    assert "stoa doctor --repair" in EMBEDDED(tmp_path, "doctor").stdout
+    assert "cut back" in EMBEDDED(tmp_path, "doctor", "--repair").stdout
+    assert EMBEDDED(tmp_path, "doctor").returncode == 0
 
 
 def test_piped_lines_are_answered_before_it_ends(piped: "subprocess.CompletedProcess[str]") -> None:
@@ -293,12 +251,15 @@ def test_a_message_by_chat_is_answered(running: Running) -> None:
 
 async def test_chat_without_an_answer_ends_with_a_sentence(tmp_path: Path) -> None:
     with alone(tmp_path):  # as a Stoa whose agents say nothing
-        async with EmbeddedRedis(tmp_path) as redis, open_house(load(home=tmp_path), redis.url) as house:
+        async with (
+            EmbeddedRedis(tmp_path) as redis,
+            open_house(load(home=tmp_path, namespace=EMBEDDED.namespace(tmp_path)), redis.url) as house,
+        ):
             await seed(house)
-            done = await asyncio.to_thread(stoa, tmp_path, "chat", "--once", "hello", "--timeout", "0.1")
+            done = await asyncio.to_thread(EMBEDDED, tmp_path, "chat", "--once", "hello", "--timeout", "0.1")
             assert [atom.content for atom in await house.spaces.open("chat").search()] == ["hello"]
     assert done.returncode == 1
-    assert "The message is kept" in done.stderr
+    assert "Your message is kept" in done.stderr
 
 
 def test_a_second_run_is_refused(running: Running) -> None:
@@ -346,7 +307,7 @@ def test_a_reader_who_leaves_ends_it_quietly(running: Running) -> None:
         [*STOA, "space", "show", "chat", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment(running.home),
+        env=EMBEDDED.environment(running.home),
     )
     assert listing.stdout
     listing.stdout.close()
@@ -365,7 +326,7 @@ def test_a_person_is_greeted_and_can_leave(tmp_path: Path) -> None:
     screen = pexpect.spawn(
         STOA[0],
         [*STOA[1:], "run"],
-        env={**environment(tmp_path), "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"},
+        env=EMBEDDED.environment(tmp_path, TERM="xterm-256color", PROMPT_TOOLKIT_NO_CPR="1"),
         timeout=30,
         encoding="utf-8",
     )

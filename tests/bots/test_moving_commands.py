@@ -8,10 +8,10 @@ from pathlib import Path
 import pexpect
 
 from core.backup.archive import ChangeLine, Line, RegistryLine, SpaceLine, Writer, read
-from tests.bots.test_command_line import STOA, environment, stoa
+from tests.bots.conftest import STOA, CommandLine
 
 
-def test_everything_can_be_moved_to_another_home(tmp_path: Path) -> None:
+def test_everything_can_be_moved_to_another_home(stoa: CommandLine, tmp_path: Path) -> None:
     one, two, file = tmp_path / "one", tmp_path / "two", tmp_path / "backup.jsonl"
     stoa(one, "space", "create", "recipes", "What we cook.")
     name = stoa(one, "space", "put", "recipes", "pumpkin soup", "--meta", "kind=soup", "-m", "from Ana").stdout.strip()
@@ -22,7 +22,7 @@ def test_everything_can_be_moved_to_another_home(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o077 == 0
     assert json.loads(file.read_text().splitlines()[0])["kind"] == "stoa-export"
     assert stoa(two, "import", str(file)).stdout == "Imported 1 space: recipes.\n"
-    assert stoa(two, "import", str(file)).stdout == "Nothing was new. Here already: recipes.\n"
+    assert stoa(two, "import", str(file)).stdout == "Nothing was new. Already here: recipes.\n"
     assert stoa(two, "space", "get", name).stdout == "pumpkin soup\n"
     stoa(two, "space", "save", name, "--to", str(tmp_path / "saved"))
     assert (tmp_path / "saved" / "photo.txt").read_text() == "a bowl of soup, steaming"
@@ -32,26 +32,26 @@ def test_everything_can_be_moved_to_another_home(tmp_path: Path) -> None:
     assert f"[{name}]" in found
 
 
-def test_an_export_can_be_piped(tmp_path: Path) -> None:
+def test_an_export_can_be_piped(stoa: CommandLine, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     stoa(one, "space", "create", "recipes")
     data = stoa(one, "export", "recipes", "-").stdout
     assert "Imported 1 space" in stoa(two, "import", "-", say=data).stdout
 
 
-def test_a_pipe_that_is_exported_to_stays_one(tmp_path: Path) -> None:
+def test_a_pipe_that_is_exported_to_stays_one(stoa: CommandLine, tmp_path: Path) -> None:
     stoa(tmp_path / "one", "space", "create", "recipes")
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     command = [*STOA, "export", str(pipe)]
-    with subprocess.Popen(command, env=environment(tmp_path / "one"), stderr=subprocess.PIPE) as export:
+    with subprocess.Popen(command, env=stoa.environment(tmp_path / "one"), stderr=subprocess.PIPE) as export:
         data = pipe.read_text()
         assert export.wait() == 0
     assert pipe.is_fifo()
     assert "Imported 1 space" in stoa(tmp_path / "two", "import", "-", say=data).stdout
 
 
-def test_what_is_exported_through_a_link_lies_where_it_leads(tmp_path: Path) -> None:
+def test_what_is_exported_through_a_link_lies_where_it_leads(stoa: CommandLine, tmp_path: Path) -> None:
     stoa(tmp_path / "one", "space", "create", "recipes")
     (tmp_path / "link").symlink_to(tmp_path / "file")
     stoa(tmp_path / "one", "export", str(tmp_path / "link"))
@@ -59,18 +59,18 @@ def test_what_is_exported_through_a_link_lies_where_it_leads(tmp_path: Path) -> 
     assert "Imported 1 space" in stoa(tmp_path / "two", "import", str(tmp_path / "file")).stdout
 
 
-def imported_in_terminal(home: Path, file: Path, answer: str) -> str:
+def imported_in_terminal(stoa: CommandLine, home: Path, file: Path, answer: str) -> str:
     """What is shown after the question was answered."""
     command = [*STOA[1:], "import", str(file)]
-    screen = pexpect.spawn(STOA[0], command, env=environment(home), timeout=60, encoding="utf-8")
+    screen = pexpect.spawn(STOA[0], command, env=stoa.environment(home), timeout=60, encoding="utf-8")
     screen.expect_exact("bot: write on 'recipes'")
-    screen.expect_exact("somebody you trust? [y/N]")
+    screen.expect_exact("you trust make this file? [y/N]")
     screen.sendline(answer)
     screen.expect(pexpect.EOF)
     return screen.before or ""
 
 
-def test_what_a_file_gives_to_whom_is_asked_about(tmp_path: Path) -> None:
+def test_what_a_file_gives_to_whom_is_asked_about(stoa: CommandLine, tmp_path: Path) -> None:
     one, two, file = tmp_path / "one", tmp_path / "two", tmp_path / "backup.jsonl"
     stoa(one, "space", "create", "recipes")
     stoa(one, "space", "share", "recipes", "bot", "write")
@@ -78,10 +78,10 @@ def test_what_a_file_gives_to_whom_is_asked_about(tmp_path: Path) -> None:
     refused = stoa(two, "import", str(file))
     assert refused.returncode == 1
     assert "gives rights to bot, so nothing was imported" in refused.stderr
-    assert "Nothing was imported." in imported_in_terminal(two, file, "n")
+    assert "Nothing was imported." in imported_in_terminal(stoa, two, file, "n")
     assert "There are no spaces" in stoa(two, "space", "list").stdout
-    assert "Imported 1 space: recipes." in imported_in_terminal(two, file, "y")
-    assert stoa(two, "import", str(file)).stdout == "Nothing was new. Here already: recipes.\n"
+    assert "Imported 1 space: recipes." in imported_in_terminal(stoa, two, file, "y")
+    assert stoa(two, "import", str(file)).stdout == "Nothing was new. Already here: recipes.\n"
     assert "Imported 1 space" in stoa(tmp_path / "three", "import", "--yes", "-", say=file.read_text()).stdout
 
 
@@ -91,7 +91,7 @@ def lines_of(file: Path) -> list[Line]:
         return list(read(exported))
 
 
-def test_no_right_is_left_out_however_many_a_file_gives(tmp_path: Path) -> None:
+def test_no_right_is_left_out_however_many_a_file_gives(stoa: CommandLine, tmp_path: Path) -> None:
     one, file = tmp_path / "one", tmp_path / "backup.jsonl"
     stoa(one, "space", "create", "recipes")
     stoa(one, "space", "share", "recipes", "bot", "write")
@@ -109,35 +109,37 @@ def test_no_right_is_left_out_however_many_a_file_gives(tmp_path: Path) -> None:
                     writer.write(line.model_copy(update={"space": name}))
         writer.finish()
     command = [*STOA[1:], "import", str(file)]
-    screen = pexpect.spawn(STOA[0], command, env=environment(tmp_path / "two"), timeout=60, encoding="utf-8")
-    screen.expect_exact("somebody you trust? [y/N]")
+    screen = pexpect.spawn(STOA[0], command, env=stoa.environment(tmp_path / "two"), timeout=60, encoding="utf-8")
+    screen.expect_exact("you trust make this file? [y/N]")
     assert all(f"write on 'recipes-{n}'" in (screen.before or "") for n in range(40))
     screen.sendline("n")
     screen.expect(pexpect.EOF)
 
 
-def test_a_space_without_a_file_is_not_taken_for_a_file_in_which_everything_goes(tmp_path: Path) -> None:
+def test_a_space_without_a_file_is_not_taken_for_a_file_in_which_everything_goes(
+    stoa: CommandLine, tmp_path: Path
+) -> None:
     stoa(tmp_path / "one", "space", "create", "recipes")
     done = stoa(tmp_path / "one", "export", "recipes")
     assert done.returncode == 1
-    assert done.stderr.startswith("stoa: recipes is a space; give the file, too: `stoa export recipes recipes.jsonl`.")
+    assert done.stderr.startswith("stoa: recipes is a space; name the file, too: `stoa export recipes recipes.jsonl`.")
     assert stoa(tmp_path / "one", "export", str(tmp_path / "recipes")).returncode == 0
 
 
-def test_what_cannot_be_imported_or_exported_is_said_in_one_line(tmp_path: Path) -> None:
+def test_what_cannot_be_imported_or_exported_is_said_in_one_line(stoa: CommandLine, tmp_path: Path) -> None:
     cut, other = tmp_path / "cut.jsonl", tmp_path / "other.txt"
     stoa(tmp_path / "one", "space", "create", "recipes")
     cut.write_text(stoa(tmp_path / "one", "export", "-").stdout[:-20])
     other.write_text("Dear Ana,\n")
     for arguments, words in (
         (("import", str(cut)), "cut off"),
-        (("import", str(other)), "no export of Stoa"),
+        (("import", str(other)), "not an export of Stoa"),
         (("import", str(tmp_path / "none")), "cannot be read"),
         (("export", "nowhere", "-"), "There is no space 'nowhere'"),
         (("export", str(tmp_path / "no" / "where.jsonl")), "cannot be written"),
     ):
         done = subprocess.run(
-            [*STOA, *arguments], capture_output=True, text=True, env=environment(tmp_path / "two"), check=False
+            [*STOA, *arguments], capture_output=True, text=True, env=stoa.environment(tmp_path / "two"), check=False
         )
         assert done.returncode == 1
         assert words in done.stderr
@@ -145,7 +147,7 @@ def test_what_cannot_be_imported_or_exported_is_said_in_one_line(tmp_path: Path)
         assert done.stdout == ""
 
 
-def test_a_file_with_a_record_of_somebody_that_nobody_could_read_is_refused(tmp_path: Path) -> None:
+def test_a_file_with_a_record_of_somebody_that_nobody_could_read_is_refused(stoa: CommandLine, tmp_path: Path) -> None:
     one, two, file = tmp_path / "one", tmp_path / "two", tmp_path / "backup.jsonl"
     stoa(one, "space", "create", "recipes")
     stoa(one, "export", str(file))

@@ -1,37 +1,32 @@
-"""`stoa space` as people and scripts use it: real processes, a real editor (a script), a real terminal."""
+"""`stoa space` as people and scripts use it, with a real editor (a script) and a real terminal."""
 
 import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
 import pytest
-import pytest_asyncio
 
 from bots.cli.arguments import conditions_of, metadata_of
-from bots.cli.editor import both
+from bots.cli.editor import merge
 from bots.cli.excerpts import matches
 from core.errors import InvalidInput
-from core.redis.server import EmbeddedRedis
-from tests.bots.test_command_line import STOA, environment, stoa
+from tests.bots.conftest import STOA, CommandLine, Done
 
-Stoa = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Path]:
-    """A data directory whose Redis runs, so that commands start fast."""
-    home = tmp_path_factory.mktemp("stoa")
-    async with EmbeddedRedis(home):
-        yield home
+Stoa = Callable[..., Done]
 
 
 @pytest.fixture
-def run(home: Path) -> Stoa:
-    def run(*arguments: str, fails: bool = False, **more: str) -> "subprocess.CompletedProcess[str]":
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def run(stoa: CommandLine, home: Path) -> Stoa:
+    def run(*arguments: str, fails: bool = False, **more: str) -> Done:
         done = stoa(home, "space", *arguments, **more)
         assert (done.returncode != 0) == fails, done.stderr
         assert "Traceback" not in done.stderr
@@ -70,12 +65,12 @@ def test_what_is_put_can_be_got_shown_changed_and_traced(run: Stoa, space: str) 
     assert (atom["content"], atom["metadata"], atom["author"]) == ("buy milk", {"status": "done"}, "owner")
     assert "for tea" in run("history", name).stdout
     run("deprecate", name)
-    assert "nothing" in run("show", space).stdout
+    assert run("show", space).stdout == f"{space} is empty.\n"
     assert run("get", name).stdout == "buy milk\n"
 
 
-def test_text_comes_from_standard_input_too(home: Path, run: Stoa, space: str) -> None:
-    name = stoa(home, "space", "put", space, "-", say="two\nlines\n").stdout.strip()
+def test_text_comes_from_standard_input_too(run: Stoa, space: str) -> None:
+    name = run("put", space, "-", say="two\nlines\n").stdout.strip()
     assert run("get", name).stdout == "two\nlines\n"
 
 
@@ -84,7 +79,7 @@ def test_a_space_is_described_and_described_anew(run: Stoa, space: str, tmp_path
     run("describe", space, "old ways")
     run("describe", space, "--edit", EDITOR=editor(tmp_path, puts="new"))
     assert run("describe", space).stdout == "new ways\n"
-    assert "already" in run("create", space, fails=True).stderr
+    assert "exists" in run("create", space, fails=True).stderr
     assert "cannot be a space's name" in run("create", "no blanks", fails=True).stderr
 
 
@@ -93,10 +88,10 @@ def test_a_space_is_shared_and_taken_back(run: Stoa, space: str) -> None:
     assert run("share", space, "bot", "write").stdout == said
     assert "There is no person 'zed'" in run("share", space, "person:zed", "read", fails=True).stderr
     assert "until 2999-01-01" in run("share", space, "guest", "read", "--until", "2999-01-01T00:00").stdout
-    assert "is past" in run("share", space, "guest", "read", "--until", "1999-01-01T00:00", fails=True).stderr
-    assert "There is no text to put" in run("put", space, " ", fails=True).stderr
+    assert "is in the past" in run("share", space, "guest", "read", "--until", "1999-01-01T00:00", fails=True).stderr
+    assert "There is no text." in run("put", space, " ", fails=True).stderr
     assert "no permission" in run("share", space, "bot", "own", fails=True).stderr
-    assert "bot holds nothing" in run("revoke", space, "bot").stdout
+    assert f"Revoked everything bot held on {space}" in run("revoke", space, "bot").stdout
     assert "'bott' was never given anything" in run("revoke", space, "bott", fails=True).stderr
 
 
@@ -112,9 +107,9 @@ def test_search_shows_what_matched(run: Stoa, space: str) -> None:
     assert text[start:end] == "Milk must be warm."
 
 
-def test_what_matched_is_bold_in_a_terminal(home: Path, run: Stoa, space: str) -> None:
+def test_what_matched_is_bold_in_a_terminal(stoa: CommandLine, home: Path, run: Stoa, space: str) -> None:
     run("put", space, "a drawer full of spoons and forks")
-    screen = pexpect.spawn(STOA[0], [*STOA[1:], "space", "search", "spoon", "--in", space], env=environment(home))
+    screen = pexpect.spawn(STOA[0], [*STOA[1:], "space", "search", "spoon", "--in", space], env=stoa.environment(home))
     screen.expect_exact(b"\x1b[1mspoons\x1b[0m")
     screen.expect(pexpect.EOF)
 
@@ -124,7 +119,7 @@ def test_search_takes_conditions(run: Stoa, space: str) -> None:
     run("put", space, "pay the gas", "--meta", "status=open", "--meta", "due=2027-01-01T09:00+01:00")
     early = ("search", "pay", "--in", space, "--meta", "status=open", "--meta", "due<2026-12-24T00:00+01:00", "--json")
     assert [atom["content"] for atom in json.loads(run(*early).stdout)] == ["pay the rent"]
-    assert "no condition" in run("search", "pay", "--meta", "status", fails=True).stderr
+    assert "is not a condition" in run("search", "pay", "--meta", "status", fails=True).stderr
 
 
 def test_an_atom_is_edited_in_the_editor(run: Stoa, space: str, tmp_path: Path) -> None:
@@ -132,7 +127,7 @@ def test_an_atom_is_edited_in_the_editor(run: Stoa, space: str, tmp_path: Path) 
     with_editor = editor(tmp_path, puts="new")
     assert run("edit", name, "-m", "better", EDITOR=with_editor).stdout == f"Saved {name}, version 2.\n"
     assert run("get", name).stdout == "the new plan\n"
-    assert run("edit", name, EDITOR=with_editor).stdout == "Nothing was changed.\n"
+    assert run("edit", name, EDITOR=with_editor).stdout == "Nothing has changed.\n"
     assert "cannot be started" in run("edit", name, EDITOR="no-such-editor", fails=True).stderr
     assert run("get", name, "--version", "1").stdout == "the old plan\n"
     assert "-the old plan\n+the new plan" in run("diff", name).stdout
@@ -141,7 +136,7 @@ def test_an_atom_is_edited_in_the_editor(run: Stoa, space: str, tmp_path: Path) 
 
 def test_no_editor_is_opened_where_there_is_no_terminal(run: Stoa, space: str) -> None:
     name = run("put", space, "the old plan").stdout.strip()
-    assert "no terminal here" in run("edit", name, EDITOR="", VISUAL="", fails=True).stderr
+    assert "There is no terminal for an editor" in run("edit", name, EDITOR="", VISUAL="", fails=True).stderr
     assert run("get", name).stdout == "the old plan\n"
 
 
@@ -155,7 +150,7 @@ def test_an_edit_that_came_second_keeps_what_was_written(run: Stoa, space: str, 
     assert run("get", name).stdout == "the old plan\n"
 
 
-def test_both_changes_can_be_saved(home: Path, run: Stoa, space: str, tmp_path: Path) -> None:
+def test_both_changes_can_be_saved(stoa: CommandLine, home: Path, run: Stoa, space: str, tmp_path: Path) -> None:
     name = run("put", space, "the old plan\n\nand what follows").stdout.strip()
     (tmp_path / "theirs").mkdir()
     fast = tmp_path / "theirs" / "editor.py"
@@ -171,12 +166,12 @@ def test_both_changes_can_be_saved(home: Path, run: Stoa, space: str, tmp_path: 
     screen = pexpect.spawn(
         STOA[0],
         [*STOA[1:], "space", "edit", name],
-        env={**environment(home), "EDITOR": slow},
+        env=stoa.environment(home, EDITOR=slow),
         timeout=60,
         encoding="utf-8",
     )
-    screen.expect_exact("touch different lines")
-    screen.expect_exact("What shall be saved?")
+    screen.expect_exact("You changed different lines")
+    screen.expect_exact("What should be saved?")
     screen.sendline("b")
     screen.expect_exact(f"Saved {name}, version 3.")
     screen.expect(pexpect.EOF)
@@ -193,13 +188,13 @@ def test_tail_shows_what_happened(run: Stoa, space: str) -> None:
     assert json.loads(last)["comment"] == "the second"
 
 
-def test_tail_follows_until_interrupted(home: Path, run: Stoa, space: str) -> None:
+def test_tail_follows_until_interrupted(stoa: CommandLine, home: Path, run: Stoa, space: str) -> None:
     following = subprocess.Popen(
         [*STOA, "space", "tail", "-f", space],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(home),
+        env=stoa.environment(home),
     )
     assert following.stdout
     assert "created" in following.stdout.readline()
@@ -219,7 +214,7 @@ def test_what_names_no_atom_is_refused_in_a_sentence(run: Stoa, name: str) -> No
 
 def test_an_empty_name_is_no_file(run: Stoa) -> None:
     complaint = run("attach", "notes/k3v9w2m4q8zt", "", fails=True).stderr
-    assert complaint == "stoa: An empty name is no file and no directory; say which one is meant.\n"
+    assert complaint == "stoa: The name of a file or directory is empty.\n"
 
 
 def test_metadata_is_read_as_what_it_looks_like() -> None:
@@ -238,9 +233,9 @@ def test_metadata_is_read_as_what_it_looks_like() -> None:
 
 def test_both_changes_of_a_text_are_merged_line_by_line() -> None:
     base = "a\nb\nc\nd\n"
-    assert both(base, "A\nb\nc\nd\n", "a\nb\nc\nD\n") == ("A\nb\nc\nD\n", False)
-    assert both(base, "a\nb\nc\nd\ne\n", "b\nc\nd\n") == ("b\nc\nd\ne\n", False)
-    merged, clash = both(base, "a\nB1\nc\nd\n", "a\nB2\nc\nd\n")
+    assert merge(base, "A\nb\nc\nd\n", "a\nb\nc\nD\n") == ("A\nb\nc\nD\n", False)
+    assert merge(base, "a\nb\nc\nd\ne\n", "b\nc\nd\n") == ("b\nc\nd\ne\n", False)
+    merged, clash = merge(base, "a\nB1\nc\nd\n", "a\nB2\nc\nd\n")
     assert clash
     assert merged == "a\n<<<<<<< theirs\nB1\n=======\nB2\n>>>>>>> yours\nc\nd\n"
 
