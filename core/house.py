@@ -65,7 +65,7 @@ async def open_house(
 
     Raises `StoreUnavailable` where there is no Redis with search. Nothing heavy is loaded before it is needed.
     """
-    clock = clock or Clock(settings.zone)
+    clock = clock or Clock(settings.zone, settings.day_first)
     async with contextlib.AsyncExitStack() as stack:
         link = await stack.enter_async_context(contextlib.aclosing(client(url)))
         waiting = await stack.enter_async_context(contextlib.aclosing(waiting_client(link)))

@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """Calendars by name: an iCal address or the path of a file each."""
     timezone: str = ""
     """An IANA name such as `Europe/Paris`; empty means the machine's own."""
+    day_first: bool | None = None
+    """Whether 3/4 is 3 April (`true`) or 4 March (`false`); not set, Stoa asks."""
     namespace: str = Field("stoa", pattern=r"^[a-z0-9-]{1,40}$")
     """What every Redis key begins with, so that several Stoas can share one Redis."""
     root_turns: int = Field(200, ge=1)

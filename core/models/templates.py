@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from core.errors import InvalidInput
-from core.times.parsing import find_time, local_time
+from core.times.parsing import FoundTime, find_time, local_time
 
 Literal = str | int | float | bool
 
@@ -158,9 +158,8 @@ def match(template: Template, request: str, now: datetime = LONG_AGO) -> Match |
         return found and Match(found.values, found.explained, str(error))
     if said is None:
         return None
-    start, end = said
-    found = _filled(template.pattern, template, request[:start] + TIME + request[end:])
-    return found and Match({**found.values, **dict.fromkeys(template.timed, request[start:end])}, found.explained)
+    found = _filled(template.pattern, template, request[: said.start] + TIME + request[said.end :])
+    return found and Match({**found.values, **dict.fromkeys(template.timed, said.text)}, found.explained)
 
 
 def remainder(template: Template, request: str, now: datetime = LONG_AGO) -> Match | None:
@@ -179,9 +178,8 @@ def remainder(template: Template, request: str, now: datetime = LONG_AGO) -> Mat
             return Match({}, 0, str(error))
         if said is None:
             return None
-        start, end = said
-        values[name] = request[start:end]
-        request = f"{request[:start].rstrip()} {request[end:].lstrip()}"
+        values[name] = said.text
+        request = f"{request[: said.start].rstrip()} {request[said.end :].lstrip()}"
     for name in texts:
         values[name] = _without_own_words(template, request)
     return Match(values, 0) if "" not in values.values() else None
@@ -212,10 +210,9 @@ def _is_time(value: Literal) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _time_in(text: str, now: datetime) -> tuple[int, int] | None:
-    """Where in the text the words stand that tell a time."""
-    found = find_time(text, now)
-    return found and (found[1], found[2])
+def _time_in(text: str, now: datetime) -> FoundTime | None:
+    """The words in the text that tell a time. The tool that is given them knows how the owner writes dates."""
+    return find_time(text, now, day_first=True)
 
 
 def _filled(pattern: re.Pattern[str], template: Template, request: str) -> Match | None:

@@ -8,8 +8,12 @@ from zoneinfo import ZoneInfo
 class Clock:
     """The machine's clock in the owner's time zone."""
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    day_first: bool | None = None
+    """Whether the owner's 3/4 is 3 April or 4 March; None where nobody has said so."""
+
+    def __init__(self, zone: ZoneInfo, day_first: bool | None = None) -> None:
         self.zone = zone
+        self.day_first = day_first
 
     def now(self) -> datetime:
         """The present moment, aware, in the owner's zone."""

@@ -1,377 +1,578 @@
-"""The grammar of times in everyday English: what a phrase says, before anybody asks which moment that is."""
+"""The grammar of times: what a phrase says, before anybody asks which moment that is."""
 
 import re
 from calendar import monthrange
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
-HOUR = 3600
-DAY = 24 * HOUR
+from core.times.formatting import MONTHS
+from core.times.lexicon import DAY_SECONDS, HOUR_SECONDS, KINDS, Token
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-MONTHS = (
-    *("january", "february", "march", "april", "may", "june"),
-    *("july", "august", "september", "october", "november", "december"),
-)
+DAY_END_SECONDS = 18 * HOUR_SECONDS
 PARTS = {
-    "morning": (range(0, 12), 9 * HOUR),
-    "afternoon": (range(12, 19), 15 * HOUR),
-    "evening": (range(16, 24), 19 * HOUR),
-    "night": (range(17, 28), 20 * HOUR),  # until four o'clock of the next day
+    "morning": (range(0, 12), 9 * HOUR_SECONDS),
+    "afternoon": (range(12, 19), 15 * HOUR_SECONDS),
+    "evening": (range(16, 24), 19 * HOUR_SECONDS),
+    "night": (range(17, 28), 20 * HOUR_SECONDS),  # until four o'clock of the next day
 }
 """The hours that a part of the day can hold, and the time meant by it alone."""
-DAY_END = 18 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A length of time; months and days are counted on the calendar, seconds by the clock."""
+
+    months: float = 0
+    days: float = 0
+    seconds: float = 0
+    anchored: bool = False
+    """Counted from a day that is said with it: "two days from tomorrow", "Friday week"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
     """What a time phrase says. Where several days or times could be meant, the first that is still to come is."""
 
-    moment: datetime | None = None
     days: tuple[date, ...] = ()
     weekday: tuple[date, ...] = ()
     clock: tuple[int, ...] = ()
     """Seconds of the day; above 24 hours they lie in the next day."""
     halves: bool = False
-    """Whether neither am nor pm was said, so that `clock` holds both."""
+    """Neither am nor pm was said, so `clock` holds both."""
     part: str = ""
-    default: int | None = None
-    """The time of day meant where none was said."""
+    amount: Amount | None = None
+    zone: str = ""
+    repeats: bool = False
+    incomplete: tuple[str, ...] = ()
+    """The fields of which it needs one beside it to say a time at all."""
     wrong: str = ""
-    """Why there is no such time."""
+    """Why there is no such time, or which one cannot be told."""
     sure: bool = False
-    """Whether it is a time wherever it stands; "at 5" could also go on "at 5 Elm Street"."""
-    end: int = 0
+    """It is a time wherever it stands; "at 5" could also go on "at 5 Elm Street"."""
+    bare: bool = False
+    """Its hour is a number without any other word of time, as in "9 tomorrow"."""
+    first: int = 0
+    last: int = 0
+    """The tokens from `first` to before `last`."""
 
 
-def read(text: str, start: int, now: datetime, sentence: bool) -> Phrase | None:
-    """The longest phrase that begins at `start`; in a sentence, only words that hardly mean anything else."""
-    phrase: Phrase | None = None
-    position = start
-    while (piece := _piece(text, position, now, sentence)) is not None:
-        joined = piece if phrase is None else _join(phrase, piece)
-        if joined is None:
-            break
-        phrase = joined
-        gap = _BETWEEN.match(text, phrase.end)
-        position = gap.end() if gap else phrase.end
-    return phrase
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What phrases are read against."""
+
+    now: datetime
+    day_first: bool | None = None
+    """Whether 3/4 is 3 April; None where nobody has said so."""
+    in_sentence: bool = False
+
+    @property
+    def today(self) -> date:
+        return self.now.date()
 
 
-def phrases(text: str, now: datetime) -> Iterator[tuple[int, Phrase]]:
-    """All phrases in a sentence, with where each begins."""
-    position = 0
-    while word := _WORD.search(text, position):
-        phrase = read(text, word.start(), now, sentence=True)
-        if phrase is not None:
-            yield word.start(), phrase
-        position = phrase.end if phrase is not None else word.end()
+class Said:
+    """The tokens that a rule matched."""
+
+    def __init__(self, tokens: Sequence[Token], basis: Basis) -> None:
+        self.tokens = tokens
+        self.basis = basis
+
+    def has(self, *kinds: str) -> bool:
+        return any(token.kind in kinds for token in self.tokens)
+
+    def all(self, *kinds: str) -> list[Token]:
+        return [token for token in self.tokens if token.kind in kinds]
+
+    def one(self, *kinds: str) -> Token | None:
+        return next(iter(self.all(*kinds)), None)
 
 
-def _piece(text: str, position: int, now: datetime, sentence: bool) -> Phrase | None:
-    """The longest single piece at this position: a day, a time of day, a duration."""
+def longest(tokens: Sequence[Token], kinds: str, start: int, basis: Basis) -> Phrase | None:
+    """The longest phrase that begins at the token `start`; `kinds` has one letter for each token."""
     best: Phrase | None = None
-    for pattern, build in _RULES:
-        said = pattern.match(text, position)
-        if said is None or (best is not None and said.end() <= best.end):
-            continue
-        piece = build(said, now, sentence)
-        if piece is not None:
-            best = replace(piece, end=said.end())
+    reached: deque[Phrase | None] = deque([None])
+    while reached:
+        phrase = reached.popleft()
+        position = phrase.last if phrase else start
+        if phrase and not phrase.incomplete and (best is None or phrase.last > best.last):
+            best = phrase  # of those that are as long, the one of fewer pieces
+        if phrase and kinds[position : position + 1] == KINDS["comma"]:
+            position += 1
+        for piece in _pieces(tokens, kinds, position, basis):
+            joined = piece if phrase is None else join(phrase, piece)
+            if joined is not None:
+                reached.append(replace(joined, first=start, last=piece.last))
     return best
 
 
-def _join(phrase: Phrase, piece: Phrase) -> Phrase | None:
-    """Both together, or None if they say the same kind of thing."""
-    if phrase.moment or piece.moment:
+def _pieces(tokens: Sequence[Token], kinds: str, position: int, basis: Basis) -> Iterator[Phrase]:
+    """All single pieces at this position: a day, a time of day, a duration, a zone."""
+    for pattern, build in _RULES:
+        found = pattern.match(kinds, position)
+        if found and found.end() > position:
+            piece = build(Said(tokens[position : found.end()], basis))
+            if piece is not None:
+                yield replace(piece, first=position, last=found.end())
+
+
+def join(phrase: Phrase, piece: Phrase) -> Phrase | None:
+    """Both together, or None if they do not go together."""
+    shifted = _shifted(phrase, piece)
+    if shifted or any(clash(phrase, piece) for clash in _CLASHES):
+        return shifted
+    both = {name: getattr(phrase, name) or getattr(piece, name) for name in (*_PARTS_OF_PHRASE, *_MARKS_OF_PHRASE)}
+    return Phrase(**both)
+
+
+def _same_twice(phrase: Phrase, piece: Phrase) -> bool:
+    return any(getattr(phrase, name) and getattr(piece, name) for name in _PARTS_OF_PHRASE)
+
+
+def _amount_with_other_time(phrase: Phrase, piece: Phrase) -> bool:
+    """A length of time goes with a clock time if it counts days, and with "today" if it does not."""
+    amount, other = (phrase.amount, piece) if phrase.amount else (piece.amount, phrase)
+    if amount is None or other.repeats:
+        return False
+    return amount.anchored or bool(other.part or other.weekday or other.days or (amount.seconds and other.clock))
+
+
+def _zone_without_clock(phrase: Phrase, piece: Phrase) -> bool:
+    return bool((piece.zone and not phrase.clock) or (phrase.zone and not (phrase.clock or piece.clock)))
+
+
+def _bare_number_misplaced(phrase: Phrase, piece: Phrase) -> bool:
+    return piece.bare or (phrase.bare and not (piece.days or piece.part))
+
+
+def _left_incomplete(phrase: Phrase, piece: Phrase) -> bool:
+    pairs = ((phrase, piece), (piece, phrase))
+    return any(one.incomplete and not any(getattr(other, name) for name in one.incomplete) for one, other in pairs)
+
+
+_PARTS_OF_PHRASE = ("days", "weekday", "clock", "part", "amount", "zone", "repeats")
+_MARKS_OF_PHRASE = ("halves", "wrong", "sure", "bare")
+_CLASHES = (_same_twice, _amount_with_other_time, _zone_without_clock, _bare_number_misplaced, _left_incomplete)
+
+
+def _shifted(phrase: Phrase, piece: Phrase) -> Phrase | None:
+    """A day counted on from another: "Friday week", "two days from tomorrow", "Mittwoch in zwei Wochen"."""
+    amount, day = (phrase.amount, piece) if phrase.amount else (piece.amount, phrase)
+    if not amount or amount.seconds or not (day.days or day.weekday) or (phrase.amount and not amount.anchored):
         return None
-    if any(getattr(phrase, name) and getattr(piece, name) for name in ("days", "weekday", "clock", "part")):
+    if phrase.clock and phrase.amount:
         return None
-    return Phrase(
-        days=phrase.days or piece.days,
-        weekday=phrase.weekday or piece.weekday,
-        clock=phrase.clock or piece.clock,
-        halves=phrase.halves or piece.halves,
-        part=phrase.part or piece.part,
-        default=piece.default if phrase.default is None else phrase.default,
-        wrong=phrase.wrong or piece.wrong,
-        sure=phrase.sure or piece.sure,
-        end=piece.end,
-    )
-
-
-# Numbers and amounts
-
-_ONES = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
-_TEENS = ["ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
-_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_NUMBERS = (
-    {word: number for number, word in enumerate([*_ONES, *_TEENS], 1)}
-    | {word: 10 * number for number, word in enumerate(_TENS, 2)}
-    | {"a": 1, "an": 1, "a couple of": 2, "half a": 0.5, "half an": 0.5, "a quarter of an": 0.25}
-)
-_UNITS = {
-    "second": ("s", "sec", "secs", "second", "seconds"),
-    "minute": ("m", "min", "mins", "minute", "minutes"),
-    "hour": ("h", "hr", "hrs", "hour", "hours"),
-    "day": ("d", "day", "days"),
-    "week": ("w", "wk", "wks", "week", "weeks"),
-    "fortnight": ("fortnight", "fortnights"),
-    "month": ("month", "months"),
-    "year": ("y", "year", "years"),
-}
-_UNIT_OF = {word: unit for unit, spellings in _UNITS.items() for word in spellings}
-_SECONDS = {"second": 1, "minute": 60, "hour": HOUR, "day": DAY, "week": 7 * DAY, "fortnight": 14 * DAY}
-_MONTHS_IN = {"month": 1, "year": 12}
-
-
-def _any(words: Iterable[str]) -> str:
-    return "(?:" + "|".join(sorted(words, key=len, reverse=True)) + ")"
-
-
-_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,9}|[0-9]{1,30})(?:\.[0-9])?"
-_NUMBER = (
-    rf"(?:half an?|a quarter of an|a couple of|an?|{_any(_TENS)}(?:(?: |-){_any(_ONES)})?|{_any([*_ONES, *_TEENS])})"
-)
-_AMOUNT = (
-    rf"(?P<number>{_DIGITS}(?= ?[a-z])|(?<![a-z]){_NUMBER}(?= ))(?P<half> and a half)?"
-    rf" ?(?P<unit>{_any(_UNIT_OF)})(?![a-z])(?P<more> and a half)?"
-)
-_ANY_AMOUNT = re.sub("[?]P<[a-z]+>", "?:", _AMOUNT)
-_DURATION = rf"(?:{_ANY_AMOUNT}(?:(?:, and |,? |,| and )?{_ANY_AMOUNT}){{0,6}}|[0-9]{{1,3}}h[0-9]{{2}})"
-_ON = "(?P<lead>(?:on|by|for) )?"
-_AT = "(?P<lead>(?:at|by|for) |@ ?)?"
-_HALF = r"(?P<half>[ap]m|[ap]\.m\.?)"
-_HOURS = [*_ONES, *_TEENS[:3]]
-_HOUR = rf"(?P<hour>2[0-3]|[01]?[0-9]|{_any(_HOURS)})"
-_WEEKDAY = rf"(?P<weekday>{_any([*WEEKDAYS, *(day[:3] for day in WEEKDAYS), 'tues', 'thurs'])})\.?"
-_MONTH = rf"(?P<month>{_any([*MONTHS, *(month[:3] for month in MONTHS), 'sept'])})\.?"
-_NTH = "(?:st|nd|rd|th)"
-_YEAR = "(?:,? (?P<year>[0-9]{4}))?"
-_ENDS = r"(?![a-z0-9_%]|[.:,][0-9]|['’]s|-[a-z0-9])"
-
-
-def _compile(pattern: str, ends: str = _ENDS) -> re.Pattern[str]:
-    """A pattern in which a space stands for up to three of any kind, and which ends where its last word does."""
-    return re.compile(pattern.replace(" ", r"(?:\s{1,3})") + ends, re.IGNORECASE | re.ASCII)
-
-
-_WORD = re.compile(r"(?<![\w.:/@'’-])(?:@|\w+)")
-_BETWEEN = re.compile(r"\s{0,3},?\s{0,3}")
-_EACH_AMOUNT = _compile(rf"(?P<hours>[0-9]{{1,3}})h(?P<minutes>[0-9]{{2}})(?![0-9a-z])|{_AMOUNT}", ends="")
-
-
-def _number(word: str) -> float:
-    word = " ".join(word.lower().replace("-", " ").split())
-    if word in _NUMBERS:
-        return _NUMBERS[word]
-    if " " in word:
-        return sum(_NUMBERS[part] for part in word.split())
-    return float(word.replace(",", ""))
-
-
-# The rules: each makes of its match a phrase, or None where it does not apply after all
-
-
-def _duration(said: re.Match[str], now: datetime, sentence: bool) -> Phrase | None:
-    if sentence and not (said["lead"] or said["tail"]):
-        return None
-    seconds, months, days_only = 0.0, 0.0, True
-    for amount in _EACH_AMOUNT.finditer(said["duration"]):
-        if amount["hours"]:
-            seconds += int(amount["hours"]) * HOUR + int(amount["minutes"]) * 60
-            days_only = False
-            continue
-        number = _number(amount["number"]) + (0.5 if amount["half"] or amount["more"] else 0)
-        unit = _UNIT_OF[amount["unit"].lower()]
-        months += number * _MONTHS_IN.get(unit, 0)
-        seconds += number * _SECONDS.get(unit, 0)
-        days_only = days_only and unit not in ("second", "minute", "hour")
     try:
-        if days_only and seconds % DAY == 0 and months % 1 == 0:
-            day = _later(now.date(), int(months)) + timedelta(seconds=seconds)
-            return Phrase(days=(day,), default=now.hour * HOUR + now.minute * 60 + now.second, sure=True)
-        if months:
-            return Phrase(wrong="months and years count in days; say whole ones, without hours", sure=True)
-        if seconds == 0:
-            return Phrase(moment=now, sure=True)
-        exact = now.astimezone(UTC) + timedelta(seconds=seconds)
-        whole = exact.replace(microsecond=0) + timedelta(seconds=1 if exact.microsecond else 0)
-        return Phrase(moment=whole.astimezone(now.tzinfo), sure=True)
+        days = tuple(counted(one, amount) for one in day.days)
+        weekday = tuple(counted(one, amount) for one in day.weekday)
     except (OverflowError, ValueError):
-        return Phrase(wrong="it is too far away", sure=True)
+        return replace(day, wrong="it is too far away")
+    return replace(day, days=days, weekday=weekday, sure=True, incomplete=())
 
 
-def _later(day: date, months: int) -> date:
-    """The same day some months later, or the last of a shorter month."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+def counted(day: date, amount: Amount) -> date:
+    """The day this much later; the last of a month that is too short."""
+    year, month = divmod(day.year * 12 + day.month - 1 + int(amount.months), 12)
+    later = date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+    return later + timedelta(days=amount.days)
 
 
-def _iso(said: re.Match[str], now: datetime, sentence: bool) -> Phrase:
-    try:
-        day, clock = date.fromisoformat(said["date"]), time.fromisoformat(said["time"] or "00:00")
-        if said["zone"]:
-            moment = datetime.fromisoformat(f"{said['date']}T{said['time']}{said['zone'].strip().upper()}")
-            return Phrase(moment=moment.astimezone(now.tzinfo), sure=True)
-    except (OverflowError, ValueError):
-        return Phrase(wrong="there is no such day or time", sure=True)
-    if not said["time"]:
-        return Phrase(days=(day,), sure=True)
-    return Phrase(days=(day,), clock=(clock.hour * HOUR + clock.minute * 60 + clock.second,), sure=True)
+# What each rule makes of the tokens it matched: a phrase, or None where it does not apply after all
 
 
-def _near(said: re.Match[str], now: datetime, sentence: bool) -> Phrase:
-    word = said["near"].lower()
-    if word == "tonight":
-        return Phrase(days=(now.date(),), part="night", sure=True)
-    if word.startswith("this"):
-        return Phrase(days=(now.date(),), part=word.split()[1], sure=True)
-    away = {"yesterday": -1, "today": 0, "tomorrow": 1}.get(word, 2)
-    return Phrase(days=(now.date() + timedelta(days=away),), sure=True)
-
-
-def _part(said: re.Match[str], now: datetime, sentence: bool) -> Phrase:
-    return Phrase(part=said["part"].lower(), sure=bool(said["lead"]))
-
-
-def _weekday(said: re.Match[str], now: datetime, sentence: bool) -> Phrase | None:
-    name, which = said["weekday"].lower(), (said["which"] or "").lower()
-    if sentence and name not in WEEKDAYS and not (said["lead"] or which):
+def _duration(said: Said) -> Phrase | None:
+    """ "in two and a half hours", "3 weeks from now", "two days from" a day that comes next."""
+    told = said.has("in", "later", "from")
+    if not told and (said.basis.in_sentence or said.has("compact") or _is_hour_of_day(said.tokens)):
         return None
-    number = [day[:3] for day in WEEKDAYS].index(name[:3])
-    today = now.date()
-    if which.endswith("next"):
-        return Phrase(weekday=(today + timedelta(days=7 - today.weekday() + number),), sure=True)
-    coming = today + timedelta(days=(number - today.weekday()) % 7)
-    return Phrase(weekday=(coming, coming + timedelta(days=7)), sure=True)
+    total, number, unit = dict.fromkeys(("months", "days", "seconds"), 0.0), 1.0, Token("", "", 0, 0)
+    for token in said.tokens:
+        match token.kind:
+            case "number" | "year" | "article":
+                number = token.value
+            case "more" if unit.kind:
+                total[unit.name] += token.value * unit.value
+            case "more":
+                number += token.value
+            case "unit" | "span":
+                unit = replace(token, name=token.name or "seconds")
+                total[unit.name] += number * unit.value
+                number = 1.0
+                if not unit.value:
+                    return None
+            case "compact":
+                total["seconds"] += _seconds(*map(int, token.text.split("h")))
+    return _counted_amount(Amount(**total, anchored=said.has("from")))
 
 
-def _day_of_month(said: re.Match[str], now: datetime, sentence: bool) -> Phrase | None:
-    """ "24 December", "December 24th, 2026", "24.12." or "the 24th"; without a year the next one that there is."""
-    given = said.groupdict()
-    name, year = (given.get("month") or "").lower(), given.get("year")
-    today = now.date()
-    if sentence and name.isdigit() and not (year or said["lead"]):
-        return None  # "see section 1.2."
-    sure = bool(year or said["lead"]) or (name.isalpha() and name[:3] not in ("may", "mar"))
-    if year:
-        months = [date(max(1, int(year)), _month(name), 1)]
-    elif name:
-        months = [date(today.year + ahead, _month(name), 1) for ahead in range(9)]
-    else:
-        months = [_later(today.replace(day=1), ahead) for ahead in range(3)]
-        sure = False
-    for month in months:
-        if 1 <= int(said["day"]) <= monthrange(month.year, month.month)[1]:
-            found = month.replace(day=int(said["day"]))
+def _beside_event(said: Said) -> Phrase | None:
+    """ "an hour before" something."""
+    if said.tokens[-1].text not in ("before", "after", "vor", "nach"):
+        return None
+    return Phrase(wrong="I don't know when that is; give the time itself", sure=True)
+
+
+def _same_hour(said: Said) -> Phrase:
+    """ "this time" as in "this time tomorrow"."""
+    now = said.basis.now
+    return Phrase(clock=(_seconds(now.hour, now.minute),), sure=True, incomplete=("days", "weekday"))
+
+
+def _is_hour_of_day(tokens: Sequence[Token]) -> bool:
+    """ "15h" is 15:00, "2h" is two hours."""
+    return len(tokens) == 2 and tokens[1].text == "h" and tokens[0].value > 12
+
+
+def _counted_amount(amount: Amount) -> Phrase:
+    """Days with hours or parts of a day are counted by the clock."""
+    if amount.months % 1 or (amount.months and amount.seconds):
+        return Phrase(wrong="months and years count in days; say whole ones, without hours", sure=True)
+    if amount.days % 1 or (amount.days and amount.seconds):
+        amount = Amount(amount.months, 0, amount.seconds + amount.days * DAY_SECONDS, amount.anchored)
+    return Phrase(amount=amount, sure=True, incomplete=("days", "weekday") if amount.anchored else ())
+
+
+def _week_later(said: Said) -> Phrase | None:
+    """ "week" as in "Friday week"."""
+    if said.tokens[0].text not in ("week", "fortnight"):
+        return None
+    return Phrase(amount=Amount(days=said.tokens[0].value, anchored=True), incomplete=("days", "weekday"))
+
+
+def _iso_day(said: Said) -> Phrase:
+    year, month, day = (int(number) for number in re.findall("[0-9]+", said.all("iso")[0].text))
+    return _date(said, year, month, day, sure=True)
+
+
+def _date(said: Said, year: int | None, month: int, day: int, *, sure: bool) -> Phrase:
+    """This day; without a year the next one that there is."""
+    today = said.basis.today
+    for candidate in [year] if year else range(today.year, min(today.year + 9, date.max.year)):
+        if 1 <= candidate <= date.max.year and 1 <= month <= 12 and 1 <= day <= monthrange(candidate, month)[1]:
+            found = date(candidate, month, day)
             if year or found >= today:
                 return Phrase(days=(found,), sure=sure)
     return Phrase(wrong="there is no such day", sure=sure)
 
 
-def _month(name: str) -> int:
-    if name.isdigit():
-        return int(name)
-    return [month[:3] for month in MONTHS].index(name[:3]) + 1
+def _written_date(said: Said) -> Phrase:
+    """ "24 December", "December the 24th, 2026", "am dritten März"."""
+    day, month, year = said.all("number", "ordinal")[0], said.all("month")[0], said.one("year")
+    sure = bool(year or said.has("on", "at", "ordinal")) or month.text not in ("may", "mar", "march")
+    if day.value % 1:
+        return Phrase(wrong="there is no such day", sure=sure)
+    return _date(said, int(year.value) if year else None, int(month.value), int(day.value), sure=sure)
 
 
-def _next(said: re.Match[str], now: datetime, sentence: bool) -> Phrase:
-    today = now.date()
-    if said["period"].lower() == "week":
-        monday = today + timedelta(days=7 - today.weekday())
-        return Phrase(days=tuple(monday + timedelta(days=days) for days in range(7)), sure=True)
-    first = today.replace(day=1) if said["period"].lower() == "month" else today.replace(month=1, day=1)
-    return Phrase(days=(_later(first, 1 if said["period"].lower() == "month" else 12),), sure=True)
+def _numeric_date(said: Said) -> Phrase | None:
+    """ "24.12.", "22/04/2027", "24. 12."; the day comes first where there are dots."""
+    text = "".join(token.text for token in said.all("date", "dotted", "number", "dot", "year"))
+    first, second, *rest = (int(number) for number in re.findall("[0-9]+", text))
+    year = rest[0] if rest else None
+    if year and year < 100:
+        year += 2000 if year + 2000 <= said.basis.today.year + 50 else 1900
+    led = said.has("on", "at")
+    doubtful = not led and "." in text and len(str(rest[0]) if rest else "") < 4 and said.basis.in_sentence
+    sure = led or bool(year)
+    orders = {(first, second), (second, first)} if "." not in text else {(first, second)}
+    possible = sorted((day, month) for day, month in orders if 1 <= month <= 12 and 1 <= day <= 31)
+    if len(possible) > 1 and said.basis.day_first is not None:
+        possible = [(first, second) if said.basis.day_first else (second, first)]
+    if len(possible) > 1:
+        days = " or ".join(f"{day} {MONTHS[month - 1].title()}" for day, month in possible)
+        return Phrase(days=(said.basis.today,), wrong=f"it could be {days}; write the month as a word", sure=sure)
+    day, month = possible[0] if possible else (0, 0)
+    found = _date(said, year, month, day, sure=sure)
+    return replace(found, incomplete=("clock", "weekday")) if doubtful else found  # "see section 1.2."
 
 
-def _digital(said: re.Match[str], now: datetime, sentence: bool) -> Phrase | None:
-    """ "at 14:30", "9:05 pm", "9am"."""
-    given = said.groupdict()
-    minute, second = int(given.get("minute") or 0), int(given.get("second") or 0)
-    if minute > 59 or second > 59 or int(said["hour"]) > 23:
-        wrong = f"a day has no {said['hour']:0>2}:{minute:02}, only 00:00 to 23:59"
-        return Phrase(wrong=wrong) if said["lead"] or not sentence else None
-    return replace(_hour(said["hour"], 60 * minute + second, said["half"]), sure=True)
+def _day_of_month(said: Said) -> Phrase | None:
+    """ "the 24th", "am 3.", "Thursday the 24th", the next month that has it."""
+    token = said.all("ordinal", "number")[0]
+    first = said.basis.today.replace(day=1)
+    for ahead in range(4):
+        month = counted(first, Amount(months=ahead))
+        if token.value % 1 == 0 and 1 <= token.value <= monthrange(month.year, month.month)[1]:
+            found = month.replace(day=int(token.value))
+            if found >= said.basis.today:
+                led = said.has("on", "at", "in", "the")
+                sure = said.has("on") and token.kind == "ordinal"
+                return Phrase(days=(found,), sure=sure, incomplete=() if led else ("weekday",))
+    return Phrase(wrong="there is no such day")
 
 
-def _bare(said: re.Match[str], now: datetime, sentence: bool) -> Phrase | None:
-    """ "at 5", "five o'clock", "9 in the evening"."""
-    sure = bool(said["oclock"] or said["part"])
-    if not sure and (not said["lead"] or (sentence and said["hour"].lower() == "one")):
+def _day_in_period(said: Said) -> Phrase | None:
+    """ "the 20th of next month"."""
+    start = _period(said)
+    if start is None or said.all("unit")[0].name != "months":
         return None
-    return replace(_hour(said["hour"]), part=(said["part"] or "").lower(), sure=sure)
+    return _date(said, start.year, start.month, int(said.all("ordinal", "number")[0].value), sure=True)
 
 
-def _past(said: re.Match[str], now: datetime, sentence: bool) -> Phrase | None:
-    """ "half past five", "at 10 to 6", "10 minutes to 6 pm"."""
-    named = {"half": 30, "quarter": 15}.get(said["amount"].lower())
-    if not (named or said["minutes"] or said["lead"]):
-        return None  # "5 to 10"
-    seconds = 60 * (named or int(_number(said["amount"])))
-    clock = _hour(said["hour"], -seconds if said["past"].lower() == "to" else seconds, said["half"])
-    return replace(clock, sure=bool(named or said["lead"]))
+def _period(said: Said) -> date | None:
+    """The first day of "next week", "this month", "übernächstes Jahr"."""
+    unit, which = said.all("unit")[0], said.one("next")
+    ahead = max(which.value, 1) if which else 0
+    today = said.basis.today
+    if unit.name == "days" and unit.value == 7:
+        return today - timedelta(days=today.weekday()) + timedelta(days=7 * ahead)
+    if unit.name != "months":
+        return None
+    first = today.replace(day=1) if unit.value == 1 else today.replace(month=1, day=1)
+    return counted(first, Amount(months=ahead * unit.value))
 
 
-def _hour(word: str, seconds: int = 0, half: str | None = None) -> Phrase:
+def _next_period(said: Said) -> Phrase | None:
+    """ "next week" is any day of it if one is named, else its first."""
+    unit, start = said.all("unit")[0], _period(said)
+    if unit.name == "days" and unit.value == 1:
+        named = said.has("next") and said.all("next")[0].text.startswith(("next", "nächst"))
+        return Phrase(days=(said.basis.today + timedelta(days=1),), sure=True) if named else None
+    if start is None or (not said.has("next") and unit.name != "days"):
+        return None
+    days = tuple(start + timedelta(days=ahead) for ahead in range(7 if unit.name == "days" else 1))
+    return Phrase(days=days, sure=True, incomplete=() if said.has("next") and not said.has("of") else ("weekday",))
+
+
+def _month_alone(said: Said) -> Phrase:
+    """ "in March": its first day."""
+    month, year = said.all("month")[0], said.one("year")
+    return _date(said, int(year.value) if year else None, int(month.value), 1, sure=True)
+
+
+def _end_of_period(said: Said) -> Phrase | None:
+    """ "the end of the month": its last day, of a week the Friday; "end of the day": the hour."""
+    unit = said.all("unit")[0]
+    if unit.name == "days" and unit.value == 1:
+        return Phrase(clock=(DAY_END_SECONDS,), sure=True)
+    start = _period(said)
+    if start is None:
+        return None
+    after = counted(start, Amount(months=unit.value)) if unit.name == "months" else start + timedelta(days=5)
+    return Phrase(days=(after - timedelta(days=1),), sure=True)
+
+
+def _nth_weekday(said: Said) -> Phrase | None:
+    """ "the first Monday of May", "the last Friday of next month"."""
+    weekday, which, year = int(said.all("weekday")[0].value), said.all("ordinal", "last")[0], said.one("year")
+    month = said.one("month")
+    start = _date(said, int(year.value) if year else None, int(month.value), 1, sure=True).days if month else None
+    first = _period(said) if month is None else start[0] if start else None
+    if first is None or (month is None and said.all("unit")[0].name != "months"):
+        return None
+    days = [first.replace(day=day + 1) for day in range(monthrange(first.year, first.month)[1])]
+    days = [day for day in days if day.weekday() == weekday]
+    number = len(days) if which.kind == "last" else int(which.value)
+    if number > len(days):
+        return Phrase(wrong="there is no such day", sure=True)
+    return Phrase(days=(days[number - 1],), sure=True)
+
+
+def _relative(said: Said) -> Phrase:
+    token = said.all("relative")[0]
+    try:
+        return Phrase(days=(said.basis.today + timedelta(days=token.value),), part=token.name, sure=True)
+    except OverflowError:
+        return Phrase(wrong="it is too far away", sure=True)
+
+
+def _part(said: Said) -> Phrase:
+    """ "in the evening", or with "this" also the day."""
+    token = said.all("part")[0]
+    days = (said.basis.today,) if said.has("this") else ()
+    alone = bool(days or token.value or not said.basis.in_sentence)
+    return Phrase(days=days, part=token.name, sure=alone, incomplete=() if alone else ("days", "weekday", "clock"))
+
+
+def _weekday(said: Said) -> Phrase:
+    token, which = said.all("weekday")[0], said.one("next", "last", "this")
+    today = said.basis.today
+    coming = today + timedelta(days=(token.value - today.weekday()) % 7)
+    days: tuple[date, ...] = (coming, coming + timedelta(days=7))
+    if which and which.value == 2:
+        return Phrase(weekday=(days[coming == today] + timedelta(days=7),), sure=True)
+    if which and which.kind == "last":
+        return Phrase(days=(today - timedelta(days=1 + (today.weekday() - token.value - 1) % 7),), sure=True)
+    if which and which.kind == "next" and which.value:
+        monday = today - timedelta(days=today.weekday())
+        days = (monday + timedelta(days=7 + token.value),)
+    return Phrase(weekday=days, part=token.name, sure=True)
+
+
+def _holiday(said: Said) -> Phrase:
+    month, day = divmod(int(said.all("holiday")[0].value), 100)
+    if not month:
+        return Phrase(wrong="I don't know which day that is; give the date", sure=True)
+    return _date(said, None, month, day, sure=said.has("on", "at"))
+
+
+def _seconds(hours: int, minutes: int = 0, seconds: int = 0) -> int:
+    return hours * HOUR_SECONDS + minutes * 60 + seconds
+
+
+def _digital(said: Said) -> Phrase | None:
+    """ "at 14:30", "9:05 pm", "8.30pm", "15h30"."""
+    token, led = said.all("clock", "dotted", "compact")[0], said.has("at", "about", "meridiem", "oclock")
+    hours, *rest = (int(number) for number in re.findall("[0-9]+", re.sub("(:.*)[.].*", r"\1", token.text)))
+    if token.kind == "dotted" and not led:
+        if said.basis.in_sentence:
+            return None
+        if rest[0] <= 12 or rest[0] % 5:
+            return Phrase(wrong="it could be a date or a time of day")
+    if hours > 24 or any(number > 59 for number in rest) or (hours == 24 and any(rest)):
+        wrong = f"a day has no {hours:02}:{rest[0]:02}, only 00:00 to 23:59"
+        return Phrase(wrong=wrong) if led or not said.basis.in_sentence else None
+    written = "0" if token.kind == "compact" else token.text  # 3h30 counts to 24
+    return replace(_hour(hours, _seconds(0, *rest), said, written=written), sure=token.kind == "clock" or led)
+
+
+def _spoken_hour(said: Said) -> Phrase | None:
+    """ "at 5", "five o'clock", "3pm", "at 15h"; in a sentence no "look at one"."""
+    number, unit, led = said.all("number", "article")[0], said.one("unit"), said.has("at", "about")
+    told = said.has("oclock", "meridiem") or unit is not None
+    if unit and (unit.text != "h" or not (led or number.value > 12)):
+        return None
+    if number.text == "one" and said.basis.in_sentence and not (said.has("oclock") or (told and led)):
+        return None
+    if number.value % 1 or number.value > 24 or (number.kind == "article" and not told):
+        return Phrase(wrong=f"there is no hour {number.text}") if told and number.value < 100 else None
+    phrase = _hour(int(number.value), 0, said, written=number.text)
+    return replace(phrase, sure=told, bare=not (told or led), incomplete=() if told or led else ("days",))
+
+
+def _hour_and_minutes(said: Said) -> Phrase | None:
+    """ "15 Uhr 30", "ten thirty am", "at three twenty"."""
+    hour, minute = (token.value for token in said.all("number", "article"))
+    if not said.has("oclock", "meridiem", "at") or (minute < 10 and not said.has("oclock")):
+        return None
+    if hour % 1 or minute % 1 or hour > 23 or minute > 59:
+        return None
+    return replace(_hour(int(hour), 60 * int(minute), said, written=""), sure=True)
+
+
+def _run_together(said: Said) -> Phrase | None:
+    """ "at 1030", "340pm"."""
+    token, told = said.all("number", "year")[0], said.has("meridiem")
+    hour, minutes = divmod(int(token.value), 100)
+    digits = len(token.text) if token.text.isdigit() else 0
+    if hour > 23 or minutes > 59 or not (digits in (3, 4) if told else digits == 4 and said.has("at", "about")):
+        return None
+    return replace(_hour(hour, 60 * minutes, said, written=token.text), sure=told)
+
+
+def _past(said: Said) -> Phrase | None:
+    """ "half past five", "10 minutes to 6 pm", "quarter to noon", "viertel vor acht", "fünf nach halb acht"."""
+    direction, quarter, unit = said.one("to", "past"), said.one("quarter"), said.one("unit")
+    numbers, named = said.all("number"), said.one("named")
+    away = quarter.value * 60 if quarter else HOUR_SECONDS / 2 if said.has("half") else 0
+    if direction and not away:
+        away = numbers.pop(0).value * (unit.value if unit else 60)
+    german = bool(direction and direction.text in ("vor", "nach", "past")) or said.has("halb")
+    led = said.has("at", "about", "meridiem", "oclock") or german
+    if (unit and unit.name != "seconds") or not (led or unit or (direction and (quarter or said.has("half")))):
+        return None  # "5 to 10", "half three of them"
+    if quarter and not direction:
+        if quarter.text == "quarter":
+            return None
+        away -= HOUR_SECONDS  # "viertel acht" is a quarter of the eighth hour
+    offset = int(-away if direction and direction.kind == "to" else away) - (
+        HOUR_SECONDS // 2 if said.has("halb") else 0
+    )
+    if named:
+        return Phrase(clock=(int(named.value) + offset,), sure=True)
+    if numbers[0].value % 1 or numbers[0].value > 24:
+        return None
+    return replace(_hour(int(numbers[0].value), offset, said, written=numbers[0].text), sure=True)
+
+
+def _hour(hour: int, seconds: int, said: Said, *, written: str) -> Phrase:
     """An hour and the seconds after or before it. Up to 12, and without a leading 0, it may be meant am or pm."""
-    hour = int(_number(word))
+    half = said.one("meridiem")
     if half:
         if not 1 <= hour <= 12:
-            return Phrase(wrong=f"there is no {hour} {half}")
-        hour = hour % 12 + (12 if half.lower().startswith("p") else 0)
-    exact = (hour * HOUR + seconds) % DAY
-    if half or word.startswith("0") or not 1 <= hour <= 12:
+            return Phrase(wrong=f"there is no {hour} {half.text}")
+        hour = hour % 12 + int(half.value)
+    exact = DAY_SECONDS if (hour, seconds) == (24, 0) else (hour * HOUR_SECONDS + seconds) % DAY_SECONDS
+    if half or written.startswith("0") or not 1 <= hour <= 12:
         return Phrase(clock=(exact,))
-    early = exact % (12 * HOUR)
-    return Phrase(clock=(early, early + 12 * HOUR), halves=True)
+    early = exact % (DAY_SECONDS // 2)
+    return Phrase(clock=(early, early + DAY_SECONDS // 2), halves=True)
 
 
-def _named_time(said: re.Match[str], now: datetime, sentence: bool) -> Phrase:
-    return Phrase(clock=(DAY if said["name"].lower() == "midnight" else DAY // 2,), sure=True)
+def _hour_of_part(said: Said) -> Phrase | None:
+    """ "9 in the morning", "8 Uhr abends"."""
+    part = said.all("part")[0]
+    build = _hour_and_minutes if len(said.all("number", "article")) > 1 else _spoken_hour
+    phrase = build(Said([token for token in said.tokens if token is not part], said.basis))
+    if phrase is None or not (part.value or said.has("oclock", "at")):
+        return None
+    return replace(phrase, part=part.name, sure=True, bare=False, incomplete=())
 
 
-def _day_end(said: re.Match[str], now: datetime, sentence: bool) -> Phrase:
-    return Phrase(clock=(DAY_END,), sure=True)
+def _named_time(said: Said) -> Phrase | None:
+    """ "noon", "12 midnight", "12 Uhr mittags"."""
+    number, named = said.one("number"), said.all("named")[0]
+    if number and (number.value != 12 or named.value == DAY_END_SECONDS):
+        return None
+    return Phrase(clock=(int(named.value),), sure=True)
 
 
-_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime, bool], Phrase | None]], ...] = (
-    (_compile(rf"(?P<lead>in )?(?P<duration>{_DURATION})(?P<tail> from now)?"), _duration),
-    (
-        _compile(
-            rf"{_ON}(?P<date>[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:(?:T|,? (?:at )?)"
-            r"(?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?)(?P<zone> ?Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
-        ),
-        _iso,
-    ),
-    (
-        _compile(
-            f"{_ON}(?P<near>(?:the )?day after tomorrow|today|tomorrow|yesterday|tonight"
-            "|this (?:morning|afternoon|evening))"
-        ),
-        _near,
-    ),
-    (_compile("(?P<lead>in the |at |during the )?(?P<part>morning|afternoon|evening|night)"), _part),
-    (_compile(rf"{_ON}(?:(?P<which>this coming|the coming|coming|the next|next|this) )?{_WEEKDAY}"), _weekday),
-    (_compile(rf"{_ON}(?:the )?(?P<day>[0-9]{{1,2}}){_NTH}?(?: of)? ?{_MONTH}{_YEAR}"), _day_of_month),
-    (_compile(rf"{_ON}{_MONTH} (?:the )?(?P<day>[0-9]{{1,2}}){_NTH}?{_YEAR}"), _day_of_month),
-    (_compile(rf"{_ON}(?P<day>[0-9]{{1,2}})\. ?(?P<month>1[0-2]|0?[1-9])\.(?: ?(?P<year>[0-9]{{4}}))?"), _day_of_month),
-    (_compile(rf"{_ON}the (?P<day>[0-9]{{1,2}}){_NTH}"), _day_of_month),
-    (_compile("(?P<lead>in |by |for )?next (?P<period>week|month|year)"), _next),
-    (
-        _compile(rf"{_AT}(?P<hour>[0-9]{{1,2}}):(?P<minute>[0-9]{{2}})(?::(?P<second>[0-9]{{2}}))?(?: ?{_HALF})?"),
-        _digital,
-    ),
-    (_compile(rf"{_AT}(?P<hour>[0-9]{{1,2}}) ?{_HALF}"), _digital),
-    (_compile(rf"{_AT}{_HOUR}(?P<oclock> o['’]?clock)?(?: (?:in the|at) (?P<part>{_any(PARTS)}))?"), _bare),
-    (
-        _compile(
-            rf"{_AT}(?:a )?(?P<amount>half|quarter|[0-5]?[0-9]|{_any([*_ONES, *_TEENS, 'twenty', 'twenty-five'])})"
-            rf"(?P<minutes> minutes?)? (?P<past>past|to) {_HOUR}(?: ?{_HALF})?"
-        ),
-        _past,
-    ),
-    (_compile(f"{_AT}(?P<name>noon|midday|midnight)"), _named_time),
-    (_compile("(?:(?:at|by) )?(?:the )?end of (?:the |my )?(?:working |work |business )?day|(?:by )?eod"), _day_end),
+def _zone(said: Said) -> Phrase:
+    """ "CET", "New York time", "Europe/Berlin"; in a sentence a city alone may be where something is."""
+    token = said.all("zone", "city")[0]
+    asked = said.basis.in_sentence and token.kind == "city" and not said.has("zoned")
+    name = token.text if token.name in ("", "unknown") else token.name
+    wrong = f"say {token.text.title()!r} with 'time' behind it if the hour is meant there" if asked else ""
+    if token.name == "unknown":
+        wrong = "I don't know which time zone that is"
+    return Phrase(zone=name, wrong=wrong)
+
+
+def _repeated(said: Said) -> Phrase:
+    return Phrase(repeats=True, sure=True)
+
+
+_AMOUNT = "((number|year|article) more? unit more?|(article|number)? span)"
+_DURATION = f"{_AMOUNT} (comma? and? {_AMOUNT}){{0,6}}"
+_AT = "(at|about dot?){0,3}"
+_ON = "(on|at|in){0,2} the?"
+_MONTHLY = "(number|ordinal) dot? of? the? month dot? comma? year?"
+_TIMED = "(unit|often|weekday|weekdays|month|part|relative|holiday|named|number|ordinal|date)"
+
+_RULES: tuple[tuple[re.Pattern[str], Callable[[Said], Phrase | None]], ...] = tuple(
+    (re.compile(re.sub("[a-z]+", lambda name: KINDS[name[0]], pattern).replace(" ", "")), build)
+    for pattern, build in (
+        (f"in? about? ({_DURATION}|compact) (later|from)?", _duration),
+        ("unit", _week_later),
+        (f"{_DURATION} (to|past)", _beside_event),
+        (f"{_AT} this zoned", _same_hour),
+        (f"{_ON} iso", _iso_day),
+        (f"{_ON} {_MONTHLY}", _written_date),
+        (f"{_ON} month (dot|dash)? the? (number|ordinal) comma? year?", _written_date),
+        (f"{_ON} (date|number dot number dot) year?", _numeric_date),
+        ("on the? dotted", _numeric_date),
+        (f"({_ON} ordinal|on number dot|on? the number) (?!weekday)", _day_of_month),
+        (f"{_ON} (ordinal|number) of the? (next|this) unit", _day_in_period),
+        (f"{_ON} (ordinal|last) weekday (of|in) the? (month year?|(next|this) unit)", _nth_weekday),
+        (f"{_ON} (next|this) unit|of the? (next|this) unit", _next_period),
+        ("in month year?", _month_alone),
+        (f"{_ON} end of? the? (this|next)? unit", _end_of_period),
+        (f"{_ON} relative", _relative),
+        (f"{_ON} this? part", _part),
+        (f"{_ON} (next|last|this)? weekday dot?", _weekday),
+        (f"{_ON} weekday next", _weekday),
+        (f"{_ON} holiday", _holiday),
+        (f"{_AT} (clock|dotted|compact) oclock? about? meridiem? oclock?", _digital),
+        (f"{_AT} (number|article) (oclock|unit)? about? meridiem?", _spoken_hour),
+        (f"{_AT} (number|article) oclock? number meridiem?", _hour_and_minutes),
+        (f"{_AT} (number|year) about? meridiem?", _run_together),
+        (f"{_AT} (number|article) oclock? number? part", _hour_of_part),
+        (f"{_AT} article? (quarter|half|number unit?) (to|past) halb? (number oclock? meridiem?|named)", _past),
+        (f"{_AT} (halb|half|quarter) number oclock? meridiem?", _past),
+        (f"{_AT} the? number? oclock? named", _named_time),
+        ("open? (zone|in? city zoned?) close?", _zone),
+        (f"on? (often|weekdays)|every other? (next|ordinal|number)? {_TIMED}", _repeated),
+        ("number? times (article|the|at|every|on)? unit", _repeated),
+    )
 )

@@ -1,172 +1,220 @@
-"""Moments to come: read strictly from everyday English or ISO, and said in such words."""
+"""Moments to come: read strictly from everyday English, German or ISO."""
 
 import re
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
 
 from core.errors import InvalidInput
-from core.times.grammar import DAY, HOUR, MONTHS, PARTS, WEEKDAYS, Phrase, phrases, read
+from core.times.formatting import WEEKDAYS, format_time
+from core.times.grammar import Basis, Phrase, join, longest
+from core.times.lexicon import KINDS, Token, scan
+from core.times.moments import FORMS, GETTING_UP_HOURS, WAKING_HOURS, aware, moment_of, other_zone, zone_named
 
-FORMS = "say it like 'in 2 minutes', 'tomorrow at 9am' or '2026-12-24 18:00'"
-LONGEST = 200
-"""How many characters a phrase may have."""
-SENTENCE = 4_000
-"""How many characters of a sentence are looked through."""
-WAKING = range(7, 22)
-"""The hours that a bare "at 5" can mean: 5 is 17:00, 9 is 09:00 or 21:00, 11 is 11:00."""
-NINE = 9 * HOUR
-"""The time of day meant by a date alone."""
-NEAR = {-1: "yesterday", 0: "today", 1: "tomorrow"}
+MAX_PHRASE_CHARS = 200
+MAX_SENTENCE_CHARS = 4_000
+MAX_TIMES = 40
 
 
-def local_time(text: str, now: datetime) -> datetime:
+class FoundTime(NamedTuple):
+    """A moment in the owner's zone, where its words begin and end, and these words as they are understood alone."""
+
+    moment: datetime
+    start: int
+    end: int
+    text: str
+    zone: str = ""
+    """The zone that was said, if its clocks differ: an IANA name, an abbreviation or an offset."""
+
+    def words(self, now: datetime) -> str:
+        """The moment as a person says it, in the zone that was said, too."""
+        here = format_time(self.moment, now)
+        if not self.zone:
+            return here
+        there = self.moment.astimezone(zone_named(self.zone, now))
+        other_day = there.date() != self.moment.astimezone(now.tzinfo).date()
+        day = f"{WEEKDAYS[there.weekday()]} " if other_day else ""
+        place = f"in {self.zone.rpartition('/')[2].replace('_', ' ')}" if "/" in self.zone else self.zone
+        return f"{here} ({day}{there:%H:%M} {place})"
+
+
+def local_time(text: str, now: datetime, day_first: bool | None = None) -> datetime:
     """The moment that the phrase means, in now's zone, always after now; raises `InvalidInput`, never guesses.
 
     A time that has passed today means tomorrow. An hour without am or pm is the next one in waking hours (7 to 21). A
     date alone means 09:00. "Friday" is the next one, "next Friday" that of the week which begins next Monday. Midnight
-    ends the day it is said of. Days are counted on the calendar, hours by the clock.
+    ends the day it is said of. Days are counted on the calendar, hours by the clock. `day_first` says how the owner
+    writes dates; without it 3/4 is refused, since it could be either.
     """
-    if len(text) > LONGEST:
+    return read_time(text, now, day_first).moment
+
+
+def read_time(text: str, now: datetime, day_first: bool | None = None) -> FoundTime:
+    """As `local_time`, with the zone that was said."""
+    if len(text) > MAX_PHRASE_CHARS:
         raise InvalidInput(f"{text[:40]!r}... is too long for a time; {FORMS}")
     said = text.strip()
-    phrase = read(said, 0, _aware(now), sentence=False)
-    rest = said[phrase.end :].strip(" ,.!?") if phrase else said
+    tokens = scan(said)
+    phrase = longest(tokens, _kinds(tokens), 0, Basis(aware(now), day_first))
+    rest = said[tokens[phrase.last - 1].end :].strip(" ,.!?") if phrase else said
     if phrase is None or rest:
         raise InvalidInput(f"{rest!r} is not understood as a time; {FORMS}")
-    return _moment(said, phrase, now)
+    if phrase.repeats:
+        raise InvalidInput(f"{said!r} repeats; give one time: {FORMS}")
+    moment = moment_of(said, phrase, now, WAKING_HOURS)
+    return FoundTime(moment, 0, len(text), said, other_zone(phrase.zone, moment))
 
 
-def find_time(text: str, now: datetime) -> tuple[datetime, int, int] | None:
-    """The time phrase in a sentence, with where it begins and ends; None if there is none.
+def find_time(text: str, now: datetime, day_first: bool | None = None) -> FoundTime | None:
+    """The time phrase in a sentence; None if there is none.
 
     Of several it takes the first that stands where a "when" stands ("remind me ... to"), else the longest at either
-    end, else the longest. Raises `InvalidInput` where none will do, since they have passed, do not exist or repeat.
+    end, else the longest. Raises `InvalidInput` where none will do, since they have passed, do not exist or repeat, and
+    where a phrase touches more words of time that are not understood with it: nothing is read by half.
     """
-    text = text[:SENTENCE]
-    best: tuple[tuple[int, int], tuple[datetime, int, int]] | None = None
-    wrong: InvalidInput | None = None
-    for start, phrase in phrases(text, _aware(now)):
-        place = _place(text, start, phrase.end)
-        if _NOT_A_WHEN.search(text, max(0, start - 60), start) or not (
-            phrase.sure or place > 1 or _END.match(text, phrase.end)
-        ):
-            continue
-        try:
-            if repeats := _EVERY.search(text, max(0, start - 60), start):
-                raise InvalidInput(f"{text[repeats.start() : phrase.end]!r} repeats; give one time: {FORMS}")
-            found = (_moment(text[start : phrase.end], phrase, now), start, phrase.end)
-        except InvalidInput as error:
-            wrong = wrong or error
-            continue
-        rank = (place, -start if place == 2 else phrase.end - start)
-        if best is None or rank > best[0]:
-            best = (rank, found)
-    if best is None and wrong is not None:
-        raise wrong
-    return best[1] if best else None
+    text = text[:MAX_SENTENCE_CHARS]
+    waking = GETTING_UP_HOURS if _WAKE.search(text) else WAKING_HOURS
+    places = list(_places(text, Basis(aware(now), day_first, in_sentence=True)))
+    best = max((place for place in places if place.rank >= 0), key=lambda place: place.order, default=None)
+    if best is None:
+        return None
+    said = text[best.start : best.end]
+    problem = best.problem or next((text[two.start : two.end] for two in places if _rivals(two, best)), "")
+    if problem:
+        raise InvalidInput(f"{said!r} and {problem!r}: I can't tell which time is meant; {FORMS}")
+    if best.phrase.repeats:
+        raise InvalidInput(f"{said!r} repeats; give one time: {FORMS}")
+    moment = moment_of(said, best.phrase, now, waking)
+    early = best.phrase.halves and not best.phrase.part and waking is GETTING_UP_HOURS and moment.hour < 12
+    alone = said + " in the morning" if early else said
+    return FoundTime(moment, best.start, best.end, alone, other_zone(best.phrase.zone, moment))
 
 
-def words(moment: datetime, now: datetime) -> str:
-    """The moment as a person says it: "today at 14:32", "on Friday at 15:00", "on Thursday 24 December at 18:00"."""
-    moment = moment.astimezone(now.tzinfo)
-    days = (moment.date() - now.date()).days
-    clock = f"at {moment:%H:%M}"
-    if days in NEAR:
-        return f"{NEAR[days]} {clock}"
-    weekday = WEEKDAYS[moment.weekday()].title()
-    if 1 < days < 7:
-        return f"on {weekday} {clock}"
-    year = f" {moment.year}" if moment.year != now.year else ""
-    return f"on {weekday} {moment.day} {MONTHS[moment.month - 1].title()}{year} {clock}"
+# Where a phrase stands in a sentence
 
-
-_BEFORE_WHEN = re.compile(r"\b(?:me|us|reminder|alarm|timer)\s*$", re.IGNORECASE)
-_AFTER_WHEN = re.compile(r"\s*,?\s*(?:to|that|about)\b", re.IGNORECASE)
-_END = re.compile(r"\s*(?:$|[.!?;:,)]|(?:please|and|remind)\b)", re.IGNORECASE)
-_NOT_A_WHEN = re.compile(
-    r"\b(?:before|until|till|since|last|past|than|after|ago|(?:from|between)(?:\s+\S+){0,3}?)\s*$", re.IGNORECASE
-)
-_EVERY = re.compile(r"\b(?:every|each|daily|weekly|monthly|yearly)\s+(?:\w+\s+){0,2}$", re.IGNORECASE)
-
-
-def _place(text: str, start: int, end: int) -> int:
-    """How much this place in the sentence is one for a "when": 2 as in "remind me ... to", 1 at either end, else 0."""
-    if _BEFORE_WHEN.search(text, max(0, start - 60), start) or _AFTER_WHEN.match(text, end):
-        return 2
-    return 1 if not text[:start].strip() or _END.match(text, end) else 0
-
-
-def _aware(now: datetime) -> datetime:
-    if now.tzinfo is None:
-        raise InvalidInput(f"The present time {now} has no zone; give an aware datetime")
-    return now
-
-
-def _moment(said: str, phrase: Phrase, now: datetime) -> datetime:
-    """The first of the moments the phrase can mean that is still to come."""
-    if phrase.wrong:
-        raise InvalidInput(f"{said!r} cannot be: {phrase.wrong}; {FORMS}")
-    first: datetime | None = None
-    for moment in _meant(said, phrase, now):
-        first = first or moment
-        if moment.timestamp() > now.timestamp():
-            if phrase.moment is None and _skipped(moment):
-                raise InvalidInput(
-                    f"{said!r} cannot be: clocks in {now.tzinfo} go forward over {moment:%Y-%m-%d %H:%M}, "
-                    "so there is no such time; give one an hour later"
-                )
-            return moment
-    assumed = "" if phrase.moment or phrase.clock or phrase.part else ", as no time of day was given"
-    raise InvalidInput(
-        f"{said!r}, that is {first:%Y-%m-%d %H:%M}{assumed}, is in the past (now is {now:%Y-%m-%d %H:%M}); "
-        "give a time to come"
+_WAKE = re.compile(r"\b(?:wake|weck\w*|aufwecken|get(?:ting)? (?:me )?up)\b", re.IGNORECASE)
+_BEFORE_WHEN = re.compile(r"\b(?:me|us|reminder|alarm|timer|mich|uns|erinnerung|wecker)\s*$", re.IGNORECASE)
+_AFTER_WHEN = re.compile(r"\s*,?\s*(?:to|that|about|an|daran|dass)\b", re.IGNORECASE)
+_END = re.compile(r"\s*(?:$|[.!?;:,)]|(?:please|and|remind|bitte|und|erinner\w*)\b)", re.IGNORECASE)
+_TIMED = frozenset(
+    (
+        *("number", "year", "ordinal", "clock", "dotted", "compact", "iso", "date", "unit", "weekday", "weekdays"),
+        *("month", "part", "named", "relative", "holiday", "meridiem", "oclock", "zone", "often", "every", "times"),
+        *("later", "ago", "doubtful"),
     )
+)
+"""Kinds of tokens that still look like time."""
+_LINKS = frozenset(("this", "next", "last", "and", "dash", "to", "the", "on", "at", "in", "comma", "of", "past"))
+"""Kinds of tokens that may lead from one time to another."""
+_NOT_A_WHEN = frozenset(("limit", "from", "past", "last", "ago", "end", "of"))
 
 
-def _meant(said: str, phrase: Phrase, now: datetime) -> Iterator[datetime]:
-    """All moments the phrase can mean, in the order of preference."""
-    if phrase.moment is not None:
-        yield phrase.moment
-        return
-    clocks = _clocks(said, phrase)
-    for day in _days(said, phrase, now.date()):
-        if day.year == date.max.year:
-            raise InvalidInput(f"{said!r} is too far away; {FORMS}")
-        for seconds in clocks:
-            wall = datetime.combine(day, time(), now.tzinfo) + timedelta(seconds=seconds)
-            yield wall
-            yield wall.replace(fold=1)  # the second 02:30 of an autumn night
+_AT = ("at", "um", "@")
 
 
-def _days(said: str, phrase: Phrase, today: date) -> tuple[date, ...]:
-    if not phrase.days:
-        return phrase.weekday or (today, today + timedelta(days=1))
-    if not phrase.weekday:
-        return phrase.days
-    fitting = tuple(day for day in phrase.days if day.weekday() == phrase.weekday[0].weekday())
-    if not fitting:
-        day = phrase.days[0]
-        raise InvalidInput(
-            f"{said!r} cannot be: {day} is a {WEEKDAYS[day.weekday()].title()}; give the day or the date"
-        )
-    return fitting
+class _Place(NamedTuple):
+    """A phrase in a sentence, and how much its place is one for a "when": 2 as in "remind me ... to", 1 at either end,
+    0 elsewhere, less where it is none."""
+
+    phrase: Phrase
+    start: int
+    end: int
+    rank: int
+    lead: str
+    problem: str
+
+    @property
+    def order(self) -> tuple[int, int]:
+        return self.rank, -self.start if self.rank == 2 else self.end - self.start
 
 
-def _clocks(said: str, phrase: Phrase) -> list[int]:
-    """Seconds of the day."""
-    if not phrase.clock:
-        if phrase.part:
-            return [PARTS[phrase.part][1]]
-        return [NINE if phrase.default is None else phrase.default]
-    if not phrase.part:
-        return [seconds for seconds in phrase.clock if not phrase.halves or seconds // HOUR in WAKING]
-    hours, _ = PARTS[phrase.part]
-    fitting = sorted(s for seconds in phrase.clock for s in (seconds, seconds + DAY) if s // HOUR in hours)
-    if not fitting:
-        raise InvalidInput(f"{said!r} cannot be: that is no time of the {phrase.part}; give the time or the part")
-    return fitting
+def _kinds(tokens: Sequence[Token]) -> str:
+    return "".join(KINDS.get(token.kind, KINDS["other"]) for token in tokens)
 
 
-def _skipped(moment: datetime) -> bool:
-    """Whether this local time lies in the hour that spring leaves out."""
-    return moment.astimezone(UTC).astimezone(moment.tzinfo).replace(tzinfo=None) != moment.replace(tzinfo=None)
+def _places(text: str, basis: Basis) -> Iterator[_Place]:
+    """All phrases in a sentence."""
+    tokens = scan(text)
+    kinds, position, found = _kinds(tokens), 0, 0
+    while position < len(tokens):
+        phrase = longest(tokens, kinds, position, basis) if tokens[position].kind != "other" else None
+        if phrase is None:
+            position += 1
+            continue
+        found += 1
+        if found > MAX_TIMES:
+            raise InvalidInput(f"There are more than {MAX_TIMES} times in that; give one: {FORMS}")
+        start, end = tokens[phrase.first].start, tokens[phrase.last - 1].end
+        rank = _rank(text, start, end, phrase)
+        if _is_no_when(tokens, phrase) or ((rank < 2 or not phrase.sure) and _describes(tokens, phrase, text)):
+            rank = -1
+        touched = _touched(tokens, phrase, text)
+        problem = text[touched.start : touched.end] if touched else ""
+        yield _Place(phrase, start, end, rank, tokens[phrase.first].text, problem)
+        position = phrase.last
+
+
+def _rank(text: str, start: int, end: int, phrase: Phrase) -> int:
+    asked = bool(_BEFORE_WHEN.search(text, max(0, start - 60), start))
+    if asked or _AFTER_WHEN.match(text, end):
+        return 2 if asked or not phrase.bare else -1
+    if _END.match(text, end) and not phrase.bare:
+        return 1
+    if not phrase.sure or (phrase.bare and start):
+        return -1
+    return 0 if text[:start].strip() else 1
+
+
+def _is_no_when(tokens: Sequence[Token], phrase: Phrase) -> bool:
+    """Whether it says until when, since when, before or after what, or ends a span of time."""
+    before = tokens[max(0, phrase.first - 2) : phrase.first]
+    if not before:
+        return False
+    range_end = before[-1].kind in ("to", "dash", "limit") and len(before) > 1 and before[0].kind in _TIMED
+    return range_end or before[-1].kind in _NOT_A_WHEN or (before[-1].kind == "to" and before[-1].text != "to")
+
+
+def _describes(tokens: Sequence[Token], phrase: Phrase, text: str) -> bool:
+    """Whether it tells of which thing the talk is, as in "the 9am call"."""
+    before = tokens[phrase.first - 1] if phrase.first else None
+    article = tokens[phrase.first].kind == "the" or (before is not None and before.kind in ("the", "article"))
+    after = tokens[phrase.last] if phrase.last < len(tokens) else None
+    end = tokens[phrase.last - 1].end
+    return article and after is not None and not (_END.match(text, end) or _AFTER_WHEN.match(text, end))
+
+
+def _touched(tokens: Sequence[Token], phrase: Phrase, text: str) -> Token | None:
+    """The word beside the phrase that still looks like time."""
+    rest = list(tokens[phrase.last : phrase.last + 4])
+    if [token.kind for token in rest[:2]] == ["other", "zoned"] and text[rest[0].start].isupper():
+        return rest[0]
+    if rest and rest[0].kind in ("from", "limit", "city"):
+        return rest[0] if rest[0].kind != "city" or phrase.clock else None
+    link = ""
+    while rest and rest[0].kind in _LINKS:
+        link = rest.pop(0).kind
+    marching = link == "to" and [token.kind for token in rest[:2]] in (["month"], ["month", "other"])
+    if rest and rest[0].kind in _TIMED and not marching:
+        return rest[0]
+    return _touched_before(tokens[max(0, phrase.first - 3) : phrase.first])
+
+
+def _touched_before(before: Sequence[Token]) -> Token | None:
+    said = [token for token in before if token.kind not in ("and", "comma", "dash", "dot")]
+    every = next((token for token in said if token.kind == "every"), None)
+    return said[-1] if said and said[-1].kind in (*_TIMED, "this", "next") else every
+
+
+def _rivals(place: _Place, best: _Place) -> bool:
+    """Whether another phrase says what the best one leaves open, the day or the time of day, or is as good."""
+    phrase, other = best.phrase, place.phrase
+    if place is best or place.lead in ("by", "for", "zum") or not (other.sure or place.rank > 0 or place.lead in _AT):
+        return False
+    if place.rank == best.rank == 1 and not place.problem:
+        return True
+    if phrase.amount:
+        return False
+    day, clock = phrase.days or phrase.weekday, phrase.clock or phrase.part
+    missing = (other.days or other.weekday) if clock and not day else other.clock if day and not clock else ()
+    return bool(missing) and join(phrase, replace(other, incomplete=())) is not None

@@ -37,7 +37,7 @@ class Timers:
             raise InvalidInput("what: say what the timer is for, so that whoever is reminded knows")
         now = self._clock.now()
         try:
-            due = local_time(at, now - PAST_GRACE if ISO_DATE.match(at) else now)
+            due = local_time(at, now - PAST_GRACE if ISO_DATE.match(at) else now, self._clock.day_first)
         except InvalidInput:
             if done := await self._space().find(acting().call):  # set before a crash; its time may have passed since
                 return done

@@ -13,7 +13,7 @@ from core.errors import InvalidInput, NotFound
 from core.search.filters import Comparison, Filter
 from core.spaces.spaces import Spaces
 from core.store.codec import as_number, as_text
-from core.times.parsing import words
+from core.times.formatting import format_time
 
 MAX_WAITING_PROGRAMS = 100
 """How many programs of one agent may wait at once."""
@@ -66,7 +66,7 @@ class Wait(Exception):
 
     def words(self, now: datetime) -> str:
         """What it waits for, in words: `until tomorrow at 09:00`."""
-        until = words(self.until.astimezone(now.tzinfo), now) if self.until else ""
+        until = format_time(self.until.astimezone(now.tzinfo), now) if self.until else ""
         if not self.space:
             return f"until {until}"
         what = f"for an answer to {self.space}/{self.atom}" if self.atom else f"for a change in {self.space!r}"

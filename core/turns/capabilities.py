@@ -14,7 +14,8 @@ from core.models.llm import LLM, Message, whole
 from core.sandbox.runs import Call
 from core.search.filters import Filter
 from core.times.clock import Clock
-from core.times.parsing import local_time, words
+from core.times.formatting import format_time
+from core.times.parsing import local_time, read_time
 from core.tools.registry import Acting, Tool, acting, call_tool, declaration
 from core.tools.waits import Wait, check_conditions
 from core.trust.egress_guard import OutboundCall
@@ -216,8 +217,11 @@ class Capabilities:
         """The moment that words such as "in 20 minutes" or "tomorrow at 9am" mean here: .at (ISO) and .words. Raises
         ValueError, saying why, for a time that is past, does not exist or is not understood. An exact ISO time with
         offset may be past, too."""
-        moment = _exact(text, self._clock) or local_time(text, self.context.began)
-        return Moment(moment.isoformat(timespec="seconds"), words(moment, self.context.began))
+        began = self.context.began
+        if exact := _exact(text, self._clock):
+            return Moment(exact.isoformat(timespec="seconds"), format_time(exact, began))
+        found = read_time(text, began, self._clock.day_first)
+        return Moment(found.moment.isoformat(timespec="seconds"), found.words(began))
 
     async def ask(self, prompt: str, text: str = "") -> str:
         """Ask a model about a text, outside your own context; several at once with asyncio.gather."""
@@ -242,7 +246,7 @@ class Capabilities:
         with its variables, be it in months. Meanwhile your turn goes on, and nothing is blocked: this is how to do
         something later. What the program prints then comes to you in a turn of its own."""
         if acting().waited is None:
-            moment = _exact(time, self._clock) or local_time(time, self.context.began)
+            moment = _exact(time, self._clock) or local_time(time, self.context.began, self._clock.day_first)
             if moment > self._clock.now():
                 raise Wait(until=moment)
 
