@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,41 +19,51 @@ from channels.contract import Unusable
 from channels.slack.events import SlackPayload
 from channels.slack.socket import SlackDispatch
 
-MAX_REQUEST_BYTES = 1_000_000
-"""The largest body that is read; the longest message Slack sends takes a quarter of it."""
-MAX_HELD_BYTES = 16_000_000
-"""All bodies together that are being read and whose signature is not known yet."""
-MAX_CONNECTIONS = 200
-MAX_HEADER_BYTES = 8_190
-MAX_HEADERS = 64
 MAX_FORM_FIELDS = 100
-CONNECTION_SECONDS = 10.0
-"""A connection is closed that brings no whole head of a request for so long."""
-BODY_SECONDS = 10.0
-LINGER_SECONDS = 2.0
-"""What is left of a refused request is thrown away for so long, so that the answer is read."""
 MAX_AGE_SECONDS = 300.0
 """The oldest request, or the one furthest ahead, that is taken."""
 SIGNATURE_SECONDS = 2 * MAX_AGE_SECONDS + 60
 """A signature is good once; it is remembered for as long as its time could be taken."""
 
-_BOUNDS: dict[str, Any] = {
-    "access_log": None,
-    "logger": logging.getLogger(f"{__name__}.server"),
-    "shutdown_timeout": 1.0,
-    "keepalive_timeout": CONNECTION_SECONDS,
-    "lingering_time": LINGER_SECONDS,
-    "max_line_size": MAX_HEADER_BYTES,
-    "max_field_size": MAX_HEADER_BYTES,
-    "max_headers": MAX_HEADERS,
-    "auto_decompress": False,
-}
+
+@dataclass(frozen=True, slots=True)
+class ListenerBounds:
+    """The most that the server spends on those who call it."""
+
+    connections: int = 200
+    connection_seconds: float = 10.0
+    """A connection is closed that brings no whole head of a request for so long."""
+    body_seconds: float = 10.0
+    linger_seconds: float = 2.0
+    """The rest of a refused request is thrown away for so long, so that the answer is read."""
+    header_bytes: int = 8_190
+    headers: int = 64
+    request_bytes: int = 1_000_000
+    """Per body; the longest message that Slack sends takes a quarter of it."""
+    held_bytes: int = 16_000_000
+    """All bodies together whose signature is not known yet."""
+
+    def of_server(self) -> dict[str, Any]:
+        """The bounds that aiohttp keeps itself."""
+        return {
+            "access_log": None,
+            "logger": logging.getLogger(f"{__name__}.server"),
+            "shutdown_timeout": 1.0,
+            "keepalive_timeout": self.connection_seconds,
+            "lingering_time": self.linger_seconds,
+            "max_line_size": self.header_bytes,
+            "max_field_size": self.header_bytes,
+            "max_headers": self.headers,
+            "auto_decompress": False,
+        }
 
 
 class SignedHTTP:
     """The server of one account."""
 
-    def __init__(self, listen: str, secret: str, dispatch: SlackDispatch) -> None:
+    def __init__(
+        self, listen: str, secret: str, dispatch: SlackDispatch, bounds: ListenerBounds = ListenerBounds()
+    ) -> None:
         host, _, port = listen.rpartition(":")
         if not host or not port.isdecimal():
             raise Unusable(
@@ -62,19 +73,20 @@ class SignedHTTP:
         self._verifier = SignatureVerifier(secret)
         self._dispatch = dispatch
         self._seen: OrderedDict[str, float] = OrderedDict()
+        self._bounds = bounds
         self._held = 0
 
     async def run(self) -> None:
         """Serve; raises `Unusable` when the port cannot be had."""
-        application = web.Application(client_max_size=MAX_REQUEST_BYTES)
+        application = web.Application(client_max_size=self._bounds.request_bytes)
         application.add_routes([web.post("/slack/events", self._post)])
-        runner = web.AppRunner(application, **_BOUNDS)
+        runner = web.AppRunner(application, **self._bounds.of_server())
         await runner.setup()
         server = runner.server
         assert server
 
         def connection() -> asyncio.BaseProtocol:
-            return server() if len(server.connections) < MAX_CONNECTIONS else _Refusing()
+            return server() if len(server.connections) < self._bounds.connections else _Refusing()
 
         try:
             listening = await asyncio.get_running_loop().create_server(connection, self._host, self._port)
@@ -92,15 +104,17 @@ class SignedHTTP:
         length = request.content_length
         if not self._plausible(stamp, signature) or "Content-Encoding" in request.headers:
             return _closing(401)
-        if length is None or length > MAX_REQUEST_BYTES:
+        if length is None or length > self._bounds.request_bytes:
             return _closing(411 if length is None else 413)
-        if self._held + length > MAX_HELD_BYTES:
+        if self._held + length > self._bounds.held_bytes:
             return _closing(503)
         try:
-            async with self._holding(length), asyncio.timeout(BODY_SECONDS):
+            async with self._holding(length), asyncio.timeout(self._bounds.body_seconds):
                 body = await request.read()
         except TimeoutError:
             return _closing(408)
+        except (ConnectionError, web.RequestPayloadError):  # it left, or broke off
+            return _closing(400)
         if not self._signed(body, stamp, signature):
             return _closing(401)
         payload = parsed(body, request.content_type)
