@@ -22,8 +22,8 @@ CODE_LIFETIME = timedelta(hours=1)
 TRIES_WINDOW = timedelta(hours=1)
 """Within which time wrong codes are counted, and for how long none is looked at after too many."""
 MAX_WRONG_CODES = 5
-MAX_WRONG_CODES_OF_ALL = 20
-"""How many wrong codes one sender, and all on one account, may say."""
+"""How many wrong codes of one sender are looked at. Nobody counts the codes of all: that would let strangers keep the
+owner from linking, and guessing one of 23^8 codes takes more senders than there are."""
 CODES_KEPT_SECONDS = 7_200
 COUNT_TRY = """local now, window, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local tries, count = redis.call('HGETALL', KEYS[1]), 0
@@ -105,21 +105,15 @@ class Pairing:
         if used := [field for field, ticket in known if orjson.loads(ticket).get("by") == account]:
             await self._store.run("HDEL", codes, *used)
 
-    async def may_try(self, sender: str, account: str, message: str) -> bool:
-        """Count a try by this very message; False if there were too many wrong ones, so that it is not looked at."""
+    async def may_try(self, sender: str, message: str) -> bool:
+        """Count a try by this very message; False if the sender has said too many wrong codes, so none is looked at."""
         now, window = milliseconds(self._store.clock.now()), milliseconds_of(TRIES_WINDOW)
-        for who, most in ((sender, MAX_WRONG_CODES), (account, MAX_WRONG_CODES_OF_ALL)):
-            tries = channel_keys(self._store).tries(who)
-            if not await self._store.run(
-                "EVAL", COUNT_TRY, 1, tries, now, window, most, f"tried {message}", CODES_KEPT_SECONDS
-            ):
-                return False
-        return True
+        counted = (now, window, MAX_WRONG_CODES, f"tried {message}", CODES_KEPT_SECONDS)
+        return bool(await self._store.run("EVAL", COUNT_TRY, 1, channel_keys(self._store).tries(sender), *counted))
 
-    async def forgive(self, sender: str, account: str, message: str) -> None:
+    async def forgive(self, sender: str, message: str) -> None:
         """The try by this message was right, so it does not count."""
-        for who in (sender, account):
-            await self._store.run("EVAL", FORGIVE_TRY, 1, channel_keys(self._store).tries(who), f"tried {message}")
+        await self._store.run("EVAL", FORGIVE_TRY, 1, channel_keys(self._store).tries(sender), f"tried {message}")
 
 
 def new_code() -> str:

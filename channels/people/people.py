@@ -1,10 +1,12 @@
 """People: who may talk to Stoa, from which accounts and in which rooms, and what the owner says about them."""
 
+from dataclasses import dataclass
+
 from channels.contract import InboundMessage
 from channels.people.pairing import Pairing, spelled
 from channels.people.persons import Person as Person
 from channels.people.persons import key_of
-from channels.people.requests import BLOCK, CODE_ACCEPTED, CODE_UNKNOWN, CODES_LOCKED
+from channels.people.requests import BLOCK, CODE_ACCEPTED, CODE_UNKNOWN
 from channels.people.rooms import Room as Room
 from channels.people.strangers import Admitted as Admitted
 from channels.people.strangers import Strangers
@@ -12,6 +14,26 @@ from core.atoms.atoms import OWNER
 from core.errors import InvalidInput, NotFound
 from core.spaces.spaces import Spaces
 from core.trust.approvals import Approvals
+
+
+@dataclass(frozen=True, slots=True)
+class TriedCode:
+    """A code that somebody wrote in a direct message, and who they are if they are known."""
+
+    code: str
+    key: str
+    message: InboundMessage
+    person: Person | None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeVerdict:
+    """What becomes of a code: the answer, or None where it is taken as an ordinary message."""
+
+    answer: str | None
+
+
+ORDINARY, SILENT = CodeVerdict(None), CodeVerdict("")
 
 
 class People(Strangers):
@@ -49,44 +71,60 @@ class People(Strangers):
         return await self._pairing.issue(person)
 
     async def redeem(self, account: str, message: InboundMessage) -> str | None:
-        """Take a message as a code: link the account it came from, and answer what is to be said.
+        """Take a message as a code: link the account it came from, and return the answer, which may be empty.
 
-        None where it is no code, so that it is a message as any other. Codes count in direct messages only. After too
-        many wrong ones none is looked at for a while.
+        None where it is an ordinary message. Codes count in direct messages only. After too many wrong
+        ones that sender's codes are ignored for a while, without a word; nobody else's are.
         """
         code = spelled(message.text)
         if code is None or message.room or message.bot or message.kind != "message":
             return None
         key = key_of(account, message.sender)
-        person = await self.persons.find(key)
-        if person and person.status == "blocked":
+        tried = TriedCode(code, key, message, await self.persons.find(key))
+        rules = (self._blocked, self._tried_too_often, self._lets_in, self._anothers_account, self._links)
+        for rule in rules:
+            if verdict := await rule(tried):
+                return verdict.answer
+        return None if tried.person else CODE_UNKNOWN
+
+    async def _blocked(self, tried: "TriedCode") -> "CodeVerdict | None":
+        return ORDINARY if tried.person and tried.person.status == "blocked" else None
+
+    async def _tried_too_often(self, tried: "TriedCode") -> "CodeVerdict | None":
+        if await self._pairing.may_try(tried.key, tried.message.id):
             return None
-        if not await self._pairing.may_try(key, account, message.id):
-            hour = f"{self._spaces.clock.now():%Y-%m-%d %H}"
-            await self._audit.note("refusal", key, "too many wrong codes", operation=f"locked {key} {hour}")
-            return None if person else CODES_LOCKED
-        if person and person.id == OWNER.id and (request := await self._waiting_by(code)):
-            await self._pairing.forgive(key, account, message.id)
-            return f"{(await self._let_in(request)).name} is let in."
-        ticket = await self._pairing.look(code)
-        if ticket is None:
-            return None if person else CODE_UNKNOWN
-        if person is None or person.id == ticket.person:
-            try:
-                if not await self._pairing.claim(ticket, key):
-                    return None if person else CODE_UNKNOWN
-                linked = await self.persons.link(ticket.person, key, message.name)
-            except NotFound:  # forgotten since the code was made
-                return CODE_UNKNOWN
-        else:
-            return (
-                f"This account is {person.name}'s already, so it stays theirs. `stoa people forget {key}` unlinks it; "
-                "then ask for a new code."
-            )
+        hour = f"{self._spaces.clock.now():%Y-%m-%d %H}"
+        await self._audit.note("refusal", tried.key, "too many wrong codes", operation=f"locked {tried.key} {hour}")
+        return ORDINARY if tried.person else SILENT
+
+    async def _lets_in(self, tried: "TriedCode") -> "CodeVerdict | None":
+        """The owner says the code of somebody who waits."""
+        if tried.person is None or tried.person.id != OWNER.id or not (waits := await self._waiting_by(tried.code)):
+            return None
+        await self._pairing.forgive(tried.key, tried.message.id)
+        return CodeVerdict(f"{(await self._let_in(waits)).name} is let in.")
+
+    async def _anothers_account(self, tried: "TriedCode") -> "CodeVerdict | None":
+        ticket = await self._pairing.look(tried.code)
+        if ticket is None or tried.person is None or tried.person.id == ticket.person:
+            return None
+        return CodeVerdict(
+            f"This account is {tried.person.name}'s already, so it stays theirs. `stoa people forget {tried.key}` "
+            "unlinks it; then ask for a new code."
+        )
+
+    async def _links(self, tried: "TriedCode") -> "CodeVerdict | None":
+        ticket, key = await self._pairing.look(tried.code), tried.key
+        if ticket is None or not await self._pairing.claim(ticket, key):
+            return None
+        try:
+            linked = await self.persons.link(ticket.person, key, tried.message.name)
+        except NotFound:  # forgotten since the code was made
+            return CodeVerdict(CODE_UNKNOWN)
         await self._audit.note("link", linked.principal.id, f"linked {key}", operation=f"linked {key} {ticket.digest}")
-        await self._pairing.forgive(key, account, message.id)
+        await self._pairing.forgive(key, tried.message.id)
         await self._welcome(key)
-        return CODE_ACCEPTED.format(name="my owner" if linked.id == OWNER.id else linked.name)
+        return CodeVerdict(CODE_ACCEPTED.format(name="my owner" if linked.id == OWNER.id else linked.name))
 
     # What the owner says ----------------------------------------------------------------------------------------------
 

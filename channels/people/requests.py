@@ -192,10 +192,9 @@ ADMISSION_CHOICES: dict[Kind, tuple[Choice, ...]] = {
 """What the owner may answer about each kind; yes means the first."""
 CODE_ACCEPTED = "That is right: this account is linked now, and I know you here as {name}."
 CODE_UNKNOWN = (
-    "I do not know that code. A code holds for one hour and for one account; ask for a new one where you got it, and "
-    "write it here as it is."
+    "I don't know that code. Each code works once and for an hour. Ask for a new one where you got it, and send it "
+    "here as it is."
 )
-CODES_LOCKED = "There were too many wrong codes, so I look at none for an hour."
 NO_OWNER_YET = (
     "If it is you who has set me up, write me the code that `stoa setup` said; `stoa people link` makes a new one."
 )

@@ -33,7 +33,7 @@ async def served(house: House, channel: Loopback) -> AsyncIterator[None]:
     files = FileTransfer(house.attachments, house.store)
     serving = asyncio.create_task(TerminalSession(house.spaces, channel, bound("loopback", "hall"), files).serve())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(100):
             yield
     finally:
         serving.cancel()
