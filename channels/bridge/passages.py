@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from channels.contract import Passage
 from channels.text import clean, one_line
-from core.agents.unread import MAX_PASSAGES, PASSAGE_ROLE
+from core.agents.unread import MAX_MESSAGE_PASSAGES, PASSAGE_ROLE
 from core.atoms.atoms import Attachment, Origin, Principal
 from core.atoms.validation import MAX_CONTENT_BYTES
 from core.errors import InvalidInput
@@ -51,13 +51,12 @@ def split_quotes(text: str) -> tuple[str, list[Passage]]:
 
 
 def readable(passages: Sequence[Passage]) -> list[Passage]:
-    """The passages that hold text, cleaned; raises `InvalidInput` where they are too many or too long."""
+    """The passages that hold text, cleaned; those beyond the bound in one; raises `InvalidInput` for too much text."""
     kept = [Passage(clean(one.text), one_line(one.author, 80), one.kind) for one in passages if one.text.strip()]
-    if len(kept) > MAX_PASSAGES:
-        raise InvalidInput(
-            f"That message holds {len(kept)} forwarded or quoted texts and I take {MAX_PASSAGES} at once, so I have "
-            "not taken it. Please send it in parts."
-        )
+    if rest := kept[MAX_MESSAGE_PASSAGES - 1 :]:
+        kept[MAX_MESSAGE_PASSAGES - 1 :] = [
+            Passage("\n\n".join(one.text for one in rest), rest[0].author, rest[0].kind)
+        ]
     if (size := sum(len(one.text.encode(errors="replace")) for one in kept)) > MAX_CONTENT_BYTES:
         raise InvalidInput(
             f"What you forwarded is too long for me ({size:,} bytes, {MAX_CONTENT_BYTES:,} at most), so I have not "

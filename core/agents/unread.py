@@ -19,7 +19,7 @@ CONVERSATION_KEY = "conversation"
 """The metadata that says in which conversation with people an atom was written."""
 PASSAGE_ROLE, PASSAGES = "passage", "passages"
 """The role of a text that others wrote in a message, and the reference by which the message names it."""
-MAX_PASSAGES = 20
+MAX_MESSAGE_PASSAGES = 50
 FILE_NOTE_CHARS = 100
 """Characters that it takes to tell of a file, beside its name."""
 
@@ -192,7 +192,7 @@ async def _notices(spaces: Spaces, agent: Agent, change: Change) -> list[Notice]
     if change.operation not in ("put", "update"):
         return [notice]
     passages = []
-    for id in notice.references.get(PASSAGES, ())[:MAX_PASSAGES]:
+    for id in notice.references.get(PASSAGES, ())[:MAX_MESSAGE_PASSAGES]:
         with contextlib.suppress(NotFound, InvalidInput):
             passages.append(_passage(await spaces.open(change.space, agent.principal).get(id)))
     return [*passages, notice]
