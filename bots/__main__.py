@@ -1,6 +1,5 @@
 """`stoa`, or `python -m bots`. Errors end here: one line for the person, the details in the log."""
 
-import os
 import sys
 import time
 import traceback
@@ -63,7 +62,9 @@ def _printable(text: str) -> str:
 
 
 def _home() -> Path:
-    return Path(os.environ.get("STOA_HOME", "").strip() or "~/.stoa").expanduser()
+    from core.settings import home_directory
+
+    return home_directory()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,18 @@
-"""What a person may set: environment variables, or `stoa.toml` in the data directory."""
+"""Settings: environment variables, or `stoa.toml` in the data directory."""
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from core.errors import InvalidInput
 
@@ -96,8 +103,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        home = Path(os.environ.get("STOA_HOME", "~/.stoa")).expanduser()
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "stoa.toml")
+        assert isinstance(env_settings, EnvSettingsSource)
+        given = {name: (value or "").strip() for name, value in env_settings.env_vars.items()}
+        env_settings.env_vars = {name: value for name, value in given.items() if value}  # blank is unset
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home_directory() / "stoa.toml")
 
     @field_validator("home")
     @classmethod
@@ -111,7 +120,7 @@ class Settings(BaseSettings):
             try:
                 ZoneInfo(name)
             except (ZoneInfoNotFoundError, ValueError) as error:
-                raise ValueError(f"{name!r} is no time zone; use an IANA name such as Europe/Paris") from error
+                raise ValueError(f"{name!r} is not a time zone; use an IANA name such as Europe/Paris") from error
         return name
 
     @property
@@ -121,23 +130,39 @@ class Settings(BaseSettings):
 
 
 def load(**given: object) -> Settings:
-    """The settings in force; raises `InvalidInput` naming each setting that is wrong and where it came from."""
+    """The settings in force; raises `InvalidInput` naming each one that is wrong and where it may come from."""
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {_plain(e['msg'])}" for e in error.errors())
-        home = Path(os.environ.get("STOA_HOME", "~/.stoa")).expanduser()
+        wrong = "; ".join(_plain(".".join(map(str, e["loc"])) or "settings", e["msg"]) for e in error.errors())
+        file = home_directory() / "stoa.toml"
         raise InvalidInput(
-            f"A setting is wrong ({wrong}). Settings come from STOA_... variables and from {home / 'stoa.toml'}."
+            f"A setting is wrong ({wrong}). Settings come from STOA_... variables and from {file}."
         ) from None
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"stoa.toml cannot be read: {error}. Mend or remove the file.") from None
+        raise InvalidInput(f"stoa.toml cannot be read: {error}. Fix or remove the file.") from None
 
 
-def _plain(message: str) -> str:
-    """What pydantic says, in the words of a person."""
-    known = {"Extra inputs are not permitted": "there is no such setting"}
-    return known.get(message, message.removeprefix("Value error, "))
+def home_directory() -> Path:
+    """The data directory: STOA_HOME, or ~/.stoa if that is unset or blank."""
+    return Path(os.environ.get("STOA_HOME", "").strip() or "~/.stoa").expanduser()
+
+
+def nearest_setting(name: str) -> str:
+    """The setting whose name is most like this variable's or this name in `stoa.toml`; empty if none is."""
+    bare = name.lower().removeprefix("stoa_")
+    found = next(iter(get_close_matches(bare, Settings.model_fields, 1)), "")
+    if not found or not name.isupper():
+        return found
+    return "REDIS_URL" if found == "redis_url" else f"STOA_{found.upper()}"
+
+
+def _plain(name: str, message: str) -> str:
+    """An error of pydantic's as a person reads it."""
+    if message == "Extra inputs are not permitted":
+        near = nearest_setting(name)
+        return f"there is no setting {name}" + (f"; did you mean {near}?" if near else "")
+    return f"{name}: {message.removeprefix('Value error, ')}"
 
 
 def _machine_zone() -> ZoneInfo:

@@ -3,13 +3,20 @@
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+from channels.text import visible
+
+KUBERNETES_VARIABLE = re.compile(r"STOA_(.+_)?(SERVICE_(HOST|PORT).*|PORT(_.*)?)")
+"""Kubernetes sets these where a service is called stoa."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +69,26 @@ def function(entry: CommandEntry) -> Callable[..., object]:
 
 
 def _synchronous(function: Callable[..., Any]) -> Callable[..., Any]:
-    if not inspect.iscoroutinefunction(function):
-        return function
-
     @functools.wraps(function)
     def run(*arguments: Any, **options: Any) -> Any:
-        return asyncio.run(function(*arguments, **options))
+        for warning in unknown_variables():
+            typer.echo(f"stoa: {warning}", err=True)
+        done = function(*arguments, **options)
+        return asyncio.run(done) if inspect.iscoroutine(done) else done
 
     return run
+
+
+def unknown_variables() -> Iterator[str]:
+    """A sentence for each variable that is named like a setting and isn't one."""
+    from core.secrets.secrets import SECRET_VARIABLE_PREFIX
+    from core.settings import Settings, nearest_setting
+
+    known = {f"STOA_{field.upper()}" for field in Settings.model_fields if field != "redis_url"}
+    for name in sorted(os.environ):
+        variable = name.upper()
+        if not variable.startswith("STOA_") or variable in known or KUBERNETES_VARIABLE.fullmatch(variable):
+            continue
+        if not variable.startswith(SECRET_VARIABLE_PREFIX):
+            near = nearest_setting(variable)
+            yield f"{visible(name)} is not a setting" + (f"; did you mean {near}?" if near else ".")

@@ -162,10 +162,26 @@ def test_what_is_not_there_is_named_in_one_line(stoa: CommandLine, tmp_path: Pat
         assert done.stderr.count("\n") == 1
 
 
+def test_a_variable_that_is_no_setting_is_pointed_out_with_the_one_that_was_meant(
+    stoa: CommandLine, tmp_path: Path
+) -> None:
+    others = {
+        "STOA_SECRET_BANK": "hunter2-hunter2",
+        "STOA_SERVICE_HOST": "10.0.0.7",
+        "STOA_PORT_6379_TCP": "tcp://10.0.0.7",
+    }
+    done = stoa(tmp_path, "timer", "list", STOA_MODLE="openai/gpt-5", STOA_COLOUR="red", **others)
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [
+        "stoa: STOA_COLOUR is not a setting.",
+        "stoa: STOA_MODLE is not a setting; did you mean STOA_MODEL?",
+    ]
+
+
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     done = EMBEDDED(tmp_path, "space", "list", STOA_TIMEZONE="Mars/North")
     assert done.returncode == 1
-    assert "'Mars/North' is no time zone" in done.stderr
+    assert "'Mars/North' is not a time zone" in done.stderr
     assert "Traceback" not in done.stderr
 
 
