@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from core.errors import ModelUnavailable, StoaError
-from core.models.wordpiece import WordPiece
 from core.store.keys import DAY_SECONDS
 from core.store.store import Store
 
@@ -35,7 +35,7 @@ REMEMBERED = 4_096
 
 MINILM_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 MINILM_DIMENSIONS = 384
-MINILM_TOKENS = 256
+MAX_MINILM_TOKENS = 256
 USE_DIMENSIONS = 512
 
 
@@ -277,17 +277,32 @@ def _load_minilm() -> "Callable[[str], Vector]":
     options.enable_cpu_mem_arena = False  # the arena would keep the memory of the longest batch for ever
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    tokens = WordPiece()
+    token_ids = minilm_tokens(MAX_MINILM_TOKENS)
 
     def embed(text: str) -> "Vector":
         """The mean over the text's tokens, of unit length."""
-        ids = np.array([tokens.encode(text, MINILM_TOKENS)], np.int64)
+        ids = np.array([token_ids(text)], np.int64)
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         mean: Vector = session.run(None, inputs)[0][0].mean(axis=0)
         mean /= np.linalg.norm(mean)
         return mean
 
     return embed
+
+
+def minilm_tokens(limit: int) -> Callable[[str], list[int]]:
+    """Turns a text into the token ids that MiniLM was trained on: BERT's lower-case WordPiece, at most `limit`."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    lines = Path(__file__).with_name("minilm_vocab.txt").read_text(encoding="utf-8").split("\n")
+    ids = {token: number for number, token in enumerate(lines) if token}
+    tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    begin, end = (("[CLS]", ids["[CLS]"]), ("[SEP]", ids["[SEP]"]))
+    tokenizer.post_processor = processors.BertProcessing(end, begin)
+    tokenizer.enable_truncation(limit)
+    return lambda text: list(tokenizer.encode(text).ids)
 
 
 def _give_back_memory() -> None:

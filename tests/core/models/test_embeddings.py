@@ -13,8 +13,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from core.models.embeddings import CachedEmbedder, Embedder, LocalEmbedder, nearest
-from core.models.wordpiece import WordPiece
+from core.models.embeddings import CachedEmbedder, Embedder, LocalEmbedder, minilm_tokens, nearest
 from core.search.indexing import passages
 from core.store.keys import Keys
 from core.store.store import Store, client
@@ -257,7 +256,7 @@ async def test_a_cache_that_is_gone_is_passed_over(embedder: LocalEmbedder) -> N
     ],
 )
 async def test_tokens_are_those_the_model_was_trained_on(text: str, ids: list[int]) -> None:
-    assert WordPiece().encode(text, limit=6) == ids
+    assert minilm_tokens(6)(text) == ids
 
 
 def similarity(a: bytes, b: bytes) -> float:
