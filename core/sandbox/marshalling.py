@@ -1,24 +1,27 @@
 """How values cross the sandbox's wall: out as plain data and things with attributes, in as plain data only."""
 
 import builtins
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from functools import cache
+from json import JSONDecodeError
 from pathlib import PurePath
 from typing import Any, get_args
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic_monty import ClassInstance, ClassType, ExcType, ExternalExceptionData, MontyClassProxy
 
-ARGUMENTS = 8_000_000
-"""How much a run's unanswered calls may carry together: characters, and 16 for each value."""
-DEPTH = 40
-MESSAGE = 2_000
-"""Characters of an error's message."""
+MAX_PENDING_UNITS = 8_000_000
+"""What a run's unanswered calls may carry together: characters, and 16 for each value."""
+MAX_ARGUMENT_DEPTH = 40
+MAX_MESSAGE_CHARS = 2_000
+"""Of an error that enters the sandbox."""
 
 GUEST_ERRORS = frozenset(get_args(ExcType))
+GUEST_NAMES: Mapping[type, str] = {JSONDecodeError: "json.JSONDecodeError", re.error: "re.PatternError"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,10 @@ def outward(value: object) -> object:
 class Arrival:
     """Makes plain data of what the guest passed and counts it, so that a small guest cannot fill a big host."""
 
-    def __init__(self, size: int = 0) -> None:
+    def __init__(self, size: int = 0, handles: Mapping[UUID, str] | None = None) -> None:
+        """`size` is what the run's other calls carry, `handles` are the capabilities that were given out."""
         self.size = size
+        self._handles = handles or {}
 
     def plain(self, value: object, depth: int = 0) -> object:
         """Text, numbers, booleans, None, moments, lists and dicts with text as keys; raises what the guest shall see.
@@ -65,10 +70,10 @@ class Arrival:
         A dataclass that comes back becomes a dict of its attributes, a capability its name.
         """
         self.size += 16 + (len(value) if isinstance(value, str) else 0)
-        if self.size > ARGUMENTS:
-            raise ValueError(f"Calls may carry {ARGUMENTS} characters at a time; pass less, or in parts.")
-        if depth > DEPTH:
-            raise ValueError(f"An argument is nested more than {DEPTH} deep; pass something flatter.")
+        if self.size > MAX_PENDING_UNITS:
+            raise ValueError(f"Calls may carry {MAX_PENDING_UNITS} characters at a time; pass less, or in parts.")
+        if depth > MAX_ARGUMENT_DEPTH:
+            raise ValueError(f"An argument is nested more than {MAX_ARGUMENT_DEPTH} deep; pass something flatter.")
         match value:
             case None | bool() | float() | str() | datetime():
                 return value
@@ -87,8 +92,8 @@ class Arrival:
             case Capability():
                 return value.name
             case MontyClassProxy():
-                attributes = value.attributes
-                return attributes.get("name") if value.name == "Capability" else self.plain(attributes, depth + 1)
+                known = self._handles.get(value.id)  # a class may be called Capability, yet not be ours
+                return known or self.plain(value.attributes, depth + 1)
             case PurePath() | BaseException():
                 return self.plain(str(value), depth)
             case bytes():
@@ -105,13 +110,12 @@ class Arrival:
 
 def refusal(error: Exception) -> ExternalExceptionData:
     """The error as the guest sees it: the nearest builtin type it knows, and the message. Nothing else crosses."""
-    name: Any = next(
-        cls.__name__
-        for cls in type(error).__mro__
-        if cls.__module__ == builtins.__name__ and cls.__name__ in GUEST_ERRORS
-    )
+    names = [
+        GUEST_NAMES.get(cls, cls.__name__ if cls.__module__ == builtins.__name__ else "") for cls in type(error).__mro__
+    ]
+    name: Any = next(name for name in names if name in GUEST_ERRORS)
     bare = len(error.args) == 1 and isinstance(error.args[0], str)  # str() of a KeyError is quoted
-    return {"exc_type": name, "message": str(error.args[0] if bare else error)[:MESSAGE]}
+    return {"exc_type": name, "message": str(error.args[0] if bare else error)[:MAX_MESSAGE_CHARS]}
 
 
 @cache

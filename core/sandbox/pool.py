@@ -23,14 +23,15 @@ from pydantic_monty import (
     SyncSnapshot,
 )
 
-from core.sandbox.rewriting import RewrittenCode, Span
+from core.sandbox.rewriting import RewrittenCode, Span, guest_library
+from core.sandbox.standard import external_modules
 
-MEMORY = 64 << 20
-"""Bytes a program may hold."""
-IMAGE = 16 << 20
-"""Bytes of a waiting program's state."""
-DEPTH = 500
-UNCOUNTED = 1_000_000_000
+MEMORY_BYTES = 64 << 20
+"""A program may hold as much."""
+MAX_IMAGE_BYTES = 16 << 20
+"""Of a waiting program's state."""
+MAX_RECURSION_DEPTH = 500
+UNLIMITED_SUSPENSIONS = 1_000_000_000
 DIED = "The process this code ran in died. Run it again."
 
 T = TypeVar("T")
@@ -54,7 +55,8 @@ class Processes:
         self.closed = False
         self.used: set[int] = set()
         """Ids of the processes that are checked out."""
-        self._zone = zone
+        self.zone = zone
+        self._modules = external_modules()
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="sandbox")
         self._pool = Monty(min_processes=0, max_processes=count, request_timeout=seconds + 5)
         self._free = count
@@ -88,16 +90,17 @@ class Processes:
         return self._pool.checkout(
             limits={
                 "max_feed_duration_secs": self.seconds,  # its clock stands while the guest waits for us
-                "max_memory": MEMORY,
-                "max_recursion_depth": DEPTH,
-                "max_suspensions": UNCOUNTED,  # Monty counts a whole session, we a run
+                "max_memory": MEMORY_BYTES,
+                "max_recursion_depth": MAX_RECURSION_DEPTH,
+                "max_suspensions": UNLIMITED_SUSPENSIONS,  # Monty counts a whole session, we a run
             },
             os_policy={
                 "datetime": "call_host",
                 "sleep": "call_host",
-                "timezone": self._zone,
+                "timezone": self.zone,
                 "random_start": {"seed": seed},
             },
+            external_modules=self._modules,
         ).__enter__()
 
     async def take(self) -> None:
@@ -154,7 +157,9 @@ class Guest:
         self._restoring = False
         self._parking: asyncio.Task[None] | None = None
         self._lost = ""
-        self._awaited: list[frozenset[Span]] = []
+        self.programs: list[RewrittenCode] = []
+        """Those of the session, by Monty's numbers."""
+        self._equipped = False
 
     async def feed(
         self, program: RewrittenCode, names: dict[str, object] | None, seed: str, show: Show
@@ -162,7 +167,11 @@ class Guest:
         """Begin to run a program; in a guest that has not begun, `names` are bound and chance starts from `seed`."""
         session = await self._sit(seed, show)
         self.begun = True
-        self._awaited.append(program.awaited)
+        if program.needs_library and not self._equipped:
+            self.programs.append(guest_library())
+            await self._step(partial(session.feed_run, self.programs[-1].source))
+            self._equipped = True
+        self.programs.append(program)
         return await self._stepped(partial(session.feed_start, program.source, inputs=names, print_callback=show))
 
     async def resume(self, answer: Resume, show: Show) -> SyncSnapshot:
@@ -175,17 +184,17 @@ class Guest:
         number = re.fullmatch(r"<python-input-(\d+)>", call.position.filename)
         return call.allow_eager_await or (
             number is not None
-            and int(number[1]) < len(self._awaited)
-            and (call.position.start, call.position.end) in self._awaited[int(number[1])]
+            and int(number[1]) < len(self.programs)
+            and (call.position.start, call.position.end) in self.programs[int(number[1])].awaited
         )
 
     def unread(self) -> None:
         """The last program was refused before Monty gave it a number."""
-        self._awaited.pop()
+        self.programs.pop()
 
     def awaited(self) -> list[frozenset[Span]]:
         """Of each program of the session, the calls it awaits."""
-        return list(self._awaited)
+        return [program.awaited for program in self.programs]
 
     async def written(self) -> bytes:
         """The state of the program where it paused; the guest has left and forgotten it. Raises `Stopped`."""
@@ -200,7 +209,8 @@ class Guest:
 
     async def woken(self, image: bytes, awaited: Sequence[frozenset[Span]], show: Show) -> Paused:
         """Take up a program where it paused when it was written down; this guest has run nothing yet."""
-        self.begun, self._image, self._awaited = True, image, list(awaited)
+        self.begun, self._image = True, image
+        self.programs = [RewrittenCode("", spans) for spans in awaited]
         self._restoring = True
         await self._sit("", show)
         assert self._paused is not None
@@ -219,7 +229,8 @@ class Guest:
         """Leave, and keep neither program nor variables."""
         await self._awake()
         self._paused, self._image, self._lost, self.begun = None, None, "", False
-        self._awaited.clear()
+        self.programs.clear()
+        self._equipped = False
         await self._leave()
 
     async def _stepped(self, work: Callable[[], SyncSnapshot]) -> SyncSnapshot:
@@ -270,11 +281,11 @@ class Guest:
         assert self._session is not None
         try:
             self._image = await self._step((self._paused or self._session).dump)
-            if len(self._image) > IMAGE:
+            if len(self._image) > MAX_IMAGE_BYTES:
                 self._image = None
                 self._lost = (
-                    f"The program held more than {IMAGE >> 20} MB while it waited and others needed its process; "
-                    "keep less in variables."
+                    f"The program held more than {MAX_IMAGE_BYTES >> 20} MB while it waited and others needed its "
+                    "process; keep less in variables."
                 )
         except (MontyError, RuntimeError):
             self._lost = DIED

@@ -1,127 +1,102 @@
-"""The Python that agents write, as the sandbox takes it: small rewrites, what is awaited, what to write instead."""
+"""The Python that agents write, as the sandbox takes it: rewritten, with the calls it awaits and its lines."""
 
 import ast
-import re
 import warnings
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from core.sandbox.lowering import AWAITING, Known, called
+from core.sandbox.statements import Program, library
+
 Span = tuple[int, int]
 """Where an expression stands: its first byte in the source and the byte after its last."""
 
-ADVICE = (
-    ("class inheritance", "Write one class without bases, or functions and dicts."),
-    ("method decorators", "Write a plain method, or a function outside the class."),
-    ("yield", "There are no generators here: append to a list and return it."),
-    ("'del' statement", "Assign None to the name instead."),
-    ("async with", "Await the calls directly, or with asyncio.gather(...)."),
-    ("async for", "Write a plain for loop over a list."),
-    ("except*", "Write a plain except."),
-    ("Wildcard imports", "Name what you import."),
-    ("gather() does not yet support keyword", "Write try/except inside an async def around each call instead."),
-    (
-        "synchronous context",
-        "Call it in a loop first, such as found = [f(x) for x in xs], then sort or filter the list.",
-    ),
-    ("object can't be awaited", "This is no call that waits: leave out the await."),
-    ("'coroutine' and", "Put await in front of the call."),
-    ("'coroutine' object", "Put await in front of the call."),
-    ("module 'asyncio' has no attribute", "asyncio has gather, sleep and run here."),
-    ("'list' object is not an iterator", "Write next(iter(...))."),
-    ("is not JSON serializable", "Build a dict of the attributes you need first."),
-)
-MODULES = (
-    "asyncio, base64, binascii, bisect, collections, copy, csv, dataclasses, datetime, decimal, functools, hashlib, "
-    "itertools, json, math, pathlib, random, re, sys, time, tomllib, typing"
-)
-INSTEAD = {
-    "statistics": "The mean is sum(xs) / len(xs), the median sorted(xs)[len(xs) // 2].",
-    "textwrap": "Shorten with text[:80].",
-    "zoneinfo": "now() and local_time(text) give local times with their offset.",
-    "heapq": "Use sorted(xs)[:n].",
-    "operator": "Use a lambda.",
-    "string": "Use 'abcdefghijklmnopqrstuvwxyz' and the methods of str.",
-    "uuid": "Atoms get their ids by themselves.",
-    "enum": "Use plain text constants.",
-}
-TASKS = frozenset({"create_task", "ensure_future"})
-AWAITING = TASKS | {"gather", "run"}
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 @dataclass(frozen=True, slots=True)
 class RewrittenCode:
-    """Source that is ready to run, and which of its calls the guest awaits by itself."""
+    """Source that is ready to run, which of its calls the guest awaits by itself, and what it was made from."""
 
     source: str
     awaited: frozenset[Span] = frozenset()
+    original: tuple[str, ...] = ()
+    """The author's lines; empty where the source is as it was written."""
+    lines: tuple[int, ...] = ()
+    """Of each line of the source, the author's line it was made from."""
+
+    library: bool = False
+
+    @property
+    def needs_library(self) -> bool:
+        return "_py_" in self.source and not self.library
 
 
-def prepare(source: str) -> RewrittenCode:
-    """Rewrite what can be said otherwise and find the calls that are awaited; source that is no Python stays as it is.
+def prepare(source: str, known: Known) -> RewrittenCode:
+    """Rewrite what the sandbox lacks and find the calls that are awaited; source that is no Python stays as it is.
 
-    The last expression is no result: nobody sees it, so nothing of it leaves the sandbox.
+    The last expression is no result: nobody sees it, so nothing of it leaves the sandbox. Raises `Unsupported`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            text = _rewritten(source) + "\nNone"
-            return RewrittenCode(text, _Awaited(ast.parse(text)).spans(text))
+            tree = ast.parse(source)
+            before = ast.dump(tree)
+            rewritten = ast.fix_missing_locations(Program(known, tree).visit(tree))
+            if ast.dump(rewritten) == before:
+                text = source + "\nNone"
+                return RewrittenCode(text, _Awaited(ast.parse(text)).spans(text))
+            text = unparsed(rewritten)
+            again = ast.parse(text)
         except UNREADABLE:  # the sandbox says what is wrong with it
             return RewrittenCode(source)
+    text += "\nNone"
+    lines = _lines(rewritten, again, len(text.splitlines()))
+    return RewrittenCode(text, _Awaited(again).spans(text), tuple(source.splitlines()), lines)
 
 
-def advice(error: str) -> str:
-    """What to write instead, where the error is about Python that is missing here; else empty."""
-    return next((sentence for sign, sentence in ADVICE if sign in error), "")
+def guest_library() -> RewrittenCode:
+    """What rewritten programs call; a session runs it once, before the first of them."""
+    return RewrittenCode(library(), library=True)
 
 
-def missing(module: str) -> str:
-    """What to say to an import that cannot be served."""
-    instead = INSTEAD.get(module.partition(".")[0], "")
-    return " ".join(filter(None, (f"There is no module {module!r} here.", instead, f"There are {MODULES}.")))
+def unparsed(tree: ast.AST) -> str:
+    try:
+        return ast.unparse(tree)
+    except ValueError:  # this Python cannot write every f-string
+        return ast.unparse(ast.fix_missing_locations(_WithoutFormatted().visit(tree)))
 
 
-def _rewritten(source: str) -> str:
-    """The source without `del`, `next()` over a generator expression and `create_task`, line by line as it was."""
-    if not re.search(r"\b(del|next|create_task|ensure_future)\b", source):
-        return source
-    tree, text = ast.parse(source), source.encode()
-    places = _Places(source)
-    edits: list[tuple[int, int, bytes]] = []
-    quoted = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
-    for node in ast.walk(tree):
-        if node in quoted:  # Python 3.11 does not know where the parts of an f-string stand
-            continue
-        match node:
-            case ast.Delete(targets=targets):
-                instead = [_deleted(target, places, text) for target in targets]
-                if all(instead):
-                    edits.append((*places.of(node), b"; ".join(filter(None, instead))))
-            case ast.Call(func=ast.Name(id="next"), args=[ast.GeneratorExp() as generator, *_]):
-                start, end = places.of(generator)
-                bare = end == places.of(node)[1]  # next(x for x in xs): the call's own parentheses
-                edits.append((start, end, (b"(iter%b)" if bare else b"iter%b") % text[start:end]))
-            case ast.Call(func=func, args=[_], keywords=[]) if _called(func) in TASKS and _of_asyncio(func):
-                edits.append((*places.of(func), b""))
-    kept, reached = bytearray(), 0
-    for start, end, instead_text in sorted(edits):
-        if start >= reached:
-            kept += text[reached:start] + instead_text
-            reached = end
-    return (kept + text[reached:]).decode()
+class _WithoutFormatted(ast.NodeTransformer):
+    """Writes f-strings as text that is joined."""
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        self.generic_visit(node)
+        return ast.Call(
+            ast.Attribute(ast.Constant(""), "join", ast.Load()), [ast.List(list(node.values), ast.Load())], []
+        )
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.expr:
+        self.generic_visit(node)
+        value, conversion = node.value, {115: "str", 114: "repr", 97: "_py_ascii"}.get(node.conversion, "")
+        if conversion:
+            value = ast.Call(ast.Name(conversion, ast.Load()), [value], [])
+        return ast.Call(ast.Name("format", ast.Load()), [value, *([node.format_spec] if node.format_spec else [])], [])
 
 
-def _deleted(target: ast.expr, places: "_Places", text: bytes) -> bytes | None:
-    whole = text[slice(*places.of(target))]
-    match target:
-        case ast.Name():
-            return whole + b" = None"
-        case ast.Subscript(slice=ast.Slice()):
-            return whole + b" = []"
-        case ast.Subscript(value=value, slice=index):
-            return text[slice(*places.of(value))] + b".pop(" + text[slice(*places.of(index))] + b")"
-    return None
+def _lines(rewritten: ast.AST, again: ast.AST, count: int) -> tuple[int, ...]:
+    """Of each line of the new text, the author's: both trees have the same statements."""
+    mapped = [0] * (count + 1)
+    pairs = list(zip(_statements(rewritten), _statements(again), strict=False))
+    for old, new in pairs:
+        mapped[new.lineno : (new.end_lineno or new.lineno) + 1] = [old.lineno] * (
+            (new.end_lineno or new.lineno) + 1 - new.lineno
+        )
+    return tuple(mapped)
+
+
+def _statements(tree: ast.AST) -> list[ast.stmt]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
 
 
 class _Places:
@@ -159,7 +134,7 @@ class _Awaited:
             match node:
                 case ast.Await(value=value):
                     roots.append(value)
-                case ast.Call(func=func, args=args) if _called(func) in AWAITING:
+                case ast.Call(func=func, args=args) if called(func) in AWAITING:
                     roots += args
                 case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="append" | "extend"), args=args):
                     self._source(name, *args)
@@ -205,13 +180,13 @@ class _Awaited:
                 continue
             seen.add(node)
             match node:
-                case ast.Call(func=func) if _called(func) in AWAITING:
+                case ast.Call(func=func) if called(func) in AWAITING:
                     pass  # its arguments are roots already
                 case ast.Call(func=ast.Attribute(value=value, attr="values")):
                     todo.append(value)
                 case ast.Call(func=func):
                     self.calls.append(node)
-                    todo += self.returned_by.get(_called(func), [])
+                    todo += self.returned_by.get(called(func), [])
                 case ast.Name(id=name):
                     todo += self.made_from.get(name, [])
                 case ast.Starred(value=value) | ast.NamedExpr(value=value) | ast.Subscript(value=value):
@@ -224,16 +199,3 @@ class _Awaited:
                     todo.append(part)
                 case ast.IfExp(body=left, orelse=right) | ast.BinOp(left=left, right=right):
                     todo += (left, right)
-
-
-def _called(func: ast.expr) -> str:
-    match func:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return name
-    return ""
-
-
-def _of_asyncio(func: ast.expr) -> bool:
-    return isinstance(func, ast.Name) or (
-        isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "asyncio"
-    )

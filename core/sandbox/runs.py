@@ -8,9 +8,9 @@ from pydantic_monty import ExternalSettledResult
 from core.errors import InvalidInput
 from core.sandbox.rewriting import Span
 
-PRINTED = 20_000
-"""Characters of output that are kept; a run that prints FLOOD of them is stopped."""
-FLOOD = 10_000_000
+KEPT_OUTPUT_CHARS = 20_000
+MAX_OUTPUT_CHARS = 10_000_000
+"""A run that prints more is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Run:
     asked: int = 0
     pauses: int = 0
     calls: dict[int, tuple[Call, Answer]] = field(default_factory=dict)
-    carried: dict[Answer, int] = field(default_factory=dict)
+    carried: dict[int, int] = field(default_factory=dict)
     standing: Call | None = None
     skip: int = 0
 
@@ -80,14 +80,14 @@ class Run:
         skipped = min(self.skip, len(text))
         self.skip -= skipped
         text = text[skipped:]
-        if self.characters < PRINTED:
-            self.text.append(text[: PRINTED - self.characters])
+        if self.characters < KEPT_OUTPUT_CHARS:
+            self.text.append(text[: KEPT_OUTPUT_CHARS - self.characters])
         self.characters += len(text)
-        if self.characters > FLOOD:
-            raise InvalidInput(f"More than {FLOOD} characters were printed; print a summary.")
+        if self.characters > MAX_OUTPUT_CHARS:
+            raise InvalidInput(f"More than {MAX_OUTPUT_CHARS} characters were printed; print a summary.")
 
     def output(self) -> str:
-        cut = self.characters - PRINTED
+        cut = self.characters - KEPT_OUTPUT_CHARS
         note = f"\n[{cut} more characters were printed and left out; print less at a time]" if cut > 0 else ""
         return "".join(self.text) + note
 
@@ -96,5 +96,5 @@ class Run:
         return [task for _, task in self.calls.values()]
 
     def under_way(self) -> int:
-        """How much the unanswered calls carry."""
-        return sum(size for task, size in self.carried.items() if not task.done())
+        """What the calls carry whose answers the program has not taken."""
+        return sum(self.carried.values())

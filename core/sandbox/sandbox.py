@@ -22,19 +22,21 @@ from pydantic_monty import (
     SyncSnapshot,
 )
 
-from core.sandbox.diagnostics import Surroundings, displayed, ending, unreadable
+from core.sandbox.diagnostics import Surroundings, displayed, ending, missing_module, unreadable
+from core.sandbox.lowering import Known, Unsupported
 from core.sandbox.marshalling import Arrival, Capability, identified, outward, refusal
 from core.sandbox.pool import Guest, Paused, Processes, Resume, Stopped
-from core.sandbox.rewriting import RewrittenCode, missing, prepare
+from core.sandbox.rewriting import RewrittenCode, prepare
 from core.sandbox.runs import Answer, Call, Deferred, Image, Run, RunResult
+from core.sandbox.standard import CALLED, FUNCTIONS, MODULES, answered
 
-SOURCE = 64_000
-"""Bytes of code in one run."""
-CALLS = 500
-"""Host calls in one run. PAUSES counts all it asks of us, names and imports too."""
-PAUSES = 5_000
+MAX_SOURCE_BYTES = 64_000
+MAX_CALLS = 500
+"""Calls of the house in one run."""
+MAX_PAUSES = 5_000
+"""All that one run asks of us: calls, names, imports and the standard library."""
 SLEEP = "sleep"
-GONE = "The variables of this session are gone."
+VARIABLES_GONE = "The variables of this session are gone."
 
 
 Host = Callable[[Call], Awaitable[object]]
@@ -86,11 +88,12 @@ class CodeSession:
         self._functions = functions
         self._values = values
         self._host = host
-        self._seconds = processes.seconds
+        self._seconds, self._zone = processes.seconds, processes.zone
         self._around = Surroundings(objects, functions, values)
         self._capabilities = {name: _handle(name) for name in objects}
         self._targets: dict[UUID, str] = {handle.id: name for name, handle in self._capabilities.items()}
         self._unbound: dict[str, object] = {}
+        self._known = Known()
         self._guest = Guest(processes)
         self._running = asyncio.Lock()
         self._number = first
@@ -103,11 +106,15 @@ class CodeSession:
         characters it prints are left out.
         """
         data = code.encode(errors="replace")
-        if len(data) > SOURCE:
-            return RunResult("", f"The code has {len(data)} bytes, a run may have {SOURCE}; run it in parts.")
+        if len(data) > MAX_SOURCE_BYTES:
+            return RunResult("", f"The code has {len(data)} bytes, a run may have {MAX_SOURCE_BYTES}; run it in parts.")
         async with self._running:
             self._run = Run(skip=skip)
-            return await self._carried_out(lambda: self._begin(prepare(data.decode())))
+            try:
+                program = prepare(data.decode(), self._known)
+            except Unsupported as error:
+                return RunResult("", f"NotImplementedError: {error}")
+            return await self._carried_out(lambda: self._begin(program))
 
     async def go_on(self, image: Image, known: Collection[str]) -> RunResult:
         """Go on with a program that was written down, as the first thing in this session.
@@ -157,14 +164,14 @@ class CodeSession:
             snapshot = await begin()
             while not isinstance(snapshot, MontyComplete):
                 self._run.pauses += 1
-                if self._run.pauses > PAUSES:
-                    raise Stopped(f"The run asked for more than {PAUSES} things; do less in one run.")
+                if self._run.pauses > MAX_PAUSES:
+                    raise Stopped(f"The run asked for more than {MAX_PAUSES} things; do less in one run.")
                 snapshot = await self._guest.resume(await self._answer(snapshot), self._run.show)
         except Deferred:
             return await self._written()
         except Stopped as stop:
             await self._guest.forget()
-            return f"RuntimeError: {stop} {GONE}", None
+            return f"RuntimeError: {stop} {VARIABLES_GONE}", None
         except MontyError as error:
             return await self._explained(error), None
         return None, None
@@ -176,7 +183,7 @@ class CodeSession:
         try:
             state = await self._guest.written()
         except Stopped as stop:
-            return f"RuntimeError: {stop} {GONE}", None
+            return f"RuntimeError: {stop} {VARIABLES_GONE}", None
         calls = {id: call for id, (call, _) in self._run.calls.items()}
         return None, Image(state, awaited, self._number, self._run.standing, calls)
 
@@ -195,6 +202,8 @@ class CodeSession:
     async def _answer(self, snapshot: Paused) -> Resume:
         """How the guest goes on from where it paused."""
         match snapshot:
+            case FunctionSnapshot() if self._imports_module(snapshot):
+                return lambda paused: paused.resume_auto()
             case FunctionSnapshot():
                 result = await self._function(snapshot)
                 return lambda paused: paused.resume(result)
@@ -203,6 +212,13 @@ class CodeSession:
                 return lambda paused: paused.resume({first: settled})
             case NameLookupSnapshot():
                 return self._name(snapshot)
+
+    def _imports_module(self, snapshot: FunctionSnapshot) -> bool:
+        return (
+            snapshot.is_os_function
+            and snapshot.function_name == "import"
+            and str(snapshot.args[0]).partition(".")[0] in {"urllib", *MODULES}
+        )
 
     def _name(self, snapshot: NameLookupSnapshot) -> Resume:
         """A function or a method that is read without being called; anything else is not defined."""
@@ -223,6 +239,8 @@ class CodeSession:
         name, target = str(snapshot.function_name), ""
         if snapshot.is_os_function:
             return await self._system(snapshot, name)
+        if snapshot.object_id is None and (name in FUNCTIONS or name == CALLED):
+            return self._standard(snapshot, name)
         if snapshot.object_id is None:
             target, _, name = name.rpartition(".")
         elif snapshot.object_id in self._targets:
@@ -240,7 +258,7 @@ class CodeSession:
         """What the guest's standard library asks: imports, sleep and the clock are answered, all else is refused."""
         match name:
             case "import":
-                return refusal(ModuleNotFoundError(missing(str(snapshot.args[0]))))
+                return refusal(ModuleNotFoundError(missing_module(str(snapshot.args[0]))))
             case "time.sleep" | "asyncio.sleep":
                 return await self._called(snapshot, "", SLEEP, awaited=name == "asyncio.sleep")
             case "datetime.now" | "date.today" | "time.time":
@@ -250,6 +268,13 @@ class CodeSession:
             case "os.environ" | "os.getenv":
                 return refusal(PermissionError("There is no environment here; what you may use was given to you."))
         return refusal(PermissionError("There are no files here; keep text in a variable, or put it into a space."))
+
+    def _standard(self, snapshot: FunctionSnapshot, name: str) -> ExternalResult:
+        """A function of the standard library that is computed here."""
+        try:
+            return {"return_value": answered(name, snapshot.args, snapshot.kwargs, self._zone)}
+        except Exception as error:  # noqa: BLE001 - whatever the library raises is for the guest to see
+            return refusal(error)
 
     async def _clock(self, snapshot: FunctionSnapshot, name: str) -> ExternalResult:
         """The house's clock under the names of the standard library."""
@@ -268,19 +293,20 @@ class CodeSession:
     async def _called(self, snapshot: FunctionSnapshot, target: str, name: str, awaited: bool) -> ExternalResult:
         """Pass a call on to the house; a future if the guest awaits it, else the answer."""
         before = self._run.under_way()
-        arrival = Arrival(before)
+        arrival = Arrival(before, self._targets)
         try:
-            if self._run.asked >= CALLS:
-                raise RuntimeError(f"This run has made {CALLS} calls; do the rest in another run.")
+            if self._run.asked >= MAX_CALLS:
+                raise RuntimeError(f"This run has made {MAX_CALLS} calls; do the rest in another run.")
             args = [arrival.plain(value) for value in snapshot.args]
-            kwargs = {key: arrival.plain(value) for key, value in snapshot.kwargs.items()}
+            named = arrival.plain(snapshot.kwargs)
+            assert isinstance(named, dict)
         except (RuntimeError, TypeError, ValueError) as error:
             return refusal(error)
-        call, task = self._ask(target, name, args, kwargs)
+        call, task = self._ask(target, name, args, named)
         if not awaited:
             return await self._settled(call, task)
         self._run.calls[snapshot.call_id] = call, task
-        self._run.carried[task] = arrival.size - before
+        self._run.carried[snapshot.call_id] = arrival.size - before
         return {"future": ...}
 
     def _ask(self, target: str, name: str, args: list[object], kwargs: dict[str, object]) -> tuple[Call, Answer]:
@@ -306,6 +332,7 @@ class CodeSession:
             settled = await self._waited(self._run.calls[id][1])
             if settled is not None:
                 del self._run.calls[id]
+                self._run.carried.pop(id, None)
                 return id, settled
         raise Deferred
 
@@ -337,10 +364,10 @@ class CodeSession:
         """The error in words that say what to do; a guest that was stopped has lost its variables."""
         if told := ending(error, self._seconds):
             await self._guest.forget()
-            return f"{told} {GONE}"
+            return f"{told} {VARIABLES_GONE}"
         if unreadable(error):
             self._guest.unread()
-        return self._around.advised(displayed(error))
+        return self._around.advised(displayed(error, self._guest.programs))
 
 
 @asynccontextmanager

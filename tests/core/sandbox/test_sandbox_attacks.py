@@ -139,6 +139,35 @@ ATTACKS = {
     "a method of an atom": "atom.update('x')",
     "a private name": "tasks._Session__host()",
     "a dotted name": "globals()['tasks.update']('k1')",
+    "a class with our name and a big value": (
+        "class Capability:\n    def __init__(self):\n        self.name = 'a' * 20_000_000\nsearch(Capability())"
+    ),
+    "a class with our name and a tree": SHARED + "class Capability:\n    pass\nc = Capability()\nc.name = a\nsearch(c)",
+    "a big name of an argument": "search(**{'a' * 20_000_000: 1})",
+    "a big key": "search({'a' * 20_000_000: 1})",
+    "answers that nobody takes": (
+        "import asyncio\nasync def one():\n    return await search('a' * 1_000_000)\n"
+        "await asyncio.gather(*[sleep('a' * 1_000_000) for i in range(3)], *[one() for i in range(20)])"
+    ),
+    # The standard library that runs outside.
+    "a shared tree for the library": "import statistics\n" + SHARED + "statistics.mean(a)",
+    "a big text for the library": "import textwrap\ntextwrap.wrap('a ' * 2_000_000)",
+    "a long indentation": "import textwrap\ntextwrap.indent('\\n' * 9_000, 'x' * 9_000)",
+    "a long translation": "('a' * 90_000).translate({97: 'b' * 90_000})",
+    "a wide number for the library": "(1).to_bytes(10 ** 9, 'big')",
+    "a long comparison": "import difflib\ndifflib.get_close_matches('a' * 50_000, ['a' * 50_000])",
+    "a function for the library": "import statistics\nstatistics.mean([print])",
+    "another function of the library": "_py_hosted('os.system', 'id')",
+    "the library by a dotted name": "loot(getattr(__import__('statistics'), 'sys'))",
+    "a module as an argument": "import statistics\nsearch(statistics)",
+    "a generator without end": "def g():\n    while True:\n        yield 1\nlist(g())",
+    "a generator within generators": "def g(n):\n    yield from g(n + 1)\nlist(g(0))",
+    "an error class within itself": "class A(Exception):\n    def __str__(self):\n        return str(self)\nraise A()",
+    "an error with a forged mark": "raise ValueError('\\x009\\x00A: x')",
+    "a class that inherits itself": "class A(A):\n    pass",
+    "a deep inheritance": "class A0:\n    x = 1\n"
+    + "".join(f"class A{i + 1}(A{i}): pass\n" for i in range(999))
+    + "1 / 0",
     "an error with a capability in it": "raise ValueError(tasks)",
 }
 
