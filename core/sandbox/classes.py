@@ -30,6 +30,8 @@ def __str__(self):
 def __repr__(self):
     return f'<{type(self).__name__}.{self.name}: {self.value!r}>'
 """
+MAX_COPIED_NODES = 20_000
+"""Of syntax trees, for all that the classes of a session inherit."""
 ABSTRACT = "_py_abstract"
 ORDER_METHODS = "".join(
     f"def {name}(self, other):\n    return _py_astuple(self) {sign} _py_astuple(other)\n"
@@ -82,6 +84,9 @@ def lowered_class(node: ast.ClassDef, known: Known) -> list[ast.stmt]:
         if base in GUEST_ERRORS and base not in known.classes:
             _inherit(node, ast.parse(f"class {base}:{ERROR_METHODS.replace(chr(10), chr(10) + '    ')}").body[0])
         elif base in known.classes:
+            known.copied += sum(1 for _ in ast.walk(known.classes[base]))
+            if known.copied > MAX_COPIED_NODES:
+                raise Unsupported("The classes inherit too much from each other: write functions.")
             _inherit(node, known.classes[base])
         else:
             raise Unsupported(f"A class cannot inherit from {base} here: write functions, or keep one in an attribute.")

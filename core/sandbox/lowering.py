@@ -53,6 +53,7 @@ class Known:
     lazy: bool = False
     sets: bool = False
     derived: bool = False
+    copied: int = 0
     called: set[str] = field(default_factory=set)
     bound: set[str] = field(default_factory=set)
     dunders: set[str] = field(default_factory=set)

@@ -23,8 +23,9 @@ from pydantic_monty import (
     SyncSnapshot,
 )
 
-from core.sandbox.rewriting import RewrittenCode, Span, guest_library
+from core.sandbox.rewriting import RewrittenCode, Span
 from core.sandbox.standard import external_modules
+from core.sandbox.statements import needed
 
 MEMORY_BYTES = 64 << 20
 """A program may hold as much."""
@@ -159,7 +160,7 @@ class Guest:
         self._lost = ""
         self.programs: list[RewrittenCode] = []
         """Those of the session, by Monty's numbers."""
-        self._equipped = False
+        self._equipped: set[str] = set()
 
     async def feed(
         self, program: RewrittenCode, names: dict[str, object] | None, seed: str, show: Show
@@ -167,10 +168,9 @@ class Guest:
         """Begin to run a program; in a guest that has not begun, `names` are bound and chance starts from `seed`."""
         session = await self._sit(seed, show)
         self.begun = True
-        if program.needs_library and not self._equipped:
-            self.programs.append(guest_library())
-            await self._step(partial(session.feed_run, self.programs[-1].source))
-            self._equipped = True
+        if missing := needed(program.source, self._equipped):
+            self.programs.append(RewrittenCode(missing, library=True))
+            await self._step(partial(session.feed_run, missing))
         self.programs.append(program)
         return await self._stepped(partial(session.feed_start, program.source, inputs=names, print_callback=show))
 
@@ -230,7 +230,7 @@ class Guest:
         await self._awake()
         self._paused, self._image, self._lost, self.begun = None, None, "", False
         self.programs.clear()
-        self._equipped = False
+        self._equipped.clear()
         await self._leave()
 
     async def _stepped(self, work: Callable[[], SyncSnapshot]) -> SyncSnapshot:

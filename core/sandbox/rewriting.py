@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from core.sandbox.lowering import AWAITING, Known, called
-from core.sandbox.statements import Program, library
+from core.sandbox.statements import Program
 
 Span = tuple[int, int]
 """Where an expression stands: its first byte in the source and the byte after its last."""
@@ -26,10 +26,7 @@ class RewrittenCode:
     """Of each line of the source, the author's line it was made from."""
 
     library: bool = False
-
-    @property
-    def needs_library(self) -> bool:
-        return "_py_" in self.source and not self.library
+    """Whether it is ours, and not the author's."""
 
 
 def prepare(source: str, known: Known) -> RewrittenCode:
@@ -53,11 +50,6 @@ def prepare(source: str, known: Known) -> RewrittenCode:
     text += "\nNone"
     lines = _lines(rewritten, again, len(text.splitlines()))
     return RewrittenCode(text, _Awaited(again).spans(text), tuple(source.splitlines()), lines)
-
-
-def guest_library() -> RewrittenCode:
-    """What rewritten programs call; a session runs it once, before the first of them."""
-    return RewrittenCode(library(), library=True)
 
 
 def unparsed(tree: ast.AST) -> str:

@@ -111,7 +111,7 @@ class CodeSession:
         async with self._running:
             self._run = Run(skip=skip)
             try:
-                program = prepare(data.decode(), self._known)
+                program = await asyncio.to_thread(prepare, data.decode(), self._known)
             except Unsupported as error:
                 return RunResult("", f"NotImplementedError: {error}")
             return await self._carried_out(lambda: self._begin(program))

@@ -29,23 +29,55 @@ PATTERNS = frozenset({"match", "search", "fullmatch", "findall", "finditer", "sp
 
 
 @cache
-def library() -> str:
-    """The source that defines what rewritten programs call."""
+def library() -> Mapping[str, tuple[str, frozenset[str]]]:
+    """What rewritten programs call, by name: its source, and the names of the library in it."""
     hosted = f"_py_hosted_names = {sorted(name for name in FUNCTIONS if name.count('.') == 1)!r}"
-    return "\n".join([hosted, *((files("core.sandbox") / "library" / name).read_text() for name in LIBRARY)])
+    text = "\n".join([hosted, *((files("core.sandbox") / "library" / name).read_text() for name in LIBRARY)])
+    found: dict[str, tuple[str, frozenset[str]]] = {}
+    for node in ast.parse(text).body:
+        source = ast.get_source_segment(text, node) or ""
+        for name in _defined(node):
+            used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+            found[name] = source, found.get(name, ("", frozenset[str]()))[1] | used
+    return {name: (source, used & found.keys() - {name}) for name, (source, used) in found.items()}
+
+
+def needed(source: str, present: set[str]) -> str:
+    """The part of the library that a rewritten program needs beyond what is `present`, which grows by it."""
+    todo = sorted(set(re.findall(r"\b_py_\w+", source)) & library().keys() - present)
+    pieces: dict[str, None] = {}
+    while todo:
+        name = todo.pop()
+        if name not in present:
+            present.add(name)
+            text, used = library()[name]
+            pieces[text] = None
+            todo += sorted(used - present)
+    order = {text: place for place, (text, _) in enumerate(library().values())}
+    return "\n".join(sorted(pieces, key=order.__getitem__))
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return [name]
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name))]):
+            return [name]
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            return [alias.asname or alias.name for alias in aliases]
+        case ast.Try(handlers=[ast.ExceptHandler(body=[each])]):  # what is kept where it is there
+            return _defined(each)
+    return []
 
 
 @cache
 def guest_modules() -> Mapping[str, frozenset[str]]:
     """Modules that are defined inside the sandbox, with their names; the sandbox has a part of some by itself."""
+    classes = [ast.parse(text).body[0] for name, (text, _) in library().items() if name.startswith(PREFIX)]
     return {
-        node.name.removeprefix(PREFIX): frozenset(
-            each.name if isinstance(each, ast.FunctionDef) else called(each.targets[0])
-            for each in node.body
-            if isinstance(each, ast.FunctionDef | ast.Assign)
-        )
-        for node in ast.parse(library()).body
-        if isinstance(node, ast.ClassDef) and node.name.startswith(PREFIX)
+        node.name.removeprefix(PREFIX): frozenset(name for each in node.body for name in _defined(each))
+        for node in classes
+        if isinstance(node, ast.ClassDef)
     }
 
 

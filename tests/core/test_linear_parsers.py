@@ -16,6 +16,7 @@ from core.models.litellm import without_keys
 from core.models.recipes import parse as parse_convention
 from core.models.templates import recognise
 from core.sandbox.diagnostics import Surroundings
+from core.sandbox.lowering import Known
 from core.sandbox.rewriting import prepare
 from core.search.index import named_in, words_of
 from core.search.indexing import passages
@@ -99,7 +100,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "fenced code": fenced_code,
     "a convention": lambda text: parse_convention("# a\n" + text),
     "a provider's error": without_keys,
-    "a program": prepare,
+    "a program": lambda text: prepare(text, Known()),
     "a program's error": surroundings,
     "a query's words": words_of,
     "a query's names": named_in,
