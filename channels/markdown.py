@@ -157,12 +157,17 @@ class Dialect:
                 return "—" * 10
         return self.text(node.content)
 
-    def _items(self, node: "Node") -> Iterator[str]:
+    def marked_items(self, node: "Node") -> Iterator[tuple[str, "Node"]]:
+        """The items of a list, each with the mark before it."""
         numbers = [item.info for item in node.children]
         if len(set(numbers)) == 1:  # 1. 1. 1. counts by itself
             numbers = [str(number) for number in range(int(numbers[0] or 0), int(numbers[0] or 0) + len(numbers))]
         for number, item in zip(numbers, node.children, strict=True):
             mark = f"{number}{item.markup} " if node.type == "ordered_list" else self.bullet
+            yield mark, item
+
+    def _items(self, node: "Node") -> Iterator[str]:
+        for mark, item in self.marked_items(node):
             lines = "\n".join(self.block(child) for child in item.children).split("\n")
             yield mark + f"\n{' ' * len(mark)}".join(lines)
 
@@ -397,12 +402,17 @@ def _parser() -> "MarkdownIt":
     return markdown_parser()
 
 
-def _blocks(markdown: str) -> Iterator[tuple[str, "Node"]]:
-    """The blocks of the text, each with the Markdown it was written in."""
+def block_nodes(markdown: str) -> list["Node"]:
+    """The blocks of the text, each with the lines it takes."""
     from markdown_it.tree import SyntaxTreeNode
 
+    return SyntaxTreeNode(_parser().parse(markdown)).children
+
+
+def _blocks(markdown: str) -> Iterator[tuple[str, "Node"]]:
+    """The blocks of the text, each with the Markdown it was written in."""
     lines = markdown.split("\n")
-    for node in SyntaxTreeNode(_parser().parse(markdown)).children:
+    for node in block_nodes(markdown):
         first, end = node.map or (0, len(lines))
         yield "\n".join(lines[first:end]), node
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Self
 from channels.choices import Questions
 from channels.contract import InboundMessage, OutboundMessage
 from channels.markdown import Markdown
+from channels.terminal.markdown import TerminalMarkdown
 from channels.terminal.pipe import Pipe
-from channels.text import DIM, RESET, prose, styled, visible
+from channels.text import DIM, RESET, prose, visible
 from core.atoms.atoms import new_id
 
 if TYPE_CHECKING:
@@ -116,7 +117,9 @@ class Terminal:
         await self._print((f"{DIM}{text}{RESET}" if self.colour else text) + "\n\n")
 
     def _rendered(self, text: str) -> str:
-        return styled(text, shutil.get_terminal_size().columns - 1) if self.colour else visible(text)
+        if not self.colour:
+            return visible(text)
+        return "\n\n".join(TerminalMarkdown(shutil.get_terminal_size().columns - 1).messages(text))
 
     async def _print(self, text: str) -> None:
         from prompt_toolkit.application import run_in_terminal
