@@ -12,6 +12,7 @@ from core.atoms.atoms import Atom
 from core.house import House
 from core.search.filters import Filter, FilterScope, Query, States, restrict
 from core.search.index import by_meaning, index_name, is_whole
+from core.search.query import SearchRequest
 from core.spaces.maintenance import Tending
 from core.spaces.spaces import Space
 
@@ -88,7 +89,8 @@ async def _against_bare(stage: Stage, house: House, space: Space) -> list[Row]:
 
 async def _query(house: House, space: str, text: str, metadata: Filter, references: States) -> Command:
     query = Query()
-    query.filter = restrict(query, [space], metadata, references, False, FilterScope())
+    request = SearchRequest(metadata=metadata, references=references)
+    query.filter = restrict(query, [space], request, FilterScope())
     (vector,) = await house.embedder.embed([text])
     return by_meaning(index_name(house.store, house.embedder.id, space), query, vector, 11)
 

@@ -22,6 +22,7 @@ from core.redis.cluster import Cluster
 from core.redis.link import Link
 from core.search.filters import Filter, FilterScope, Query, States, restrict
 from core.search.index import ATOM_FIELDS, INDEX_SCHEMA, by_meaning, newest
+from core.search.query import SearchRequest
 from core.spaces.spaces import Space
 from core.store.codec import SEPARATOR, json_of, metadata_patch, pack, token
 from core.store.store import Argument, client
@@ -93,7 +94,8 @@ class Bare:
     async def search(self, text: str, metadata: Filter, references: States) -> Command:
         """The FT.SEARCH that our search sends, word for word."""
         index, query = self.keys.index(INDEX_SCHEMA, self._house.embedder.id), Query()
-        query.filter = restrict(query, ["ours"], metadata, references, False, FilterScope({"priority": "n0"}))
+        request = SearchRequest(metadata=metadata, references=references)
+        query.filter = restrict(query, ["ours"], request, FilterScope({"priority": "n0"}))
         if not text:
             return newest(index, query, 11)
         (vector,) = await self._house.embedder.embed([text])

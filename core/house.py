@@ -18,7 +18,7 @@ from core.secrets.vault import Vault
 from core.settings import Settings
 from core.spaces.attachments import Attachments
 from core.spaces.notifications import Notifications
-from core.spaces.spaces import Spaces
+from core.spaces.spaces import SpaceLimits, Spaces
 from core.store.files import Files
 from core.store.format import check_format, write_format
 from core.store.keys import Keys
@@ -84,7 +84,8 @@ async def open_house(
         files = Files(settings.home, settings.files)
         texts = Texts(files)
         notifications = await stack.enter_async_context(Notifications(store, waiting))
-        spaces = Spaces(store, notifications, clock, searched, settings.contents_kept, texts)
+        limits = SpaceLimits(settings.contents_kept, settings.space_text_bytes, settings.space_file_bytes)
+        spaces = Spaces(store, notifications, searched, limits, texts)
         agents, timers = Agents(spaces), Timers(spaces)
         approvals, secrets = Approvals(spaces), Secrets(vault=Vault(settings.home))
         budgets = Budgets(store, settings)

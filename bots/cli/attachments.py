@@ -11,7 +11,8 @@ from bots.cli.options import AtomName, Comment
 from bots.cli.output import say
 from bots.pidfile import private
 from core.errors import InvalidInput
-from core.spaces.attachments import check_size
+from core.search.extraction import Unreadable
+from core.spaces.attachments import attachment_named, check_size
 
 
 async def space_attach(
@@ -33,10 +34,12 @@ async def space_attach(
         space = await existing_space(house, space_name)
         for path in paths:
             changed = await house.attachments.attach(space, id, path.name, _read(path), comment=comment)
-            attached = next(one for one in changed.attachments if one.name == path.name)
-            text = await house.texts.of(attached)
-            searched = "its text can be searched" if text else "no text was found in it"
-            say(f"Attached {path.name} to {changed.ref}, version {changed.version}; {searched}.")
+            try:
+                text = await house.texts.read(attachment_named(changed, path.name))
+                searched = "its text can be searched." if text else "it is empty."
+            except Unreadable as problem:
+                searched = f"its text cannot be searched. {problem}"
+            say(f"Attached {path.name} to {changed.ref}, version {changed.version}; {searched}")
 
 
 async def space_save(

@@ -102,4 +102,4 @@ async def _joined(settings: Settings) -> AsyncIterator[tuple[House, EmbeddedRedi
 
 def _light(house: House) -> Spaces:
     """The spaces without an embedder: the running Stoa has one."""
-    return Spaces(house.store, house.notifications, house.clock, None)
+    return Spaces(house.store, house.notifications, None)

@@ -51,7 +51,7 @@ class Groups:
         if group not in (await self._persons.get(person)).groups:
             raise NotFound(f"{person} is not in {group!r}. `stoa people group list` shows who is in which.")
         for space in await self._spaces.passable(_principal(group)):
-            await self._spaces.open(space).revoke(f"{PERSON_PREFIX}{person}", grant=f"{GROUP_PREFIX}{group}")
+            await self._spaces.open(space).revoke_any(f"{PERSON_PREFIX}{person}", grant=f"{GROUP_PREFIX}{group}")
         return await self._persons.change(
             person, lambda one: one.model_copy(update={"groups": tuple(g for g in one.groups if g != group)})
         )

@@ -219,4 +219,4 @@ class People(Strangers):
     async def _take_back(self, person: Person) -> None:
         """Take back all that was ever shared with somebody, by whomever."""
         for name in await self._spaces.held_ever(person.principal):
-            await self._spaces.open(name).revoke(person.principal.id, comment=f"took back what {person.id} held")
+            await self._spaces.open(name).revoke_any(person.principal.id, comment=f"took back what {person.id} held")

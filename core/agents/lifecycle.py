@@ -90,7 +90,7 @@ class Lifecycle:
         for name in await run("SMEMBERS", keys.held(agent.id)):
             space = self._spaces.open(name.decode())
             await self._spaces.open(name.decode(), agent.principal).unsubscribe()
-            await space.revoke(agent.id, comment=f"{agent.id} has ended")
+            await space.revoke_any(agent.id, comment=f"{agent.id} has ended")
         gone = (
             keys.session,
             keys.ledger,

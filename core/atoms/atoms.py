@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
+
+from core.atoms.text import nfc
 
 VALUE_KINDS = "text, a number, true or false, a time, or a list of text"
 Value = str | int | float | bool | datetime | list[str]
@@ -18,7 +21,7 @@ BASE32_TO_ID = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", ID_ALPHABET.
 
 
 class Origin(StrEnum):
-    """Where content came from, the most trusted first. The store sets it from who writes; nobody can claim another."""
+    """Where content came from, the most trusted first. The store sets it from its writer; nobody can claim another."""
 
     OWNER = "owner"
     AGENT = "agent"
@@ -26,17 +29,19 @@ class Origin(StrEnum):
 
 
 def lower(one: Origin, other: Origin) -> Origin:
-    """The less trusted of two origins."""
     order = list(Origin)
     return max(one, other, key=order.index)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts: a person, an agent or a channel."""
+    """A person, an agent or a channel: one who acts."""
 
     id: str
     origin: Origin = Origin.AGENT
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", nfc(self.id))
 
     def __str__(self) -> str:
         return self.id
@@ -44,24 +49,24 @@ class Principal:
 
 OWNER = Principal("owner", Origin.OWNER)
 HOUSE = Principal("house", Origin.AGENT)
-"""Stoa itself: it puts questions to the owner, tells what was decided, and keeps the record of it."""
+"""Stoa itself, when it asks the owner, tells what was decided or keeps a record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a change goes back to: the change that began it all (`space/seq`), and how many turns ago that was."""
+    """The change that began it all (`space/seq`), and the number of turns since."""
 
     root: str = ""
     depth: int = 0
 
 
 ATTACHMENTS_KEY = "attachments"
-"""The metadata key under which the store keeps which files an atom carries; nobody else may set it."""
+"""The metadata key of an atom's files; only the store may set it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that an atom carries; its bytes are kept elsewhere, by their hash."""
+    """A file of an atom; its bytes are in the file store, under their hash."""
 
     sha256: str
     name: str
@@ -74,24 +79,43 @@ class Attachment:
 
 
 def read_attachment(text: str) -> Attachment:
-    """The attachment that its `str` says."""
     sha256, size, media_type, name = text.split(" ", 3)
     return Attachment(sha256, name, media_type, int(size))
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of an atom's text, and where it stands: characters `start` to `end` of the content or of a file."""
+    """Characters `start` to `end` of an atom's content or of one of its files."""
 
     text: str
     start: int
     end: int
     file: str = ""
-    """The name of the attachment it stands in; empty for the content."""
+    """The attachment's name; empty for the content."""
+
+
+class Labelled:
+    """Adds a name that is good everywhere and a label to what has an id, a space, an origin and `outside`."""
+
+    __slots__ = ()
+    id: Any
+    space: Any
+    origin: Any
+    outside: Any
+
+    @property
+    def ref(self) -> str:
+        """The atom's name from anywhere: `space/id`."""
+        return f"{self.space}/{self.id}"
+
+    @property
+    def label(self) -> Origin:
+        """Its origin, or outside if anybody from there had a hand in it."""
+        return Origin.OUTSIDE if self.outside else Origin(self.origin)
 
 
 @dataclass(frozen=True, slots=True)
-class Atom:
+class Atom(Labelled):
     """A small unit of content in a space: text, metadata and typed references, versioned.
 
     References name atoms as `id` in the same space or `space/id` in another.
@@ -109,27 +133,16 @@ class Atom:
     updated: datetime | None = None
     deprecated: bool = False
     score: float | None = None
-    """How near a search found it, 1 being the same; None outside a search by meaning."""
+    """Closeness to the query's meaning, 1 being the same; None outside a search by meaning."""
     outside: bool = False
-    """Whether anybody ever changed it who is from outside, or had read what is from there."""
+    """True once somebody from outside, or who had read outside text, has changed it."""
     cursor: str = field(default="", compare=False)
-    """On the last atom that a search answers, if more follow: give it as `after` to go on behind it."""
+    """Set on the last atom of a search that has more: give it as `after` to read on."""
     explanation: str = field(default="", compare=False)
-    """How a search found it, in words, where that was asked for."""
+    """The reason it was found, if the search asked for explanations."""
     attachments: tuple[Attachment, ...] = ()
-    """The files it carries."""
     passage: Passage | None = field(default=None, compare=False)
-    """Which piece of a long text, or of a file, a search found."""
-
-    @property
-    def ref(self) -> str:
-        """This atom's name from anywhere: `space/id`."""
-        return f"{self.space}/{self.id}"
-
-    @property
-    def label(self) -> Origin:
-        """How far it can be trusted at most: its origin, or outside where that had a hand in it."""
-        return Origin.OUTSIDE if self.outside else self.origin
+    """The piece of a long text or of a file that a search found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +160,14 @@ class Change:
     at: datetime
     cause: Cause = Cause()
     outside: bool = False
-    """Whether whoever made it is from outside, or had read what is from there."""
+    """True if its author is from outside or had read outside text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A reference met on the way from atom to atom: `source` refers as `name` to `target`, both named `space/id`.
+    """A reference that was followed: `source` refers as `name` to `target`, both named `space/id`.
 
-    `atom` is the one at its far end; None where there is none, or none that the reader may read.
+    `atom` is the one at the far end; None if it does not exist or the reader may not read it.
     """
 
     source: str
@@ -163,15 +176,14 @@ class Link:
     depth: int
     atom: Atom | None = None
     more: bool = False
-    """On the last link answered: whether more were there than the limit let through."""
+    """True on the last link if the limit cut others off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One entry of an atom's history: what was changed, by whom and why. None means unchanged.
+    """One entry of an atom's history. None means unchanged; in `metadata` a None is a key that was removed.
 
-    In `metadata` a None is a key that was taken away. `forgotten` tells a content that came with this version and is
-    kept no more, for the setting `old_contents` bounds them; `origin` is where a content came from.
+    `forgotten` marks a content that came with this version and was dropped since, by the setting `contents_kept`.
     """
 
     version: int

@@ -1,4 +1,4 @@
-"""Labels: the least trusted text that an agent's session has read, where that came from, and whose words it heard."""
+"""Labels: the least trusted text that an agent's session has read, and the sources of it."""
 
 from typing import Protocol
 
@@ -7,11 +7,11 @@ import orjson
 from core.atoms.atoms import Origin, lower
 
 MAX_LABEL_SOURCES = 100
-"""How many sources, and how many of the owner's atoms, a session remembers: the newest."""
+"""Sources, and atoms of the owner's, that a session remembers; older ones are forgotten."""
 
 
 class Read(Protocol):
-    """What can be read: an atom, or a change of one."""
+    """An atom, or a change of one."""
 
     @property
     def ref(self) -> str: ...
@@ -22,7 +22,7 @@ class Read(Protocol):
 
 
 class Label:
-    """What a session has read. It only ever falls, and is clean again only with a new session."""
+    """The record of what a session has read. It only ever falls; only a new session begins clean."""
 
     def __init__(self) -> None:
         self.lowest = Origin.OWNER
@@ -32,21 +32,19 @@ class Label:
 
     @property
     def outside(self) -> bool:
-        """Whether the session has read text from outside."""
         return self.lowest is Origin.OUTSIDE
 
     @property
     def sources(self) -> list[str]:
-        """Where text from outside came from: atoms as `space/id`, tools as `tool name`, the newest last."""
+        """Sources of outside text: atoms as `space/id`, tools as `tool name`, the newest last."""
         return list(self._sources)
 
     @property
     def words(self) -> list[str]:
-        """The atoms it has read that are the owner's own words, as `space/id`, the newest last."""
+        """Atoms it has read that the owner wrote, as `space/id`, the newest last."""
         return list(self._words)
 
     def read(self, what: Read) -> None:
-        """Remember an atom, or a change, that the session has been shown."""
         self.lowest = lower(self.lowest, what.label)
         if what.label is Origin.OUTSIDE:
             _remember(self._sources, what.ref)
@@ -54,24 +52,23 @@ class Label:
             _remember(self._words, what.ref)
 
     def heard(self, source: str) -> None:
-        """Remember text from outside that is no atom, such as what a tool brought from the web."""
+        """Remember outside text that is not an atom, such as a web page a tool fetched."""
         self.lowest = Origin.OUTSIDE
         _remember(self._sources, source)
 
     def news(self) -> bytes:
-        """The label as it is to be kept, if it has heard more from outside since it was last asked; else nothing."""
+        """The label to be kept, if there are new sources since the last call; else nothing."""
         if self.sources == self._told:
             return b""
         self._told = self.sources
         return self.written()
 
     def written(self) -> bytes:
-        """The label as it is kept."""
         return orjson.dumps([self.lowest.value, list(self._sources), list(self._words)])
 
     @classmethod
     def kept(cls, *data: bytes | None) -> "Label":
-        """The label that was kept in these pieces, each of them nothing or what `written` wrote, the newest last."""
+        """Joins labels as `written` wrote them, the newest last; empty pieces are skipped."""
         label = cls()
         for piece in filter(None, data):
             lowest, sources, words = orjson.loads(piece)

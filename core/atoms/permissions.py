@@ -6,7 +6,7 @@ from core.errors import InvalidInput
 
 
 class Permission(IntEnum):
-    """What a principal may do in a space: read < append < write < grant."""
+    """Rights in a space: read < append < write < grant."""
 
     NONE = 0
     READ = 1
@@ -16,13 +16,13 @@ class Permission(IntEnum):
 
     @classmethod
     def parse(cls, name: "str | Permission") -> "Permission":
-        """The permission called `name`; raises `InvalidInput` for any other word."""
+        """Raises `InvalidInput` for a name that is not a permission."""
         if isinstance(name, Permission):
             return name
         try:
             return cls[str(name).upper()]
         except KeyError:
-            raise InvalidInput(f"{name!r} is no permission; use read, append, write or grant") from None
+            raise InvalidInput(f"Unknown permission {name!r}. Use read, append, write or grant.") from None
 
     def __str__(self) -> str:
         return self.name.lower()

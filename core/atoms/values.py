@@ -1,4 +1,4 @@
-"""What agents' code is given, as values that can be written down and read back."""
+"""Values that agents' code is given, and their form on disk."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from core.atoms.atoms import Atom, Attachment, Link, Metadata, Origin, Passage, References, Version
+from core.atoms.atoms import Atom, Attachment, Labelled, Link, Metadata, Origin, Passage, References, Version
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Labelled):
     """A change that woke an agent: the atom as it was found then, with the change's own comment."""
 
     id: str
@@ -25,19 +25,8 @@ class Notice:
     references: References = field(default_factory=dict)
     version: int = 0
     outside: bool = False
-    """Whether text from outside had a hand in the atom or in this change of it."""
+    """True if outside text had a hand in the atom or in this change of it."""
     attachments: Sequence[Attachment] = ()
-    """The files that the atom carries."""
-
-    @property
-    def ref(self) -> str:
-        """The atom's name from anywhere: `space/id`."""
-        return f"{self.space}/{self.id}"
-
-    @property
-    def label(self) -> Origin:
-        """How far it can be trusted at most: its origin, or outside where that had a hand in it."""
-        return Origin.OUTSIDE if self.outside else self.origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +56,7 @@ def encode(value: object) -> bytes:
 
 
 def decode(data: bytes) -> Any:
-    """What `encode` was given; tuples come back as lists."""
+    """The value that was encoded; tuples come back as lists."""
     return _lively(orjson.loads(data))
 
 

@@ -1,4 +1,4 @@
-"""Versions: what an atom was at any time, and what has changed from one time to another, in words."""
+"""Versions: an atom at any time in its past, and the difference between two times in words."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,15 +8,14 @@ from core.atoms.atoms import Atom, Origin, Value, Version
 from core.errors import InvalidInput
 
 MAX_COMPARED_LINES = 4_000
-"""Lines that are compared one with one; where more differ, they are shown as replaced altogether."""
+"""With more lines than these the changed part is shown as one replaced block."""
 GLIMPSE_CHARS = 300
 CLAIM_KEYS = {"status", "owner", "lease"}
-"""What a claim sets."""
 
 
 @dataclass(slots=True)
 class State:
-    """What an atom was after one of its versions. Its content is None where it was not kept."""
+    """An atom as it was after one of its versions. Its content is None if it was not kept."""
 
     version: int = 0
     content: str | None = ""
@@ -25,10 +24,10 @@ class State:
     references: dict[str, list[str]] = field(default_factory=dict)
     deprecated: bool = False
     claimed: bool = False
-    """Whether it was claimed then: these three keys come together, and the lease goes when the claim ends."""
+    """True while a claim lasted: its three keys come together, and the lease goes when it ends."""
 
     def take(self, version: Version) -> None:
-        """Become what the atom was after its next version."""
+        """Apply the next version."""
         self.version = version.version
         told = version.metadata or {}
         if "lease" in told:
@@ -48,7 +47,7 @@ class State:
         self.deprecated = version.operation == "deprecate" or (self.deprecated and version.operation != "restore")
 
     def kept(self) -> str:
-        """The content; raises `InvalidInput` where it was not kept."""
+        """The content; raises `InvalidInput` if it was not kept."""
         if self.content is None:
             raise InvalidInput(
                 f"The content of version {self.version} is not kept any more, its comment is. Choose a newer version."
@@ -56,13 +55,12 @@ class State:
         return self.content
 
     def copy(self) -> "State":
-        """The same, to be kept while this one goes on."""
         return replace(self, metadata=dict(self.metadata), references=dict(self.references))
 
     def metadata_to(self, other: "State") -> dict[str, Value | None]:
-        """The change of metadata that makes this state the other one, but for a claim: that does not come back.
+        """The patch of metadata that turns this state into the other, apart from claims.
 
-        Where the other state is claimed, a claim of now goes on, and else the atom is pending.
+        An old claim does not come back: a present one goes on, otherwise the atom is pending.
         """
         wanted: dict[str, Value | None] = {key: None for key in self.metadata if key not in other.metadata}
         wanted |= other.metadata
@@ -72,11 +70,10 @@ class State:
         return {key: value for key, value in wanted.items() if key not in CLAIM_KEYS} | free
 
     def references_to(self, other: "State") -> dict[str, list[str]]:
-        """The change of references that makes this state the other one."""
+        """The patch of references that turns this state into the other."""
         return {**{name: [] for name in self.references if name not in other.references}, **other.references}
 
     def lines(self) -> list[str]:
-        """Metadata, references and the mark of what is deprecated, a line each."""
         described: Mapping[str, object] = {
             **self.metadata,
             **{f"{name} ->": ids for name, ids in self.references.items()},
@@ -88,7 +85,7 @@ class State:
 
 
 def compare(old: State, new: State) -> str:
-    """The difference between two states as a unified diff: of the content, then of all that stands beside it."""
+    """A unified diff of the content, then one of metadata and references."""
     names = (f"version {old.version}", f"version {new.version}")
     content = _unified(old.kept().splitlines(), new.kept().splitlines(), names)
     beside = _unified(old.lines(), new.lines(), (f"{names[0]}, metadata", f"{names[1]}, metadata"))
@@ -96,7 +93,7 @@ def compare(old: State, new: State) -> str:
 
 
 def changed(before: Sequence[Version], news: Sequence[Version], now: Atom) -> str:
-    """What has become of an atom by these newest versions, in a few sentences; `before` are those it had."""
+    """A few sentences on what the versions `news` did to an atom; `before` are those known already."""
     told = "; ".join(f"{version.author} {version.comment!r}" for version in news[-3:])
     parts = [f"it is at version {now.version} now ({told})."]
     if any(version.content is not None or version.forgotten for version in news):
@@ -121,7 +118,7 @@ def changed(before: Sequence[Version], news: Sequence[Version], now: Atom) -> st
 
 
 def glimpse(old: str, new: str) -> str:
-    """The part in which two texts differ, with a little of what stands around it, before and after."""
+    """The part in which two texts differ, with a little of its surroundings."""
     start = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     rest = min(len(old), len(new)) - start
     end = next((n for n in range(rest) if old[-1 - n] != new[-1 - n]), rest)

@@ -14,11 +14,11 @@ from core.atoms.atoms import ATTACHMENTS_KEY, OWNER
 from core.atoms.permissions import Permission
 from core.atoms.validation import (
     check_attachments,
-    check_content,
-    check_id,
-    check_metadata,
-    check_principal,
+    checked_content,
+    checked_id,
+    checked_metadata,
     checked_moment,
+    checked_principal,
     checked_references,
 )
 from core.backup.archive import (
@@ -88,7 +88,7 @@ def check(file: BinaryIO, registry: Registry) -> Contents:
             elif isinstance(line, RegistryLine):
                 contents.grants.setdefault(":registry", []).extend(registry.check(line))
             elif isinstance(line, AgentLine):
-                check_principal(line.id)
+                checked_principal(line.id)
                 if line.record.get("id") != line.id:
                     raise InvalidInput(f"the record of the agent {line.id!r} is another's")
                 with _readable(f"the record of the agent {line.id!r}"):
@@ -109,13 +109,13 @@ def _check_space(space: SpaceLine, before: Iterable[str]) -> None:
     if "creator" not in space.fields or any(NOT_EXPORTED.fullmatch(name) for name in space.fields):
         raise InvalidInput(f"what it says of the space {space.name!r} is not what an export says of one")
     for who, grants in space.grants.items():
-        check_principal(who)
+        checked_principal(who)
         for grant in grants:
             if not 1 <= grant[1] <= 4:
                 raise InvalidInput(f"{grant} is no grant in {space.name!r}")
-    check_content(space.fields.get("description", ""))
+    checked_content(space.fields.get("description", ""))
     for who, policy in space.subscribers.items():
-        check_principal(who)
+        checked_principal(who)
         with _readable(f"how {who!r} wants to be told of changes"):
             _check_subscription(untold(policy))
 
@@ -131,10 +131,10 @@ def _check_subscription(policy: str | bytes) -> None:
 
 
 def _check_atom(atom: AtomLine) -> None:
-    check_id(atom.id)
+    checked_id(atom.id)
     if "/" in atom.id or "#" in atom.id:
         raise InvalidInput(f"{atom.id!r} cannot be an atom's id; no id has a / or a # in it")
-    check_content(atom.content)
+    checked_content(atom.content)
     checked_references(atom.references)
     _check_metadata(atom.metadata)
     if [past.version for past in atom.history] != list(range(1, atom.version + 1)):
@@ -221,7 +221,7 @@ def _check_metadata(metadata: Mapping[str, Json | None]) -> None:
     for key, value in metadata.items():
         if isinstance(value, dict):
             checked_moment(value.get("time", ""), f"metadata {key!r}")
-    check_metadata(
+    checked_metadata(
         {key: None if one is None else metadata_value(one) for key, one in metadata.items() if key != ATTACHMENTS_KEY}
     )
     if metadata.get(ATTACHMENTS_KEY) is not None:

@@ -30,10 +30,10 @@ from core.store.store import Argument, Store
 EXPORT_BATCH_ATOMS = 64
 """Atoms read in one round trip."""
 ATOM_LINE_FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp")
-DERIVED_FIELDS = ("kv", "rt", "fs", "rs", "ra", "rp", "b", "v", "pn")
+DERIVED_FIELDS = ("w", "kv", "rt", "fs", "rs", "ra", "rp", "b", "v", "pn")
 """Fields that the store makes from the others; the number fields n0, n1 ... are too, and v1, v2 ..."""
 CHANGE_FIELDS = ("op", "id", "ver", "by", "o", "c", "t", "r", "d")
-NOT_EXPORTED = re.compile(r"seq|numbers|moving|moved|errand|own|vf|[neq]:.*", re.DOTALL)
+NOT_EXPORTED = re.compile(r"seq|bytes|files|numbers|moving|moved|errand|own|vf|[neq]:.*", re.DOTALL)
 """Fields of a space that are not taken along: what counts its changes and turns, or serves its index."""
 
 EXPORTED_ACCOUNT = re.compile(r"[ul][1-5]")

@@ -1,23 +1,23 @@
-"""Reasons: why a search found an atom, in words for whoever asked."""
+"""Explanations: the reason why a search found an atom, in words."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from core.atoms.atoms import Value
-from core.search.filters import Filter, States, quantified
+from core.search.filters import Filter, Filtered, States, quantified
 from core.search.ranking import Ranked
 
 COMPARISON_WORDS = {"lt": "below", "lte": "at most", "gt": "above", "gte": "at least"}
 
 
 def explain(one: Ranked, place: int, passed: str) -> str:
-    """How this atom came to this place, and which filter it passed.
+    """Says how this atom came to this place, and which filter it passed.
 
-    Its word score is not told: that says how rare the words are in all spaces, also those one may not read.
+    Its word score is left out: that would tell how rare words are in spaces that the reader may not read.
     """
-    return f"{_why(one)}: number {place} of the answer. It passed the filter: {passed}."
+    return f"{_reason(one)}: number {place} of the answer. It passed the filter: {passed}."
 
 
-def _why(one: Ranked) -> str:
+def _reason(one: Ranked) -> str:
     if b"distance" in one.hit.fields:
         meaning = f"distance {one.hit.distance:.3f} in meaning (0 is the same, 1 nothing in common)"
         if not one.named:
@@ -27,10 +27,10 @@ def _why(one: Ranked) -> str:
     return "Found as one of the newest" if b"b" in one.hit.fields else "Found by words"
 
 
-def filter_in_words(spaces: Sequence[str], metadata: Filter, references: States, deprecated: bool) -> str:
-    """The whole filter of a search."""
+def filter_in_words(spaces: Sequence[str], wanted: Filtered) -> str:
     where = f"in {spaces[0]}" if len(spaces) == 1 else f"in one of the {len(spaces)} spaces you searched"
-    return "; ".join([where, *_metadata(metadata), *_references(references), *([] if deprecated else ["in use"])])
+    in_use = [] if wanted.deprecated else ["in use"]
+    return "; ".join([where, *_metadata(wanted.metadata), *_references(wanted.references), *in_use])
 
 
 def _metadata(metadata: Filter) -> Iterator[str]:
@@ -49,7 +49,7 @@ def _references(references: States) -> Iterator[str]:
             "all": f"all its {name} that there are have {each}",
             "any": f"one of its {name} has {each}",
             "none": f"none of its {name} has {each}",
-        }[quantifier] + " (what you may not read counts as not)"
+        }[quantifier] + " (targets you may not read count as without it)"
 
 
 def _is(key: str, wanted: Value) -> str:

@@ -1,61 +1,91 @@
-"""The text in files: plain text at once, HTML and PDF in a process of its own, since anybody may have written them."""
+"""The text in files: plain text in a thread, HTML and PDF in a process of its own, since anybody may have made them."""
 
 import asyncio
+import io
 import logging
 import resource
 import sys
 
 from core.atoms.atoms import Attachment
 from core.errors import InvalidInput, NotFound
+from core.search.encodings import charset_of_html, decoded
 from core.store.files import FileDamaged, Files
 
 PLAIN_TYPES = ("text/plain", "text/markdown", "text/csv", "application/json")
 PARSED_TYPES = ("text/html", "application/xhtml+xml", "application/pdf")
+NEVER_TEXT = ("image", "audio", "video", "font")
 MAX_TEXT_CHARS = 2_000_000
-"""Characters of one file that are searched; what follows is not."""
+"""Of one file; the rest is neither read nor searched."""
 PARSE_SECONDS = 60
-"""Seconds one file may take."""
 PARSE_MEMORY_BYTES = 2_000_000_000
-"""Bytes of address space a parser may use."""
+"""Address space of the parser."""
+PROBLEM_MARK = "\0"
+"""Begins a kept text that is the reason why there is none; no text has it."""
+
+NOT_TEXT = "It is not a text file, whatever its name says."
+NO_TEXT_IN_KIND = "No text can be read from {media_type}; only plain text, HTML and PDF have text."
+LOCKED = "It is locked with a password, so its text cannot be read. Remove the password and attach it again."
+SCANNED = "Its pages have no text; it is probably a scan. Attach a version with text, or describe what it shows."
+TORN = "It is damaged or cut off, so its text cannot be read. Attach the whole file again."
+WITHOUT_TEXT = "The page has no text."
+PROBLEMS = {11: LOCKED, 12: SCANNED, 13: TORN, 14: WITHOUT_TEXT, 15: NOT_TEXT}
+"""The exit codes of the parser."""
+EXIT_CODES = {problem: code for code, problem in PROBLEMS.items()}
 
 log = logging.getLogger("stoa.files")
 
 
+class Unreadable(InvalidInput):
+    """A file whose text cannot be read, with the reason."""
+
+
 class Texts:
-    """The texts in kept files, each looked for once."""
+    """The texts in kept files, each extracted once."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
 
-    async def of(self, attachment: Attachment) -> str:
-        """The text in a file; empty where there is none, or the file is damaged, which is logged once."""
+    async def read(self, attachment: Attachment) -> str:
+        """The text in a file. Raises `Unreadable` with the reason, never empty text in its place."""
+        kind = attachment.media_type.rpartition("/")[2]  # the same bytes may be called a page once and a text once
+        text = await self._files.text(attachment.sha256, kind)
+        if text is None:
+            try:
+                data = await self._files.get(attachment.sha256)
+            except (NotFound, FileDamaged) as error:
+                raise Unreadable(str(error)) from None  # it may be copied there yet, or brought back
+            try:
+                text = await text_in(attachment.media_type, data)
+            except Unreadable as problem:
+                text = f"{PROBLEM_MARK}{problem}"
+            await self._files.keep_text(attachment.sha256, kind, text)
+        if text.startswith(PROBLEM_MARK):
+            raise Unreadable(f"{attachment.name}: {text.removeprefix(PROBLEM_MARK)}")
+        return text
+
+    async def found_in(self, attachment: Attachment) -> str:
+        """The text as far as it can be searched; an unreadable file is logged."""
         if attachment.media_type not in (*PLAIN_TYPES, *PARSED_TYPES):
             return ""
-        kind = attachment.media_type.rpartition("/")[2]  # the same bytes may be called a page once and a text once
-        known = await self._files.text(attachment.sha256, kind)
-        if known is not None:
-            return known
         try:
-            text = await text_in(attachment.media_type, await self._files.get(attachment.sha256))
-        except (NotFound, FileDamaged) as error:
-            log.warning("%s: %s", attachment.name, error)
-            return ""  # it may be copied there yet, or brought back
-        except InvalidInput as error:
-            log.warning("%s: %s", attachment.name, error)
-            text = ""
-        await self._files.keep_text(attachment.sha256, kind, text)
-        return text
+            return await self.read(attachment)
+        except Unreadable as problem:
+            log.warning("%s", problem)
+            return ""
 
 
 async def text_in(media_type: str, data: bytes) -> str:
-    """The text of a file; empty where there is none to be found in such files.
+    """The text of a file; raises `Unreadable` with the reason."""
+    if media_type in PARSED_TYPES:
+        return _clean(await _parsed(media_type, data))
+    may_be_text = media_type.partition("/")[0] not in NEVER_TEXT
+    text = await asyncio.to_thread(decoded, data) if may_be_text else None
+    if text is None:
+        raise Unreadable(NOT_TEXT if media_type in PLAIN_TYPES else NO_TEXT_IN_KIND.format(media_type=media_type))
+    return _clean(text)
 
-    Raises `InvalidInput` for a file that is damaged or takes too long.
-    """
-    if media_type in PLAIN_TYPES:
-        return _clean(data.decode("utf-8-sig", "replace"))
-    if media_type not in PARSED_TYPES:
-        return ""
+
+async def _parsed(media_type: str, data: bytes) -> str:
     parser = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-c", _program(), media_type),
         stdin=asyncio.subprocess.PIPE,
@@ -67,50 +97,62 @@ async def text_in(media_type: str, data: bytes) -> str:
         async with asyncio.timeout(PARSE_SECONDS):
             text, complaint = await parser.communicate(data)
     except TimeoutError:
-        raise InvalidInput(f"Reading the text took more than {PARSE_SECONDS} seconds, so it was given up.") from None
+        raise Unreadable(f"Reading the text took more than {PARSE_SECONDS} seconds, so I stopped.") from None
     finally:
         if parser.returncode is None:
             parser.kill()
             await parser.wait()
     if parser.returncode:
-        why = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
-        raise InvalidInput(f"The file is damaged, so its text cannot be read ({why or 'the parser was ended'}).")
-    return _clean(text.decode("utf-8", "replace"))
+        log.debug("The parser ended with %s: %s", parser.returncode, complaint.decode("utf-8", "replace")[-1000:])
+        raise Unreadable(PROBLEMS.get(parser.returncode, TORN))
+    return text.decode("utf-8", "replace")
 
 
 def parse(media_type: str) -> None:
-    """Write the text of the file on standard input to standard output; what runs in the process of its own."""
+    """Write the text of the file on standard input to standard output; the main function of the parser's process."""
     data = sys.stdin.buffer.read()
     resource.setrlimit(resource.RLIMIT_CPU, (PARSE_SECONDS, PARSE_SECONDS))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (PARSE_MEMORY_BYTES, PARSE_MEMORY_BYTES))
-    text = _of_pdf(data) if media_type == "application/pdf" else _of_html(data)
+    try:
+        text = _of_pdf(data) if media_type == "application/pdf" else _of_html(data)
+    except Unreadable as problem:
+        sys.exit(EXIT_CODES[str(problem)])
     sys.stdout.buffer.write(text[:MAX_TEXT_CHARS].encode("utf-8", "replace"))
 
 
 def _of_pdf(data: bytes) -> str:
-    import io
-    import logging
-
-    from pypdf import PdfReader
+    from pypdf import PasswordType, PdfReader
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+    reader = PdfReader(io.BytesIO(data))
+    if reader.is_encrypted and reader.decrypt("") is PasswordType.NOT_DECRYPTED:
+        raise Unreadable(LOCKED)
     pages: list[str] = []
-    for page in PdfReader(io.BytesIO(data)).pages:
+    for page in reader.pages:
         pages.append(page.extract_text())
         if sum(map(len, pages)) > MAX_TEXT_CHARS:
             break
-    return "\n\n".join(pages)
+    text = "\n\n".join(pages)
+    if not text.strip():
+        raise Unreadable(SCANNED)
+    return text
 
 
 def _of_html(data: bytes) -> str:
     from inscriptis import get_text
 
-    return str(get_text(data.decode("utf-8", "replace")))
+    page = decoded(data, charset_of_html(data))
+    if page is None:
+        raise Unreadable(NOT_TEXT)
+    text = str(get_text(page)) if page.strip() else ""
+    if data and not text.strip():
+        raise Unreadable(WITHOUT_TEXT)
+    return text
 
 
 def _program() -> str:
-    """The parser's program: the same packages as ours, and no more of our environment."""
+    """The parser's program: the same packages as ours, and nothing else of our environment."""
     return f"import sys; sys.path[:] = {sys.path!r}; from core.search.extraction import parse; parse(sys.argv[1])"
 
 

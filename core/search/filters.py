@@ -1,13 +1,14 @@
-"""Filters: what a search asks of atoms' metadata and of the targets of their references, as text for the engine."""
+"""Filters on metadata and on the targets of references, as text for the search engine."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import isfinite
+from typing import Protocol
 
 from core.atoms.atoms import Value
-from core.atoms.validation import check_metadata, check_name
+from core.atoms.validation import checked_metadata, checked_name
 from core.errors import InvalidInput
 from core.store.codec import as_number, token
 from core.store.store import Argument
@@ -15,13 +16,13 @@ from core.store.store import Argument
 Comparison = Mapping[str, Value]
 Filter = Mapping[str, Value | Comparison]
 State = Mapping[str, Value | Mapping[str, Value]]
-"""What is asked of the targets of a reference: `{"status": "done"}` of all, `{"any": {...}}`, `{"none": {...}}`."""
+"""The state of the targets of a reference: `{"status": "done"}` of all, `{"any": {...}}`, `{"none": {...}}`."""
 States = Mapping[str, State]
 
 NUMBER_FIELDS = 16
-"""How many metadata keys of a space can be compared."""
+"""Metadata keys of a space that can be compared."""
 MAX_COMPARED_TARGETS = 64
-"""Up to how many different targets an atom may have so that several things can be asked of one of them."""
+"""Different targets of one atom up to which several things can be asked of one of them."""
 QUANTIFIERS = ("all", "any", "none")
 BOUNDS = {"lt": ("-inf", "({}"), "lte": ("-inf", "{}"), "gt": ("({}", "+inf"), "gte": ("{}", "+inf")}
 
@@ -33,69 +34,71 @@ class Query:
     filter: str = ""
     parameters: list[Argument] = field(default_factory=list)
     much: bool = False
-    """Whether the filter is known to keep much of the index."""
+    """True if the filter is known to keep much of the index."""
 
     def parameter(self, value: Argument) -> str:
-        """The name under which `value` may stand in the query."""
+        """The name under which `value` stands in the query."""
         name = f"p{len(self.parameters) // 2}"
         self.parameters += [name, value]
         return f"${name}"
 
     def tag(self, name: str, words: Iterable[str]) -> str:
-        """The condition that a tag field has any of these words."""
         return f"@{name}:{{{'|'.join(self.parameter(word) for word in words)}}}"
 
 
 @dataclass(frozen=True, slots=True)
 class FilterScope:
-    """What the filter for a space depends on besides what is asked."""
+    """The parts of a filter that depend on the space and the reader."""
 
     numbers: Mapping[str, str] = field(default_factory=dict)
-    """Which number field holds which of the compared keys."""
+    """Compared key -> its number field."""
     targets: Mapping[str, int] = field(default_factory=dict)
-    """The most targets that an atom has under a reference name, where it has several or one in another space."""
+    """Reference name -> the most targets of one atom, where one has several or some in another space."""
     open: frozenset[str] = frozenset()
-    """The other spaces that are referred to from here and that the reader may read."""
+    """Other spaces that are referred to and that the reader may read."""
     hidden: frozenset[str] = frozenset()
-    """Those that it may not."""
+    """Those that it may not read."""
+
+
+class Filtered(Protocol):
+    """A request, as far as it filters."""
+
+    @property
+    def metadata(self) -> Filter: ...
+    @property
+    def references(self) -> States: ...
+    @property
+    def deprecated(self) -> bool: ...
 
 
 def restrict(
-    query: Query,
-    spaces: Sequence[str],
-    metadata: Filter,
-    references: States,
-    deprecated: bool,
-    terrain: FilterScope,
-    *,
-    passages: bool = False,
+    query: Query, spaces: Sequence[str], wanted: Filtered, scope: FilterScope, *, passages: bool = False
 ) -> str:
-    """The filter for spaces that have the same terrain: which atoms, and with `passages` which pieces of them."""
-    names = [*spaces, *(f"{space}~" for space in spaces)] if deprecated else list(spaces)
+    """The filter for spaces of the same scope: atoms, and with `passages` also pieces of them."""
+    names = [*spaces, *(f"{space}~" for space in spaces)] if wanted.deprecated else list(spaces)
     names += [f"{name}#" for name in names] if passages else []
     parts = [query.tag("sp", names)]
-    for key, wanted in metadata.items():
-        if isinstance(wanted, Mapping):
-            parts += [_range(terrain.numbers.get(key), operator, limit) for operator, limit in wanted.items()]
+    for key, value in wanted.metadata.items():
+        if isinstance(value, Mapping):
+            parts += [_range(scope.numbers.get(key), operator, limit) for operator, limit in value.items()]
         else:
-            parts.append(query.tag("kv", token(key, wanted)))
-    parts += [_Targets(query, name, terrain).condition(state) for name, state in references.items()]
+            parts.append(query.tag("kv", token(key, value)))
+    parts += [_Targets(query, name, scope).condition(state) for name, state in wanted.references.items()]
     return " ".join(parts)
 
 
 class _Targets:
-    """The targets of one reference name, and what may be asked of them.
+    """Conditions on the targets of one reference name.
 
-    A target in a space that the reader may not read counts as one that has nothing.
+    A target in a space that the reader may not read counts as one without metadata.
     """
 
-    def __init__(self, query: Query, name: str, terrain: FilterScope) -> None:
+    def __init__(self, query: Query, name: str, scope: FilterScope) -> None:
         self._query = query
         self._name = name
-        self._terrain = terrain
+        self._scope = scope
 
     def condition(self, state: State) -> str:
-        """All targets are in the state, or any of them, or none."""
         quantifier, wanted = quantified(state)
         words = [token(key, value) for key, value in wanted.items()]
         if quantifier == "all":
@@ -119,7 +122,7 @@ class _Targets:
     def _any(self, words: Sequence[Sequence[str]]) -> str:
         """One and the same target, which the reader may read, has one word of each group."""
         if len(words) == 1:
-            behind = ["", *(f"|{space}" for space in sorted(self._terrain.open))]
+            behind = ["", *(f"|{space}" for space in sorted(self._scope.open))]
             return self._query.tag("ra", [word + one for word in self._tagged(words[0]) for one in behind])
         # Where there is one target only, and that in this space, what all share is what it has.
         alone = " ".join(self._query.tag("rs", self._tagged(group)) for group in words)
@@ -132,8 +135,7 @@ class _Targets:
         return f"(({alone} -{self._slot(0)}) | {one})"
 
     def _most(self) -> int:
-        """How many slots there are to look at."""
-        most = self._terrain.targets.get(self._name, 0)
+        most = self._scope.targets.get(self._name, 0)
         if most > MAX_COMPARED_TARGETS:
             raise InvalidInput(
                 f"an atom has {most} different targets under {self._name!r}; only up to {MAX_COMPARED_TARGETS} can "
@@ -144,7 +146,7 @@ class _Targets:
 
     def _hidden(self, before: str = "") -> str:
         """And no target, or not this one, lies in a space that the reader may not read."""
-        hidden = sorted(self._terrain.hidden)
+        hidden = sorted(self._scope.hidden)
         if not hidden:
             return ""
         field, mark = ("rp", "@") if before else ("fs", "|")
@@ -159,7 +161,7 @@ class _Targets:
 
 
 def quantified(state: State) -> tuple[str, Mapping[str, Value]]:
-    """The quantifier of a state, `all` where none is given, and the state itself."""
+    """The quantifier of a state, `all` by default, and the state itself."""
     match list(state.items()):
         case [(quantifier, Mapping() as wanted)] if quantifier in QUANTIFIERS:
             return quantifier, wanted
@@ -186,28 +188,37 @@ def _moment(limit: Value) -> Value:
     return limit
 
 
-def check_filter(metadata: Filter, references: States) -> None:
-    """Raises `InvalidInput` for what cannot be asked of metadata, or of the targets of references."""
-    if not isinstance(metadata, Mapping) or not isinstance(references, Mapping):
+def checked_filter(metadata: Filter) -> Filter:
+    """A filter on metadata, its texts in normal form C; raises `InvalidInput` for one that cannot be."""
+    if not isinstance(metadata, Mapping):
         raise InvalidInput('metadata and references are filters such as {"status": "done"}; give a dict')
-    _check_equal({key: wanted for key, wanted in metadata.items() if not isinstance(wanted, Mapping)})
+    found: dict[str, Value | Comparison] = {}
+    found |= _checked_equal({key: wanted for key, wanted in metadata.items() if not isinstance(wanted, Mapping)})
     for key, wanted in metadata.items():
         if isinstance(wanted, Mapping):
-            check_name(key, "a metadata key")
             if not wanted or any(operator not in BOUNDS for operator in wanted):
                 raise InvalidInput(f"metadata {key!r} is compared by {dict(wanted)}; use lt, lte, gt or gte")
             for operator, limit in wanted.items():
                 _range("", operator, limit)
+            found[checked_name(key, "a metadata key")] = wanted
+    return found
+
+
+def checked_states(references: States) -> States:
+    """States of references, their texts in normal form C; raises `InvalidInput` for what cannot be asked."""
+    if not isinstance(references, Mapping):
+        raise InvalidInput('metadata and references are filters such as {"status": "done"}; give a dict')
+    found: dict[str, State] = {}
     for name, state in references.items():
-        check_name(name, "a reference's name")
         if not isinstance(state, Mapping):
-            raise InvalidInput(f'references {name!r} asks for no state; give one such as {{"status": "done"}}')
-        _check_state(name, state)
+            raise InvalidInput(f'references {name!r} needs a state such as {{"status": "done"}}')
+        found[checked_name(name, "a reference's name")] = _checked_state(name, state)
+    return found
 
 
-def _check_state(name: str, state: State) -> None:
-    """One quantifier around what is asked, or none; no comparisons, which the engine cannot make of targets."""
-    _, wanted = quantified(state)
+def _checked_state(name: str, state: State) -> State:
+    """One quantifier or none, and no comparisons, which the engine cannot make of targets."""
+    quantifier, wanted = quantified(state)
     compared = [key for key, value in (*state.items(), *wanted.items()) if isinstance(value, Mapping)]
     if any(key not in QUANTIFIERS for key in compared):
         raise InvalidInput(
@@ -219,11 +230,13 @@ def _check_state(name: str, state: State) -> None:
             f'references {name!r} asks for {dict(state)}; give a state such as {{"status": "done"}}, or '
             '{"any": {"status": "done"}}, or {"none": ...}'
         )
-    _check_equal(wanted)
+    return {quantifier: _checked_equal(wanted)}
 
 
-def _check_equal(wanted: Mapping[str, Value | Comparison]) -> None:
-    check_metadata(wanted)  # type: ignore[arg-type]
-    for key, value in wanted.items():
+def _checked_equal(wanted: Mapping[str, Value]) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for key, value in checked_metadata(wanted).items():
         if value is None or value == []:
             raise InvalidInput(f"metadata {key!r} cannot be asked to be {value}; leave the key out")
+        found[key] = value
+    return found

@@ -1,11 +1,11 @@
-"""Finding: one search, from what is asked to the atoms, over the index and the rights of the one who asks."""
+"""The finder: answers a search request over the index, by the rights of the reader."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from core.atoms.atoms import OWNER, Atom, Passage, Principal
+from core.atoms.atoms import Atom, Passage, Principal
 from core.errors import ModelUnavailable, NotFound, StoreUnavailable
 from core.models.embeddings import Embedder
 from core.search.explain import explain, filter_in_words
@@ -13,29 +13,64 @@ from core.search.extraction import Texts
 from core.search.filters import FilterScope, Query, restrict
 from core.search.index import (
     ATOM_FIELD_NAMES,
-    INDEX_SCHEMA,
+    Filtering,
     Hit,
     Shares,
     counting,
+    embedder_indexed,
     index_name,
     is_whole,
-    named_in,
-    words_of,
 )
 from core.search.indexing import Indexer
 from core.search.paging import Page, mark, read_page
-from core.search.query import SearchRequest, SpaceViews, build_query, check_readable, read_views, smallest
-from core.search.ranking import ByMeaning, ByWords, Newest, Ranked, Ranking, unread
+from core.search.query import (
+    SearchRequest,
+    SeenSpaces,
+    SpaceViews,
+    build_query,
+    check_readable,
+    read_views,
+    smallest,
+)
+from core.search.ranking import ByMeaning, ByWords, Found, Newest, Ranked, Ranking, unread
+from core.search.words import named_in, words_of
+from core.store.spaces import SpaceRegistry
 from core.store.store import Argument, Store
 
 MAX_CACHED_VIEWS = 1_000
 MAX_ROUNDS = 12
 INDEX_POLL_SECONDS, MAX_INDEX_POLLS = 0.05, 600
-"""Seconds between two looks at an index that is being built, and how many looks."""
 MAX_EMBEDDED_FIRST = 250
-"""So many atoms may wait for vectors and a search by meaning makes them first, in two seconds or so."""
+"""Atoms waiting for vectors that a search by meaning indexes first, in two seconds or so."""
 FILE_WAIT_SECONDS, FILE_REST_MS = 5, 60_000
-"""Seconds that a search by words waits for files to be read; milliseconds for which none does after one in vain."""
+"""A search by words waits so long for files to be read; after a wait in vain none does for a while."""
+
+
+@dataclass(slots=True)
+class _Search:
+    """One search under way."""
+
+    reader: Principal
+    request: SearchRequest
+    embedder: str
+    ranking: Ranking
+    left: int = MAX_EMBEDDED_FIRST
+    """Atoms that may still be indexed first."""
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """Searches of the same place see the same of the spaces."""
+        request = self.request
+        return self.reader.id, request.within, tuple(request.compared), tuple(request.references)
+
+
+@dataclass(frozen=True, slots=True)
+class _Commands:
+    """The commands of one round trip to the engine."""
+
+    search: Sequence[Sequence[Argument]] = ()
+    count: Sequence[Sequence[Argument]] = ()
+    filtering: Filtering = ()
 
 
 class Finder:
@@ -43,144 +78,137 @@ class Finder:
 
     def __init__(self, store: Store, embedder: Embedder | None, texts: Texts | None = None) -> None:
         self._store = store
+        self._registry = SpaceRegistry(store)
         self._embedder = embedder
         self._indexer = Indexer(store, embedder, texts) if embedder else None
-        self._sights: dict[tuple[object, ...], SpaceViews] = {}
+        self._views: dict[tuple[object, ...], SpaceViews] = {}
         self._whole: set[tuple[frozenset[bytes], str]] = set()
         self._shares = Shares()
-        self._resting = 0
-        """Until when (ms) no search waits for files to be read."""
+        self._resting_until_ms = 0
 
-    async def find(self, reader: Principal, within: Sequence[str] | None, asked: SearchRequest) -> list[Atom]:
-        """The atoms that fit best, in these spaces or all that the reader may read.
-
-        Raises `NotFound` for a named space that it may not read.
-        """
-        page = read_page(asked.after, identity := asked.identity(within))
+    async def find(self, reader: Principal, request: SearchRequest) -> list[Atom]:
+        """The atoms that fit best. Raises `NotFound` for a named space that the reader may not read."""
+        page = read_page(request.after, request.identity)
         embedder = await self._embedder_in_use()  # another may take over before the query's vector is there
-        ranking = await self._ranking(asked, page)
-        if ranking is None or within == []:
+        ranking = await self._ranking(request, page)
+        if ranking is None or request.within == ():
             return []
-        again = isinstance(ranking, Newest)  # it begins where the page ended, the others at the best
-        size = asked.limit + 1 + ((len(page.ties) if again else page.seen) if page else 0)
-        while True:
-            sight, answers = await self._asking(reader, within, asked, embedder, ranking, size)
-            found = ranking.read(answers, size) if answers else None
-            rest = list(unread(found.ranked, page)) if found else []
-            if not found or not found.more or len(rest) > asked.limit:
-                break
-            size *= 2
-        named = found.named if found else ()
-        best = _whole(rest[: asked.limit], await self._whole_atoms(reader, rest[: asked.limit]))
-        atoms = self._atoms(asked, best, (page.seen if page else 0) + 1, sight)
-        atoms = _with_passages(atoms, found.ranked if found else ())
-        if len(rest) > asked.limit and atoms:
-            token = _page(rest[: asked.limit], page, named).token(identity)
-            atoms[-1] = replace(atoms[-1], cursor=token)
+        views, found, rest = await self._enough(_Search(reader, request, embedder, ranking), page)
+        best = rest[: request.limit]
+        whole = _whole(best, await self._atoms_of_passages(reader, best))
+        atoms = self._atoms(request, whole, (page.seen if page else 0) + 1, views)
+        atoms = _with_passages(atoms, found.ranked)
+        if len(rest) > request.limit and atoms:
+            atoms[-1] = replace(atoms[-1], cursor=_page(best, page, found.named).token(request.identity))
         return atoms
 
     async def count(self, space: str) -> int:
-        """How many atoms there are in a space, those out of use included."""
+        """The number of atoms in a space, deprecated ones included."""
         query = Query()
-        query.filter = restrict(query, [space], {}, {}, True, FilterScope())
+        query.filter = restrict(query, [space], SearchRequest(deprecated=True), FilterScope())
         return int((await self._store.run(*counting(index_name(self._store, await self._embedder_in_use()), query)))[0])
 
     async def embed_waiting(self, names: Sequence[str]) -> int:
-        """Make the vectors that are still missing in these spaces; answers how many."""
+        """Make the vectors that are missing in these spaces; returns the number of atoms."""
         return await self._indexer.waiting(names) if self._indexer else 0
 
-    async def _read_files(self, names: Sequence[str]) -> int:
-        """Have files found by their words that were attached just now; how many atoms carry them.
+    async def _enough(self, search: _Search, page: Page | None) -> tuple[SpaceViews, Found, list[Ranked]]:
+        """Asks for more and more until a page is full."""
+        again = isinstance(search.ranking, Newest)  # it begins where the page ended, the others at the best
+        limit = search.request.limit
+        size = limit + 1 + ((len(page.ties) if again else page.seen) if page else 0)
+        while True:
+            views, answers = await self._ask(search, size)
+            found = search.ranking.read(answers, size) if answers else Found([], False)
+            rest = list(unread(found.ranked, page))
+            if not found.more or len(rest) > limit:
+                return views, found, rest
+            size *= 2
 
-        Words are found without it: where it cannot be had, or not soon, it is left to a worker for a while.
+    async def _read_files(self, names: Sequence[str]) -> int:
+        """Index files that were attached just now; the number of atoms that carry them.
+
+        Words are found without it: where it cannot be done, or takes long, it is left to a worker for a while.
         """
-        if self._indexer is None or self._store.now() < self._resting:
+        if self._indexer is None or self._store.now() < self._resting_until_ms:
             return 0
         try:
             async with asyncio.timeout(FILE_WAIT_SECONDS):
                 return await self._indexer.files(names)
         except (ModelUnavailable, StoreUnavailable, TimeoutError):
-            self._resting = self._store.now() + FILE_REST_MS
+            self._resting_until_ms = self._store.now() + FILE_REST_MS
             return 0
 
-    async def _ranking(self, asked: SearchRequest, page: Page | None) -> Ranking | None:
-        """The order to answer in; None where nothing can be found by that query."""
-        if not asked.text:
+    async def _ranking(self, request: SearchRequest, page: Page | None) -> Ranking | None:
+        """The order to answer in; None if nothing can be found by that query."""
+        if not request.text:
             return Newest(page)
-        if asked.by == "words" or not self._embedder:
-            words = words_of(asked.text)
+        if request.by == "words" or not self._embedder:
+            words = words_of(request.text)
             return ByWords(words) if words else None
-        (vector,) = await self._embedder.embed([asked.text])
-        names = named_in(asked.text) if asked.by == "both" else []
+        (vector,) = await self._embedder.embed([request.text])
+        names = named_in(request.text) if request.by == "both" else []
         return ByMeaning(vector, page.named if page else names, page is not None)
 
-    async def _asking(
-        self,
-        reader: Principal,
-        within: Sequence[str] | None,
-        asked: SearchRequest,
-        embedder: str,
-        ranking: Ranking,
-        size: int,
-    ) -> tuple[SpaceViews, list[Any]]:
-        """Ask the engine with a query that is true to the rights and the spaces as they are at that moment."""
-        place = (reader.id, within and tuple(within), tuple(asked.compared), tuple(asked.references))
-        sight = self._sights.get(place) or SpaceViews(tuple(dict.fromkeys(within or ())))
-        left = MAX_EMBEDDED_FIRST
+    async def _ask(self, search: _Search, size: int) -> tuple[SpaceViews, Sequence[Any]]:
+        """Asks the engine with a query that is true to the rights and the spaces at that moment."""
+        request = search.request
+        views = self._views.get(search.place) or SpaceViews(tuple(dict.fromkeys(request.within or ())))
         for _ in range(MAX_ROUNDS):
-            looking = self._looking(reader, within, asked, sight)
-            searching: list[Sequence[Argument]] = []
-            counting: list[Sequence[Argument]] = []
-            if sight.complete and sight.readable:
-                index, query = (
-                    await self._index(embedder, sight),
-                    build_query(sight, asked, not isinstance(ranking, Newest)),
-                )
-                if isinstance(ranking, ByMeaning):
-                    filtered, counting = self._shares.asked(index, query)
-                searching = ranking.commands(index, query, size)
-            answers = await self._store.answers(*looking, *searching, *counting)
-            seen, waiting, ended = read_views(within, asked, sight, answers[: len(looking)])
-            if within is not None:
-                check_readable(within, seen)
-            if ended:
-                await self._store.give_back(ended)
-            elif isinstance(ranking, ByMeaning) and (few := smallest(waiting, left)):
-                left -= sum(waiting[name] for name in few)
-                await self.embed_waiting(few)
-            elif isinstance(ranking, ByWords) and waiting and await self._read_files(list(waiting)):
-                sight = seen
-                continue
-            elif seen == sight and (sight.complete or not sight.names):
+            looking = self._looking(search, views)
+            commands = await self._commands(search, views, size)
+            answers = await self._store.answers(*looking, *commands.search, *commands.count)
+            seen = read_views(request, views, answers[: len(looking)])
+            check_readable(request, seen.views)
+            settled = seen.views == views and (views.complete or not views.names)
+            if not await self._catch_up(search, seen) and settled:
                 for answer in answers:
                     if isinstance(answer, Exception):
                         raise answer
-                self._remember(place, seen)
-                if counting:
-                    self._shares.counted(filtered, answers[-len(counting) :])
-                return seen, answers[len(looking) : len(looking) + len(searching)]
-            sight = seen
+                self._remember(search.place, views)
+                if commands.count:
+                    self._shares.counted(commands.filtering, answers[-len(commands.count) :])
+                return views, answers[len(looking) : len(looking) + len(commands.search)]
+            views = seen.views
         raise StoreUnavailable("The spaces change faster than they can be searched; try again.")
 
-    def _looking(
-        self, reader: Principal, within: Sequence[str] | None, asked: SearchRequest, sight: SpaceViews
-    ) -> list[Sequence[Argument]]:
-        """The commands that see all that `sight` holds anew."""
-        keys, store = self._store.keys, self._store
-        commands: list[Sequence[Argument]] = []
-        if within is None:
-            commands.append(["SMEMBERS", keys.spaces() if reader == OWNER else keys.held(reader.id)])
-        wanted: list[Argument] = [len(asked.compared), *asked.compared, *asked.references]
-        commands += [store.reading("stoa_view", name, reader.id, *wanted) for name in sight.names]
-        return [*commands, *(store.reading("stoa_level", name, reader.id) for name in sight.abroad)]
+    async def _commands(self, search: _Search, views: SpaceViews, size: int) -> _Commands:
+        if not views.complete or not views.readable:
+            return _Commands()
+        index = await self._index(search.embedder, views)
+        query = build_query(views, search.request, not isinstance(search.ranking, Newest))
+        filtering, counts = self._shares.asked(index, query) if isinstance(search.ranking, ByMeaning) else ((), [])
+        return _Commands(search.ranking.commands(index, query, size), counts, filtering)
 
-    async def _index(self, embedder: str, sight: SpaceViews) -> str:
-        """The index to ask: the one of the only space there is to search, if it has one, else the one over all.
+    async def _catch_up(self, search: _Search, seen: SeenSpaces) -> bool:
+        """Does first what the answer depends on; True if anything was done, so that one must look again."""
+        if seen.ended:
+            await self._store.give_back(seen.ended)
+            return True
+        if isinstance(search.ranking, ByMeaning) and (few := smallest(seen.waiting, search.left)):
+            search.left -= sum(seen.waiting[name] for name in few)
+            await self.embed_waiting(few)
+            return True
+        by_words = isinstance(search.ranking, ByWords)
+        return bool(by_words and seen.waiting and await self._read_files(list(seen.waiting)))
+
+    def _looking(self, search: _Search, views: SpaceViews) -> list[Sequence[Argument]]:
+        """The commands that see anew all that `views` hold."""
+        store, request, reader = self._store, search.request, search.reader.id
+        commands: list[Sequence[Argument]] = []
+        if request.within is None:
+            commands.append(self._registry.held_ever_command(reader))
+        wanted: list[Argument] = [len(request.compared), *request.compared, *request.references]
+        commands += [store.reading("stoa_view", name, reader, *wanted) for name in views.names]
+        return [*commands, *(store.reading("stoa_level", name, reader) for name in views.abroad)]
+
+    async def _index(self, embedder: str, views: SpaceViews) -> str:
+        """The index of the only space there is to search, if it has one, else the one over all.
 
         Either has to be whole in this run of the server; the one over all is waited for.
         """
-        ((name, view), *others) = sight.readable.items()
-        runs = frozenset(view.run for view in sight.readable.values())  # one for each node that holds any of them
+        ((name, view), *others) = views.readable.items()
+        runs = frozenset(view.run for view in views.readable.values())  # one for each node that holds any of them
         own = index_name(self._store, embedder, name)
         if not others and view.own == own and await self._is_whole(runs, own):
             return own
@@ -196,12 +224,12 @@ class Finder:
             self._whole.add((runs, index))
         return (runs, index) in self._whole
 
-    def _remember(self, place: tuple[object, ...], sight: SpaceViews) -> None:
-        if len(self._sights) >= MAX_CACHED_VIEWS:
-            self._sights.clear()
-        self._sights[place] = sight
+    def _remember(self, place: tuple[object, ...], views: SpaceViews) -> None:
+        if len(self._views) >= MAX_CACHED_VIEWS:
+            self._views.clear()
+        self._views[place] = views
 
-    async def _whole_atoms(self, reader: Principal, ranked: Sequence[Ranked]) -> dict[str, Mapping[bytes, bytes]]:
+    async def _atoms_of_passages(self, reader: Principal, ranked: Sequence[Ranked]) -> dict[str, Mapping[bytes, bytes]]:
         """The fields of the atoms of which only a passage was found."""
         refs = [one.hit.ref for one in ranked if one.hit.passage]
         places = [ref.split("/", 1) for ref in refs]
@@ -212,44 +240,40 @@ class Finder:
             if isinstance(fields, list)  # not any more where the right ended meanwhile
         }
 
-    def _atoms(self, asked: SearchRequest, ranked: Sequence[Ranked], first: int, sight: SpaceViews) -> list[Atom]:
+    def _atoms(self, request: SearchRequest, ranked: Sequence[Ranked], first: int, views: SpaceViews) -> list[Atom]:
         found = [(place, one, one.hit.atom()) for place, one in enumerate(ranked, first)]
-        if not asked.explain:
+        if not request.explain:
             return [atom for _, _, atom in found if atom]
-        passed = filter_in_words(list(sight.readable), asked.metadata, asked.references, asked.deprecated)
+        passed = filter_in_words(list(views.readable), request)
         return [replace(atom, explanation=explain(one, place, passed)) for place, one, atom in found if atom]
 
     async def _embedder_in_use(self) -> str:
-        """The id of our embedder; for a process that has none, of the one whose index is there."""
-        if self._embedder:
-            return self._embedder.id
-        prefix = self._store.keys.index(INDEX_SCHEMA, "")
-        for name in await self._store.run("FT._LIST"):
-            if name.decode().startswith(prefix):
-                return str(name.decode()[len(prefix) :])
-        raise NotFound("There is no search index yet; start Stoa once with `stoa run`.")
+        """The id of our embedder; for a process without one, that of the embedder whose index is there."""
+        found = self._embedder.id if self._embedder else await embedder_indexed(self._store)
+        if found is None:
+            raise NotFound("There is no search index yet; start Stoa once with `stoa run`.")
+        return found
 
 
 def _whole(ranked: Sequence[Ranked], atoms: Mapping[str, Mapping[bytes, bytes]]) -> list[Ranked]:
-    """What was found, each passage replaced by its atom, as near as the passage is."""
+    """The hits, each passage replaced by its atom, as near as the passage is."""
     whole = []
     for one in ranked:
         if one.hit.passage:
             near = {name: value for name, value in one.hit.fields.items() if name == b"distance"}
-            one = replace(
-                one, hit=replace(one.hit, key=_key_of(one.hit), fields={**atoms.get(one.hit.ref, {}), **near})
-            )
+            fields = {**atoms.get(one.hit.ref, {}), **near}
+            one = replace(one, hit=replace(one.hit, key=_key_of(one.hit), fields=fields))
         whole.append(one)
     return whole
 
 
 def _key_of(hit: Hit) -> str:
-    """The key of the atom a passage belongs to."""
+    """The key of a passage's atom."""
     return hit.key.rpartition("#")[0]
 
 
 def _with_passages(atoms: Sequence[Atom], ranked: Sequence[Ranked]) -> list[Atom]:
-    """The atoms, each with the nearest passage of it."""
+    """The atoms, each with its nearest passage."""
     found: dict[str, Passage] = {}
     for one in ranked:
         if passage := one.hit.passage:
@@ -258,7 +282,7 @@ def _with_passages(atoms: Sequence[Atom], ranked: Sequence[Ranked]) -> list[Atom
 
 
 def _page(ranked: Sequence[Ranked], before: Page | None, named: tuple[tuple[str, ...], ...]) -> Page:
-    """Where the search is after these."""
+    """The place of the search after these."""
     last = ranked[-1].rank
     ties = {mark(one.hit.ref) for one in ranked if one.rank == last}
     if before and before.rank == last:

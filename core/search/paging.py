@@ -1,4 +1,4 @@
-"""Pages: where a search's answer was cut off, as a token that finds what follows while others go on writing."""
+"""Pages: a token for the place where an answer was cut off, good while others go on writing."""
 
 import base64
 import binascii
@@ -12,39 +12,39 @@ from core.errors import InvalidInput
 
 MAX_CURSOR_CHARS = 1_000_000
 MAX_PAGED_ATOMS = 500_000
-"""Atoms that can be read page by page; the engine answers no more at once than a million."""
+"""The engine answers at most a million at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """How far a search was read: the rank of the last atom, and which atoms of that very rank were among those read.
+    """The place up to which a search was read: the rank of the last atom, and the atoms read of that very rank.
 
-    A rank is what the answer is ordered by, smallest first, so what is put or goes meanwhile moves nothing.
+    Ranks order the answer, smallest first, so nothing moves when atoms are put or go meanwhile.
     """
 
     rank: tuple[float, ...]
     ties: frozenset[bytes]
     seen: int
     named: tuple[tuple[str, ...], ...] = ()
-    """What the query named that was rare enough to count, when the first page was read."""
+    """The names in the query that were rare when the first page was read."""
 
     def token(self, asked: str) -> str:
-        """The page as text, for a search that asks for this."""
+        """The page as text, bound to the request `asked`."""
         packed = msgpack.packb([_digest(asked), self.rank, sorted(self.ties), self.seen, self.named])
         return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
     def holds(self, rank: tuple[float, ...], ref: str) -> bool:
-        """Whether an atom of this rank was read already, or would have been."""
+        """True for an atom that was read already, or would have been."""
         return rank < self.rank or (rank == self.rank and mark(ref) in self.ties)
 
 
 def read_page(token: str, asked: str) -> Page | None:
-    """The page a token stands for; None for the first. Raises `InvalidInput` for what no such search has given."""
+    """None for the first page. Raises `InvalidInput` for a token that this search did not give."""
     if token == "":
         return None
     wrong = InvalidInput(
-        "after= is no place in this search; give the cursor of the last atom of the page before, with the same query "
-        "and the same filters, or leave it out to begin anew"
+        "after= does not belong to this search; give the cursor of the last atom of the page before, with the same "
+        "query and filters, or leave it out to begin anew"
     )
     if not isinstance(token, str) or len(token) > MAX_CURSOR_CHARS:
         raise wrong
@@ -65,7 +65,7 @@ def read_page(token: str, asked: str) -> Page | None:
 
 
 def mark(ref: str) -> bytes:
-    """An atom's name, made short: a page may have many."""
+    """An atom's name made short, since a page may have many."""
     return hashlib.blake2b(ref.encode(), digest_size=6).digest()
 
 

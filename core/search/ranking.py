@@ -1,4 +1,4 @@
-"""Rankings: the orders in which a search answers, as commands to send and as ranks of what comes back."""
+"""Rankings: the orders in which a search answers; each makes the commands and reads the answers."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ Command = Sequence[Argument]
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A hit, its rank (smallest first), and what else is known of why it was found."""
+    """A hit with its rank, smallest first."""
 
     rank: tuple[float, ...]
     hit: Hit
     named: tuple[str, ...] = ()
-    """What of the query it names."""
+    """Names in the query that it holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one round trip found, best first, and whether there may be more."""
+    """The hits of one round trip, best first; with `more` there may be others."""
 
     ranked: list[Ranked]
     more: bool
@@ -34,18 +34,13 @@ class Found:
 class Ranking(Protocol):
     """An order to answer in."""
 
-    def commands(self, index: str, query: Query, size: int) -> list[Command]:
-        """What to ask the engine for the best `size` atoms."""
-        ...
-
-    def read(self, answers: Sequence[Any], size: int) -> Found:
-        """What the engine answered to these commands."""
-        ...
+    def commands(self, index: str, query: Query, size: int) -> list[Command]: ...
+    def read(self, answers: Sequence[Any], size: int) -> Found: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """What was put last comes first."""
+    """The newest atoms first."""
 
     page: Page | None = None
 
@@ -59,8 +54,10 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class ByWords:
-    """What holds more and rarer words of the query comes first. Scores move with every write, so a page goes on after
-    what was read of it, whatever its rank is by then."""
+    """Atoms with more and rarer words of the query first.
+
+    Scores move with every write, so the next page skips what was read, whatever its rank is by then.
+    """
 
     words: Sequence[str]
 
@@ -74,19 +71,19 @@ class ByWords:
 
 @dataclass(frozen=True, slots=True)
 class ByMeaning:
-    """What means the same comes first; but before all others what holds a rare word by which the query names something.
+    """The nearest in meaning first, but before them atoms that hold a rare name from the query.
 
     Blending all words into the ranking (BM25 by reciprocal rank) found less: docs/search.md has the measurements.
     """
 
     vector: bytes
     names: Sequence[tuple[str, ...]] = ()
-    """What the query names, each as the words it is made of; on a later page, what was rare when the first was read."""
+    """The names in the query, each as its words; on a later page those that were rare when the first was read."""
     later: bool = False
 
     @property
     def _most(self) -> int:
-        """How many atoms with a name are looked at."""
+        """Atoms with a name that are looked at."""
         return MAX_RARE_ATOMS * (4 if self.later else 1) + 1
 
     def commands(self, index: str, query: Query, size: int) -> list[Command]:
@@ -115,7 +112,7 @@ class ByMeaning:
 
 
 def unread(found: Iterable[Ranked], page: Page | None) -> Iterator[Ranked]:
-    """Each atom once, at its best rank, without those on the pages before."""
+    """Each atom once, at its best rank, without those of earlier pages."""
     told = set()
     for one in found:
         ref = one.hit.ref

@@ -1,4 +1,4 @@
-"""Deadlines: what is due in a space is done at its time, late where nothing ran, over any absence of the store."""
+"""Deadlines: does what is due in a space at its time, or later if nothing ran or the store was away."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Notifications: changes as they are published, and from the log, by a durable cursor, what was missed of them."""
+"""Notifications: changes as they are published; those that were missed are read from the log, by a durable cursor."""
 
 import asyncio
 import contextlib
@@ -14,28 +14,29 @@ from redis.asyncio import Redis
 from core.atoms.atoms import Change, Principal
 from core.errors import StoreUnavailable
 from core.store.codec import read_change, unpack
+from core.store.spaces import Cursors
 from core.store.store import Store
 
 LOG_PAGE = 500
-"""Changes that are read from the log at once."""
+"""Changes read at once."""
 RIGHTS_OPERATIONS = frozenset(("share", "revoke"))
-"""After such a change whoever reads has to ask again whether it may."""
+"""After such a change a reader must ask for its right again."""
 
 Reading = Callable[[int], Awaitable[tuple[bool, list[Change]]]]
-"""Reads a page of changes after a number, and says whether the right to do so lasts until a change says otherwise."""
+"""Reads a page of changes after a number; True if the right to read lasts until a change says otherwise."""
 
 
 class LogReader:
-    """A reader's place in the changes of a space: it is told of each once, in order.
+    """Tells a reader of each change of a space once, in order.
 
-    What is published is taken as it comes while it fits: the next number, and nothing that touches rights. Otherwise,
-    and always where the right to read ends at a time, the log is read, which asks for the right.
+    A published change is taken as it comes if it has the next number and touches no rights. Otherwise, and always
+    where the right to read ends at a time, the log is read, which asks for the right.
     """
 
     def __init__(self, after: int, read: Reading, tell: Callable[[Change], None]) -> None:
         self.after = after
         self.stirred = asyncio.Event()
-        """Set when there is something to look after: changes that were told, or a log to read on."""
+        """Set when changes were told or the log must be read on."""
         self.stirred.set()
         self._read = read
         self._tell = tell
@@ -44,7 +45,7 @@ class LogReader:
         self._heard = after
 
     def hear(self, change: Change | None) -> None:
-        """Take what was published; None says that something may have been missed."""
+        """Take a published change; None means that one may have been missed."""
         if change is None:
             self.pause()
         elif self._live and change.seq == self.after + 1 and change.operation not in RIGHTS_OPERATIONS:
@@ -55,13 +56,13 @@ class LogReader:
             self.pause()
 
     def pause(self) -> None:
-        """Take nothing more as it is published, until the log has been read to its end."""
+        """Take no published changes until the log has been read to its end."""
         self._live = False
         self._missed = True
         self.stirred.set()
 
     async def read_on(self) -> None:
-        """Read a page of the log, unless that is not needed; at its end go on with what is published."""
+        """Read a page of the log if needed; at its end go on with what is published."""
         self.stirred.clear()
         if self._live:
             return
@@ -78,41 +79,41 @@ class LogReader:
 
 
 RECONNECT_SECONDS = 0.2
-"""Seconds until one looks again for a Redis that is away."""
-Reader = TypeVar("Reader")
+Heard = TypeVar("Heard")
 Listener = Callable[[bytes, bytes | None], None]
-"""Takes a message and the topic it came on; None in its place says that messages may have been missed."""
+"""Takes a topic and a message from it; None means that messages may have been missed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What an agent is about to say in a space: the text so far, or None once its turn is over."""
+    """A text that an agent is writing in a space, as far as it is; None once the turn is over."""
 
     agent: str
     text: str | None
     answers: tuple[str, ...] = ()
-    """Which atoms of the space the turn goes back to."""
+    """The atoms of the space that caused the turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """A change was made in a space, and these subscribers want a turn for it."""
+    """A change in a space, and the subscribers who want a turn for it."""
 
     space: str
     subscribers: tuple[str, ...]
 
 
 class Notifications:
-    """Tells readers of spaces what has changed: one connection for any number of them.
+    """Tells any number of readers, over one connection, what has changed.
 
-    A reader that was away misses nothing and is told nothing twice: what was published meanwhile is in the log.
+    A reader that was away misses nothing and hears nothing twice: the log has what was published meanwhile.
     """
 
     def __init__(self, store: Store, waiting: Redis) -> None:
         self.store = store
         self._topics = waiting.pubsub()
-        self._ears: dict[bytes, dict[Listener, None]] = defaultdict(dict)
-        self._places: dict[bytes, dict[LogReader, None]] = defaultdict(dict)
+        self._cursors = Cursors(store)
+        self._listeners: dict[bytes, dict[Listener, None]] = defaultdict(dict)
+        self._readers: dict[bytes, dict[LogReader, None]] = defaultdict(dict)
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Notifications":
@@ -129,12 +130,12 @@ class Notifications:
             await self._topics.aclose()  # type: ignore[no-untyped-call]
 
     async def changes(self, space: str, reader: Principal, after: int, limit: int = LOG_PAGE) -> list[Change]:
-        """The changes that follow number `after`, oldest first; raises `NotFound` for who may not read the space."""
+        """The changes that follow number `after`, oldest first; raises `NotFound` if the reader may not read."""
         entries = await self.store.run(*self.store.reading("stoa_changes", space, reader.id, after, limit))
         return [read_change(space, entry) for entry in entries]
 
     async def news(self, space: str, subscriber: Principal, after: int) -> tuple[int, list[Change]]:
-        """Of the changes after number `after` those that its subscription is about, and the last one looked at."""
+        """The changes after number `after` that its subscription is about, and the number of the last one seen."""
         call = self.store.reading("stoa_news", space, subscriber.id, after, LOG_PAGE)
         last, entries = await self.store.run(*call)
         return int(last), [read_change(space, entry) for entry in entries]
@@ -148,33 +149,33 @@ class Notifications:
 
         def tell(change: Change) -> None:
             found.append(change)
-            place.stirred.set()
-            if len(found) > LOG_PAGE:  # whoever takes them is slow: the log keeps the rest
-                place.pause()
+            log.stirred.set()
+            if len(found) > LOG_PAGE:  # the caller takes them slowly: the log keeps the rest
+                log.pause()
 
-        place = LogReader(after, self._log(space, reader), tell)
-        async with self._listening(self._places, self.store.keys.changes(space).encode(), place):
-            await place.read_on()
+        log = LogReader(after, self._log(space, reader), tell)
+        async with self._listening(self._readers, self.store.keys.changes(space).encode(), log):
+            await log.read_on()
             while True:
                 while found:
                     yield found.popleft()
-                await place.stirred.wait()
-                await self._read_on(place)
+                await log.stirred.wait()
+                await self._read_on(log)
 
     @contextlib.asynccontextmanager
     async def telling(
         self, space: str, reader: Principal, after: int, tell: Callable[[Change], None]
     ) -> AsyncIterator[None]:
         """Call `tell` with every change after number `after`, as `follow` does, as soon as it is heard of."""
-        place = LogReader(after, self._log(space, reader), tell)
+        log = LogReader(after, self._log(space, reader), tell)
 
         async def read_on() -> None:
             while True:
-                await place.stirred.wait()
-                await self._read_on(place)
+                await log.stirred.wait()
+                await self._read_on(log)
 
-        async with self._listening(self._places, self.store.keys.changes(space).encode(), place):
-            await place.read_on()
+        async with self._listening(self._readers, self.store.keys.changes(space).encode(), log):
+            await log.read_on()
             reading = asyncio.create_task(read_on(), name=f"changes of {space}")
             try:
                 yield
@@ -192,28 +193,25 @@ class Notifications:
                 woken, *_ = unpack(message)
                 messages.put_nowait(Wake(self._space_of(topic), tuple(name.decode() for name in woken or ())))
 
-        async with self._listening(self._ears, self.store.keys.changes("*").encode(), hear, is_pattern=True):
+        async with self._listening(self._listeners, self.store.keys.changes("*").encode(), hear, is_pattern=True):
             while True:
                 yield await messages.get()
 
     async def cursor(self, subscriber: str, space: str) -> int | None:
         """The number of the last change this subscriber has dealt with; None if it never began."""
-        seq = await self.store.run("HGET", self.store.keys.cursors(subscriber), space)
-        return None if seq is None else int(seq)
+        return await self._cursors.get(subscriber, space)
 
     async def advance(self, subscriber: str, space: str, seq: int, *, known: bool = False) -> None:
-        """Remember that everything up to `seq` is dealt with; a cursor never goes back, with `known` none begins."""
-        keys = self.store.keys
-        names = (keys.lane(subscriber), keys.lease(subscriber), keys.cursors(subscriber))
-        await self.store.run("FCALL", "stoa_advance", len(names), *names, space, seq, int(known))
+        """Note that everything up to `seq` is dealt with; a cursor never goes back, with `known` none begins."""
+        await self._cursors.advance(subscriber, space, seq, known=known)
 
     async def draft(self, space: str, draft: Draft) -> None:
-        """Show who is looking at the space what an agent is about to say; kept nowhere."""
+        """Show a draft to those who look at the space now; it is not kept."""
         message = orjson.dumps([draft.agent, draft.text, draft.answers])
-        await self.store.run("PUBLISH", self.store.keys.draft(space), message)
+        await self.store.publish(self.store.keys.draft(space), message)
 
     async def drafts(self, space: str) -> AsyncIterator[Draft]:
-        """What agents are about to say in the space, from now on."""
+        """The drafts of the space from now on."""
         messages: asyncio.Queue[Draft] = asyncio.Queue()
 
         def hear(_: bytes, message: bytes | None) -> None:
@@ -221,13 +219,11 @@ class Notifications:
                 agent, text, answers = orjson.loads(message)
                 messages.put_nowait(Draft(agent, text, tuple(answers)))
 
-        async with self._listening(self._ears, self.store.keys.draft(space).encode(), hear):
+        async with self._listening(self._listeners, self.store.keys.draft(space).encode(), hear):
             while True:
                 yield await messages.get()
 
     def _log(self, space: str, reader: Principal) -> Reading:
-        """How this reader reads the log of the space."""
-
         async def read(after: int) -> tuple[bool, list[Change]]:
             call = self.store.reading("stoa_follow", space, reader.id, after, LOG_PAGE)
             standing, entries = await self.store.run(*call)
@@ -235,23 +231,23 @@ class Notifications:
 
         return read
 
-    async def _read_on(self, place: LogReader) -> None:
-        """Let a place read on; while Redis is away it stays where it is."""
+    async def _read_on(self, log: LogReader) -> None:
+        """While Redis is away the reader stays where it is."""
         try:
-            await place.read_on()
+            await log.read_on()
         except StoreUnavailable:
             await asyncio.sleep(RECONNECT_SECONDS)
-            place.pause()
+            log.pause()
 
     def _space_of(self, topic: bytes) -> str:
         return topic.decode()[len(self.store.keys.changes("").rstrip("}")) : -1]
 
     @contextlib.asynccontextmanager
     async def _listening(
-        self, listeners: dict[bytes, dict[Reader, None]], topic: bytes, one: Reader, *, is_pattern: bool = False
+        self, listeners: dict[bytes, dict[Heard, None]], topic: bytes, one: Heard, *, is_pattern: bool = False
     ) -> AsyncIterator[None]:
-        """Let one more listen to a topic; Redis is told when the first comes and when the last goes."""
-        known = topic in self._ears or topic in self._places
+        """Listen to a topic meanwhile; Redis is told of the first listener and of the last one's going."""
+        known = topic in self._listeners or topic in self._readers
         listeners[topic][one] = None
         try:
             if not known:
@@ -261,13 +257,13 @@ class Notifications:
             del listeners[topic][one]
             if not listeners[topic]:
                 del listeners[topic]
-            if topic not in self._ears and topic not in self._places:
+            if topic not in self._listeners and topic not in self._readers:
                 with contextlib.suppress(redis_errors.RedisError, OSError):
                     await (self._topics.punsubscribe if is_pattern else self._topics.unsubscribe)(topic)
 
     async def _listen(self) -> None:
-        """Hand every message to its listeners. Whenever a topic begins to be heard, at first or after a lost
-        connection, they are told to look for themselves, since nothing published before has reached them.
+        """Hand every message to its listeners. At the start of a topic, also after a lost connection, they are told to
+        look for themselves, since nothing published before has reached them.
         """
         while True:
             try:
@@ -281,12 +277,12 @@ class Notifications:
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     def _give(self, topic: bytes, channel: bytes, message: bytes | None) -> None:
-        for hear in list(self._ears.get(topic, ())):
+        for hear in list(self._listeners.get(topic, ())):
             hear(channel, message)
-        if places := self._places.get(topic):
+        if readers := self._readers.get(topic):
             change = None
-            if message is not None:  # read once, for all places
+            if message is not None:  # read once, for all readers
                 _, seq, fields = unpack(message)
                 change = read_change(self._space_of(channel), (b"%d" % seq, fields))
-            for place in list(places):
-                place.hear(change)
+            for reader in list(readers):
+                reader.hear(change)

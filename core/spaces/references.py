@@ -1,4 +1,4 @@
-"""References: from an atom to those it refers to, or that refer to it, step by step and across spaces."""
+"""References: followed from atom to atom, in both directions and across spaces."""
 
 import base64
 import binascii
@@ -10,7 +10,7 @@ import msgpack
 
 from core.atoms.atoms import Atom, Link
 from core.atoms.claims import is_over
-from core.atoms.validation import SPACE_NAME, check_name
+from core.atoms.validation import SPACE_NAME, checked_name
 from core.errors import InvalidInput, NotFound
 from core.search.index import check_limit
 from core.spaces.handles import Handle
@@ -22,13 +22,12 @@ MAX_DEPTH = 20
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """How far an atom's referrers were read: the space and the member of its referrers that was the last."""
+    """The place up to which an atom's referrers were read: the space, and the last member of the referrers there."""
 
     space: str = ""
     member: str = ""
 
     def cursor(self, target: str, name: str) -> str:
-        """The place as text, for those who refer to this target under this name."""
         packed = msgpack.packb([target, name, self.space, self.member])
         return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
@@ -41,7 +40,8 @@ class Linked(Handle):
 
         To read on, give the last atom's .cursor as `after`; where that is empty, these were all.
         """
-        start = (await self._start(id, name, limit)).ref
+        name = _checked_kind(name)
+        start = (await self._start(id, limit)).ref
         place = _read_place(after, start, name)
         links = await self._leading_here([start], name, limit + 1, place)
         atoms = await self._atoms(list(dict.fromkeys(source for source, _, _ in links[:limit])))
@@ -65,23 +65,18 @@ class Linked(Handle):
         """
         if not isinstance(depth, int) or isinstance(depth, bool) or not 1 <= depth <= MAX_DEPTH:
             raise InvalidInput(f"depth is {depth!r}; follow references 1 to {MAX_DEPTH} steps")
-        start = await self._start(id, name, limit)
+        name = _checked_kind(name)
+        start = await self._start(id, limit)
         known: dict[str, Atom | None] = {start.ref: start}
         found: list[Link] = []
         frontier = [start.ref]
         for step in range(1, depth + 1):
             room = limit - len(found)
-            if reverse:
-                links = sorted(await self._leading_here(frontier, name, room + 1))
-            else:
-                links = [one for one in _leading_away(frontier, known) if not name or one[1] == name]
+            links = await self._next_links(frontier, known, name, room + 1 if reverse else 0)
             ends = list(dict.fromkeys(link[0] if reverse else link[2] for link in links[:room]))
             fresh = [end for end in ends if end not in known]
             known |= await self._atoms(fresh)
-            for source, kind, target in links[:room]:
-                atom = known[source if reverse else target]
-                if atom or not reverse:
-                    found.append(Link(source, kind, target, step, atom))
+            found += _links(links[:room], known, step, reverse)
             if len(links) > room:
                 found[-1:] = [replace(last, more=True) for last in found[-1:]]
                 break
@@ -90,10 +85,16 @@ class Linked(Handle):
                 break
         return found
 
-    async def _start(self, id: str, name: str, limit: int) -> Atom:
-        """The atom to begin at; raises `InvalidInput` or `NotFound` where one cannot begin."""
-        if name:
-            check_name(name, "a reference's name")
+    async def _next_links(
+        self, frontier: Sequence[str], known: dict[str, Atom | None], name: str, reverse: int
+    ) -> list[tuple[str, str, str]]:
+        """The references of these atoms; with `reverse` at most so many of those that lead to them."""
+        if reverse:
+            return sorted(await self._leading_here(frontier, name, reverse))
+        return [one for one in _leading_away(frontier, known) if not name or one[1] == name]
+
+    async def _start(self, id: str, limit: int) -> Atom:
+        """The atom to begin at; raises `InvalidInput` or `NotFound`."""
         check_limit(limit)
         start = f"{self.id}/{self._own(id)}"
         if atom := (await self._atoms([start]))[start]:
@@ -104,9 +105,9 @@ class Linked(Handle):
     async def _leading_here(
         self, targets: Sequence[str], name: str, most: int, after: _Place | None = None
     ) -> list[tuple[str, str, str]]:
-        """The references to these atoms from all spaces that the reader may read, at most so many of each space.
+        """The references to these atoms from all readable spaces, at most so many from each.
 
-        Those to one atom come in an order that stays: those of its own space first, then by space, name and id.
+        Those to one atom come in a fixed order: its own space first, then by space, name and id.
         """
         asked = [(target, *_parted(target)) for target in targets]
         place = after or _Place()
@@ -129,7 +130,7 @@ class Linked(Handle):
         return found
 
     async def _atoms(self, references: Sequence[str]) -> dict[str, Atom | None]:
-        """The atoms so named, in one round trip; None for those that are not there or may not be read."""
+        """The atoms of these names, in one round trip; None for those that are missing or may not be read."""
         asked = [(reference, *_parted(reference)) for reference in references]
         there = [one for one in asked if SPACE_NAME.fullmatch(one[1])]
         commands = [self._asking("stoa_get", space, id) for _, space, id in there]
@@ -150,7 +151,7 @@ class Linked(Handle):
         return self._store.reading(function, space, self.holder.id, id, *more)
 
     async def _answers(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """The answers to reads, None where the reader may not read."""
+        """The answers to reads; None where the reader may not read."""
         answers = await self._store.answers(*commands)
         for answer in answers:
             if isinstance(answer, Exception) and not isinstance(answer, NotFound):
@@ -158,8 +159,21 @@ class Linked(Handle):
         return [None if isinstance(answer, Exception) else answer for answer in answers]
 
 
+def _checked_kind(name: str) -> str:
+    return checked_name(name, "a reference's name") if name else ""
+
+
+def _links(
+    links: Sequence[tuple[str, str, str]], known: dict[str, Atom | None], step: int, reverse: bool
+) -> Iterator[Link]:
+    for source, kind, target in links:
+        atom = known[source if reverse else target]
+        if atom or not reverse:
+            yield Link(source, kind, target, step, atom)
+
+
 def _leading_away(sources: Sequence[str], known: dict[str, Atom | None]) -> Iterator[tuple[str, str, str]]:
-    """The references of these atoms, each as source, name and target."""
+    """Source, name and target of each reference of these atoms."""
     for source in sources:
         atom = known[source]
         if atom:
@@ -179,7 +193,7 @@ def _parted(reference: str) -> tuple[str, str]:
 
 
 def _read_place(cursor: str, target: str, name: str) -> _Place | None:
-    """The place that a cursor stands for; None for the beginning. Raises `InvalidInput` for what is none of these."""
+    """None for the beginning; raises `InvalidInput` for a cursor of something else."""
     if cursor == "":
         return None
     try:
@@ -189,7 +203,7 @@ def _read_place(cursor: str, target: str, name: str) -> _Place | None:
         asked, space, member = [], "", ""
     if asked != [target, name] or not isinstance(space, str) or not isinstance(member, str):
         raise InvalidInput(
-            "after= is no place among those who refer to this atom; give the cursor of the last atom of the page "
-            "before, with the same name, or leave it out to begin anew"
+            "after= does not belong to these referrers; give the cursor of the last atom of the page before, with the "
+            "same name, or leave it out to begin anew"
         )
     return _Place(space, member)

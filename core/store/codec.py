@@ -10,6 +10,7 @@ import msgpack
 import orjson
 
 from core.atoms.atoms import ATTACHMENTS_KEY, Atom, Cause, Change, Origin, Value, Version, read_attachment
+from core.atoms.text import folded, nfc
 from core.atoms.validation import MAX_METADATA_BYTES, check_metadata_size
 from core.redis.link import Argument as Argument
 
@@ -29,17 +30,17 @@ def pack(value: object) -> bytes:
 
 
 def unpack(data: bytes) -> Any:
-    """What `pack` or Redis' Lua packed; text comes back as bytes."""
+    """Reads messagepack of `pack` or of Redis' Lua; text comes back as bytes."""
     return msgpack.unpackb(data, raw=True, strict_map_key=False)
 
 
 def token(key: str, value: Value) -> list[str]:
     """The exact-match words of one metadata entry: `key=value`, one for each member of a list.
 
-    Values are percent-encoded, since the engine trims and unescapes tags; long ones stand as their hash.
+    Values are percent-encoded, since the engine trims and unescapes tags; long ones are replaced by their hash.
     """
     values = value if isinstance(value, list) else [value]
-    return [f"{key}={_encoded(as_text(one))}" for one in values]
+    return [f"{nfc(key)}={_encoded(as_text(one))}" for one in values]
 
 
 def _encoded(text: str) -> str:
@@ -51,6 +52,7 @@ def _encoded(text: str) -> str:
 
 
 def as_text(value: Value) -> str:
+    """A value as it is matched."""
     match value:
         case bool():
             return str(value).lower()
@@ -59,11 +61,11 @@ def as_text(value: Value) -> str:
         case datetime():
             return value.astimezone(UTC).isoformat()
         case _:
-            return str(value)
+            return folded(str(value))
 
 
 def as_number(value: object) -> float | None:
-    """What comparisons compare: numbers as they are, times as seconds since 1970."""
+    """A value as it is compared: numbers as they are, times as seconds since 1970."""
     match value:
         case bool():
             return None
@@ -85,7 +87,7 @@ def metadata_patch(metadata: Mapping[str, Value | None]) -> bytes:
             entries.append([key, False, [], False])
             continue
         if isinstance(value, str):
-            entries.append([key, orjson.dumps(value), [f"{key}={_encoded(value)}"], False])
+            entries.append([key, orjson.dumps(value), [f"{key}={_encoded(folded(value))}"], False])
             continue
         number = as_number(value)
         entries.append([key, json_of(value), token(key, value), repr(number) if number is not None else False])
@@ -93,7 +95,7 @@ def metadata_patch(metadata: Mapping[str, Value | None]) -> bytes:
 
 
 def bounded_patch(metadata: Mapping[str, Value | None]) -> bytes:
-    """Metadata as the Function library takes it; raises `InvalidInput` for what is too much for one atom by itself."""
+    """The same; raises `InvalidInput` for what is by itself too much for one atom."""
     patch = metadata_patch(metadata)
     if len(patch) > MAX_METADATA_BYTES:  # it holds each entry at least once
         given = {key: value for key, value in metadata.items() if value is not None}
@@ -102,7 +104,7 @@ def bounded_patch(metadata: Mapping[str, Value | None]) -> bytes:
 
 
 def json_of(value: Value) -> bytes:
-    """A value of metadata as it is kept."""
+    """A metadata value as it is kept."""
     return orjson.dumps({"time": value.isoformat()} if isinstance(value, datetime) else value)
 
 
@@ -120,7 +122,7 @@ def read_references(data: bytes | None) -> dict[str, list[str]]:
 
 
 def milliseconds(moment: datetime) -> int:
-    """A moment as the Function library counts time."""
+    """Since 1970, as the Function library counts time."""
     return round(moment.timestamp() * 1000)
 
 
@@ -157,7 +159,6 @@ def read_atom(space: str, id: str, fields: Sequence[bytes | None], score: float 
 
 
 def read_change(space: str, entry: Sequence[Any]) -> Change:
-    """A change from one entry of a space's log."""
     seq, flat = entry
     fields: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
     return Change(
@@ -176,7 +177,6 @@ def read_change(space: str, entry: Sequence[Any]) -> Change:
 
 
 def read_version(data: bytes) -> Version:
-    """One entry of an atom's history."""
     version, at, author, operation, comment, content, metadata, references, origin = unpack(data)
     patch = unpack(metadata) if metadata else None
     return Version(

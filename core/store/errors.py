@@ -1,7 +1,7 @@
-"""What Redis, or the way to it, says against us, as one of our errors."""
+"""Translates Redis and connection errors into ours."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from redis import exceptions as redis_errors
@@ -12,9 +12,13 @@ from core.errors import Conflict, InvalidInput, LeaseLost, NotFound, PermissionD
 from core.redis.link import COMMAND_SECONDS, LinkLost
 
 
+class PieceNotFound(InvalidInput):
+    """The piece to replace does not occur, or occurs more than once."""
+
+
 @contextlib.contextmanager
 def in_our_words() -> Iterator[None]:
-    """What redis-py raises in here, for whoever uses it beside the link, as one of our errors."""
+    """Translates the errors of redis-py, where it is used beside the link."""
     try:
         yield
     except redis_errors.RedisError as error:
@@ -22,88 +26,20 @@ def in_our_words() -> Iterator[None]:
 
 
 def translated(error: Exception) -> StoaError:
-    """Our error for one of Redis' or of the way to it; the Function library's begin with a word of its own."""
+    """Our error for one of Redis or of the connection; the Function library's begin with a word of its own."""
     text = str(error)
     word, _, rest = text.partition(" ")
-    match word:
-        case "NOSPACE":
-            return NotFound(f"There is no space {rest!r} that you may read. Check its name, or ask for access.")
-        case "DENIED":
-            held, needed = (Permission(int(level)) for level in rest.split()[:2])
-            return PermissionDenied(f"This needs {needed}, you hold {held}. Whoever holds grant there can give it.")
-        case "NOATOM":
-            return NotFound(f"There is no atom {rest!r} in this space.")
-        case "EXISTS":
-            return InvalidInput(f"There is an atom {rest!r} already; update it, or put without an id.")
-        case "TAKEN":
-            return InvalidInput(f"There is a space {rest!r} already; choose another name.")
-        case "MOVING":
-            return InvalidInput(f"An import of {rest!r} is under way or was cut off; let it end, or import it again.")
-        case "CONFLICT":
-            return Conflict(f"The atom is at version {rest} by now.")
-        case "CLAIMED":
-            ends, _, owner = rest.partition(" ")
-            until = (
-                ""
-                if ends == "0"
-                else f" until {datetime.fromtimestamp(int(ends.partition('.')[0]) / 1000, UTC).isoformat()}"
-            )
-            return Conflict(f"That is for {owner} to do{until}. Claim another one that is pending.")
-        case "NOTFREE":
-            return Conflict(f"Its status is {rest}, and only what is pending can be claimed. Claim another one.")
-        case "NOMATCH":
-            times = "does not occur" if rest == "0" else "occurs more than once"
-            return InvalidInput(f"The text to replace {times}; give a piece that occurs exactly once.")
-        case "TOOLONG":
-            return InvalidInput(
-                f"The content would have {int(rest):,} bytes, one atom holds {MAX_CONTENT_BYTES:,}; split it."
-            )
-        case "TOOMUCH":
-            return InvalidInput(f"The atom would have {rest}, more than one holds; put another that refers to it.")
-        case "TOOBIG":
-            total, size, largest = rest.split(" ", 2)
-            return too_large_metadata(int(total), int(size), largest)
-        case "RETIRED":
-            return StoreUnavailable(
-                "Another embedder is in use by now than the one this process began with, so it can make no vectors. "
-                "Nothing was lost; start it again."
-            )
-        case "FENCED":
-            return LeaseLost(f"Another worker has taken over the turn of {rest}.")
-    if known := _of_redis(word, rest, text):
-        return known
+    if word in FUNCTION_ERRORS:
+        return FUNCTION_ERRORS[word](rest)
+    if word in REDIS_ERRORS:
+        return StoreUnavailable(REDIS_ERRORS[word].format(rest=rest, text=text))
     if isinstance(error, TimeoutError):
         text = text or f"no answer within {COMMAND_SECONDS:.0f} seconds"
     if isinstance(error, OSError | redis_errors.ConnectionError | redis_errors.TimeoutError):
         return StoreUnavailable(
-            f"Redis cannot be reached ({text}). Nothing was lost; it is tried again. Look at it with `stoa doctor`."
+            f"Redis cannot be reached ({text}). Nothing was lost; I'll try again. See `stoa doctor` for details."
         )
     return InvalidInput(f"The store cannot carry that out: {text}")
-
-
-def _of_redis(word: str, rest: str, text: str) -> StoreUnavailable | None:
-    """Our error for one that begins with a word of Redis' own."""
-    match word:
-        case "MISCONF":
-            return StoreUnavailable(
-                "Redis cannot write to its disk, so nothing was changed. Most often the disk is full: free some "
-                "space and try again; what was kept before is safe."
-            )
-        case "OOM":
-            return StoreUnavailable(
-                "Redis is out of memory, so nothing was changed. Raise its maxmemory and try again."
-            )
-        case "WRONGPASS" | "NOAUTH":
-            return StoreUnavailable("Redis refuses the name or the password in REDIS_URL. Mend them and start again.")
-        case "NOPERM":
-            return StoreUnavailable(f"Redis does not let this user do what Stoa needs: {rest} Give it ~* &* +@all.")
-        case "Timeout":  # what the search module says
-            return StoreUnavailable(
-                "The search took longer than Redis lets one take. Ask for less or in fewer spaces, or try again."
-            )
-        case "READONLY" | "NOREPLICAS" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "LOADING":
-            return StoreUnavailable(f"Redis takes no changes at this moment ({text}). Nothing was lost; try again.")
-    return None
 
 
 OUTAGES = (StoreUnavailable, redis_errors.RedisError, LinkLost, ExceptionGroup)
@@ -111,8 +47,93 @@ OUTAGES = (StoreUnavailable, redis_errors.RedisError, LinkLost, ExceptionGroup)
 
 
 def outage(error: BaseException) -> StoreUnavailable | None:
-    """The outage of Redis that an error, or any of a group of errors, goes back to; None for every other error."""
+    """The outage of Redis behind an error, or behind any of a group; None for every other error."""
     if isinstance(error, BaseExceptionGroup):
         return next((found for one in error.exceptions if (found := outage(one))), None)
     ours = translated(error) if isinstance(error, redis_errors.RedisError | LinkLost) else error
     return ours if isinstance(ours, StoreUnavailable) else None
+
+
+def _denied(rest: str) -> StoaError:
+    held, needed = (Permission(int(level)) for level in rest.split()[:2])
+    return PermissionDenied(f"This needs {needed}, you hold {held}. Whoever holds grant there can give it.")
+
+
+def _claimed(rest: str) -> StoaError:
+    ends, _, owner = rest.partition(" ")
+    moment = datetime.fromtimestamp(int(ends.partition(".")[0]) / 1000, UTC)
+    until = "" if ends == "0" else f" until {moment.isoformat()}"
+    return Conflict(f"That is for {owner} to do{until}. Claim another one that is pending.")
+
+
+def _no_match(rest: str) -> StoaError:
+    times = "does not occur" if rest == "0" else "occurs more than once"
+    kind = PieceNotFound if rest == "0" else InvalidInput
+    return kind(f"The text to replace {times}; give a piece that occurs exactly once.")
+
+
+def _too_big(rest: str) -> StoaError:
+    total, size, largest = rest.split(" ", 2)
+    return too_large_metadata(int(total), int(size), largest)
+
+
+def _full(rest: str) -> StoaError:
+    kind, space, used, most = rest.split(" ")
+    setting = "STOA_SPACE_FILE_BYTES" if kind == "files" else "STOA_SPACE_TEXT_BYTES"
+    what = "files" if kind == "files" else "text with its history"
+    return InvalidInput(
+        f"The space {space!r} holds {int(used):,} bytes of {what}, and {int(most):,} are the most, so nothing was "
+        f"written. Use another space, or ask the owner to raise {setting}."
+    )
+
+
+FUNCTION_ERRORS: dict[str, Callable[[str], StoaError]] = {
+    "NOSPACE": lambda rest: NotFound(
+        f"There is no space {rest!r} that you may read. Check its name, or ask for access."
+    ),
+    "DENIED": _denied,
+    "NOATOM": lambda rest: NotFound(f"There is no atom {rest!r} in this space."),
+    "NOTGIVEN": lambda rest: NotFound(f"You gave {rest} nothing here, so there was nothing to take back."),
+    "EXISTS": lambda rest: InvalidInput(f"There is an atom {rest!r} already; update it, or put without an id."),
+    "TAKEN": lambda rest: InvalidInput(f"There is a space {rest!r} already; choose another name."),
+    "MOVING": lambda rest: InvalidInput(
+        f"An import of {rest!r} is under way or was cut off; let it end, or import it again."
+    ),
+    "CONFLICT": lambda rest: Conflict(f"The atom is at version {rest} by now."),
+    "CLAIMED": _claimed,
+    "NOTFREE": lambda rest: Conflict(
+        f"Its status is {rest}, and only a pending atom can be claimed. Claim another one."
+    ),
+    "NOMATCH": _no_match,
+    "TOOLONG": lambda rest: InvalidInput(
+        f"The content would have {int(rest):,} bytes, one atom holds {MAX_CONTENT_BYTES:,}; split it."
+    ),
+    "TOOMUCH": lambda rest: InvalidInput(
+        f"The atom would have {rest}, more than one holds; put another that refers to it."
+    ),
+    "TOOBIG": _too_big,
+    "FULL": _full,
+    "RETIRED": lambda _: StoreUnavailable(
+        "Another embedder is in use now than the one this process began with, so it can make no vectors. Nothing was "
+        "lost; start it again."
+    ),
+    "FENCED": lambda rest: LeaseLost(f"Another worker has taken over the turn of {rest}."),
+}
+"""The first word of a Function's error -> our error, from the rest of it."""
+NOT_NOW = "Redis takes no changes at this moment ({text}). Nothing was lost; try again."
+REDIS_ERRORS = {
+    "MISCONF": (
+        "Redis cannot write to its disk, so nothing was changed. Most often the disk is full: free some space and try "
+        "again; what was kept before is safe."
+    ),
+    "OOM": (
+        "Redis is out of memory, so nothing was changed. Free some, or raise its limit (STOA_REDIS_BYTES for the "
+        "embedded one, maxmemory for others), and try again."
+    ),
+    "WRONGPASS": "Redis refuses the name or the password in REDIS_URL. Correct them and start again.",
+    "NOAUTH": "Redis refuses the name or the password in REDIS_URL. Correct them and start again.",
+    "NOPERM": "Redis does not let this user do what Stoa needs: {rest} Give it ~* &* +@all.",
+    "Timeout": "The search took longer than Redis allows. Ask for less or in fewer spaces, or try again.",
+    **dict.fromkeys(("READONLY", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "LOADING"), NOT_NOW),
+}
+"""The first word of an error of Redis or its search module -> the words of our `StoreUnavailable`."""

@@ -1,4 +1,4 @@
-"""The one door to Redis: calls the Function library, and turns what it answers into our values and errors."""
+"""The one door to Redis: calls the Function library and translates its errors."""
 
 import asyncio
 import contextlib
@@ -20,13 +20,13 @@ from core.store.keys import Keys
 from core.times.clock import Clock
 
 CLAIMS_PER_CALL = 500
-"""Claims of one space that are given back in one call."""
+"""Given back in one call."""
 FUNCTION_LIBRARIES = {
     "spaces": ("references", "spaces", "passages", "claims", "sharing", "errands", "reads", "moving"),
     "lanes": ("lanes",),
     "budgets": ("budgets",),
 }
-"""The Function libraries, each of one text from these files of core/functions."""
+"""Each library is one text, made of these files of core/store/functions."""
 
 
 class Store:
@@ -38,11 +38,11 @@ class Store:
         self.clock = clock
 
     def now(self) -> int:
-        """The present moment in milliseconds, as the Function library is told it."""
+        """Milliseconds since 1970, as the Function library counts time."""
         return int(self.clock.now().timestamp() * 1000)
 
     async def load(self) -> None:
-        """Bring the Function libraries into the server if it has others or none."""
+        """Load the Function libraries into the server, unless it has these."""
         for name, parts in FUNCTION_LIBRARIES.items():
             code = b"\n".join(files("core.store").joinpath("functions", f"{part}.lua").read_bytes() for part in parts)
             listed = await self.run("FUNCTION", "LIST", "LIBRARYNAME", f"stoa_{name}", "WITHCODE")
@@ -81,24 +81,24 @@ class Store:
         ]
 
     def reading(self, function: str, space: str, reader: str, *arguments: Argument) -> list[Argument]:
-        """The command by which `reader` reads from a space."""
+        """The command with which `reader` reads from a space."""
         return ["FCALL_RO", function, 1, self.keys.space(space), reader, self.now(), *arguments]
 
     async def names(self, key: Callable[[str], str]) -> list[str]:
-        """Everything that has such a key, in alphabetical order; looks at every key there is."""
+        """The names for which there is such a key, in alphabetical order; looks at every key there is."""
         before, after = key("*").split("*")
         found = await self.run("KEYS", f"{_literal(before)}*{_literal(after)}")  # of all nodes, where there are several
         return sorted(name.decode()[len(before) : len(name.decode()) - len(after)] for name in found)
 
     async def give_back(self, spaces: Sequence[str], owner: str = "") -> None:
-        """Give back the claims in these spaces whose time is over, or all of an owner's."""
+        """Give back the claims in these spaces that have ended, or all of an owner's."""
         while spaces:  # so many at a time hold up nobody else for long
             asked: tuple[Argument, ...] = (self.now(), owner, CLAIMS_PER_CALL)
             counts = await self.together(*(["FCALL", "stoa_give_back", 1, self.keys.space(n), *asked] for n in spaces))
             spaces = [one for one, count in zip(spaces, counts, strict=True) if count >= CLAIMS_PER_CALL and not owner]
 
     async def mutate(self, function: str, space: str, *arguments: Argument) -> tuple[int, list[bytes | None]]:
-        """Change a space: the change's number (0: this operation was done before) and the atom's fields, if told."""
+        """Change a space. Returns the change's number (0: this operation was done before) and the atom's fields."""
         _, seq, *rest = await self.run("FCALL", function, 1, self.keys.space(space), *arguments)
         fields, errand = (*rest, None, None)[:2]
         if errand:
@@ -106,10 +106,18 @@ class Store:
                 await self.settle(space)
         return int(seq), fields or []
 
-    async def settle(self, space: str, *, background: bool = False) -> None:
-        """Carry out what a space owes others: tell them of its atoms, fetch what it refers to.
+    async def subscribe(self, space: str, subscriber: str, subscription: str | bytes) -> int:
+        """Subscribe to a space's changes, or with '' end that; returns the number of the newest change."""
+        call = ("FCALL", "stoa_subscribe", 1, self.keys.space(space), subscriber, self.now(), subscription)
+        return int(await self.run(*call))
 
-        In the background also what may take longer, until nothing is left.
+    async def publish(self, topic: str, message: bytes) -> None:
+        await self.run("PUBLISH", topic, message)
+
+    async def settle(self, space: str, *, background: bool = False) -> None:
+        """Do a space's errands: tell others of its atoms, fetch those it refers to.
+
+        In the background also those that may take longer, until none is left.
         """
         while waiting := await self.run("FCALL_RO", "stoa_errands", 1, self.keys.space(space)):
             todo = [one for one in waiting if background or one[2] != b"~"]
@@ -138,23 +146,23 @@ class Store:
 
 
 def _literal(text: str) -> str:
-    """Text for a pattern of Redis that means itself."""
+    """Text that means itself in a pattern of Redis."""
     return "".join(f"\\{one}" if one in "*?[]\\" else one for one in text)
 
 
 def _shaped(command: Sequence[Argument], answer: Any) -> Any:
-    """The answer to HGETALL as a dict; every other one as Redis gave it."""
+    """The answer to HGETALL as a dict, every other one as it is."""
     return dict(zip(answer[::2], answer[1::2], strict=True)) if command[0] == "HGETALL" else answer
 
 
 def client(url: str) -> Link | Cluster:
-    """The way to the Redis at `url`; raises `InvalidInput` for what names none."""
+    """Raises `InvalidInput` for a URL that does not name a Redis."""
     address = parse(url)
     return Cluster(address) if address.kind is Kind.CLUSTER else Link(address)
 
 
 def waiting_client(link: Link | Cluster) -> Redis:
-    """A client for waiting on messages, for as long as it takes, that finds its server wherever `link` does."""
+    """A client that waits for messages without a time limit, at the server that `link` finds."""
     options: dict[str, Any] = {**parse_url(link.address.url(link.address.places[0]))}
     made = options.pop("connection_class", Connection)
     options |= {"protocol": 2, "socket_timeout": None, "health_check_interval": 15}
@@ -162,7 +170,7 @@ def waiting_client(link: Link | Cluster) -> Redis:
         return Redis(connection_pool=ConnectionPool(connection_class=made, **options))
 
     class Found(made):  # type: ignore[valid-type, misc]
-        """A connection to wherever the server is when it connects."""
+        """A connection to the server's present place."""
 
         async def _connect(self) -> None:
             place: Endpoint = await link.find()
@@ -170,6 +178,3 @@ def waiting_client(link: Link | Cluster) -> Redis:
             await super()._connect()
 
     return Redis(connection_pool=ConnectionPool(connection_class=Found, **options))
-
-
-# Values to and from what Redis keeps ----------------------------------------------------------------------------------

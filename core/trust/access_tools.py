@@ -160,7 +160,8 @@ class AccessTools:
         for one in given:
             await self._agents.rights.take(one)
         if kind == "space":
-            await self._spaces.open(name, Actor(me.principal, me.cause, me.epoch)).revoke(agent)
+            room = self._spaces.open(name, Actor(me.principal, me.cause, me.epoch))
+            await (room.revoke_any if given else room.revoke)(agent)
         await self._audit.note("revocation", me.principal.id, f"{kind} {name} of {agent}", by=me)
 
     async def _room(self, agent: Agent) -> Space:

@@ -100,7 +100,7 @@ class RightsInUse:
             try:
                 yield
             finally:
-                await space.revoke(self._agent.id, grant=opened)
+                await space.revoke_any(self._agent.id, grant=opened)
 
     async def refused(self, what: str, error: PermissionDenied) -> None:
         """Write down, once a turn, that the agent tried what it may not."""

@@ -57,9 +57,9 @@ class Grants:
             space = self._spaces.open(grant.space)
             if grant.giver in ("", OWNER.id) or any(one.id == id for one in owned.grants):
                 tagged = id if any(one.id == id for one in owned.grants) else ""
-                await space.revoke(grant.to, grant=tagged, comment="the owner took it back")
+                await space.revoke_any(grant.to, grant=tagged, comment="the owner took it back")
             else:
-                await self._spaces.open(grant.space, Principal(grant.giver)).revoke(grant.to)
+                await self._spaces.open(grant.space, Principal(grant.giver)).revoke_any(grant.to)
         for one in owned.grants:
             seated = grant.space and one.kind == "space" and one.name == grant.space and not one.request
             if one.id == id or (seated and grant.giver == OWNER.id):

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from core.atoms.atoms import Atom, Attachment, References, Value
+from core.atoms.atoms import Atom, References, Value
 from core.atoms.permissions import Permission
-from core.errors import InvalidInput, NotFound, PermissionDenied
-from core.search.extraction import PARSED_TYPES, PLAIN_TYPES, Texts
-from core.spaces.attachments import Attachments, checked_name
+from core.errors import InvalidInput, PermissionDenied
+from core.search.extraction import Texts
+from core.spaces.attachments import Attachments, attachment_named, checked_name
 from core.spaces.spaces import Space
-from core.store.files import FileDamaged
-from core.turns.images import named
 
 MAX_FILES_PER_PUT = 10
 MAX_PUT_BYTES = 5_000_000
@@ -43,6 +41,7 @@ class AgentFiles:
         texts = _checked(files or {})
         if texts and (held := await self._space.permission()) < Permission.APPEND:  # nothing is kept for nobody
             raise PermissionDenied(f"This needs append, you hold {held}. Whoever holds grant there can give it.")
+        await self._space.check_room(sum(map(len, texts.values())))
         carried = [await self._attachments.keep(name, data) for name, data in texts.items()]
         return await self._space.put(
             content,
@@ -59,24 +58,8 @@ class AgentFiles:
         if not isinstance(start, int) or isinstance(start, bool) or start < 0:
             raise InvalidInput(f"start is {start!r}; give the position of the character to begin with, 0 for the first")
         atom = await self._space.get(id)
-        file = next((one for one in atom.attachments if one.name == name), None)
-        if file is None:
-            there = ", ".join(one.name for one in atom.attachments) or "none"
-            raise NotFound(f"{atom.ref} carries no file {name!r}; its files: {there}.")
-        return self._piece(await self._text(file), start, start + MAX_READ_CHARS)
-
-    async def _text(self, file: Attachment) -> str:
-        if file.media_type in (*PLAIN_TYPES, *PARSED_TYPES):
-            return await Texts(self._attachments.files).of(file)
-        try:
-            data = await self._attachments.files.get(file.sha256)
-            if b"\0" not in data:
-                return data.decode("utf-8-sig")
-        except (FileDamaged, NotFound) as error:
-            raise InvalidInput(str(error)) from None
-        except UnicodeDecodeError:
-            pass
-        raise InvalidInput(f"No text can be read from {named(file)}; only plain text, HTML and PDF have text.")
+        text = await Texts(self._attachments.files).read(attachment_named(atom, name))
+        return self._piece(text, start, start + MAX_READ_CHARS)
 
 
 def _checked(files: object) -> dict[str, bytes]:

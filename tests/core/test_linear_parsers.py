@@ -18,8 +18,8 @@ from core.models.templates import recognise
 from core.sandbox.diagnostics import Surroundings
 from core.sandbox.lowering import Known
 from core.sandbox.rewriting import prepare
-from core.search.index import named_in, words_of
 from core.search.indexing import passages
+from core.search.words import named_in, words_of
 from core.secrets.secrets import Secrets
 from core.spaces.handles import first_words
 from core.times.parsing import find_time, local_time

@@ -43,6 +43,7 @@ redis.register_function('stoa_move_atom', function(KEYS, A)
   end
   redis.call('HSET', k:atom(id), unpack(fields))
   for _, entry in ipairs(cmsgpack.unpack(A[5])) do redis.call('RPUSH', k:history(id), entry) end
+  weigh(k, #A[3] + #A[4] + #A[5] + redis.call('HSTRLEN', k:atom(id), 'c'))
   redis.call('SADD', k.unembedded, id)
   if A[6] ~= '' then redis.call('ZADD', k.claims, A[6], id) end
   changed(k, id)

@@ -45,16 +45,17 @@ function Keys.drop_passages(k, id)
   if count > 0 then redis.call('HDEL', k:atom(id), 'pn') end
 end
 
--- id version vector passages [[text, vector, start, end, file], ...] field (where the vectors go): what was missing to find an atom by meaning; nothing
--- if it has changed meanwhile.
+-- id version vector passages [[text, vector, start, end, file, words], ...] field words: what was missing to find an atom, the
+-- vectors in this field and the words that the engine does not find by itself; nothing if it has changed meanwhile.
 redis.register_function('stoa_embed', function(KEYS, A)
-  local k, id, field = keys(KEYS), A[1], A[5]
+  local k, id, field, words = keys(KEYS), A[1], A[5], A[6]
   local version = redis.call('HGET', k:atom(id), 'ver')
   if not version then return redis.call('SREM', k.unembedded, id) end
   if retired(k, field) then return redis.error_reply('RETIRED ' .. field) end
   if version ~= A[2] then return 0 end
   k:drop_passages(id)
-  redis.call('HSET', k:atom(id), field, A[3])
+  redis.call('HSET', k:atom(id), field, A[3], 'w', words)
+  if words == '' then redis.call('HDEL', k:atom(id), 'w') end
   if A[4] ~= '' then
     local fields, _, most = carried(k, id)
     local found = cmsgpack.unpack(A[4])
@@ -62,11 +63,18 @@ redis.register_function('stoa_embed', function(KEYS, A)
     for n = 1, most do
       local one = found[n]
       redis.call('HSET', passage(k, id, n), 'c', one[1], field, one[2], 'ps', one[3], 'pe', one[4], 'pf', one[5],
-                 unpack(fields))
+                 'w', one[6], unpack(fields))
     end
     redis.call('HSET', k:atom(id), 'pn', most)
   end
   return redis.call('SREM', k.unembedded, id)
+end)
+
+-- id version words: the words of an atom that was changed by a piece; nothing if it has changed meanwhile.
+redis.register_function('stoa_words', function(KEYS, A)
+  local k = keys(KEYS)
+  if redis.call('HGET', k:atom(A[1]), 'ver') ~= A[2] then return 0 end
+  return redis.call('HSET', k:atom(A[1]), 'w', A[3])
 end)
 
 -- id version field [vector, ...]: vectors of another embedder, of the atom and of each of its passages; nothing if it has

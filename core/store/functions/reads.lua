@@ -79,6 +79,8 @@ reader('stoa_convention', function(k)
   local found = redis.call('HMGET', k.space, 'description', 'outside')
   return found[2] == '1' and '' or found[1]
 end)
+-- who now files text files: refuses files for which there is no room.
+reader('stoa_room', function(k, A) return no_room(k, A, 3, 0) or 1 end)
 reader('stoa_newest', function(k) return tonumber(redis.call('HGET', k.space, 'seq') or '0') end)
 
 -- who now: the effective right, how many atoms wait for their vector, and how many claims have ended that are not given

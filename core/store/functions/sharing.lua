@@ -48,16 +48,18 @@ redis.register_function('stoa_share', function(KEYS, A)
   local id = A[14] or ''
   local fresh = {c.who, given, tonumber(A[12]), tonumber(A[13]), id}
   local all = given == 0 and reaches(k, c.who, GRANT, true, {})
-  local raw, kept = redis.call('HGET', k.grants, principal), {}
+  local raw, kept, taken = redis.call('HGET', k.grants, principal), {}, false
   for _, grant in ipairs(raw and cmsgpack.unpack(raw) or {}) do
     local same = grant[5] == id
     if given == 0 then same = same or id == ''  -- without an id all of it is taken back
     else same = same and (id ~= '' or kind(grant) == kind(fresh)) end
     local replaced = same and (all or grant[1] == c.who)
     local over = grant[3] > 0 and grant[3] <= k.now
+    taken = taken or (replaced and not over)
     if not (replaced or over) then kept[#kept + 1] = grant end
   end
-  if given > 0 then kept[#kept + 1] = fresh end
+  if given > 0 then kept[#kept + 1] = fresh
+  elseif not taken then return redis.error_reply('NOTGIVEN ' .. principal) end
   if #kept > 0 then redis.call('HSET', k.grants, principal, cmsgpack.pack(kept))
   else redis.call('HDEL', k.grants, principal) end
   return {given, announce(k, c, given > 0 and 'share' or 'revoke', '', 0)}

@@ -203,6 +203,25 @@ local function stored_atom(k, id)
   return found
 end
 
+-- Refuses what would be too much for the space: so many bytes of text, and of files what A says at `at`; the most it may
+-- hold of each follows there.
+local function no_room(k, A, at, text)
+  local used = redis.call('HMGET', k.space, 'bytes', 'files')
+  local held, files = tonumber(used[1] or '0'), tonumber(used[2] or '0')
+  if text > 0 and held + text > tonumber(A[at + 1]) then
+    return redis.error_reply('FULL text ' .. k.name .. ' ' .. held .. ' ' .. A[at + 1])
+  end
+  local new = tonumber(A[at])
+  if new > 0 and files + new > tonumber(A[at + 2]) then
+    return redis.error_reply('FULL files ' .. k.name .. ' ' .. files .. ' ' .. A[at + 2])
+  end
+end
+
+local function weigh(k, text, files)
+  if text ~= 0 then redis.call('HINCRBY', k.space, 'bytes', text) end
+  if files and files ~= '0' then redis.call('HINCRBY', k.space, 'files', files) end
+end
+
 -- Old contents beyond the newest `most` leave the history, their comments stay. Which versions brought a content is
 -- kept with the atom; while there was no bound it was not, so it is found out then.
 local function bounded(k, id, version, most, fields)
@@ -218,6 +237,7 @@ local function bounded(k, id, version, most, fields)
   while #held > most do
     local oldest = table.remove(held, 1)
     local entry = cmsgpack.unpack(redis.call('LINDEX', k:history(id), oldest - 1))
+    weigh(k, -#entry[6])
     entry[6] = true
     redis.call('LSET', k:history(id), oldest - 1, cmsgpack.pack(entry))
   end
@@ -228,13 +248,15 @@ end
 -- references (all that it has then, their state, and packed what was given of them), deprecated (true or false), fields and
 -- dropped (of the hash, beside the metadata's), most (old contents).
 local function revise(k, c, id, was, operation, d)
-  local version = tonumber(was.ver) + 1
+  local version, size = tonumber(was.ver) + 1, 0
   local fields, dropped, rippling = d.fields or {}, d.dropped or {}, false
   fields[#fields + 1] = 'ver'; fields[#fields + 1] = version
   fields[#fields + 1] = 't'; fields[#fields + 1] = c.now
   if d.content then
+    size = #d.content - redis.call('HSTRLEN', k:atom(id), 'c')
     fields[#fields + 1] = 'o'; fields[#fields + 1] = d.origin
     fields[#fields + 1] = 'c'; fields[#fields + 1] = d.content
+    if d.words and d.words ~= '' then fields[#fields + 1] = 'w'; fields[#fields + 1] = d.words else dropped[#dropped + 1] = 'w' end
     if d.vector ~= '' and not retired(k, 'v') then fields[#fields + 1] = 'v'; fields[#fields + 1] = d.vector
     else redis.call('SADD', k.unembedded, id) end
     if d.most > 0 then bounded(k, id, version, d.most, fields) end
@@ -243,7 +265,7 @@ local function revise(k, c, id, was, operation, d)
     local metadata, tokens = patched(k, was.m, was.kv, d.patch, fields, dropped)
     fields[#fields + 1] = 'm'; fields[#fields + 1] = metadata
     fields[#fields + 1] = 'kv'; fields[#fields + 1] = tokens
-    rippling = tokens ~= was.kv
+    rippling, size = tokens ~= was.kv, size + #metadata - #was.m
   end
   if d.references then
     relink(k, id, was.f ~= '' and cmsgpack.unpack(was.f) or {}, d.references)
@@ -259,9 +281,11 @@ local function revise(k, c, id, was, operation, d)
   elseif was.pn ~= '' then
     k:refresh_passages(id)
   end
-  redis.call('RPUSH', k:history(id), cmsgpack.pack({
+  local entry = cmsgpack.pack({
     version, c.now, c.who, operation, c.comment, d.content or false, d.patch and cmsgpack.pack(d.patch) or '',
-    d.packed or '', d.content and d.origin or ''}))
+    d.packed or '', d.content and d.origin or ''})
+  redis.call('RPUSH', k:history(id), entry)
+  weigh(k, size + #entry)
   if c.operation ~= '' then remember(k, c, version) end
   if rippling then changed(k, id) end
   return version, announce(k, c, operation, id, version)
@@ -337,7 +361,7 @@ end
 
 -- Mutations --------------------------------------------------------------------------------------------------------
 
--- who origin epoch operation now root depth comment | id content vector metadata references
+-- who origin epoch operation now root depth comment | id content vector metadata references words, then room: bytes of new files, most text, most files
 redis.register_function('stoa_put', function(KEYS, A)
   local k, c = keys(KEYS, A[5]), call(A)
   local id, content, vector = A[9], A[10], A[11]
@@ -351,6 +375,9 @@ redis.register_function('stoa_put', function(KEYS, A)
   local references, state, heavy = A[13] ~= '' and cmsgpack.unpack(A[13]) or {}, {}, false
   if A[13] ~= '' then state, heavy = reference_state(k, references) end
   if heavy then return heavy_targets(heavy) end
+  local text = 2 * (#content + #A[12] + #A[13]) + #c.comment  -- once in the atom, once in its history
+  local full = no_room(k, A, 15, text)
+  if full then return full end
   local seq = redis.call('HINCRBY', k.space, 'seq', 1)
   local fields = {'sp', k.name, 'c', content, 'ver', '1', 'by', c.who, 'o', c.origin, 'ct', c.now, 't', c.now,
                   'b', born(c.now, seq), 'op', c.operation, 'f', A[13]}
@@ -364,14 +391,16 @@ redis.register_function('stoa_put', function(KEYS, A)
   end
   if vector ~= '' and not retired(k, 'v') then fields[#fields + 1] = 'v'; fields[#fields + 1] = vector
   else redis.call('SADD', k.unembedded, id) end
+  if A[14] ~= '' then fields[#fields + 1] = 'w'; fields[#fields + 1] = A[14] end
   redis.call('HSET', k:atom(id), unpack(fields))
   redis.call('RPUSH', k:history(id),
              cmsgpack.pack({1, c.now, c.who, 'put', c.comment, content, A[12], A[13], c.origin}))
   changed(k, id)
+  weigh(k, text, A[15])
   return {1, announce(k, c, 'put', id, 1, seq), false, k.errand}
 end)
 
--- who ... comment | id expected flags content old vector metadata references most origin. Flags: c content given, r replace
+-- who ... comment | id expected flags content old vector metadata references most origin words, then room. Flags: c content given, r replace
 -- old by content, f references given, d deprecated, u restored, a other files. `most` bounds the contents kept (0: all); `origin` is how
 -- far the content is trusted at most ('': as far as who writes).
 redis.register_function('stoa_update', function(KEYS, A)
@@ -384,7 +413,7 @@ redis.register_function('stoa_update', function(KEYS, A)
   local was = stored_atom(k, id)
   if not was then return redis.error_reply('NOATOM ' .. id) end
   if expected ~= '' and expected ~= was.ver then return redis.error_reply('CONFLICT ' .. was.ver) end
-  local d = {origin = c.origin, vector = A[14], most = tonumber(A[17])}
+  local d = {origin = c.origin, vector = A[14], most = tonumber(A[17]), words = A[19]}
   if string.find(flags, 'r', 1, true) then
     local before = redis.call('HGET', k:atom(id), 'c')
     local from, to = string.find(before, old, 1, true)
@@ -409,6 +438,10 @@ redis.register_function('stoa_update', function(KEYS, A)
     d.state, heavy = reference_state(k, d.references)
     if heavy and not too_heavy(k, was) then return heavy_targets(heavy) end
   end
+  local text = (d.content and #d.content or 0) + #A[15] + #A[16]
+  local full = no_room(k, A, 20, 2 * text)
+  if full then return full end
+  weigh(k, 0, A[20])
   if string.find(flags, 'a', 1, true) then redis.call('SADD', k.unembedded, id) end
   if string.find(flags, 'd', 1, true) then d.deprecated = true end
   if string.find(flags, 'u', 1, true) then d.deprecated = false end

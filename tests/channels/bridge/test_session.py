@@ -70,7 +70,7 @@ async def hall(redis_url: str, namespace: str, tmp_path: Path) -> AsyncIterator[
     await store.load()
     waiting = waiting_client(redis)
     async with Notifications(store, waiting) as notifications:
-        spaces = Spaces(store, notifications, clock, None)
+        spaces = Spaces(store, notifications, None)
         chat = await spaces.create("chat")
         await chat.share("assistant", "write")
         yield Hall(spaces, notifications, clock, Loopback(), Attachments(Files(tmp_path)))

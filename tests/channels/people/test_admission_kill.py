@@ -39,7 +39,7 @@ class MortalLink(Link):
 def mortal(house: House, commands: int) -> People:
     assert isinstance(house.store.link, Link)
     store = Store(MortalLink(house.store.link, commands), house.store.keys, house.clock)
-    spaces = Spaces(store, house.notifications, house.clock, house.embedder)
+    spaces = Spaces(store, house.notifications, house.embedder)
     return People(spaces, Approvals(spaces))
 
 

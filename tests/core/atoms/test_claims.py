@@ -98,7 +98,7 @@ async def test_a_task_whose_lease_has_ended_can_be_claimed_by_another(
     await hers.claim(task.id, lease=60)
     clock.move(seconds=60)
     assert (await his.claim(task.id)).metadata["owner"] == "bob"
-    with pytest.raises(Conflict, match="Look whether your change still makes sense"):
+    with pytest.raises(Conflict, match="Check that your change still makes sense"):
         await hers.update(task.id, comment="done", metadata={"status": "done"})
 
 

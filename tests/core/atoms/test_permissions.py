@@ -155,7 +155,7 @@ async def test_a_right_is_given_to_somebody_who_can_be_named(house: House, who: 
 
 @pytest.mark.parametrize("word", ["admin", "", "READ ", "4"])
 def test_a_word_that_is_no_permission_is_refused(word: str) -> None:
-    with pytest.raises(InvalidInput, match="use read, append, write or grant"):
+    with pytest.raises(InvalidInput, match="Use read, append, write or grant"):
         Permission.parse(word)
 
 

@@ -8,7 +8,7 @@ from core.atoms.versions import State, compare, glimpse
 from core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from core.house import House
 from core.settings import Settings
-from core.spaces.spaces import Space, Spaces
+from core.spaces.spaces import Space, SpaceLimits, Spaces
 
 ANN = Principal("ann")
 
@@ -131,7 +131,9 @@ async def test_a_restore_needs_write_and_a_comparison_needs_read(house: House, s
 async def test_old_contents_are_kept_up_to_a_bound_and_comments_for_ever(house: House, space: Space) -> None:
     atom = await space.put("1", comment="first")
     await space.update(atom.id, comment="marked", metadata={"n": 1})
-    bounded = Spaces(house.store, house.notifications, house.clock, house.embedder, contents_kept=2).open("notes")
+    bounded = Spaces(house.store, house.notifications, house.embedder, limits=SpaceLimits(contents_kept=2)).open(
+        "notes"
+    )
     for n in (3, 4):
         await bounded.update(atom.id, comment=f"now {n}", content=f"{n}")
     history = await bounded.history(atom.id)
@@ -158,7 +160,7 @@ async def test_a_conflict_says_what_has_become_of_the_atom(house: House, space: 
     assert "since you saw version 1: it is at version 3 now (owner 'later'; owner 'agreed')." in said
     assert "In its content 'Meet at nine in the small room.' became 'Meet at ten in the small room.'." in said
     assert "Of its metadata room is gone, status is 'fixed'. Its references are {'of': ['x']}." in said
-    assert said.endswith("Look whether your change still makes sense, then update again.")
+    assert said.endswith("Check that your change still makes sense, then update again.")
     assert (await other.update(atom.id, comment="still", content="Meet at eight.")).version == 4
 
 

@@ -14,7 +14,8 @@ from core.errors import ModelUnavailable, StoreUnavailable
 from core.house import House, open_house
 from core.models.embeddings import LocalEmbedder
 from core.models.remote_embeddings import RemoteEmbedder
-from core.search.embedders import EMBEDDER_GRACE_SECONDS, EmbedderChoice, Embedders
+from core.search.embedders import EMBEDDER_GRACE_SECONDS, Embedders
+from core.search.vectors import EmbedderChoice, Vectors
 from core.settings import Settings
 from core.testing import MovableClock
 
@@ -310,15 +311,15 @@ async def test_one_may_change_back_to_an_embedder_whose_vectors_are_still_there(
             assert found.content == "a stray cat came by"
 
 
-class _Killed(Embedders):
+class _Killed(Vectors):
     """A change of embedder that ends the moment it is written down, others having written until then."""
 
     meanwhile: Callable[[], Awaitable[object]]
 
-    async def _keep(self, choice: EmbedderChoice, before: EmbedderChoice | None = None, since: int = 0) -> None:
+    async def choose(self, choice: EmbedderChoice, before: EmbedderChoice | None = None, since: int = 0) -> None:
         if before:
             await self.meanwhile()
-        await super()._keep(choice, before, since)
+        await super().choose(choice, before, since)
         if before:
             raise RuntimeError("killed")
 
@@ -335,8 +336,9 @@ async def test_what_was_changed_while_an_embedder_was_changed_is_embedded_anew_a
             await theirs.update(cat.id, comment="meanwhile", content="yellow submarine")
             clock.move(seconds=1)
 
-        killed = _Killed(late.store, embedder, NAME, fake.url)
-        killed.meanwhile = meanwhile
+        killed = Embedders(late.store, embedder, NAME, fake.url)
+        killed._vectors = vectors = _Killed(late.store)
+        vectors.meanwhile = meanwhile
         await killed.open()
         with pytest.raises(RuntimeError, match="killed"):
             await killed.renew()

@@ -276,7 +276,7 @@ async def test_a_cursor_of_another_search_is_refused(hashed: House) -> None:
         ("milk", "é"),
         ("milk", "A" * 99),
     ):
-        with pytest.raises(InvalidInput, match="no place in this search"):
+        with pytest.raises(InvalidInput, match="does not belong to this search"):
             await space.search(query, limit=2, after=after)
 
 
@@ -335,7 +335,7 @@ async def test_a_forged_cursor_is_refused(hashed: House, rank: float, seen: floa
     cursor = (await space.search(limit=1))[0].cursor
     digest, *_ = msgpack.unpackb(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     forged = base64.urlsafe_b64encode(msgpack.packb([digest, (rank,), [], seen, []])).decode()
-    with pytest.raises(InvalidInput, match="no place in this search"):
+    with pytest.raises(InvalidInput, match="does not belong to this search"):
         await space.search(after=forged)
 
 

@@ -9,6 +9,7 @@ import pytest_asyncio
 from core.house import House, open_house
 from core.search.filters import FilterScope, Query, restrict
 from core.search.index import LARGE_SHARE_MIN_ATOMS, SEARCHES_PER_COUNT, Shares, by_meaning, index_name, read_hits
+from core.search.query import SearchRequest
 from core.settings import load
 from tests.core.search_model import Hashed, vector
 
@@ -27,7 +28,7 @@ async def test_both_ways_of_the_engine_find_the_same(hashed: House, every: int) 
     found = []
     for much in (False, True):
         query = Query(much=much)
-        query.filter = restrict(query, ["space"], {"every": str(every)}, {}, False, FilterScope())
+        query.filter = restrict(query, ["space"], SearchRequest(metadata={"every": str(every)}), FilterScope())
         index = index_name(hashed.store, "hashed")
         answer = await hashed.store.run(*by_meaning(index, query, vector("any text").tobytes(), 20))
         found.append([hit.key for hit in read_hits(answer)])

@@ -135,13 +135,11 @@ async def test_what_cannot_be_attached_is_refused_in_a_sentence(house: House, sp
         ("application/json", b'{"who": "Ana"}', "Ana"),
         ("text/html", b"<script>x()</script><table><tr><td>Ana</td><td>7</td></tr></table>", "Ana"),
         ("application/pdf", pdf("The first page.", "Ana is seven."), "Ana is seven."),
-        ("image/png", b"\x89PNG", ""),
     ],
 )
 async def test_text_is_found_in_files(media_type: str, data: bytes, words: str) -> None:
     text = await text_in(media_type, data)
     assert words in text
-    assert bool(text) == bool(words)
     assert "x()" not in text
     assert "\x00" not in text
 

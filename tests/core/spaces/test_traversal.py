@@ -108,10 +108,10 @@ async def test_many_who_refer_to_an_atom_are_read_page_by_page_though_others_com
     assert len(read) == len(set(read))
     assert set(made) <= set(read)
     assert await space.referrers(hub.id, "see", 1000) == await space.referrers(hub.id, "see", 1)
-    with pytest.raises(InvalidInput, match="no place among those who refer"):
+    with pytest.raises(InvalidInput, match="does not belong to these referrers"):
         await space.referrers(hub.id, "see", 500, (await space.referrers(hub.id, "of", 5))[-1].cursor)
     for odd in ("x", "é", "gA", "/" * 40):
-        with pytest.raises(InvalidInput, match="no place among those who refer"):
+        with pytest.raises(InvalidInput, match="does not belong to these referrers"):
             await space.referrers(hub.id, after=odd)
 
 
