@@ -170,8 +170,8 @@ async def why(atom: Annotated[str, typer.Argument(metavar="SPACE/ATOM")], as_jso
     async with opened() as house:
         steps = await origin_steps(house.spaces, house.agents, atom)
         writers = {step.agent.id: await _writer_lines(house, step.agent) for step in steps if step.agent}
-        root = next((step.trace.root for step in steps if step.trace), "")
-        total = (await house.budgets.accounts([f"root:{root}"]))[0] if root else None
+        roots = dict.fromkeys(step.trace.root for step in steps if step.trace)
+        totals = await house.budgets.accounts([f"root:{root}" for root in roots])
         zone = house.clock.zone
     if as_json:
         print_json([_step_fields(step, writers) for step in steps])
@@ -180,8 +180,9 @@ async def why(atom: Annotated[str, typer.Argument(metavar="SPACE/ATOM")], as_jso
         _print_step(step, zone, last=step is steps[-1])
     for lines in writers.values():
         say("\n".join(["", *lines]))
-    if total:
-        say(f"\nEverything that followed from {root}: {_spent(total)}, {total.used.seconds:,.1f} s")
+    say("")
+    for root, total in zip(roots, totals, strict=True):
+        say(f"Everything that followed from {root}: {_spent(total)}, {total.used.seconds:,.1f} s")
 
 
 def _print_step(step: OriginStep, zone: ZoneInfo, *, last: bool) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.agents.agents import Agent, Agents
 from core.agents.budgets import Allowance
 from core.agents.unread import News
-from core.atoms.atoms import OWNER, Atom, Version
+from core.atoms.atoms import CLOCK, HOUSE, OWNER, Atom, Version
 from core.atoms.values import decode, encode
 from core.errors import InvalidInput, NotFound
 from core.spaces.spaces import Actor, Spaces
@@ -60,9 +60,13 @@ MAX_ORIGIN_STEPS = 50
 """How many atoms a chain may have."""
 
 
+MACHINERY = {HOUSE.id, CLOCK.id}
+"""Authors that never act of themselves: what they write follows from what somebody else wrote."""
+
+
 @dataclass(frozen=True, slots=True)
 class OriginStep:
-    """One link: an atom, the version meant, and, where an agent wrote that, the agent and its turn, if still known."""
+    """An atom in the version meant and, if an agent wrote that, the agent and its turn, as far as they are known."""
 
     atom: Atom
     version: Version
@@ -71,35 +75,43 @@ class OriginStep:
 
 
 async def origin_steps(spaces: Spaces, agents: Agents, ref: str) -> list[OriginStep]:
-    """Why the atom `space/id` is as it is now: itself, the newest atom that woke the turn which wrote it, and so on
-    back to what no agent wrote. Raises `NotFound`.
+    """Why the atom `space/id` is as it is: itself, the newest atom that woke the turn which wrote it, and so on.
+
+    The last step is one that no agent wrote. Raises `NotFound`.
     """
     space, _, id = ref.partition("/")
     if not space or not id:
-        raise InvalidInput(f"{ref!r} names no atom; say it as SPACE/ATOM, such as tasks/k3v9w2m4q8zt.")
-    chain: list[OriginStep] = []
-    at: datetime | None = None
-    seen: set[str] = set()
-    while ref not in seen and len(chain) < MAX_ORIGIN_STEPS:
-        seen.add(ref)
+        raise InvalidInput(f"{ref!r} does not name an atom; write SPACE/ATOM, such as tasks/k3v9w2m4q8zt.")
+    steps = [await _step(spaces, agents, ref, None)]
+    seen = {(ref, steps[0].version.version)}
+    while len(steps) < MAX_ORIGIN_STEPS and (cause := await _cause(spaces, steps[-1])):
         try:
-            link = await _link(spaces, agents, ref, at)
+            step = await _step(spaces, agents, *cause)
         except NotFound:
-            if not chain:
-                raise
             break
-        chain.append(link)
-        if not link.trace:
+        if (key := (step.atom.ref, step.version.version)) in seen:
             break
-        woken = link.trace.news or await _began(spaces, link.trace.root)
-        if not woken:
-            break
-        ref, at = woken[-1], link.trace.began
-    return chain
+        seen.add(key)
+        steps.append(step)
+    return steps
+
+
+async def _cause(spaces: Spaces, step: OriginStep) -> tuple[str, datetime] | None:
+    """The atom that a step goes back to, and when it was read; None where somebody began it all."""
+    version, trace = step.version, step.trace
+    if trace:
+        woken = trace.news or await _began(spaces, trace.root)
+        return (woken[-1], trace.began) if woken else None
+    if version.author not in MACHINERY:
+        return None
+    if version.version > 1:
+        return step.atom.ref, version.at - timedelta(milliseconds=1)
+    about = step.atom.references.get("about", [])
+    return (about[-1], version.at) if about else None
 
 
 async def _began(spaces: Spaces, root: str) -> list[str]:
-    """The atom of the change that began it all: what a turn goes back to that no change woke."""
+    """The atom of the change that began it all, for a turn that no change woke."""
     space, _, seq = root.rpartition("/")
     try:
         return [f"{space}/{change.atom}" for change in await spaces.open(space).changes(int(seq) - 1, 1)]
@@ -107,7 +119,7 @@ async def _began(spaces: Spaces, root: str) -> list[str]:
         return []
 
 
-async def _link(spaces: Spaces, agents: Agents, ref: str, at: datetime | None) -> OriginStep:
+async def _step(spaces: Spaces, agents: Agents, ref: str, at: datetime | None) -> OriginStep:
     """Why an atom was as it was at a moment, or is now."""
     name, _, id = ref.rpartition("/")
     space = spaces.open(name, OWNER)
@@ -116,7 +128,7 @@ async def _link(spaces: Spaces, agents: Agents, ref: str, at: datetime | None) -
     version = next((one for one in reversed(versions) if at is None or one.at <= at), versions[0])
     try:
         agent = await agents.get(version.author)
-    except NotFound:  # a person, or a channel
+    except NotFound:  # a person, a channel, or Stoa itself
         return OriginStep(atom, version)
     operation = await spaces.store.run("HGET", spaces.store.keys.atom(name, id), "op") if version.version == 1 else None
     act = (operation or b"").decode()

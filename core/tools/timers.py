@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
-from core.atoms.atoms import Atom, Origin, Principal, References
+from core.atoms.atoms import CLOCK, Atom, References
 from core.atoms.permissions import Permission
 from core.errors import InvalidInput, NotFound
 from core.search.filters import Filter
@@ -12,7 +12,6 @@ from core.spaces.spaces import Space, Spaces, first_words
 from core.times.parsing import local_time
 from core.tools.registry import Effect, acting, declares
 
-CLOCK = Principal("clock", Origin.AGENT)
 TIMERS_SPACE = "timers"
 LATE_AFTER = timedelta(minutes=1)
 PAST_GRACE = timedelta(minutes=2)

@@ -23,8 +23,10 @@ async def test_a_reminder_goes_its_seven_steps_and_survives_a_power_cut(tmp_path
         ("scheduler", "reminder set"),
         ("scheduler", "reminder due"),
     ]
-    (asked, *_) = json.loads(await stoa(tmp_path, "space", "show", "chat", "--json"))
+    (asked, *_, reminder) = json.loads(await stoa(tmp_path, "space", "show", "chat", "--json"))
     assert all(f"chat/{asked['id']}" in atom["references"]["about"] for atom in trail)
+    *_, origin = json.loads(await stoa(tmp_path, "why", f"chat/{reminder['id']}", "--json"))
+    assert origin["atom"] == f"chat/{asked['id']}"
 
 
 async def test_what_you_said_is_found_again_and_tasks_are_kept(tmp_path: Path) -> None:

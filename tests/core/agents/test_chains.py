@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from core.agents.traces import origin_steps, traces
+from core.atoms.atoms import HOUSE
 from core.atoms.permissions import Permission
 from core.errors import InvalidInput, NotFound
 from core.house import House
@@ -64,6 +65,27 @@ async def test_what_was_changed_later_is_told_by_the_time_of_the_turn(house: Hou
     assert first.trace.news == [asked.ref]
 
 
+async def test_what_stoa_does_by_itself_goes_back_to_what_an_agent_did_before(house: House) -> None:
+    await seat(house)
+    notes = await house.spaces.create("notes")
+    for principal in ("assistant", HOUSE.id):
+        await notes.share(principal, Permission.WRITE)
+    async with working(house, ScriptedLLM("```python\nnotes.put('tea')\n```", "Done.")):
+        asked = await tell(house, "Note tea")
+        await said(house)
+        await over(house)
+    (tea,) = await notes.search("")
+    await house.spaces.open("notes", HOUSE).update(tea.id, comment="due", metadata={"status": "due"})
+    about = await house.spaces.open("notes", HOUSE).put("tea is due", references={"about": [tea.ref]})
+    steps = await origin_steps(house.spaces, house.agents, about.ref)
+    assert [(step.atom.ref, step.version.version, step.version.author) for step in steps] == [
+        (about.ref, 1, "house"),
+        (tea.ref, 2, "house"),
+        (tea.ref, 1, "assistant"),
+        (asked.ref, 1, "owner"),
+    ]
+
+
 async def test_the_traces_of_an_agent_are_bounded(house: House) -> None:
     await seat(house)
     async with working(house, ScriptedLLM(lambda _: "Yes.")):
@@ -84,5 +106,5 @@ async def test_what_is_not_there_is_said_so(house: House) -> None:
     await house.spaces.create("notes")
     with pytest.raises(NotFound):
         await origin_steps(house.spaces, house.agents, "notes/nothere")
-    with pytest.raises(InvalidInput, match="names no atom; say it as SPACE/ATOM"):
+    with pytest.raises(InvalidInput, match="does not name an atom; write SPACE/ATOM"):
         await origin_steps(house.spaces, house.agents, "nothere")
