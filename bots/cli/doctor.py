@@ -21,7 +21,7 @@ from channels.contract import Unusable, Warns
 from core.errors import StoaError
 from core.house import open_house
 from core.models.llm import Message, whole
-from core.models.router import named, names
+from core.models.router import model_names, named_model
 from core.redis.server import check_search, repair
 from core.secrets.secrets import Secrets
 from core.secrets.vault import Vault
@@ -149,7 +149,7 @@ async def _model(settings: Settings) -> Finding:
     """Ask the configured models in turn, until one answers."""
     if settings.model == "offline":
         return Finding("model", "offline, built in; for a real one set STOA_MODEL=provider/name and the provider's key")
-    chosen = names(settings)
+    chosen = model_names(settings)
     for name, url in zip(chosen, [settings.model_url, *[""] * len(chosen)], strict=False):
         finding = await _ask_model(name, url)
         if not finding.mend:
@@ -161,7 +161,7 @@ async def _ask_model(name: str, url: str) -> Finding:
     if name == "offline":
         return Finding("model", "offline answers")
     try:
-        model = named(name, url, patience=MODEL_SECONDS / 2)
+        model = named_model(name, url, patience=MODEL_SECONDS / 2)
         async with asyncio.timeout(MODEL_SECONDS):
             said, _ = await whole(model, [Message("user", "Say the single word: here")])
     except TimeoutError:

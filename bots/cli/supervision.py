@@ -15,8 +15,8 @@ from bots.pidfile import private
 from bots.seed import seed
 from core.errors import StoreUnavailable
 from core.house import House, open_house
-from core.models.litellm import import_litellm
-from core.models.router import REPLAY, names
+from core.models.calls import import_litellm
+from core.models.router import REPLAY_PREFIX, model_names
 from core.redis.server import EmbeddedRedis
 from core.secrets.secrets import Secrets
 from core.secrets.vault import Vault
@@ -98,7 +98,7 @@ class Supervisor:
 
 def _load_models(settings: Settings) -> None:
     """Load litellm beside everything else: it takes seconds that the first message need not wait for."""
-    if not all(name.startswith(("offline", REPLAY)) for name in names(settings)):
+    if not all(name.startswith(("offline", REPLAY_PREFIX)) for name in model_names(settings)):
         threading.Thread(target=import_litellm, name="litellm", daemon=True).start()
 
 

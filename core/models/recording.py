@@ -1,4 +1,4 @@
-"""Cassettes: what models were asked and answered, written down, and played again for tests and reports."""
+"""Recordings of what models were asked and answered, played again for tests and reports."""
 
 import hashlib
 import os
@@ -12,14 +12,14 @@ from typing import Any, Self
 import orjson
 
 from core.errors import InvalidInput, ModelUnavailable
-from core.models.litellm import without_keys
+from core.models.calls import without_keys
 from core.models.llm import LLM, Message, Picture, Usage, sees
 from core.secrets.secrets import Secrets
 
-PASSING = re.compile(
+VOLATILE = re.compile(
     r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?|\b\d{1,2}:\d\d\b|\b[0-9a-hjkmnp-tv-z]{12}\b|\(\w+day, [\w/+-]+\)"
 )
-"""What differs from run to run: times, and the names of atoms."""
+"""Times and the names of atoms, which differ from run to run."""
 
 
 class Recorder:
@@ -96,7 +96,7 @@ class Replay:
             lines = Path(file).expanduser().read_bytes().splitlines()
             return cls([orjson.loads(line) for line in lines if line.strip()], file)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InvalidInput(f"{file} is no recording that can be played ({error}); STOA_RECORD makes one.") from None
+            raise InvalidInput(f"{file} cannot be played as a recording ({error}); STOA_RECORD makes one.") from None
 
     async def reply(self, messages: Sequence[Message]) -> AsyncIterator[str | Usage]:
         answers = self._answers.get(_question(messages))
@@ -115,7 +115,7 @@ def _question(messages: Sequence[Message]) -> str:
     to run."""
     ends = [messages[0].text, messages[-1].text] if messages else []
     shown = [one.sha256 for message in messages for one in message.pictures]
-    known = [*(PASSING.sub("~", text) for text in ends), *shown]
+    known = [*(VOLATILE.sub("~", text) for text in ends), *shown]
     return hashlib.blake2b("\0".join(known).encode(), digest_size=16).hexdigest()
 
 

@@ -1,11 +1,12 @@
-"""Models: which one answers for an agent, and which one when that cannot."""
+"""The router: which model answers for an agent, and which one when that cannot."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from core.errors import InvalidInput, ModelUnavailable
+from core.models.calls import MAX_ATTEMPTS
 from core.models.embeddings import Embedder
-from core.models.litellm import ATTEMPTS, Provider
+from core.models.litellm import Provider
 from core.models.llm import LLM, Message, Usage, sees
 from core.models.offline import OfflineLLM
 from core.models.recording import Recorder, Replay
@@ -13,16 +14,16 @@ from core.secrets.secrets import Secrets
 from core.secrets.vault import Vault
 from core.settings import Settings
 
-COOL = 60.0
-"""Seconds for which a model that failed is passed over."""
-REPLAY = "replay:"
+COOL_DOWN_SECONDS = 60.0
+"""A model that failed is passed over for so long."""
+REPLAY_PREFIX = "replay:"
 
 
-def names(settings: Settings) -> list[str]:
+def model_names(settings: Settings) -> list[str]:
     """The models that the settings name, the first choice first."""
     found = [name.strip() for name in settings.model.split(",")]
     if not all(found):
-        raise InvalidInput(f"STOA_MODEL={settings.model!r} names no model at one place; write first,second,third")
+        raise InvalidInput(f"STOA_MODEL={settings.model!r} has an empty name in it; write first,second,third")
     return found
 
 
@@ -31,30 +32,34 @@ def connect(settings: Settings, embedder: Embedder) -> LLM:
 
     One of them may have an address of its own, as `name@http://host:port/v1`; `STOA_MODEL_URL` is the first one's.
     """
-    chosen = names(settings)
+    chosen = model_names(settings)
     urls = [settings.model_url, *[""] * len(chosen)]
-    attempts = ATTEMPTS if len(chosen) == 1 else 2
+    attempts = MAX_ATTEMPTS if len(chosen) == 1 else 2
     models: list[LLM] = [
-        OfflineLLM(embedder) if name == "offline" else named(name, url, attempts=attempts, sees=settings.model_sees)
+        OfflineLLM(embedder)
+        if name == "offline"
+        else named_model(name, url, attempts=attempts, sees=settings.model_sees)
         for name, url in zip(chosen, urls, strict=False)
     ]
     model = models[0] if len(models) == 1 else Fallbacks(models)
     return Recorder(model, settings.record, Secrets(vault=Vault(settings.home))) if settings.record else model
 
 
-def named(name: str, url: str = "", patience: float = 120, attempts: int = ATTEMPTS, sees: bool | None = None) -> LLM:
+def named_model(
+    name: str, url: str = "", *, patience: float = 120, attempts: int = MAX_ATTEMPTS, sees: bool | None = None
+) -> LLM:
     """One model other than the built-in one; raises `InvalidInput` for a recording that cannot be read."""
-    if name.startswith(REPLAY):
-        return Replay.read(name.removeprefix(REPLAY))
+    if name.startswith(REPLAY_PREFIX):
+        return Replay.read(name.removeprefix(REPLAY_PREFIX))
     name, at, own = name.partition("@http")
-    return Provider(name, f"http{own}" if at else url, patience, attempts=attempts, sees=sees)
+    return Provider(name, f"http{own}" if at else url, patience=patience, attempts=attempts, sees=sees)
 
 
 class Fallbacks:
     """Several models as one: the first answers, and another one only while it cannot."""
 
     def __init__(
-        self, models: Sequence[LLM], cool: float = COOL, seconds: Callable[[], float] = time.monotonic
+        self, models: Sequence[LLM], cool: float = COOL_DOWN_SECONDS, seconds: Callable[[], float] = time.monotonic
     ) -> None:
         """A model that failed is asked again after `cool` seconds, or when its provider says."""
         self.name = models[0].name
@@ -89,7 +94,7 @@ class Fallbacks:
         return any([await sees(model) for model in self._models])
 
     def _order(self) -> list[int]:
-        """The models in the order in which to ask them: those that are to rest come last."""
+        """The models in the order in which to ask them: those that failed a moment ago come last."""
         now = self._seconds()
         resting = {n: until for n, until in self._until.items() if until > now}
         return [n for n in range(len(self._models)) if n not in resting] + sorted(resting, key=resting.__getitem__)

@@ -10,9 +10,9 @@ import pytest
 
 from core.atoms.versions import State, compare
 from core.errors import InvalidInput, StoaError
+from core.models.calls import without_keys
 from core.models.fences import fenced_code
 from core.models.frames import Framed, parse_changes, parse_now, parse_output, render_change, render_output
-from core.models.litellm import without_keys
 from core.models.recipes import parse as parse_convention
 from core.models.templates import recognise
 from core.sandbox.diagnostics import Surroundings

@@ -17,7 +17,7 @@ KEY = "sk-verysecretkey123456"
 
 
 def provider(fake: FakeOpenAI, **options: float) -> Provider:
-    return Provider("openai/fake", fake.url, options.get("patience", 120), pause=0.001)
+    return Provider("openai/fake", fake.url, patience=options.get("patience", 120), pause=0.001)
 
 
 async def said(model: Provider) -> list[str]:
@@ -74,7 +74,7 @@ async def test_a_refusal_that_passes_is_waited_for(status: int) -> None:
 
 @pytest.mark.parametrize(
     "status, words",
-    [(429, "too many requests"), (500, "error of its own"), (401, "refused the key"), (404, "knows no model")],
+    [(429, "too many requests"), (500, "error of its own"), (401, "refused the key"), (404, "is not known at")],
 )
 async def test_a_refusal_that_stays_is_told_in_words_without_the_key(
     status: int, words: str, monkeypatch: pytest.MonkeyPatch

@@ -11,7 +11,7 @@ from core.models.litellm import Provider, _turns
 from core.models.llm import LLM, Message, Usage, whole
 from core.models.offline import OfflineLLM
 from core.models.recording import Recorder, Replay
-from core.models.router import Fallbacks, connect, named, names
+from core.models.router import Fallbacks, connect, model_names, named_model
 from core.secrets.secrets import Secrets
 from core.settings import load
 from tests.core.fake_openai import Answer, fake_openai
@@ -97,7 +97,7 @@ async def test_an_answer_that_breaks_off_is_not_continued_by_another_model() -> 
 async def test_models_are_named_with_commas_and_may_have_addresses_of_their_own() -> None:
     async with fake_openai(Answer(status=503)) as broken, fake_openai(Answer(("from home",))) as home:
         settings = load(model=f"openai/big, small@{home.url}", model_url=broken.url)
-        assert names(settings) == ["openai/big", f"small@{home.url}"]
+        assert model_names(settings) == ["openai/big", f"small@{home.url}"]
         model = connect(settings, Flat())
         assert model.name == "openai/big"
         assert [(await whole(model, HELLO))[0] for _ in range(2)] == ["from home", "from home"]
@@ -122,7 +122,7 @@ def test_an_empty_place_in_the_list_of_models_is_named() -> None:
 async def test_ollama_is_asked_where_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     async with fake_openai(Answer(("local",), usage={"prompt_tokens": 5, "completion_tokens": 1})) as fake:
         monkeypatch.setenv("OLLAMA_HOST", fake.url.removeprefix("http://").removesuffix("/v1"))
-        pieces = [piece async for piece in named("ollama/qwen3").reply(HELLO)]
+        pieces = [piece async for piece in named_model("ollama/qwen3").reply(HELLO)]
     assert pieces == ["local", Usage("ollama/qwen3", 5, 1)]
     assert fake.requests[0]["model"] == "qwen3"
     assert fake.requests[0]["stream"] is True

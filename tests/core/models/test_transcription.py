@@ -10,7 +10,7 @@ from aiohttp import web
 
 from core.errors import ModelUnavailable
 from core.house import House, open_house
-from core.models.transcription import LARGEST, Transcriber
+from core.models.transcription import MAX_RECORDING_BYTES, Transcriber
 from core.settings import Settings
 
 VOICE = b"OggS and somebody who speaks"
@@ -44,7 +44,7 @@ class FakeWhisper:
 @asynccontextmanager
 async def fake_whisper(*statuses: int) -> AsyncIterator[FakeWhisper]:
     fake = FakeWhisper(list(statuses or (200,)))
-    application = web.Application(client_max_size=LARGEST * 2)
+    application = web.Application(client_max_size=MAX_RECORDING_BYTES * 2)
     application.router.add_post("/v1/audio/transcriptions", fake.transcribe)
     runner = web.AppRunner(application, shutdown_timeout=1)
     await runner.setup()
@@ -100,7 +100,7 @@ async def test_what_passes_by_itself_is_tried_again() -> None:
     [
         (401, "refused the key", 1),
         (404, "is not known at http", 1),
-        (400, "cannot read this recording", 1),
+        (400, "Send the recording in another format", 1),
         (429, "too many requests", 3),
         (500, "an error of its own", 3),
     ],
@@ -123,7 +123,7 @@ async def test_one_that_says_nothing_is_given_up() -> None:
 
 async def test_a_recording_that_is_too_large_is_refused_before_it_is_sent() -> None:
     with pytest.raises(ModelUnavailable, match="may have 25,000,000"):
-        await Transcriber("openai/whisper-1").text(bytes(LARGEST + 1), "a.ogg", "audio/ogg")
+        await Transcriber("openai/whisper-1").text(bytes(MAX_RECORDING_BYTES + 1), "a.ogg", "audio/ogg")
 
 
 async def test_a_house_has_a_transcriber_where_one_is_set(house: House, settings: Settings) -> None:

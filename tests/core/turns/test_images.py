@@ -12,7 +12,7 @@ from core.atoms.atoms import OWNER, Atom, Attachment, Origin, Principal, new_id
 from core.atoms.values import Notice, decode, encode
 from core.house import House
 from core.models.frames import parse_changes
-from core.models.litellm import UNSEEN, Provider
+from core.models.litellm import UNSEEN_NOTE, Provider
 from core.models.llm import LLM, Message, Picture, Usage, sees, whole
 from core.models.offline import OfflineLLM
 from core.models.recording import Recorder, Replay
@@ -146,13 +146,13 @@ async def test_of_several_models_one_that_does_not_see_is_told_that_there_was_an
         both = Fallbacks([Provider("openai/gpt-4o", away.url), Provider("openai/gpt-3.5-turbo", blind.url)])
         assert await sees(both)
         assert (await whole(both, LOOK))[0] == "Sorry."
-    assert blind.requests[0]["messages"][1]["content"] == f"look\n\n{UNSEEN}"
+    assert blind.requests[0]["messages"][1]["content"] == f"look\n\n{UNSEEN_NOTE}"
 
 
 async def test_a_request_that_is_refused_with_its_pictures_is_made_without_them() -> None:
     async with fake_openai(Answer(status=400, message="bad image"), Answer(("What is it?",))) as fake:
         assert (await whole(Provider("openai/gpt-4o", fake.url), LOOK))[0] == "What is it?"
-    assert fake.requests[1]["messages"][1]["content"].endswith(UNSEEN)
+    assert fake.requests[1]["messages"][1]["content"].endswith(UNSEEN_NOTE)
 
 
 async def test_a_recording_has_a_hash_for_a_picture_and_is_played_to_who_is_shown_the_same(tmp_path: Path) -> None:
