@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+import regex
+
 TYPOGRAPHIC = {
     "'": "\u2018\u2019\u201a\u201b\u2032\u02bc\u2039\u203a\uff07",
     '"': "\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb\uff02",
@@ -13,9 +15,20 @@ TYPOGRAPHIC = {
 PLAIN_MARKS = str.maketrans({mark: plain for plain, marks in TYPOGRAPHIC.items() for mark in marks})
 
 
+MAX_UNSPLIT_CHARS = 1_000
+MARK_FLOOD = regex.compile(r"(\P{M}?\p{M}{31,})")
+"""More marks on one letter than any language has. To put them in order would take quadratic time."""
+
+
 def nfc(text: str) -> str:
     """The text in normal form C, in which it is kept: "é" is one character however it was typed."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
+    if text.isascii():
+        return text
+    if len(text) <= MAX_UNSPLIT_CHARS:
+        return unicodedata.normalize("NFC", text)
+    pieces = MARK_FLOOD.split(text)
+    pieces[::2] = [unicodedata.normalize("NFC", piece) for piece in pieces[::2]]
+    return "".join(pieces)
 
 
 def folded(text: str) -> str:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from core.atoms.text import find_like, folded, nfc
 from core.atoms.versions import State, compare
 from core.errors import InvalidInput, StoaError
 from core.models.calls import without_keys
@@ -18,6 +19,7 @@ from core.models.templates import recognise
 from core.sandbox.diagnostics import Surroundings
 from core.sandbox.lowering import Known
 from core.sandbox.rewriting import prepare
+from core.search.encodings import charset_of_html
 from core.search.indexing import passages
 from core.search.words import named_in, words_of
 from core.secrets.secrets import Secrets
@@ -82,6 +84,7 @@ PIECES = [
     "-",
     "é",
     "\u0301",
+    "\u0301\u0323",
     "\x00",
 ]
 
@@ -105,6 +108,10 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "a query's words": words_of,
     "a query's names": named_in,
     "passages": passages,
+    "a normal form": nfc,
+    "a folded text": folded,
+    "a piece like another": lambda text: find_like(text, "'a'" + text[:200]),
+    "a page's encoding": lambda text: charset_of_html(text.encode()),
     "a text with secrets": SECRETS.redacted,
     "a comment": first_words,
     "a time": lambda text: local_time(text, NOW),
