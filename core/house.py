@@ -9,7 +9,7 @@ from core.agents.budgets import Budgets
 from core.agents.lifecycle import Lifecycle
 from core.models.embeddings import CachedEmbedder, Embedder, LocalEmbedder
 from core.models.transcription import Transcriber
-from core.redis.server import check_search
+from core.redis.checks import check_server
 from core.search.embedders import CurrentEmbedder, Embedders
 from core.search.extraction import Texts
 from core.search.index import create_index
@@ -70,7 +70,7 @@ async def open_house(
         link = await stack.enter_async_context(contextlib.aclosing(client(url)))
         waiting = await stack.enter_async_context(contextlib.aclosing(waiting_client(link)))
         store = Store(link, Keys(settings.namespace), clock)
-        await check_search(link)
+        await check_server(link)
         await check_format(store)
         await store.load()
         await write_format(store)

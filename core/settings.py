@@ -94,6 +94,8 @@ class Settings(BaseSettings):
     contents_kept: int = Field(0, ge=0)
     """How many contents of an atom are kept, the present one among them; 0 keeps all. Comments are kept for ever."""
 
+    redis_bytes: int = Field(0, ge=0)
+    """The most memory the embedded Redis may use; 0 means half of the machine's."""
     space_text_bytes: int = Field(1 << 30, ge=1 << 20)
     """The most bytes of text that one space may hold, the history of its atoms included."""
     space_file_bytes: int = Field(20 << 30, ge=1 << 20)

@@ -22,7 +22,8 @@ from core.errors import StoaError
 from core.house import open_house
 from core.models.llm import Message, whole
 from core.models.router import model_names, named_model
-from core.redis.server import check_search, repair
+from core.redis.checks import check_server, memory_trouble
+from core.redis.server import repair
 from core.secrets.secrets import Secrets
 from core.secrets.vault import Vault
 from core.settings import Settings, load
@@ -115,10 +116,11 @@ async def _redis(settings: Settings) -> Finding:
     """Reach the configured Redis; an embedded one that isn't running is started for a moment."""
     try:
         async with redis(settings) as (url, server), contextlib.aclosing(client(url)) as connection:
-            version = await check_search(connection)
+            version = await check_server(connection)
+            trouble = await memory_trouble(connection)
     except StoaError as error:
         return Finding("redis", "does not work", str(error))
-    return Finding("redis", f"{version} with search, {'embedded' if server else 'from REDIS_URL'}")
+    return Finding("redis", f"{version} with search, {'embedded' if server else 'from REDIS_URL'}", trouble)
 
 
 async def _accounts(settings: Settings) -> Finding:

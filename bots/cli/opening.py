@@ -28,7 +28,7 @@ async def redis(settings: Settings, *, join: bool = False) -> AsyncIterator[tupl
     if settings.redis_url:
         yield settings.redis_url, None
     else:
-        async with EmbeddedRedis(settings.home, join=join) as server:
+        async with EmbeddedRedis(settings.home, join=join, max_bytes=settings.redis_bytes) as server:
             yield server.url, server
 
 

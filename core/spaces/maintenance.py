@@ -1,14 +1,18 @@
 """Maintenance of spaces in the background: missing vectors, errands left over, indexes of big spaces."""
 
+import logging
 from collections.abc import Sequence
 
 from core.models.embeddings import field_of
+from core.redis.checks import memory_trouble
 from core.search.index import create_index, drop_index, index_name, index_names, is_whole
 from core.spaces.spaces import Spaces
 from core.store.spaces import SpaceRegistry
 
 OWN_INDEX_ATOMS = 2_000
 """A space with as many atoms is given an index of its own."""
+
+log = logging.getLogger("stoa.spaces")
 
 
 class Tending:
@@ -20,6 +24,7 @@ class Tending:
         self._store = spaces.store
         self._registry = SpaceRegistry(spaces.store)
         self._counted: dict[str, int] = {}
+        self._warned = False
 
     async def space(self, name: str) -> None:
         """Finish what a change of this space has left to do."""
@@ -28,11 +33,18 @@ class Tending:
             await self._store.settle(name, background=True)
 
     async def everywhere(self) -> None:
-        """Finish what was left in any space, and see to the indexes."""
+        """Finish what was left in any space, see to the indexes, and warn when memory runs out."""
         names = await self._registry.names()
         for name in await self._registry.owing(names):
             await self.space(name)
         await self.indexes(names)
+        await self._watch_memory()
+
+    async def _watch_memory(self) -> None:
+        trouble = await memory_trouble(self._store.link)
+        if trouble and not self._warned:
+            log.warning("%s", trouble)
+        self._warned = bool(trouble)
 
     async def indexes(self, names: Sequence[str]) -> None:
         """Give each big space an index of its own, which the engine fills meanwhile, and drop outdated ones."""

@@ -15,8 +15,8 @@ from core.atoms.atoms import Principal
 from core.errors import NotFound, StoreUnavailable
 from core.house import House, open_house
 from core.models.embeddings import LocalEmbedder
+from core.redis.checks import check_server
 from core.redis.cluster import Cluster, slot
-from core.redis.server import check_search
 from core.redis.urls import Endpoint, Kind, parse
 from core.settings import load
 from core.store.store import client
@@ -203,7 +203,7 @@ async def test_what_moves_to_another_node_is_found_there(house: House, nodes: li
 async def test_a_node_of_a_cluster_named_alone_is_refused_with_what_to_write(nodes: list[Server]) -> None:
     async with aclosing(client(nodes[0].url)) as link:
         with pytest.raises(StoreUnavailable, match=r"REDIS_URL=redis\+cluster://"):
-            await check_search(link)
+            await check_server(link)
 
 
 async def test_one_node_that_is_known_is_enough_to_find_the_others(nodes: list[Server]) -> None:

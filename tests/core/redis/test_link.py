@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import StoreUnavailable
+from core.redis.checks import check_server
 from core.redis.link import Link, LinkLost
-from core.redis.server import EmbeddedRedis, check_search
+from core.redis.server import EmbeddedRedis
 from core.redis.urls import parse
 from core.store.errors import translated
 from core.store.store import client
@@ -186,7 +187,7 @@ async def test_it_speaks_tls_and_believes_only_a_certificate_it_was_told_to(tmp_
     async with server(tmp_path / "redis") as redis, tls_before(redis, public, private) as port:
         url = f"rediss://localhost:{port}"
         async with aclosing(client(f"{url}?ssl_ca_certs={public}")) as link:
-            assert (await check_search(link)).startswith("8.")
+            assert (await check_server(link)).startswith("8.")
             assert await link.ask(("ECHO", "x" * 200_000)) == [b"x" * 200_000]
         async with aclosing(client(f"{url}?ssl_cert_reqs=none")) as link:
             assert await link.ask(("PING",)) == [b"PONG"]

@@ -13,7 +13,7 @@ import pytest_asyncio
 from core.errors import StoreUnavailable
 from core.house import open_house
 from core.models.embeddings import LocalEmbedder
-from core.redis.server import check_search
+from core.redis.checks import check_server
 from core.settings import load
 from core.store.store import client
 from core.testing import ScriptedLLM
@@ -131,7 +131,7 @@ async def test_without_its_replica_a_master_goes_on_alone(watched: Watched) -> N
 async def test_a_master_that_nobody_knows_and_a_sentinel_taken_for_a_server_are_said(watched: Watched) -> None:
     async with contextlib.aclosing(client(watched.sentinel.url)) as link:
         with pytest.raises(StoreUnavailable, match=r"REDIS_URL=redis\+sentinel://"):
-            await check_search(link)
+            await check_server(link)
     async with contextlib.aclosing(client(watched.url.replace("/main", "/other"))) as link:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):

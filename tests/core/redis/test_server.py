@@ -16,7 +16,8 @@ from redis.exceptions import ResponseError
 
 from core.errors import StoreUnavailable
 from core.redis.binaries import wheels
-from core.redis.server import EmbeddedRedis, check_search, repair
+from core.redis.checks import check_server
+from core.redis.server import EmbeddedRedis, repair
 from core.store.store import client as linked
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into another process the way Linux does")
@@ -52,7 +53,7 @@ async def fill(home: Path, count: int, size: int = 20) -> None:
 async def test_a_new_home_gets_a_server_with_search_that_only_its_owner_can_reach(home: Path) -> None:
     async with EmbeddedRedis(home) as server, client(server) as redis:
         async with contextlib.aclosing(linked(server.url)) as link:
-            assert (await check_search(link)).startswith("8.")
+            assert (await check_server(link)).startswith("8.")
         await redis.execute_command("FT.CREATE", "index", "SCHEMA", "name", "TAG")  # type: ignore[no-untyped-call]
 
         assert server.started
@@ -276,13 +277,13 @@ async def test_a_server_without_search_is_refused_with_what_to_run(tmp_path: Pat
     redis = linked(f"unix://{tmp_path / 'bare.sock'}")
     try:
         with pytest.raises(StoreUnavailable, match=r"no search \(FT\.SEARCH\).* Run `docker run -p 6379:6379 redis:8"):
-            await check_search(redis)
+            await check_server(redis)
     finally:
         bare.kill()
         await bare.communicate()
 
     with pytest.raises(StoreUnavailable, match="Check REDIS_URL"):
-        await check_search(redis)
+        await check_server(redis)
     await redis.aclose()
 
 
