@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from channels.bridge.cards import asked
+from channels.bridge.cards import card_text
 from channels.contract import Home
 from channels.text import one_line
 from core.atoms.atoms import Atom
@@ -30,7 +30,7 @@ def home_page(house: House) -> Callable[[], Awaitable[Home]]:
                 ("Tasks", tuple(f"{one_line(task.content)} ({task.metadata['status']})" for task in tasks)),
                 ("Agents at work", tuple(one_line(agent.task or agent.id) for agent in agents[:MAX_LINES])),
             ),
-            questions=tuple(asked(atom, zone) for atom in questions[:MAX_LINES]),
+            questions=tuple(card_text(atom, zone) for atom in questions[:MAX_LINES]),
         )
 
     return build

@@ -12,6 +12,7 @@ from bots.cli.opening import redis, until_death
 from bots.cli.output import say
 from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
+from channels.bridge.bridge import Bridge
 from channels.bridge.routing import SAID_IN
 from channels.bridge.session import TerminalSession, first
 from channels.terminal.channel import open_terminal
@@ -53,7 +54,7 @@ async def _talk() -> None:
     settings = load()
     async with _joined(settings) as (house, server), open_terminal(settings.home) as terminal:
         binding = bound(terminal.name, await terminal.direct("owner"))
-        bridge = TerminalSession(_light(house), terminal, binding, FileTransfer(house.attachments, house.store))
+        bridge = TerminalSession(Bridge(_light(house), terminal, FileTransfer(house.attachments, house.store)), binding)
         wait = ANSWER_SECONDS if isinstance(terminal, Pipe) else 0
         await first(bridge.serve(wait), until_death(server))
 

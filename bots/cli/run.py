@@ -12,6 +12,7 @@ from bots.pidfile import alone
 from bots.serving import serving
 from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
+from channels.bridge.bridge import Bridge
 from channels.bridge.session import TerminalSession, first
 from channels.terminal.channel import Terminal, open_terminal
 from channels.terminal.pipe import Pipe
@@ -64,6 +65,6 @@ async def _run(settings: Settings) -> None:
 async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal | Pipe) -> None:
     worker = Worker(house, instructions("agent"), text("direct-message"))
     binding = bound(terminal.name, await terminal.direct("owner"))
-    bridge = TerminalSession(house.spaces, terminal, binding, FileTransfer(house.attachments, house.store))
+    bridge = TerminalSession(Bridge(house.spaces, terminal, FileTransfer(house.attachments, house.store)), binding)
     wait = house.settings.linger if isinstance(terminal, Pipe) else 0
     await first(worker.run(), bridge.serve(wait, worker.idle), serving(house).run(), until_death(server))

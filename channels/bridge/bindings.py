@@ -7,6 +7,9 @@ from core.atoms.atoms import OWNER
 from core.store.records import Records, listed
 from core.store.store import Store
 
+WINDOW = f"{OWNER.id}-"
+"""The names of terminals begin with this."""
+
 
 class Binding(BaseModel):
     """One conversation of one account, and the chat space that it is."""
@@ -33,6 +36,20 @@ class Binding(BaseModel):
     def asks(self) -> bool:
         """Whether the owner is asked here what only the owner may decide."""
         return self.person == OWNER.id and not self.parent
+
+    @property
+    def window(self) -> bool:
+        """Whether it is one of the owner's terminals, each of which is a conversation for as long as it is open."""
+        return not self.sender and self.conversation.startswith(WINDOW)
+
+    def beside(self, place: str) -> bool:
+        """Whether `place` is another window of the same kind."""
+        return place != self.id and place.startswith(f"{self.account}/{WINDOW}")
+
+    @property
+    def cursor(self) -> str:
+        """As whom it remembers how far its space was shown; the owner's windows go on from one another."""
+        return f"channel:{self.account}:{OWNER.id}" if self.window else self.subscriber
 
     @property
     def may_rest(self) -> bool:

@@ -1,6 +1,7 @@
 """A conversation joined to its chat space: what people write there becomes atoms, what agents answer is shown."""
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,15 +9,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from shlex import quote
 
-from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import Binding
+from channels.bridge.bridge import Bridge
 from channels.bridge.cards import Cards
-from channels.bridge.delivery import RETRY_SECONDS, Delivery, Outbox, Part
+from channels.bridge.delivery import Part
 from channels.bridge.passages import described, put_passages, readable, split_quotes
 from channels.bridge.routing import SAID_IN, SHOW_IN, Routing, as_house, tell_owner
 from channels.bridge.streaming import StreamedAnswers, turn_of
 from channels.contract import (
-    Channel,
     InboundMessage,
     Later,
     OutboundMessage,
@@ -30,9 +30,9 @@ from core.agents.unread import PASSAGES
 from core.atoms.atoms import OWNER, Atom, Attachment, Change, Principal, id_from
 from core.atoms.labels import Label
 from core.atoms.validation import MAX_CONTENT_BYTES
-from core.errors import InvalidInput
+from core.errors import InvalidInput, NotFound
 from core.spaces.notifications import Draft
-from core.spaces.spaces import Actor, Spaces
+from core.spaces.spaces import Actor
 
 LATE_AFTER = timedelta(minutes=5)
 """What is older than this when it is shown says when it was said."""
@@ -40,6 +40,8 @@ SHOWN_POLL_SECONDS = 0.05
 """Seconds between two looks whether an answer has been shown."""
 MAX_OPEN_MESSAGES = 500
 """How many messages an answer is awaited for; of more the oldest will have none."""
+MAX_QUESTION_CHARS = 300
+"""Of a question in another window so much is quoted."""
 MAX_LATE_ANSWERS = 5
 """How many such answers are shown one by one; of more only the beginnings are."""
 
@@ -67,36 +69,35 @@ class Conversation:
 
     def __init__(
         self,
-        spaces: Spaces,
-        channel: Channel,
+        bridge: Bridge,
         binding: Binding,
-        files: FileTransfer,
-        patience: Sequence[float] = RETRY_SECONDS,
         stands: Callable[[], Awaitable[bool]] | None = None,
         wake: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """`stands` says whether the conversation is that person's, or that room's, still; nothing is shown where it is
-        not. A terminal is the owner's for as long as it is there. `wake` is told of each other
-        place where a change of the space is to be shown, before it counts as looked at here."""
-        self.channel = channel
+        """`stands` says whether the conversation is still that person's, or that room's; nothing is shown where it is
+        not. A terminal is the owner's for as long as it is there. `wake` is told of each other place where a change of
+        the space is shown, before the change counts as looked at here."""
+        spaces = bridge.spaces
+        self.channel = bridge.channel
         self.binding = binding
         self.space = spaces.open(binding.space, OWNER)
-        asked = binding.parent or binding.conversation
-        self.cards = Cards(spaces, channel, asked, stands, patience, alone=bool(binding.person))
-        self._stands = stands
-        self._wake = wake
+        self.cards = Cards(bridge, binding.parent or binding.conversation, stands, alone=bool(binding.person))
         self.open: dict[str, str] = {}
         """Messages without an answer: atom -> the cause its answer will name."""
         self.writing: set[str] = set()
         """The agents that have a turn under way in the space."""
         self.progress = asyncio.Condition()
         self.routing = Routing(spaces, binding.space, binding.person)
+        self._bridge = bridge
+        self._stands = stands
+        self._wake = wake
         self._spaces = spaces
         self._clock = spaces.clock
-        self._files = files
         self._notifications = spaces.notifications
-        self._growing = StreamedAnswers(spaces.store, channel, binding.conversation, binding.subscriber, self.shown)
-        self._delivery = Delivery(channel, binding.conversation, Outbox(spaces.store, binding.subscriber), patience)
+        self._growing = StreamedAnswers(bridge, binding.conversation, self.shown)
+        self._delivery = bridge.delivery(binding.conversation)
+        self._looked_at: int | None = None
+        """The last change of the space that was dealt with here."""
         self._skipped = 0
 
     async def take(self, message: InboundMessage, speaker: Speaker) -> str:
@@ -113,11 +114,13 @@ class Conversation:
 
     async def deliver(self) -> None:
         """Show what agents say in the space: first what was missed, then each answer as it comes."""
-        after = await self._notifications.cursor(self.binding.subscriber, self.space.id)
+        after = await self._notifications.cursor(self.binding.cursor, self.space.id)
+        self._looked_at = after
         async for change in self.space.follow(after or 0):
             if change.operation == "put":
                 await self._look_at(change)
-            await self._notifications.advance(self.binding.subscriber, self.space.id, change.seq)
+            await self._notifications.advance(self.binding.cursor, self.space.id, change.seq)
+            self._looked_at = change.seq
 
     async def show_drafts(self) -> None:
         """Let the channel show answers while they are being written, if it can."""
@@ -139,10 +142,16 @@ class Conversation:
         else:
             await asyncio.Event().wait()
 
+    async def leave(self) -> None:
+        """Forget a terminal that nobody sits at any more."""
+        await self.routing.gone(self.binding.id)
+        if self.binding.window:
+            await self.routing.unused(self.binding.id)
+            await self.cards.forget()
+
     async def shown(self) -> bool:
         """Whether everything in the space has been looked at."""
-        after = await self._notifications.cursor(self.binding.subscriber, self.space.id)
-        return after is not None and after >= await self.space.newest()
+        return self._looked_at is not None and self._looked_at >= await self.space.newest()
 
     # What people write ------------------------------------------------------------------------------------------------
 
@@ -168,7 +177,7 @@ class Conversation:
 
     async def _put_said(self, message: InboundMessage, speaker: Speaker) -> str:
         guest = speaker.principal != OWNER
-        received = await self._files.fetched(self.channel, message.files, guest=guest)
+        received = await self._bridge.files.fetched(self.channel, message.files, guest=guest)
         own, passages = self._apart(message, speaker)
         passages = [*passages, *received.passages]
         text = "\n\n".join(filter(None, (own, *received.texts)))
@@ -206,9 +215,9 @@ class Conversation:
         """A reference to what was said in the message that this one was written under, such as a reminder."""
         if not message.reply_to:
             return {}
-        around = f"channel:{self.binding.account}:{self.binding.parent or self.binding.conversation}"
-        shown = await Outbox(self._spaces.store, around).atom(message.reply_to)
-        if not shown and (atom := await self.space.find(f"{around}:{message.reply_to}")):
+        around = self.binding.parent or self.binding.conversation
+        shown = await self._bridge.outbox(around).atom(message.reply_to)
+        if not shown and (atom := await self.space.find(f"{self._bridge.subscriber(around)}:{message.reply_to}")):
             shown = atom.ref
         return {"reply_to": [shown]} if ATOM_REFERENCE.fullmatch(shown) else {}
 
@@ -272,11 +281,13 @@ class Conversation:
         atom = await self.space.get(change.atom)
         if atom.metadata.get("role") != "assistant":
             return
-        for place in await self.routing.places(change, atom, self.binding.id):
-            if place == self.binding.id:
-                await self._show_here(atom, change)
-            elif self._wake:
-                await self._wake(place)
+        places = await self.routing.places(change, atom, self.binding.id)
+        if self._wake:
+            for place in places:
+                if place != self.binding.id:
+                    await self._wake(place)
+        if self._shows(places):
+            await self._show_here(atom, change, self.binding.id not in places)
         answered = _answered(atom)
         self.open = {  # at once, so that no late piece of this answer grows beside it
             asked: root for asked, root in self.open.items() if asked not in answered and root != change.cause.root
@@ -284,11 +295,15 @@ class Conversation:
         async with self.progress:
             self.progress.notify_all()
 
-    async def _show_here(self, atom: Atom, change: Change) -> None:
+    def _shows(self, places: Sequence[str]) -> bool:
+        """Whether something is shown here: a window shows what the owner's other windows show, too."""
+        return self.binding.id in places or (self.binding.window and any(map(self.binding.beside, places)))
+
+    async def _show_here(self, atom: Atom, change: Change, elsewhere: bool) -> None:
         if change.seq <= self._skipped:  # told in sum
             return
         if await self._theirs():
-            await self._deliver(atom, change)
+            await self._deliver(atom, change, await self._asked_elsewhere(atom) if elsewhere else "")
         elif self.binding.person == OWNER.id:
             await self.routing.unused(self.binding.id)
             await self._tell_elsewhere(atom, atom.content, "that account is not yours any more")
@@ -297,9 +312,20 @@ class Conversation:
         """Whether it is still the conversation of those that the space is for."""
         return self._stands is None or await self._stands()
 
-    async def _deliver(self, atom: Atom, change: Change) -> None:
+    async def _asked_elsewhere(self, atom: Atom) -> str:
+        """The question in another window that the atom answers, as a quote above the answer."""
+        asked = [await self._found(id) for id in sorted(_answered(atom))]
+        said = [one.content for one in asked if one and one.metadata.get("role") == "user"]
+        return "".join(f"> {one_line(text, MAX_QUESTION_CHARS)}\n\n" for text in said)
+
+    async def _found(self, id: str) -> Atom | None:
+        with contextlib.suppress(NotFound, InvalidInput):
+            return await self.space.get(id)
+        return None
+
+    async def _deliver(self, atom: Atom, change: Change, asked: str = "") -> None:
         """Send one answer, trying again for a while; what nobody could be shown is told elsewhere."""
-        text = atom.content
+        text = f"{asked}{atom.content}"
         if self._clock.now() - change.at > LATE_AFTER:
             late = await self._late(change)
             if len(late) > MAX_LATE_ANSWERS:
@@ -308,16 +334,32 @@ class Conversation:
             text = f"*(said {change.at.astimezone(self._clock.zone):%A %d %B at %H:%M})*\n{text}"
         turn = turn_of(atom.author, _answered(atom))
         begun = await self._growing.begun(turn, text)
+        files = [self._sending(one, atom) for one in atom.attachments]
         try:
-            await self._delivery.show(atom.ref, text, begun, [self._sending(one, atom) for one in atom.attachments])
+            if plain := await self._delivery.show(atom.ref, text, begun, files):
+                await self._note(atom, f"shown as plain text in {self.channel.name}", plain)
         except Undeliverable as error:
             await self._tell_elsewhere(atom, text, str(error))
         await self._growing.whole(turn)
 
+    async def _note(self, atom: Atom, what: str, reason: str) -> None:
+        """Keep a note of how an answer fared; it is shown nowhere."""
+        space = await as_house(self._spaces, self.space.id)
+        await space.put(
+            f"This answer was {what}: {reason}",
+            comment=f"an answer was {what}",
+            metadata={"role": "note"},
+            references={"about": [atom.ref]},
+            operation=self._undelivered(atom),
+        )
+
+    def _undelivered(self, atom: Atom) -> str:
+        return f"undelivered:{self.binding.subscriber}:{atom.id}"
+
     def _sending(self, file: Attachment, atom: Atom) -> Part:
         async def send(key: str) -> str:
             if isinstance(self.channel, SendsFiles):
-                data = await self._files.read(self.space, atom.id, file.name)
+                data = await self._bridge.files.read(self.space, atom.id, file.name)
                 return await self.channel.send_file(self.binding.conversation, file.name, file.media_type, data, key)
             said = f"[{file.name}, {file.size:,} bytes: `stoa space save {atom.ref} {quote(file.name)}`]"
             return await self.channel.send(OutboundMessage(self.binding.conversation, said, key))
@@ -331,9 +373,9 @@ class Conversation:
             if later.operation != "put" or self._clock.now() - later.at <= LATE_AFTER:
                 continue
             atom = await self.space.get(later.atom)
-            if atom.metadata.get("role") == "assistant" and self.binding.id in await self.routing.places(
-                later, atom, self.binding.id
-            ):
+            if atom.metadata.get("role") != "assistant":
+                continue
+            if self._shows(await self.routing.places(later, atom, self.binding.id)):
                 found.append((later, atom))
         return found
 
@@ -355,31 +397,24 @@ class Conversation:
 
     async def _tell_elsewhere(self, atom: Atom, text: str, reason: str) -> None:
         """Say it in the next place where the person can be reached; note it where there is none."""
-        space = await as_house(self._spaces, self.space.id)
         tried = atom.metadata.get("tried")
         been = [*(tried if isinstance(tried, list) else []), self.binding.id]
         places = await self.routing.reachable(without=been) if self.binding.person else []
-        operation = f"undelivered:{self.binding.subscriber}:{atom.id}"
         if places:
+            space = await as_house(self._spaces, self.space.id)
             await space.put(
-                f"*(it could not be shown in {self.channel.name}: {reason})*\n{text}",
+                f"*(I could not show this in {self.channel.name}: {reason})*\n{text}",
                 comment=one_line(text),
                 metadata={"role": "assistant", SHOW_IN: places[0], "tried": been},
                 references={"about": [atom.ref]},
-                operation=operation,
+                operation=self._undelivered(atom),
                 attachments=atom.attachments,
             )
-        else:
-            await space.put(
-                f"This answer could not be shown in {self.channel.name}: {reason}",
-                comment=f"an answer could not be shown in {self.channel.name}",
-                metadata={"role": "note"},
-                references={"about": [atom.ref]},
-                operation=operation,
-            )
-            if self.binding.person != OWNER.id:
-                said = f"I could not answer in {self.binding.space} ({self.channel.name}): {reason}"
-                await tell_owner(self._spaces, said, f"{operation}:owner")
+            return
+        await self._note(atom, f"not shown in {self.channel.name}", reason)
+        if self.binding.person != OWNER.id:
+            said = f"I could not answer in {self.binding.space} ({self.channel.name}): {reason}"
+            await tell_owner(self._spaces, said, f"{self._undelivered(atom)}:owner")
 
 
 def _comment(speaker: Speaker, text: str) -> str:

@@ -11,8 +11,9 @@ from functools import partial
 from channels.bridge.admission import Admission, OpenConversation
 from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import Binding, Bindings
+from channels.bridge.bridge import Bridge
 from channels.bridge.conversation import Conversation, Speaker
-from channels.bridge.delivery import RETRY_SECONDS, Delivery, Outbox
+from channels.bridge.delivery import RETRY_SECONDS, Failed, attempted
 from channels.bridge.inbox import Inbox
 from channels.bridge.routing import Routing, tell_owner
 from channels.contract import (
@@ -24,11 +25,10 @@ from channels.contract import (
     Remembers,
     ShowsHome,
     Undeliverable,
-    Unusable,
 )
 from channels.people.people import People
 from core.atoms.atoms import OWNER
-from core.errors import LeaseLost, StoaError, StoreUnavailable
+from core.errors import StoaError
 from core.spaces.spaces import Spaces
 from core.store.leases import Lease
 
@@ -50,7 +50,7 @@ class Parts:
     spaces: Spaces
     people: People
     bindings: Bindings
-    enclosures: FileTransfer
+    files: FileTransfer
     seat: OpenConversation
     home: Callable[[], Awaitable[Home]]
     """What the owner sees at a glance."""
@@ -59,12 +59,14 @@ class Parts:
 class Reception:
     """One account's reception, for as long as this process holds its lease."""
 
-    def __init__(self, parts: Parts, channel: Channel, lease: Lease, patience: Sequence[float] = RETRY_SECONDS) -> None:
+    def __init__(
+        self, parts: Parts, channel: Channel, lease: Lease, retry_seconds: Sequence[float] = RETRY_SECONDS
+    ) -> None:
         self.channel = channel
         self.inbox = Inbox(parts.spaces.store, channel.name)
         self._parts = parts
         self._lease = lease
-        self._patience = patience
+        self._bridge = Bridge(parts.spaces, channel, parts.files, retry_seconds)
         self._admission = Admission(parts.spaces, channel.name, parts.people, parts.bindings, parts.seat)
         self._conversations: dict[str, Conversation] = {}
         self._lanes: dict[str, asyncio.Queue[tuple[str, InboundMessage]]] = {}
@@ -243,22 +245,22 @@ class Reception:
         del self._lanes[name], self._busy[name]
 
     async def _deal_with(self, message: InboundMessage) -> None:
-        """One message; one of the edges that may catch broadly, so that one cannot keep the others from being taken."""
-        try:
-            if message.kind == "lost":
-                await self._lose(message)
-            elif said := await self._take(message):
-                await self._say(message, said)
-            for name, binding in list(self._admission.bound.items()):  # what was bound just now, after the word of it
-                if not binding.resting:
-                    self._conversation(name)
-        except (StoreUnavailable, LeaseLost, ChannelClosed, Unusable):
-            raise
-        except StoaError as error:
-            await self._say(message, str(error))
-        except Exception:
-            log.exception("%s: a message could not be taken", self.channel.name)
-            await self._say(message, NOT_TAKEN)
+        """One message; whatever is wrong with it, the others are taken."""
+        done = await attempted(lambda: self._deliver_in(message))
+        if not isinstance(done, Failed):
+            return
+        if not isinstance(done.error, StoaError):
+            log.error("%s: a message could not be taken", self.channel.name, exc_info=done.error)
+        await self._say(message, str(done.error) if isinstance(done.error, StoaError) else NOT_TAKEN)
+
+    async def _deliver_in(self, message: InboundMessage) -> None:
+        if message.kind == "lost":
+            await self._lose(message)
+        elif said := await self._take(message):
+            await self._say(message, said)
+        for name, binding in list(self._admission.bound.items()):  # what was bound just now, after the word of it
+            if not binding.resting:
+                self._conversation(name)
 
     async def _take(self, message: InboundMessage) -> str:
         """Take a message; what is to be said about it, perhaps nothing."""
@@ -320,21 +322,20 @@ class Reception:
     async def _say(self, message: InboundMessage, text: str) -> None:
         """Say a word of our own about a message, once, whatever breaks off in between."""
         place = message.conversation
-        outbox = Outbox(self._parts.spaces.store, f"channel:{self.channel.name}:{place}")
         word = f"about {message.kind} {message.version} {message.id}"
         try:
-            await Delivery(self.channel, place, outbox, self._patience).show(word, text)
+            await self._bridge.delivery(place).show(word, text)
         except Undeliverable as error:
             log.warning("%s did not take a word of ours: %s", self.channel.name, error)
 
     def _conversation(self, name: str) -> Conversation:
         """The conversation of a binding, served from now on."""
-        parts, binding = self._parts, self._admission.bound[name]
+        binding = self._admission.bound[name]
         if name not in self._conversations or self._conversations[name].binding is not binding:
             self._end(name)
             stands = partial(self._may_show, binding)
             wake = None if binding.may_rest else self._wake
-            made = Conversation(parts.spaces, self.channel, binding, parts.enclosures, self._patience, stands, wake)
+            made = Conversation(self._bridge, binding, stands, wake)
             self._conversations[name] = made
             group = self._group
             assert group is not None
@@ -358,10 +359,7 @@ class Reception:
     async def _kept_up(self, made: Conversation, work: Callable[[], Awaitable[None]]) -> None:
         """Do one part of a conversation's work, again if it fails: one broken conversation leaves the others alone."""
         while True:
-            try:
-                await work()
-            except (StoreUnavailable, LeaseLost, ChannelClosed, Unusable):
-                raise
-            except Exception:
-                log.exception("%s could not be served, trying again", made.binding.id)
+            ended = await attempted(work)
+            if isinstance(ended, Failed):
+                log.error("%s could not be served, trying again", made.binding.id, exc_info=ended.error)
             await asyncio.sleep(CONVERSATION_RETRY_SECONDS)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from channels.accounts import Account, AccountLease, Accounts, open_channel
+from channels.bridge.delivery import Failed, attempted
 from channels.bridge.inbox import Inbox
 from channels.bridge.reception import Parts, Reception
 from channels.bridge.routing import Routing, tell_owner
@@ -66,26 +67,31 @@ class Serving:
         await asyncio.gather(*(reception.drain(seconds) for reception in self._receptions.values()))
 
     async def _serve(self, account: Account) -> None:
-        """Serve one account whenever nobody else does. One of the edges that may catch broadly: the others go on."""
+        """Serve one account whenever nobody else does; whatever is wrong with it, the others go on."""
         pauses = iter(ACCOUNT_RETRY_SECONDS)
         while True:
             began = time.monotonic()
-            try:
-                lease = AccountLease(self._store, account.id, self._seconds)
-                async with lease.held():
-                    began = time.monotonic()
-                    await self._attend(account, lease)
-            except* LeaseLost as lost:
-                log.info("%s", lost.exceptions[0])
-            except* StoreUnavailable:
-                raise
-            except* (Unusable, InvalidInput, NotFound) as broken:
-                await self._tell(account, str(_first(broken)))
-            except* Exception:
-                log.exception("%s could not be served, trying again", account.id)
+            ended = await attempted(lambda: self._serve_once(account))
+            if isinstance(ended, Failed):
+                log.error("%s could not be served, trying again", account.id, exc_info=ended.error)
             if time.monotonic() - began > ACCOUNT_RETRY_SECONDS[-1]:  # it worked for a while: this is another trouble
                 pauses = iter(ACCOUNT_RETRY_SECONDS)
             await asyncio.sleep(next(pauses, ACCOUNT_RETRY_SECONDS[-1]))
+
+    async def _serve_once(self, account: Account) -> None:
+        gone: StoreUnavailable | None = None
+        try:
+            lease = AccountLease(self._store, account.id, self._seconds)
+            async with lease.held():
+                await self._attend(account, lease)
+        except* LeaseLost as lost:
+            log.info("%s", lost.exceptions[0])
+        except* (Unusable, InvalidInput, NotFound) as broken:
+            await self._tell(account, str(_first(broken)))
+        except* StoreUnavailable as away:
+            gone = StoreUnavailable(str(_first(away)))
+        if gone:
+            raise gone
 
     async def _attend(self, account: Account, lease: AccountLease) -> None:
         async with self._opens(account, self._secrets) as channel:
@@ -105,22 +111,23 @@ class Serving:
         await tell_owner(self._parts.spaces, said, f"unusable:{account.id}:{id_from(reason)}:{day}", here)
 
     async def _play(self) -> None:
-        """Hand what was kept of those that the owner let in to the inboxes of their accounts; an edge, too."""
-        people = self._parts.people
+        """Hand the kept messages of those that the owner let in to the inboxes of their accounts."""
         while True:
-            try:
-                async with AccountLease(self._store, ADMISSIONS_LEASE, self._seconds).held():
-                    async for admitted in people.decisions():
-                        for message in admitted.messages:
-                            await Inbox(self._store, admitted.account).play(message)
-                        await people.played(admitted)
-            except LeaseLost as lost:
-                log.info("%s", lost)
-            except StoreUnavailable:
-                raise
-            except Exception:
-                log.exception("what the owner decided about others could not be carried out, trying again")
+            ended = await attempted(self._play_once)
+            if isinstance(ended, Failed):
+                log.error("the owner's decisions about others were not carried out", exc_info=ended.error)
             await asyncio.sleep(self._seconds)
+
+    async def _play_once(self) -> None:
+        people = self._parts.people
+        try:
+            async with AccountLease(self._store, ADMISSIONS_LEASE, self._seconds).held():
+                async for admitted in people.decisions():
+                    for message in admitted.messages:
+                        await Inbox(self._store, admitted.account).play(message)
+                    await people.played(admitted)
+        except LeaseLost as lost:
+            log.info("%s", lost)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -1,20 +1,18 @@
-"""The bridge of a terminal: one conversation of the owner's, joined to the chat for as long as somebody sits there.
+"""A terminal's session: one conversation of the owner's, joined to the chat for as long as somebody sits there.
 
 The accounts on platforms have many conversations, and a reception for them (channels/bridge/reception.py).
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 
-from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import Binding
+from channels.bridge.bridge import Bridge
 from channels.bridge.conversation import Conversation, Speaker
-from channels.bridge.delivery import RETRY_SECONDS
-from channels.contract import Channel, ChannelClosed, OutboundMessage
+from channels.contract import ChannelClosed, OutboundMessage
 from core.atoms.atoms import OWNER
 from core.errors import StoaError, StoreUnavailable
-from core.spaces.spaces import Spaces
 
 SESSION_POLL_SECONDS = 0.2
 """Seconds between two looks whether anything is still under way."""
@@ -27,16 +25,9 @@ log = logging.getLogger(__name__)
 class TerminalSession:
     """A terminal joined to a chat space."""
 
-    def __init__(
-        self,
-        spaces: Spaces,
-        channel: Channel,
-        binding: Binding,
-        enclosures: FileTransfer,
-        patience: Sequence[float] = RETRY_SECONDS,
-    ) -> None:
-        self.channel = channel
-        self.conversation = Conversation(spaces, channel, binding, enclosures, patience)
+    def __init__(self, bridge: Bridge, binding: Binding) -> None:
+        self.channel = bridge.channel
+        self.conversation = Conversation(bridge, binding)
 
     async def serve(self, wait: float = 0, idle: Callable[[], Awaitable[bool]] | None = None) -> None:
         """Carry messages both ways until the channel has no more to say.
@@ -56,7 +47,7 @@ class TerminalSession:
         except ChannelClosed:
             log.info("nobody reads %s any more", self.channel.name)
         finally:
-            await here.routing.gone(here.binding.id)
+            await here.leave()
 
     async def receive(self) -> None:
         """Take what people write, until the channel ends. What cannot be taken is answered with the reason."""

@@ -1,18 +1,20 @@
-"""Growing: an answer that takes a while is shown while it is written, by editing one message until it is whole."""
+"""Streaming: an answer that takes a while is shown while it is written, by editing one message until it is whole."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
-from channels.bridge.delivery import NO_RECEIPT
-from channels.contract import Channel, Confirms, Grows, Later, OutboundMessage, Undeliverable
+from channels.bridge.bridge import Bridge
+from channels.bridge.delivery import Failed, attempted
+from channels.bridge.outbox import NO_RECEIPT, ShownMessages
+from channels.bridge.rendering import Renderer, Unrenderable
+from channels.contract import Confirms, Grows, Later, OutboundMessage, Undeliverable
 from channels.keys import channel_keys
-from core.store.store import Store
 
 FIND_RETRY_SECONDS = (0.1, 0.5, 1.0)
-"""Seconds between the attempts to learn whether an answer has been begun."""
+"""Pauses between the attempts to learn whether an answer was begun."""
 MAX_FIND_WAIT_SECONDS = 5.0
-"""The most seconds that the platform is waited for meanwhile, at a time."""
+"""The longest wait for the platform meanwhile, at a time."""
 
 log = logging.getLogger(__name__)
 
@@ -20,25 +22,25 @@ log = logging.getLogger(__name__)
 class StreamedAnswers:
     """The answers that are being written for one conversation, by the turn that writes each.
 
-    Which message shows one is written down, before it is sent as one that is not known yet, so that whoever serves the
-    conversation next makes it whole instead of sending another.
+    Which message shows an answer is written down before it is sent, so that the next process to serve the conversation
+    completes it instead of sending another.
     """
 
-    def __init__(
-        self, store: Store, channel: Channel, conversation: str, subscriber: str, shown: Callable[[], Awaitable[bool]]
-    ) -> None:
-        """`shown` answers whether all that was said before is to be seen there: nothing grows above an older answer."""
-        self._store = store
-        self._channel = channel
+    def __init__(self, bridge: Bridge, conversation: str, shown: Callable[[], Awaitable[bool]]) -> None:
+        """`shown` answers whether all that was said before can be seen there: nothing grows above an older answer."""
+        self._channel = bridge.channel
+        self._renderer = Renderer(bridge.channel.dialect)
         self._conversation = conversation
-        self._key = channel_keys(store).growing(subscriber)
+        self._begun = ShownMessages(
+            bridge.spaces.store, channel_keys(bridge.spaces.store).growing(bridge.subscriber(conversation))
+        )
         self._shown = shown
         self.to = ""
-        """The platform's id of whom the answers are for, where that is known."""
+        """The platform's id of the person whom the answers are for, where it is known."""
         self._texts: dict[str, str] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sending = asyncio.Lock()
-        """Held by whoever sends, or asks or changes what was sent."""
+        """Held while something is sent, or while what was sent is looked up or changed."""
         self._known: dict[str, str] | None = None
 
     def show(self, turn: str, text: str) -> None:
@@ -90,42 +92,39 @@ class StreamedAnswers:
     async def _forget(self, turn: str) -> None:
         messages = await self._messages()
         if messages.pop(turn, None) is not None:
-            await self._store.run("HDEL", self._key, turn)
+            await self._begun.forget(turn)
         self._end(turn)  # a piece of it that came late
 
     async def _grow(self, turn: str, channel: Grows) -> None:
-        """Show what has been written, as often as the platform bears. One edge: a draft is not worth failing for."""
+        """Show what has been written, as often as the platform allows, until that fails: the answer itself follows."""
         shown = ""
         while True:
             await asyncio.sleep(channel.pace)
             text = self._texts.get(turn, "")
-            if text == shown:
+            if text == shown or not await self._shown():
                 continue
-            try:
-                if await self._shown():
-                    async with self._sending:
-                        await self._show(turn, channel, text)
-                    shown = text
-            except Exception as error:  # noqa: BLE001 - the answer itself is delivered whatever becomes of this
-                log.info("%s did not show an answer growing: %r", self._channel.name, error)
+            growth = await attempted(lambda: self._show(turn, channel, text))  # noqa: B023 - called at once
+            if isinstance(growth, Failed):
+                log.info("%s did not show an answer growing: %r", self._channel.name, growth.error)
                 return
+            shown = text
 
     async def _show(self, turn: str, channel: Grows, text: str) -> None:
-        messages = await self._messages()
-        message = self._written(turn, text)
-        if shown := await self._message(turn, text):
-            await channel.edit(shown, message)
-            return
-        await self._store.run("HSET", self._key, turn, NO_RECEIPT)
-        messages[turn] = NO_RECEIPT
-        messages[turn] = await self._channel.send(message)
-        await self._store.run("HSET", self._key, turn, messages[turn])
+        async with self._sending:
+            messages = await self._messages()
+            message = await self._written(turn, text)
+            if shown := await self._message(turn, text):
+                await channel.edit(shown, message)
+                return
+            await self._begun.begin(turn)
+            messages[turn] = NO_RECEIPT
+            messages[turn] = await self._channel.send(message)
+            await self._begun.sent(turn, messages[turn])
 
-    def _written(self, turn: str, text: str) -> OutboundMessage:
-        parts = self._channel.dialect.messages(text)
-        return OutboundMessage(
-            self._conversation, parts[0] if parts else text, f"growing {turn}", growing=True, to=self.to
-        )
+    async def _written(self, turn: str, text: str) -> OutboundMessage:
+        parts = await self._renderer.messages(text)
+        first = parts[0] if parts else text
+        return OutboundMessage(self._conversation, first, f"growing {turn}", growing=True, to=self.to)
 
     async def _message(self, turn: str, text: str) -> str:
         """What the platform calls the message of this turn; it is asked where that is not known."""
@@ -133,9 +132,9 @@ class StreamedAnswers:
         if messages.get(turn) == NO_RECEIPT and isinstance(self._channel, Confirms):
             for pause in FIND_RETRY_SECONDS:  # else a beginning that is there would stay beside the answer
                 try:
-                    messages[turn] = await self._channel.find(self._written(turn, text)) or NO_RECEIPT
+                    messages[turn] = await self._channel.find(await self._written(turn, text)) or NO_RECEIPT
                     break
-                except (OSError, Later, Undeliverable) as error:
+                except (OSError, Later, Undeliverable, Unrenderable) as error:
                     log.warning("%s cannot say whether an answer is begun: %r", self._channel.name, error)
                     await asyncio.sleep(
                         min(error.seconds, MAX_FIND_WAIT_SECONDS) if isinstance(error, Later) else pause
@@ -144,8 +143,7 @@ class StreamedAnswers:
 
     async def _messages(self) -> dict[str, str]:
         if self._known is None:
-            found = await self._store.run("HGETALL", self._key)
-            self._known = {turn.decode(): id.decode() for turn, id in found.items()}
+            self._known = await self._begun.all()
         return self._known
 
 

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from channels.contract import InboundMessage
+from channels.bridge.attachments import FileTransfer
+from channels.bridge.bridge import Bridge
+from channels.contract import Channel, InboundMessage
 from channels.people.people import Admitted, People
 from core.atoms.atoms import OWNER, Atom
 from core.house import House
@@ -34,6 +36,11 @@ def written(
         addressed=addressed,
         bot=bot,
     )
+
+
+def bridge_of(house: House, channel: Channel) -> Bridge:
+    """The bridge between a channel and a house, which tries again without waiting."""
+    return Bridge(house.spaces, channel, FileTransfer(house.attachments, house.store), retry_seconds=(0, 0))
 
 
 def people_of(house: House) -> People:

@@ -24,7 +24,7 @@ async def test_the_owner_asks_in_slack_and_answers_what_only_the_owner_may_decid
         assert settled["ts"] == card["ts"]
         assert not [block for block in settled.get("blocks", []) if block["type"] == "actions"]
         await alice.says("look for the door code in the space diary")
-        again = await alice.reads("Without an answer until")
+        again = await alice.reads("I'll take no answer by")
         assert again["ts"] != card["ts"]
         await rig.react("alice", alice.conversation, again["ts"], "x")
         await alice.reads("because the owner said no")
@@ -84,7 +84,7 @@ async def test_the_page_shows_reminders_tasks_and_questions_to_the_owner_only(tm
             return str(mine[-1]["arguments"]["view"]) if mine else ""
 
         shown = await rig.until(page, 60)
-        for text in ("buy milk", "call Ana", "Shall I let them in?", "Without an answer until", "Let them in"):
+        for text in ("buy milk", "call Ana", "Shall I let them in?", "I'll take no answer by", "Let them in"):
             assert text in shown
         others = [c for c in await rig.calls("views.publish") if c["arguments"]["user_id"] != rig.users["alice"]]
         assert "buy milk" not in str(others)

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
 from channels.bridge.cards import Cards
 from channels.bridge.session import TerminalSession
@@ -18,14 +17,13 @@ from core.atoms.atoms import OWNER, Atom, Principal
 from core.errors import PermissionDenied
 from core.house import House
 from core.trust.approvals import Choice
+from tests.channels.scenes import bridge_of
 
 
 @contextlib.asynccontextmanager
 async def served(house: House, channel: Loopback) -> AsyncIterator[None]:
     await house.spaces.create("chat")
-    bridge = TerminalSession(
-        house.spaces, channel, bound("loopback", "hall"), FileTransfer(house.attachments, house.store)
-    )
+    bridge = TerminalSession(bridge_of(house, channel), bound("loopback", "hall"))
     async with asyncio.timeout(20), serving(bridge):
         yield
 
@@ -53,7 +51,7 @@ async def test_a_question_is_shown_with_choices_and_marked_when_it_is_answered(h
         question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
         await channel.heard(1)
         card = channel.sent[0]
-        assert card.text.startswith("agent-1 asks for a key.\n\nWithout an answer until Monday 23 November, 14:30")
+        assert card.text.startswith("agent-1 asks for a key.\n\nI'll take no answer by Mon 23 Nov, 14:30 as a no.")
         assert [choice.label for choice in card.choices] == ["Yes, once", "Yes, for this task", "Yes, always", "No"]
         if way == "press":
             await channel.say("", choice=card.choices[1].id)
@@ -113,9 +111,7 @@ async def test_a_question_is_shown_and_marked_although_the_platform_was_away_or_
     channel = Busy()
     channel.refusals.extend([Later(0), ConnectionError("away")])
     await house.spaces.create("chat")
-    bridge = TerminalSession(
-        house.spaces, channel, bound("loopback", "hall"), FileTransfer(house.attachments, house.store), patience=(0, 0)
-    )
+    bridge = TerminalSession(bridge_of(house, channel), bound("loopback", "hall"))
     async with asyncio.timeout(20), serving(bridge):
         question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
         await channel.heard(1)
@@ -186,7 +182,7 @@ async def test_open_questions_are_shown_again_where_the_channel_has_forgotten_th
 async def test_only_the_owner_can_answer(house: House) -> None:
     question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
     channel = Loopback()
-    cards = Cards(house.spaces, channel, "hall")
+    cards = Cards(bridge_of(house, channel), "hall")
     for message in (
         InboundMessage("hall", "guest", "", "1", choice=f"{question.id}:once"),
         InboundMessage("hall", "guest", f"/approve {question.id}", "2"),
@@ -202,7 +198,7 @@ async def test_a_press_counts_only_on_the_message_that_asks(house: House) -> Non
         question = await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
         await channel.heard(1)
         await channel.say("", choice=channel.sent[0].choices[0].id, reply_to="99")
-        assert "not the message" in (await channel.heard(2))[1]
+        assert "asked in another message" in (await channel.heard(2))[1]
     assert (await house.approvals.outcome(question.id)).status == "open"
 
 
@@ -214,7 +210,7 @@ async def test_an_emoji_on_the_question_answers_it(house: House, emoji: str, cho
     channel = Loopback()
     async with served(house, channel):
         await channel.heard(1)
-    taken = await Cards(house.spaces, channel, "hall").answer(
+    taken = await Cards(bridge_of(house, channel), "hall").answer(
         InboundMessage("hall", "owner", emoji, "9", kind="reaction", reply_to="1"), OWNER
     )
     assert (taken, (await house.approvals.outcome(question.id)).choice) == (bool(choice), choice)

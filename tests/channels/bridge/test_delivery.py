@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from channels.bridge.delivery import NO_RECEIPT, Delivery, Outbox
+from channels.bridge.delivery import Delivery
+from channels.bridge.outbox import NO_RECEIPT, Outbox
 from channels.contract import ChannelClosed, Later, OutboundMessage, Undeliverable
 from channels.loopback import Loopback
 from channels.markdown import Dialect
@@ -36,7 +37,7 @@ async def outbox(redis_url: str, namespace: str) -> AsyncIterator[Outbox]:
 
 
 def delivery(channel: Loopback, outbox: Outbox) -> Delivery:
-    return Delivery(channel, "hall", outbox, patience=(0, 0))
+    return Delivery(channel, "hall", outbox, retry_seconds=(0, 0))
 
 
 def shown(channel: Loopback) -> list[str]:
@@ -90,7 +91,7 @@ async def test_each_part_has_a_receipt_of_its_own_so_that_none_is_sent_twice_aft
 
 async def test_what_cannot_be_shown_is_told_in_plain_words(outbox: Outbox) -> None:
     channel = Loopback()
-    channel.refusals.extend([KeyError("ts")] * 3)
+    channel.refusals.extend([KeyError("ts")] * 6)
     with pytest.raises(Undeliverable, match=r"^something went wrong on the way; it is in the log$"):
         await delivery(channel, outbox).show("chat/a", "hello")
 

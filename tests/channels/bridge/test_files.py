@@ -5,12 +5,14 @@ import contextlib
 
 from channels.bridge.attachments import MAX_GUEST_VOICE_NOTES, FileTransfer
 from channels.bridge.bindings import bound
+from channels.bridge.bridge import Bridge
 from channels.bridge.session import TerminalSession
 from channels.contract import File
 from channels.loopback import Loopback
 from core.house import House
 from core.models.litellm import Provider
 from core.models.transcription import Transcriber
+from tests.channels.scenes import bridge_of
 from tests.core.fake_openai import Answer, fake_openai
 from tests.core.models.test_transcription import VOICE, fake_whisper
 from tests.core.scenes import seat, working
@@ -42,7 +44,7 @@ async def test_a_photo_and_a_voice_note_are_answered_with_a_file(house: House) -
     post = Post()
     async with fake_openai(Answer((SENDS,)), Answer(("",))) as model, fake_whisper() as whisper:
         enclosures = FileTransfer(house.attachments, house.store, Transcriber("openai/whisper-1", whisper.url).text)
-        bridge = TerminalSession(house.spaces, post, bound("loopback", "hall"), enclosures)
+        bridge = TerminalSession(Bridge(house.spaces, post, enclosures), bound("loopback", "hall"))
         serving = asyncio.create_task(bridge.serve())
         async with working(house, Provider("openai/gpt-4o", model.url)):
             photo = File("cat.png", "image/png", len(PNG), "cat.png")
@@ -64,9 +66,7 @@ async def test_a_photo_and_a_voice_note_are_answered_with_a_file(house: House) -
 async def test_where_no_file_can_be_shown_it_is_said_how_to_save_it(house: House) -> None:
     await seat(house)
     plain = Loopback()
-    bridge = TerminalSession(
-        house.spaces, plain, bound("loopback", "hall"), FileTransfer(house.attachments, house.store)
-    )
+    bridge = TerminalSession(bridge_of(house, plain), bound("loopback", "hall"))
     serving = asyncio.create_task(bridge.serve())
     table = await house.attachments.keep("my tasks.csv", b"task\n")
     atom = await house.spaces.open("chat").put("Here.", metadata={"role": "assistant"}, attachments=[table])

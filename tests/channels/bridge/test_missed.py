@@ -127,7 +127,7 @@ async def test_what_is_dealt_with_while_the_inbox_is_read_is_not_dealt_with_agai
 
     parts = square.parts
     people = Counting(square.house.spaces, square.house.approvals)
-    square.parts = type(parts)(parts.spaces, people, parts.bindings, parts.enclosures, parts.seat, parts.home)
+    square.parts = type(parts)(parts.spaces, people, parts.bindings, parts.files, parts.seat, parts.home)
 
     class Unhurried(Reception):
         def __init__(self, *given: object, **more: object) -> None:

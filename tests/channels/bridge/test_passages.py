@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
 from channels.bridge.passages import split_quotes
 from channels.bridge.session import TerminalSession
@@ -20,6 +19,7 @@ from core.atoms.atoms import OWNER, Origin
 from core.atoms.labels import Label
 from core.house import House
 from core.testing import ScriptedLLM
+from tests.channels.scenes import bridge_of
 from tests.core.scenes import seat, working
 
 
@@ -30,8 +30,7 @@ class Post(Loopback):
 
 @contextlib.asynccontextmanager
 async def served(house: House, channel: Loopback) -> AsyncIterator[None]:
-    files = FileTransfer(house.attachments, house.store)
-    serving = asyncio.create_task(TerminalSession(house.spaces, channel, bound("loopback", "hall"), files).serve())
+    serving = asyncio.create_task(TerminalSession(bridge_of(house, channel), bound("loopback", "hall")).serve())
     try:
         async with asyncio.timeout(100):
             yield

@@ -59,7 +59,7 @@ class Square:
         async def serve() -> None:
             lease = AccountLease(self.house.store, channel.name, seconds=2)
             async with lease.held():
-                await reception(self.parts, channel, lease, patience=(0, 0)).serve()
+                await reception(self.parts, channel, lease, retry_seconds=(0, 0)).serve()
 
         serving = asyncio.create_task(serve())
         try:

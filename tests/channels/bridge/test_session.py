@@ -10,6 +10,7 @@ import pytest
 
 from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
+from channels.bridge.bridge import Bridge
 from channels.bridge.session import TerminalSession
 from channels.contract import ChannelClosed
 from channels.loopback import Loopback
@@ -37,13 +38,8 @@ class Hall:
     attachments: Attachments
 
     def bridge(self, channel: Loopback | None = None) -> TerminalSession:
-        return TerminalSession(
-            self.spaces,
-            channel or self.channel,
-            bound("loopback", "hall"),
-            FileTransfer(self.attachments, self.spaces.store),
-            patience=(0, 0),
-        )
+        files = FileTransfer(self.attachments, self.spaces.store)
+        return TerminalSession(Bridge(self.spaces, channel or self.channel, files, (0, 0)), bound("loopback", "hall"))
 
     async def asked(self, count: int = 1) -> list[Atom]:
         """What people have put into the chat space, once there are so many."""
@@ -196,7 +192,7 @@ async def test_a_delivery_that_fails_is_tried_again(hall: Hall) -> None:
 
 
 async def test_an_answer_that_cannot_be_delivered_is_noted_and_the_next_one_is_shown(hall: Hall) -> None:
-    hall.channel.refusals.extend([RuntimeError("no route")] * 3)
+    hall.channel.refusals.extend([RuntimeError("no route")] * 6)
     first = await hall.answer("one")
     await hall.answer("two")
     async with asyncio.TaskGroup() as tasks:
@@ -208,6 +204,20 @@ async def test_an_answer_that_cannot_be_delivered_is_noted_and_the_next_one_is_s
     note = next(atom for atom in [await chat.get(c.atom) for c in changes] if atom.metadata["role"] == "note")
     assert "something went wrong on the way" in note.content
     assert note.references["about"] == [first.ref]
+
+
+async def test_an_answer_that_fails_three_times_is_sent_plain_and_noted(hall: Hall) -> None:
+    hall.channel.refusals.extend([RuntimeError("no such block")] * 3)
+    first = await hall.answer("**one**")
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(hall.bridge().serve())
+        assert await hall.channel.heard(1) == ["**one**"]
+        chat = hall.spaces.open("chat")
+        while (newest := await chat.get((await chat.changes())[-1].atom)).metadata["role"] != "note":
+            await asyncio.sleep(0.01)
+        serving.cancel()
+    assert newest.content.startswith("This answer was shown as plain text in loopback: ")
+    assert newest.references["about"] == [first.ref]
 
 
 async def test_serving_ends_when_nobody_reads_any_more(hall: Hall) -> None:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
 from channels.bridge.session import TerminalSession
 from channels.contract import InboundMessage, Later, OutboundMessage
@@ -15,6 +14,7 @@ from core.atoms.atoms import Atom, Principal
 from core.house import House
 from core.spaces.notifications import Draft
 from core.spaces.spaces import Actor
+from tests.channels.scenes import bridge_of
 
 
 class Wall(Loopback):
@@ -64,9 +64,7 @@ async def wall(house: House) -> Wall:
 
 @contextlib.asynccontextmanager
 async def served(house: House, channel: Loopback) -> AsyncIterator[TerminalSession]:
-    bridge = TerminalSession(
-        house.spaces, channel, bound("loopback", "hall"), FileTransfer(house.attachments, house.store)
-    )
+    bridge = TerminalSession(bridge_of(house, channel), bound("loopback", "hall"))
     serving = asyncio.create_task(bridge.serve())
     try:
         async with asyncio.timeout(20):
