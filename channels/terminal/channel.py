@@ -51,8 +51,8 @@ class Terminal:
     name = "terminal"
     dialect = Markdown()
 
-    def __init__(self, history: Path, conversation: str = "owner") -> None:
-        self.conversation = conversation
+    def __init__(self, history: Path, conversation: str = "") -> None:
+        self.conversation = conversation or f"owner-{new_id()}"
         self.colour = not os.environ.get("NO_COLOR")
         self._history = history
         self._typed: deque[InboundMessage] = deque()

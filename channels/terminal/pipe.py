@@ -28,8 +28,8 @@ class Pipe:
     name = "terminal"
     dialect = Markdown()
 
-    def __init__(self, conversation: str = "owner", source: int | None = None, target: int | None = None) -> None:
-        self.conversation = conversation
+    def __init__(self, conversation: str = "", source: int | None = None, target: int | None = None) -> None:
+        self.conversation = conversation or f"owner-{new_id()}"
         self._source = sys.stdin.fileno() if source is None else source
         self._target = sys.stdout.fileno() if target is None else target
         self._lines: asyncio.Queue[InboundMessage | None] = asyncio.Queue()

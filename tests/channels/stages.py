@@ -80,7 +80,7 @@ class PipeStage:
 
     def __init__(self, channel: Pipe, heard: Heard, stdin: int, stdout: int) -> None:
         self.channel, self.heard = channel, heard
-        self.conversation, self.person = "owner", "owner"
+        self.conversation, self.person = channel.conversation, "owner"
         self._stdin, self._stdout, self._seen, self._numbers = stdin, stdout, b"", dict[str, int]()
 
     async def says(self, text: str) -> None:
