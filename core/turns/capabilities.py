@@ -72,6 +72,7 @@ class Capabilities:
     def _common(self) -> dict[str, Tool]:
         """The functions that every agent has."""
         everyone: dict[str, Tool] = {
+            "help": self.help,
             "search": self.search,
             "spawn": self.spawn,
             "end": self.end,
@@ -168,6 +169,18 @@ class Capabilities:
     @property
     def _clock(self) -> Clock:
         return self.services.clock
+
+    async def help(self, name: str) -> str:
+        """All about a method or function, by its name: `print(help("search"))`."""
+        spaces = {method for names in self.objects.values() for method in names}
+        functions = self.functions
+        found = [signature(f"space.{name}", method_named(name))] if name in spaces else []
+        found += [signature(name, getattr(functions[name], "__func__", functions[name]))] if name in functions else []
+        if not found:
+            raise NotFound(
+                f"You have no method or function {name!r}; yours are {', '.join(sorted({*spaces, *functions}))}."
+            )
+        return "\n".join(found)
 
     async def search(self, query: str = "", limit: int = 10) -> list[Atom]:
         """Find atoms by meaning in all spaces you may read, the best first; without a query the newest."""

@@ -1,6 +1,7 @@
 """The methods that each permission allows on a space, and how an agent reads what it may call."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +33,8 @@ CHANGING_METHODS = frozenset({"put", *SPACE_METHODS[Permission.WRITE]})
 """The methods that change atoms, and take an operation id so that a repeated call changes them once."""
 FILE_METHODS = frozenset({"put", "read"})
 """The methods of `AgentFiles`; all others are a space's own."""
+NEEDED_PERMISSION = re.compile(r"; needs \w+")
+"""Left out where methods are listed under the permission they need."""
 HISTORY_METHODS = frozenset({"history", "compare"})
 """The methods that answer with what an atom once said."""
 
@@ -63,18 +66,28 @@ def method_named(name: str) -> Tool:
 
 
 def describe(reach: Reach) -> str:
-    """The capabilities in words, for an agent's prompt."""
-    lines = ['Spaces (`spaces["name"]`, or the name itself where it is a Python name):']
+    """The capabilities for an agent's prompt, in one sentence each: every word is read in every turn."""
     connected = reach.connected
-    for held in sorted(set(connected.values()), reverse=True):
-        names = ", ".join(name for name, permission in connected.items() if permission == held)
-        lines.append(f"- {names}: you hold {held} ({', '.join(sorted(methods(held)))})")
-    lines += ["", "Their methods:"]
-    widest = max(connected.values(), default=Permission.NONE)
-    lines += [f"- {signature(name, method_named(name))}" for name in sorted(methods(widest))]
+    holds = [
+        f"{held} on {', '.join(name for name, permission in connected.items() if permission == held)}"
+        for held in sorted(set(connected.values()), reverse=True)
+    ]
+    lines = [f'Spaces (`spaces["name"]`, or just the name where it is a Python name): you hold {"; ".join(holds)}.']
+    for level, names in SPACE_METHODS.items():
+        if level <= max(connected.values(), default=Permission.NONE):
+            lines += ["", f"Methods of a space that need {level}:"]
+            lines += [f"- {brief(name, method_named(name))}" for name in sorted(names)]
     lines += ["", "Functions:"]
-    lines += [f"- {signature(name, getattr(tool, '__func__', tool))}" for name, tool in reach.functions.items()]
+    lines += [f"- {brief(name, getattr(tool, '__func__', tool))}" for name, tool in reach.functions.items()]
     return "\n".join(lines)
+
+
+@lru_cache(256)
+def brief(name: str, function: Tool) -> str:
+    """The signature with the first sentence of the documentation; `help` gives the rest."""
+    shown, _, told = signature(name, function).partition("): ")
+    sentence = re.split(r"(?<=[.!?])\s", told, maxsplit=1)[0]
+    return f"{shown}): {NEEDED_PERMISSION.sub('', sentence)}"
 
 
 @lru_cache(256)

@@ -31,7 +31,7 @@ async def outputs(house: House, recipes: list[Recipe], description: str) -> list
     seen: list[str] = []
 
     def answer(messages: Sequence[Message]) -> str:
-        if f"{SPACE}: you hold" not in messages[0].text:  # an agent that a recipe has spawned
+        if f"grant on {SPACE}" not in messages[0].text:  # an agent that a recipe has spawned
             return ""
         seen.append(messages[-1].text)
         return next(script)

@@ -44,7 +44,7 @@ async def test_a_model_reads_who_it_is_where_it_is_and_what_changed(house: House
     assert head.role == "system"
     assert "Be brief." in head.text
     assert "Where people and the assistant talk." in head.text
-    assert "chat: you hold write" in head.text
+    assert "you hold write on chat." in head.text
     assert tail.text.startswith("Now: 2026-11-22T14:30:00+01:00 (Sunday, Europe/Paris)")
     assert "Is it noon?" in tail.text
 
@@ -518,3 +518,18 @@ async def test_what_nobody_can_be_told_of_for_hours_is_said_to_be_so(house: Hous
             house.clock.move(hours=1)  # type: ignore[attr-defined]
             await asyncio.sleep(0.1)
     assert (await task)[1].content == "The model is away."
+
+
+async def test_the_head_has_one_sentence_for_each_function_and_help_has_the_rest(house: House) -> None:
+    await seat(house)
+    llm = ScriptedLLM(code('print(help("update"))\nprint(help("rename"))'), lambda messages: messages[-1].text)
+    async with working(house, llm):
+        await tell(house, "What does update do?")
+        (answer,) = await said(house)
+    head = llm.seen[0][0].text
+    assert (
+        "- update(id, comment, content=None, replace=None, metadata=None, references=None): Change an atom.\n" in head
+    )
+    assert "exactly once" not in head
+    assert "exactly once" in answer.content
+    assert "You have no method or function 'rename'" in answer.content
