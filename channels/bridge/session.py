@@ -12,7 +12,7 @@ from channels.bridge.bridge import Bridge
 from channels.bridge.conversation import Conversation, Speaker
 from channels.contract import ChannelClosed, OutboundMessage
 from core.atoms.atoms import OWNER
-from core.errors import StoaError, StoreUnavailable
+from core.errors import ModelUnavailable, StoaError, StoreUnavailable
 
 SESSION_POLL_SECONDS = 0.2
 """Seconds between two looks whether anything is still under way."""
@@ -33,7 +33,8 @@ class TerminalSession:
         """Carry messages both ways until the channel has no more to say.
 
         Then wait, up to `wait` seconds, until each message is answered, `idle` says that nothing is under way any more,
-        and all that was said is shown. Ends quietly when nobody reads any more.
+        and all that was said is shown. Ends quietly when nobody reads any more. Raises `ModelUnavailable`
+        if a message was not answered in time.
         """
         here = self.conversation
         try:
@@ -80,7 +81,13 @@ class TerminalSession:
                         return
                     await asyncio.sleep(SESSION_POLL_SECONDS)
         except TimeoutError:
-            log.info("left with %d messages unanswered after %s s", len(here.open), wait)
+            if wait and here.open:
+                messages = "a message" if len(here.open) == 1 else f"{len(here.open)} messages"
+                raise ModelUnavailable(
+                    f"No answer came to {messages} within {wait:g} seconds. What you wrote is kept and will be "
+                    "answered when Stoa runs again; STOA_LINGER sets how long to wait."
+                ) from None
+            log.info("left while agents were still at work, after %s s", wait)
 
 
 async def _always() -> bool:

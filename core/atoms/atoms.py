@@ -50,7 +50,6 @@ class Principal:
 OWNER = Principal("owner", Origin.OWNER)
 HOUSE = Principal("house", Origin.AGENT)
 """Stoa itself, when it asks the owner, tells what was decided or keeps a record."""
-"""Stoa itself: it puts questions to the owner, tells what was decided, and keeps the record of it."""
 CLOCK = Principal("clock", Origin.AGENT)
 """The part of Stoa that fires timers."""
 

@@ -30,12 +30,17 @@ MAX_TORN_BYTES = 2**21  # bytes: the most a crash tears off the end of the file;
 MAX_LOG_BYTES = 2**22
 
 LOG_LINE = re.compile(r"\d+:\S+ (?:\d+ \w+ \d{4} [\d:.]+ ([-.*#])|\(\d+\)) ?(.*)")
+START_MARK = "Redis is starting"
 LOG_NOISE = (
     "WARNING Memory overcommit",
     "Redis is now ready to exit",
     "server aborting",
     "WARNING: The TCP backlog",
     "creating vector index",
+    "Redis version=",
+    "Configuration loaded",
+    "Server initialized",
+    "User requested shutdown",
 )
 
 log = logging.getLogger(__name__)
@@ -359,13 +364,19 @@ def _lock_server(directory: Path) -> IO[bytes] | None:
 
 
 def _reason(logged: str) -> str:
-    """The last warning in Redis' log, or the last line that is no log line: what the loader or the parser said."""
+    """Why the server ended, by its log since the last start: a crash, a warning, or what the loader or parser said."""
     reason = ""
-    for line in logged.rpartition("Redis is starting")[2].splitlines():
+    for line in _since_start(logged.splitlines()):
         match = LOG_LINE.fullmatch(line)
         level, text = match.groups() if match else ("#", line)
         if "crashed by signal" in text:
             return text
-        if level == "#" and text.strip() and not any(noise in text for noise in LOG_NOISE):
+        if level == "#" and any(map(str.isalnum, text)) and not any(noise in text for noise in LOG_NOISE):
             reason = text.strip()
     return reason.rstrip(".")
+
+
+def _since_start(lines: list[str]) -> list[str]:
+    """The lines after the last one that announces a start."""
+    starts = [number for number, line in enumerate(lines) if START_MARK in line]
+    return lines[starts[-1] + 1 :] if starts else lines

@@ -259,6 +259,40 @@ def test_piped_lines_are_answered_before_it_ends(piped: "subprocess.CompletedPro
     assert piped.stderr == ""
 
 
+def test_a_piped_message_that_was_not_answered_in_time_is_said_and_ends_with_an_error(tmp_path: Path) -> None:
+    done = process(tmp_path, "run", say="hello", STOA_LINGER="0.001")
+    assert done.returncode == 1
+    assert done.stderr.startswith("stoa: No answer came to a message within 0.001 seconds. What you wrote is kept")
+    assert "Hello" in process(tmp_path, "run", say="hello again").stdout
+
+
+@pytest.mark.parametrize("words", [("space", "diff"), ("space", "search")])
+@pytest.mark.parametrize("variable", [{"TERM": "dumb"}, {"NO_COLOR": "1"}])
+def test_a_terminal_without_styles_gets_plain_text(
+    stoa: CommandLine, tmp_path: Path, words: tuple[str, ...], variable: dict[str, str]
+) -> None:
+    stoa(tmp_path, "space", "create", "notes")
+    name = stoa(tmp_path, "space", "put", "notes", "spoons").stdout.strip()
+    stoa(tmp_path, "space", "edit", name, EDITOR="sed -i s/spoons/forks/")
+    command = [*STOA[1:], *words, name if words[1] == "diff" else "forks"]
+    for variables, styled in (variable, False), ({"TERM": "xterm"}, True):
+        screen = pexpect.spawn(STOA[0], command, env=stoa.environment(tmp_path, **variables), encoding="utf-8")
+        screen.expect(pexpect.EOF)
+        assert "forks" in screen.before
+        assert ("\x1b" in screen.before) == styled
+
+
+def test_a_person_with_a_dumb_terminal_is_answered_in_plain_lines(tmp_path: Path) -> None:
+    environment = EMBEDDED.environment(tmp_path, TERM="dumb")
+    screen = pexpect.spawn(STOA[0], [*STOA[1:], "run"], env=environment, timeout=60, encoding="utf-8", echo=False)
+    screen.sendline("add buy milk to my tasks")
+    screen.expect_exact("Added to your tasks: buy milk.")
+    screen.sendeof()
+    screen.expect(pexpect.EOF)
+    screen.close()
+    assert (screen.exitstatus, "\x1b" in screen.before) == (0, False)
+
+
 def test_a_message_by_chat_is_answered(running: Running) -> None:
     done = running.ask("chat", "--once", "what is on my list?")
     assert done.returncode == 0, done.stderr

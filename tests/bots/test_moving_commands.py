@@ -1,11 +1,16 @@
 """`stoa export` and `stoa import` as a person and a script use them."""
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
+import pytest
 
 from core.backup.archive import ChangeLine, Line, RegistryLine, SpaceLine, Writer, read
 from tests.bots.conftest import STOA, CommandLine
@@ -57,6 +62,60 @@ def test_what_is_exported_through_a_link_lies_where_it_leads(stoa: CommandLine, 
     stoa(tmp_path / "one", "export", str(tmp_path / "link"))
     assert (tmp_path / "link").is_symlink()
     assert "Imported 1 space" in stoa(tmp_path / "two", "import", str(tmp_path / "file")).stdout
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_backup_is_imported(stoa: CommandLine, tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    file = tmp_path / "backup"
+    stoa(tmp_path / "one", "space", "create", "recipes")
+    data = compress(stoa(tmp_path / "one", "export", "-").stdout.encode())
+    file.write_bytes(data)
+    assert stoa(tmp_path / "two", "import", str(file)).stdout == "Imported 1 space: recipes.\n"
+    file.write_bytes(data[:-9])
+    cut = stoa(tmp_path / "three", "import", str(file))
+    assert (cut.returncode, cut.stderr.startswith("stoa: The file cannot be decompressed")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "touch",
+    [
+        lambda data: b"\xef\xbb\xbf" + data,
+        lambda data: data.replace(b"\n", b"\r\n"),
+        lambda data: data + b"\n \n\r\n",
+        lambda data: b"\n\n" + data.rstrip(b"\n"),
+        lambda data: data.replace(b"\n", b"\n\n"),
+    ],
+    ids=["a byte order mark", "carriage returns", "blank lines at the end", "no last newline", "blank lines between"],
+)
+def test_an_export_that_an_editor_saved_is_imported(
+    stoa: CommandLine, tmp_path: Path, touch: Callable[[bytes], bytes]
+) -> None:
+    file = tmp_path / "backup.jsonl"
+    stoa(tmp_path / "one", "space", "create", "recipes")
+    stoa(tmp_path / "one", "space", "put", "recipes", "soup\r\nand bread\n\n")
+    file.write_bytes(touch(stoa(tmp_path / "one", "export", "-").stdout.encode()))
+    assert stoa(tmp_path / "two", "import", str(file)).stdout == "Imported 1 space: recipes.\n"
+    (atom,) = json.loads(stoa(tmp_path / "two", "space", "show", "recipes", "--json").stdout)
+    assert atom["content"] == "soup\r\nand bread\n\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.replace("soup", "stew").encode(), "do not fit the checksum"),
+        (lambda text: text.encode("utf-16"), "The file is UTF-16 text, as PowerShell writes it; convert it to UTF-8"),
+        (lambda text: b"PK\x03\x04" + text.encode(), "The file is a zip archive; unpack it, then import that."),
+        (lambda text: f"{text}{text}".encode(), "goes on after its last line"),
+    ],
+)
+def test_an_export_that_was_changed_is_refused_by_what_happened_to_it(
+    stoa: CommandLine, tmp_path: Path, change: Callable[[str], bytes], said: str
+) -> None:
+    file = tmp_path / "backup.jsonl"
+    stoa(tmp_path / "one", "space", "create", "recipes", "soup")
+    file.write_bytes(change(stoa(tmp_path / "one", "export", "-").stdout))
+    refused = stoa(tmp_path / "two", "import", str(file))
+    assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
 
 
 def imported_in_terminal(stoa: CommandLine, home: Path, file: Path, answer: str) -> str:

@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from core.errors import StoreUnavailable
 from core.redis.binaries import wheels
 from core.redis.checks import check_server
-from core.redis.server import EmbeddedRedis, repair
+from core.redis.server import EmbeddedRedis, _reason, repair
 from core.store.store import client as linked
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into another process the way Linux does")
@@ -257,6 +257,27 @@ async def test_a_data_directory_that_cannot_be_written_is_said(home: Path) -> No
 
     with pytest.raises(StoreUnavailable, match=r"cannot be used: Is a directory \(.*owners.lock\)"):
         await EmbeddedRedis(home).__aenter__()
+
+
+STARTED = "7:C 30 Nov 2026 21:58:00.000 # oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo"
+READY = "7:M 30 Nov 2026 21:58:01.000 * Ready to accept connections"
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([STARTED, READY], ""),
+        ([STARTED, "7:C 30 Nov 2026 21:58:00.000 # Configuration loaded", READY], ""),
+        (["7:M 30 Nov 2026 21:57:00.000 # Out of memory", STARTED, READY], ""),  # of an earlier run
+        ([READY, "7:M 30 Nov 2026 21:59:00.000 # ****************"], ""),
+        (["", "   ", "----"], ""),
+        ([STARTED, "7:M 30 Nov 2026 21:58:01.000 # Failed opening the RDB.", READY], "Failed opening the RDB"),
+        ([STARTED, "redis-server: cannot open libssl"], "redis-server: cannot open libssl"),
+        ([STARTED, "7:M 30 Nov 2026 21:58:01.000 # crashed by signal: 11", READY], "crashed by signal: 11"),
+    ],
+)
+def test_a_reason_is_a_warning_since_the_last_start_and_no_ornament(lines: list[str], reason: str) -> None:
+    assert _reason("\n".join(lines) + "\n") == reason
 
 
 async def test_a_server_that_cannot_keep_its_files_quotes_its_reason(home: Path) -> None:
