@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.errors import InvalidInput, StoreUnavailable
+from core.private import private as private
 
 NAME = "stoa.pid"
 
@@ -46,10 +47,3 @@ def running(home: Path) -> str:
     except FileNotFoundError:
         pass
     return ""
-
-
-def private(path: str, flags: int) -> int:
-    """An opener for `open`: only the owner can read and write the file, whatever the umask."""
-    descriptor = os.open(path, flags, 0o600)
-    os.fchmod(descriptor, 0o600)
-    return descriptor

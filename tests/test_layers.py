@@ -20,7 +20,7 @@ FOLDERS_BELOW: Mapping[str, set[str]] = {
 
 ROWS = {
     "core": (
-        "errors",
+        "errors private",
         "settings atoms times secrets redis sandbox watchdog",
         "store",
         "models",

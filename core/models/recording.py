@@ -1,7 +1,6 @@
 """Recordings of what models were asked and answered, played again for tests and reports."""
 
 import hashlib
-import os
 import re
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
@@ -14,6 +13,7 @@ import orjson
 from core.errors import InvalidInput, ModelUnavailable
 from core.models.calls import without_keys
 from core.models.llm import LLM, Message, Picture, Usage, sees
+from core.private import private
 from core.secrets.secrets import Secrets
 
 VOLATILE = re.compile(
@@ -55,7 +55,7 @@ class Recorder:
             "failed": self._clean(failed),
         }
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        with open(self._file, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        with open(self._file, "ab", opener=private) as file:
             file.write(orjson.dumps(entry) + b"\n")
 
     def _entry(self, message: Message) -> list[object]:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from core.errors import StoreUnavailable
+from core.private import private
 from core.redis.binaries import wheels
 
 AOF_REPORT = re.compile(r"AOF analyzed: filename=(.+), size=(\d+), ok_up_to=(\d+), .*diff=(\d+)")
@@ -33,7 +34,7 @@ def mend(directory: Path, at_most: int | None = None) -> str:
     if at_most is not None and int(lost) > at_most:
         return ""
     kept = files / f"{name}.cut-{time.strftime('%Y%m%d-%H%M%S')}"
-    with (files / name).open("rb") as whole, kept.open("wb") as rest:
+    with (files / name).open("rb") as whole, open(kept, "wb", opener=private) as rest:
         whole.seek(int(good))
         shutil.copyfileobj(whole, rest)
     ended, report = _check(files, "--fix")

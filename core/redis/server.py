@@ -19,6 +19,7 @@ from typing import IO, Self
 from urllib.parse import quote
 
 from core.errors import StoreUnavailable
+from core.private import private
 from core.redis.aof import force, mend
 from core.redis.binaries import RUN_REDIS_ADVICE, wheels
 from core.redis.checks import KEEPING_POLICY, default_limit
@@ -78,7 +79,7 @@ class EmbeddedRedis:
                 _make_private(directory)
             async with contextlib.AsyncExitStack() as undo:
                 # Each owner shares this lock while it lives, so that one can tell whether it is the last.
-                owners = undo.enter_context((self.directory / "owners.lock").open("ab"))
+                owners = undo.enter_context(_lock_file(self.directory / "owners.lock"))
                 await _until(lambda: _locked(owners, fcntl.LOCK_SH))  # it is refused while somebody stops the server
                 undo.push_async_callback(self._stop_if_last, owners)
                 await self._open()
@@ -194,7 +195,7 @@ class EmbeddedRedis:
         command = self._command()
         if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
-        with self.log.open("ab") as output:
+        with open(self.log, "ab", opener=private) as output:
             self._log_start = output.tell()
             try:
                 child = subprocess.Popen(
@@ -354,9 +355,13 @@ def _locked(file: IO[bytes], kind: int) -> bool:
     return True
 
 
+def _lock_file(path: Path) -> IO[bytes]:
+    return open(path, "ab", opener=private)
+
+
 def _lock_server(directory: Path) -> IO[bytes] | None:
     """The right to run a server on `directory`, as an open file; None while one lives or is being started."""
-    file = (directory / "server.lock").open("ab")
+    file = _lock_file(directory / "server.lock")
     if _locked(file, fcntl.LOCK_EX):
         return file
     file.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from core.errors import InvalidInput, NotFound
+from core.private import private
 
 SECRETS_FOLDER, KEY_FILE = "secrets", "secrets.key"
 KEY_BYTES, NONCE_BYTES = 32, 12
@@ -155,7 +156,7 @@ def _refusals() -> tuple[type[Exception], ...]:
 def _private(folder: Path, data: bytes) -> Iterator[Path]:
     """A file with these bytes that only its owner can read; gone afterwards unless it was moved away."""
     path = folder / f".{secrets.token_hex(8)}"
-    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    with open(path, "xb", opener=private) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

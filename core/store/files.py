@@ -78,6 +78,8 @@ class Files:
 
         try:
             await asyncio.to_thread(obstore.put, self._store(), _path(name), data)
+            if not self._url:
+                (self._directory / _path(name)).chmod(0o600)
         except (obstore.exceptions.BaseError, OSError) as error:
             raise self._unavailable(error) from None
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.atoms.values import Notice, decode, encode
+from core.private import private
 from core.sandbox.runs import Call, Image
 from core.store.codec import pack, unpack
 from core.store.store import Store
@@ -116,7 +117,7 @@ class Programs:
         if not path.exists():
             self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
             made = self._home / f".{KEY}.{secrets.token_hex(4)}"
-            with open(made, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            with open(made, "xb", opener=private) as file:
                 file.write(secrets.token_bytes(32))
             try:
                 os.link(made, path)  # whole or not at all, and whoever comes first makes it
