@@ -9,7 +9,7 @@ class Clock:
     """The machine's clock in the owner's time zone."""
 
     day_first: bool | None = None
-    """Whether the owner's 3/4 is 3 April or 4 March; None where nobody has said so."""
+    """The owner's 3/4 is 3 April (true) or 4 March (false); None where nobody has said so."""
 
     def __init__(self, zone: ZoneInfo, day_first: bool | None = None) -> None:
         self.zone = zone
@@ -25,5 +25,4 @@ class Clock:
             await asyncio.sleep(min(rest, 60))  # a suspended laptop wakes up late: look again
 
     async def sleep(self, seconds: float) -> None:
-        """Return `seconds` from now."""
         await self.sleep_until(self.now() + timedelta(seconds=seconds))

@@ -33,7 +33,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """What a time phrase says. Where several days or times could be meant, the first that is still to come is."""
+    """A time as it was said. Where several days or times could be meant, the first that is still to come is."""
 
     days: tuple[date, ...] = ()
     weekday: tuple[date, ...] = ()
@@ -60,11 +60,11 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What phrases are read against."""
+    """The present, and how the owner writes dates."""
 
     now: datetime
     day_first: bool | None = None
-    """Whether 3/4 is 3 April; None where nobody has said so."""
+    """3/4 is 3 April; None where nobody has said so."""
     in_sentence: bool = False
 
     @property
@@ -108,7 +108,6 @@ def longest(tokens: Sequence[Token], kinds: str, start: int, basis: Basis) -> Ph
 
 
 def _pieces(tokens: Sequence[Token], kinds: str, position: int, basis: Basis) -> Iterator[Phrase]:
-    """All single pieces at this position: a day, a time of day, a duration, a zone."""
     for pattern, build in _RULES:
         found = pattern.match(kinds, position)
         if found and found.end() > position:
@@ -178,12 +177,13 @@ def counted(day: date, amount: Amount) -> date:
     return later + timedelta(days=amount.days)
 
 
-# What each rule makes of the tokens it matched: a phrase, or None where it does not apply after all
+# Each rule makes a phrase of the tokens it matched, or None where it does not apply after all
 
 
 def _duration(said: Said) -> Phrase | None:
-    """ "in two and a half hours", "3 weeks from now", "two days from" a day that comes next."""
-    told = said.has("in", "later", "from")
+    told = said.has("in", "later", "from", "past")
+    if said.has("past") and said.tokens[-1].text not in ("after", "nach"):
+        return None
     if not told and (said.basis.in_sentence or said.has("compact") or _is_hour_of_day(said.tokens)):
         return None
     total, number, unit = dict.fromkeys(("months", "days", "seconds"), 0.0), 1.0, Token("", "", 0, 0)
@@ -203,25 +203,23 @@ def _duration(said: Said) -> Phrase | None:
                     return None
             case "compact":
                 total["seconds"] += _seconds(*map(int, token.text.split("h")))
-    return _counted_amount(Amount(**total, anchored=said.has("from")))
+    return _counted_amount(Amount(**total, anchored=said.has("from", "past")))
 
 
 def _beside_event(said: Said) -> Phrase | None:
-    """ "an hour before" something."""
     if said.tokens[-1].text not in ("before", "after", "vor", "nach"):
         return None
     return Phrase(wrong="I don't know when that is; give the time itself", sure=True)
 
 
 def _same_hour(said: Said) -> Phrase:
-    """ "this time" as in "this time tomorrow"."""
     now = said.basis.now
     return Phrase(clock=(_seconds(now.hour, now.minute),), sure=True, incomplete=("days", "weekday"))
 
 
 def _is_hour_of_day(tokens: Sequence[Token]) -> bool:
     """ "15h" is 15:00, "2h" is two hours."""
-    return len(tokens) == 2 and tokens[1].text == "h" and tokens[0].value > 12
+    return tokens[-1].text == "h" and tokens[-2].value > 12
 
 
 def _counted_amount(amount: Amount) -> Phrase:
@@ -234,7 +232,6 @@ def _counted_amount(amount: Amount) -> Phrase:
 
 
 def _week_later(said: Said) -> Phrase | None:
-    """ "week" as in "Friday week"."""
     if said.tokens[0].text not in ("week", "fortnight"):
         return None
     return Phrase(amount=Amount(days=said.tokens[0].value, anchored=True), incomplete=("days", "weekday"))
@@ -257,16 +254,15 @@ def _date(said: Said, year: int | None, month: int, day: int, *, sure: bool) -> 
 
 
 def _written_date(said: Said) -> Phrase:
-    """ "24 December", "December the 24th, 2026", "am dritten März"."""
-    day, month, year = said.all("number", "ordinal")[0], said.all("month")[0], said.one("year")
-    sure = bool(year or said.has("on", "at", "ordinal")) or month.text not in ("may", "mar", "march")
-    if day.value % 1:
+    named, month, year = said.one("number", "ordinal"), said.all("month")[0], said.one("year")
+    day = named.value if named else 1
+    sure = bool(year or said.has("on", "at", "in", "ordinal")) or month.text not in ("may", "mar", "march")
+    if day % 1:
         return Phrase(wrong="there is no such day", sure=sure)
-    return _date(said, int(year.value) if year else None, int(month.value), int(day.value), sure=sure)
+    return _date(said, int(year.value) if year else None, int(month.value), int(day), sure=sure)
 
 
 def _numeric_date(said: Said) -> Phrase | None:
-    """ "24.12.", "22/04/2027", "24. 12."; the day comes first where there are dots."""
     text = "".join(token.text for token in said.all("date", "dotted", "number", "dot", "year"))
     first, second, *rest = (int(number) for number in re.findall("[0-9]+", text))
     year = rest[0] if rest else None
@@ -288,7 +284,6 @@ def _numeric_date(said: Said) -> Phrase | None:
 
 
 def _day_of_month(said: Said) -> Phrase | None:
-    """ "the 24th", "am 3.", "Thursday the 24th", the next month that has it."""
     token = said.all("ordinal", "number")[0]
     first = said.basis.today.replace(day=1)
     for ahead in range(4):
@@ -298,12 +293,12 @@ def _day_of_month(said: Said) -> Phrase | None:
             if found >= said.basis.today:
                 led = said.has("on", "at", "in", "the")
                 sure = said.has("on") and token.kind == "ordinal"
-                return Phrase(days=(found,), sure=sure, incomplete=() if led else ("weekday",))
+                bare = token.kind == "number" and not said.has("the", "dot")  # "on 15 at 8pm"
+                return Phrase(days=(found,), sure=sure, incomplete=("clock",) if bare else () if led else ("weekday",))
     return Phrase(wrong="there is no such day")
 
 
 def _day_in_period(said: Said) -> Phrase | None:
-    """ "the 20th of next month"."""
     start = _period(said)
     if start is None or said.all("unit")[0].name != "months":
         return None
@@ -311,7 +306,6 @@ def _day_in_period(said: Said) -> Phrase | None:
 
 
 def _period(said: Said) -> date | None:
-    """The first day of "next week", "this month", "übernächstes Jahr"."""
     unit, which = said.all("unit")[0], said.one("next")
     ahead = max(which.value, 1) if which else 0
     today = said.basis.today
@@ -324,7 +318,6 @@ def _period(said: Said) -> date | None:
 
 
 def _next_period(said: Said) -> Phrase | None:
-    """ "next week" is any day of it if one is named, else its first."""
     unit, start = said.all("unit")[0], _period(said)
     if unit.name == "days" and unit.value == 1:
         named = said.has("next") and said.all("next")[0].text.startswith(("next", "nächst"))
@@ -333,12 +326,6 @@ def _next_period(said: Said) -> Phrase | None:
         return None
     days = tuple(start + timedelta(days=ahead) for ahead in range(7 if unit.name == "days" else 1))
     return Phrase(days=days, sure=True, incomplete=() if said.has("next") and not said.has("of") else ("weekday",))
-
-
-def _month_alone(said: Said) -> Phrase:
-    """ "in March": its first day."""
-    month, year = said.all("month")[0], said.one("year")
-    return _date(said, int(year.value) if year else None, int(month.value), 1, sure=True)
 
 
 def _end_of_period(said: Said) -> Phrase | None:
@@ -354,7 +341,6 @@ def _end_of_period(said: Said) -> Phrase | None:
 
 
 def _nth_weekday(said: Said) -> Phrase | None:
-    """ "the first Monday of May", "the last Friday of next month"."""
     weekday, which, year = int(said.all("weekday")[0].value), said.all("ordinal", "last")[0], said.one("year")
     month = said.one("month")
     start = _date(said, int(year.value) if year else None, int(month.value), 1, sure=True).days if month else None
@@ -378,7 +364,6 @@ def _relative(said: Said) -> Phrase:
 
 
 def _part(said: Said) -> Phrase:
-    """ "in the evening", or with "this" also the day."""
     token = said.all("part")[0]
     days = (said.basis.today,) if said.has("this") else ()
     alone = bool(days or token.value or not said.basis.in_sentence)
@@ -412,7 +397,6 @@ def _seconds(hours: int, minutes: int = 0, seconds: int = 0) -> int:
 
 
 def _digital(said: Said) -> Phrase | None:
-    """ "at 14:30", "9:05 pm", "8.30pm", "15h30"."""
     token, led = said.all("clock", "dotted", "compact")[0], said.has("at", "about", "meridiem", "oclock")
     hours, *rest = (int(number) for number in re.findall("[0-9]+", re.sub("(:.*)[.].*", r"\1", token.text)))
     if token.kind == "dotted" and not led:
@@ -428,13 +412,12 @@ def _digital(said: Said) -> Phrase | None:
 
 
 def _spoken_hour(said: Said) -> Phrase | None:
-    """ "at 5", "five o'clock", "3pm", "at 15h"; in a sentence no "look at one"."""
     number, unit, led = said.all("number", "article")[0], said.one("unit"), said.has("at", "about")
     told = said.has("oclock", "meridiem") or unit is not None
     if unit and (unit.text != "h" or not (led or number.value > 12)):
         return None
     if number.text == "one" and said.basis.in_sentence and not (said.has("oclock") or (told and led)):
-        return None
+        return None  # "look at one"
     if number.value % 1 or number.value > 24 or (number.kind == "article" and not told):
         return Phrase(wrong=f"there is no hour {number.text}") if told and number.value < 100 else None
     phrase = _hour(int(number.value), 0, said, written=number.text)
@@ -442,7 +425,6 @@ def _spoken_hour(said: Said) -> Phrase | None:
 
 
 def _hour_and_minutes(said: Said) -> Phrase | None:
-    """ "15 Uhr 30", "ten thirty am", "at three twenty"."""
     hour, minute = (token.value for token in said.all("number", "article"))
     if not said.has("oclock", "meridiem", "at") or (minute < 10 and not said.has("oclock")):
         return None
@@ -452,7 +434,6 @@ def _hour_and_minutes(said: Said) -> Phrase | None:
 
 
 def _run_together(said: Said) -> Phrase | None:
-    """ "at 1030", "340pm"."""
     token, told = said.all("number", "year")[0], said.has("meridiem")
     hour, minutes = divmod(int(token.value), 100)
     digits = len(token.text) if token.text.isdigit() else 0
@@ -501,7 +482,6 @@ def _hour(hour: int, seconds: int, said: Said, *, written: str) -> Phrase:
 
 
 def _hour_of_part(said: Said) -> Phrase | None:
-    """ "9 in the morning", "8 Uhr abends"."""
     part = said.all("part")[0]
     build = _hour_and_minutes if len(said.all("number", "article")) > 1 else _spoken_hour
     phrase = build(Said([token for token in said.tokens if token is not part], said.basis))
@@ -511,7 +491,6 @@ def _hour_of_part(said: Said) -> Phrase | None:
 
 
 def _named_time(said: Said) -> Phrase | None:
-    """ "noon", "12 midnight", "12 Uhr mittags"."""
     number, named = said.one("number"), said.all("named")[0]
     if number and (number.value != 12 or named.value == DAY_END_SECONDS):
         return None
@@ -519,7 +498,6 @@ def _named_time(said: Said) -> Phrase | None:
 
 
 def _zone(said: Said) -> Phrase:
-    """ "CET", "New York time", "Europe/Berlin"; in a sentence a city alone may be where something is."""
     token = said.all("zone", "city")[0]
     asked = said.basis.in_sentence and token.kind == "city" and not said.has("zoned")
     name = token.text if token.name in ("", "unknown") else token.name
@@ -543,35 +521,35 @@ _TIMED = "(unit|often|weekday|weekdays|month|part|relative|holiday|named|number|
 _RULES: tuple[tuple[re.Pattern[str], Callable[[Said], Phrase | None]], ...] = tuple(
     (re.compile(re.sub("[a-z]+", lambda name: KINDS[name[0]], pattern).replace(" ", "")), build)
     for pattern, build in (
-        (f"in? about? ({_DURATION}|compact) (later|from)?", _duration),
-        ("unit", _week_later),
-        (f"{_DURATION} (to|past)", _beside_event),
-        (f"{_AT} this zoned", _same_hour),
+        (f"in? about? ({_DURATION}|compact) (later|from|past)?", _duration),
+        ("unit", _week_later),  # "Friday week"
+        (f"{_DURATION} (to|past)", _beside_event),  # "an hour before" something
+        (f"{_AT} this zoned", _same_hour),  # "this time tomorrow"
         (f"{_ON} iso", _iso_day),
-        (f"{_ON} {_MONTHLY}", _written_date),
+        (f"{_ON} {_MONTHLY}", _written_date),  # "24 December", "am dritten März"
         (f"{_ON} month (dot|dash)? the? (number|ordinal) comma? year?", _written_date),
-        (f"{_ON} (date|number dot number dot) year?", _numeric_date),
+        (f"{_ON} (date|number dot number dot) year?", _numeric_date),  # "24.12.", "22/04/2027", "24. 12."
         ("on the? dotted", _numeric_date),
-        (f"({_ON} ordinal|on number dot|on? the number) (?!weekday)", _day_of_month),
-        (f"{_ON} (ordinal|number) of the? (next|this) unit", _day_in_period),
+        (f"({_ON} ordinal|on number dot?|on? the number) (?!weekday)", _day_of_month),
+        (f"{_ON} (ordinal|number) of the? (next|this) unit", _day_in_period),  # "the 20th of next month"
         (f"{_ON} (ordinal|last) weekday (of|in) the? (month year?|(next|this) unit)", _nth_weekday),
-        (f"{_ON} (next|this) unit|of the? (next|this) unit", _next_period),
-        ("in month year?", _month_alone),
+        (f"{_ON} (next|this) unit|of the? (next|this) unit", _next_period),  # "next week", "Friday of next week"
+        ("in month year?", _written_date),  # "in March"
         (f"{_ON} end of? the? (this|next)? unit", _end_of_period),
         (f"{_ON} relative", _relative),
-        (f"{_ON} this? part", _part),
+        (f"{_ON} this? part", _part),  # "in the evening", "this evening"
         (f"{_ON} (next|last|this)? weekday dot?", _weekday),
         (f"{_ON} weekday next", _weekday),
         (f"{_ON} holiday", _holiday),
-        (f"{_AT} (clock|dotted|compact) oclock? about? meridiem? oclock?", _digital),
-        (f"{_AT} (number|article) (oclock|unit)? about? meridiem?", _spoken_hour),
-        (f"{_AT} (number|article) oclock? number meridiem?", _hour_and_minutes),
-        (f"{_AT} (number|year) about? meridiem?", _run_together),
-        (f"{_AT} (number|article) oclock? number? part", _hour_of_part),
+        (f"{_AT} (clock|dotted|compact) oclock? ish? meridiem? oclock?", _digital),  # "at 14:30", "8.30pm", "15h30"
+        (f"{_AT} (number|article) (oclock|unit)? ish? meridiem?", _spoken_hour),
+        (f"{_AT} (number|article) oclock? number meridiem?", _hour_and_minutes),  # "15 Uhr 30", "ten thirty am"
+        (f"{_AT} (number|year) ish? meridiem?", _run_together),  # "at 1030", "340pm"
+        (f"{_AT} (number|article) oclock? number? part", _hour_of_part),  # "9 in the morning"
         (f"{_AT} article? (quarter|half|number unit?) (to|past) halb? (number oclock? meridiem?|named)", _past),
         (f"{_AT} (halb|half|quarter) number oclock? meridiem?", _past),
-        (f"{_AT} the? number? oclock? named", _named_time),
-        ("open? (zone|in? city zoned?) close?", _zone),
+        (f"{_AT} the? number? oclock? named", _named_time),  # "noon", "12 midnight"
+        ("open? (zone|in? city zoned?) close?", _zone),  # "CET", "New York time"
         (f"on? (often|weekdays)|every other? (next|ordinal|number)? {_TIMED}", _repeated),
         ("number? times (article|the|at|every|on)? unit", _repeated),
     )

@@ -16,7 +16,7 @@ DAY_SECONDS = 24 * HOUR_SECONDS
 _KIND_NAMES = """
 number year article ordinal clock dotted compact iso date unit span weekday weekdays month part named relative holiday
 meridiem oclock zone city zoned at in on to past half halb quarter more every often times next this last the and from
-limit ago later of end about comma dash dot open close other gap doubtful
+limit ago later of end about ish comma dash dot open close other gap doubtful
 """
 KINDS = {name: chr(0x100 + number) for number, name in enumerate(_KIND_NAMES.split())}
 """One letter for each kind of token, so that a pattern over kinds is a regular expression."""
@@ -47,7 +47,6 @@ _WHISPERED = frozenset(
 
 @lru_cache(maxsize=1)
 def _lexicon() -> dict[str, Meaning]:
-    """The meaning of each word, and of words that belong together."""
     words = {city + ending: ("city", 0.0, name) for city, name in _cities().items() for ending in ("", "er", "r")}
     words |= {name.lower(): ("zone", 0.0, name) for name in abbreviations() if name}
     for language in ("english", "german"):
@@ -226,7 +225,6 @@ def _merged(raw: list[Token], position: int, text: str) -> tuple[Token, int]:
     return (first if first.kind == "meridiem" else replace(first, kind="doubtful" if timed else "other")), 1
 
 
-_TIMED_AFTER = {"unit", "meridiem", "oclock", "about", "month", "zone", "at", "on"}
 _FIGURES = {"number", "clock", "dotted", "compact", "date", "ordinal"}
 
 
@@ -244,7 +242,7 @@ def _resolved(tokens: list[Token], position: int, text: str) -> Token:
         stuck = (after.start == token.end and after.kind == "other" and after.text.isalnum()) or (
             before.end == token.start and before.kind not in ("month", "dash", "open", "dot", "at", "unit", "comma")
         )
-        year = token.kind == "number" and re.fullmatch("[12][0-9]{3}", token.text)
+        year = token.kind == "number" and re.fullmatch("[1-9][0-9]{3}", token.text)
         return replace(token, kind="other" if stuck else "year") if stuck or year else token
     if token.text == "am":
         return replace(token, kind=_meaning_of_am(before, tokens[position + 1 : position + 3]))

@@ -47,7 +47,6 @@ def moment_of(said: str, phrase: Phrase, now: datetime, waking: range) -> dateti
 
 
 def _checked(said: str, phrase: Phrase, moment: datetime) -> datetime:
-    """The moment, unless its zone has no such time then."""
     if not (phrase.amount and phrase.amount.seconds) and _skipped(moment):
         raise InvalidInput(
             f"{said!r} cannot be: clocks in {moment.tzinfo} go forward over {moment:%Y-%m-%d %H:%M}, "
@@ -99,7 +98,6 @@ def _days(said: str, phrase: Phrase, now: datetime, zone: tzinfo) -> tuple[date,
 
 
 def _clocks(said: str, phrase: Phrase, default: int, waking: range) -> list[int]:
-    """Seconds of the day."""
     if not phrase.clock:
         return [PARTS[phrase.part][1] if phrase.part else default]
     if not phrase.part:
@@ -112,7 +110,7 @@ def _clocks(said: str, phrase: Phrase, default: int, waking: range) -> list[int]
 
 
 def _skipped(moment: datetime) -> bool:
-    """Whether this local time lies in the hour that spring leaves out."""
+    """This local time lies in the hour that spring leaves out."""
     return moment.astimezone(UTC).astimezone(moment.tzinfo).replace(tzinfo=None) != moment.replace(tzinfo=None)
 
 

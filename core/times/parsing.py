@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 from core.errors import InvalidInput
-from core.times.formatting import WEEKDAYS, format_time
+from core.times.formatting import WEEKDAYS, format_time, offset_name
 from core.times.grammar import Basis, Phrase, join, longest
 from core.times.lexicon import KINDS, Token, scan
 from core.times.moments import FORMS, GETTING_UP_HOURS, WAKING_HOURS, aware, moment_of, other_zone, zone_named
@@ -26,6 +26,11 @@ class FoundTime(NamedTuple):
     text: str
     zone: str = ""
     """The zone that was said, if its clocks differ: an IANA name, an abbreviation or an offset."""
+
+    def iso(self) -> str:
+        """As ISO text, with the offset of the zone that was said."""
+        there = zone_named(self.zone, self.moment) if self.zone else self.moment.tzinfo
+        return self.moment.astimezone(there).isoformat(timespec="seconds")
 
     def words(self, now: datetime) -> str:
         """The moment as a person says it, in the zone that was said, too."""
@@ -64,6 +69,19 @@ def read_time(text: str, now: datetime, day_first: bool | None = None) -> FoundT
         raise InvalidInput(f"{said!r} repeats; give one time: {FORMS}")
     moment = moment_of(said, phrase, now, WAKING_HOURS)
     return FoundTime(moment, 0, len(text), said, other_zone(phrase.zone, moment))
+
+
+def iso_time(text: str, zone: tzinfo) -> FoundTime | None:
+    """The moment an ISO time with offset names, be it past, in this zone; None for any other text."""
+    try:
+        said = datetime.fromisoformat(text)
+        moment = said.astimezone(zone)
+    except (OverflowError, TypeError, ValueError):
+        return None
+    if said.tzinfo is None:
+        return None
+    other = said.utcoffset() and said.utcoffset() != moment.utcoffset()  # programs write UTC, people don't mean it
+    return FoundTime(moment, 0, len(text), text, offset_name(said) if other else "")
 
 
 def find_time(text: str, now: datetime, day_first: bool | None = None) -> FoundTime | None:
@@ -107,7 +125,7 @@ _TIMED = frozenset(
 """Kinds of tokens that still look like time."""
 _LINKS = frozenset(("this", "next", "last", "and", "dash", "to", "the", "on", "at", "in", "comma", "of", "past"))
 """Kinds of tokens that may lead from one time to another."""
-_NOT_A_WHEN = frozenset(("limit", "from", "past", "last", "ago", "end", "of"))
+_NOT_A_WHEN = frozenset(("limit", "from", "past", "last", "ago", "end"))
 
 
 _AT = ("at", "um", "@")
@@ -134,11 +152,11 @@ def _kinds(tokens: Sequence[Token]) -> str:
 
 
 def _places(text: str, basis: Basis) -> Iterator[_Place]:
-    """All phrases in a sentence."""
     tokens = scan(text)
     kinds, position, found = _kinds(tokens), 0, 0
     while position < len(tokens):
-        phrase = longest(tokens, kinds, position, basis) if tokens[position].kind != "other" else None
+        idle = tokens[position].kind == "other" or tokens[position].text == "about"  # "remind me about 7 dwarfs"
+        phrase = None if idle else longest(tokens, kinds, position, basis)
         if phrase is None:
             position += 1
             continue
@@ -167,16 +185,16 @@ def _rank(text: str, start: int, end: int, phrase: Phrase) -> int:
 
 
 def _is_no_when(tokens: Sequence[Token], phrase: Phrase) -> bool:
-    """Whether it says until when, since when, before or after what, or ends a span of time."""
+    """It says until when, since when, before or after what, or ends a span of time."""
     before = tokens[max(0, phrase.first - 2) : phrase.first]
     if not before:
         return False
-    range_end = before[-1].kind in ("to", "dash", "limit") and len(before) > 1 and before[0].kind in _TIMED
+    range_end = before[-1].kind in ("to", "dash", "limit", "of") and before[0].kind in (*_TIMED, "end")
     return range_end or before[-1].kind in _NOT_A_WHEN or (before[-1].kind == "to" and before[-1].text != "to")
 
 
 def _describes(tokens: Sequence[Token], phrase: Phrase, text: str) -> bool:
-    """Whether it tells of which thing the talk is, as in "the 9am call"."""
+    """It says which thing is meant, as in "the 9am call"."""
     before = tokens[phrase.first - 1] if phrase.first else None
     article = tokens[phrase.first].kind == "the" or (before is not None and before.kind in ("the", "article"))
     after = tokens[phrase.last] if phrase.last < len(tokens) else None
@@ -207,7 +225,7 @@ def _touched_before(before: Sequence[Token]) -> Token | None:
 
 
 def _rivals(place: _Place, best: _Place) -> bool:
-    """Whether another phrase says what the best one leaves open, the day or the time of day, or is as good."""
+    """The other phrase says what the best one leaves open, the day or the time of day, or is as good."""
     phrase, other = best.phrase, place.phrase
     if place is best or place.lead in ("by", "for", "zum") or not (other.sure or place.rank > 0 or place.lead in _AT):
         return False

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from core.agents.spawning import SpawnRequest
 from core.atoms.atoms import Atom
@@ -14,8 +14,7 @@ from core.models.llm import LLM, Message, whole
 from core.sandbox.runs import Call
 from core.search.filters import Filter
 from core.times.clock import Clock
-from core.times.formatting import format_time
-from core.times.parsing import local_time, read_time
+from core.times.parsing import iso_time, read_time
 from core.tools.registry import Acting, Tool, acting, call_tool, declaration
 from core.tools.waits import Wait, check_conditions
 from core.trust.egress_guard import OutboundCall
@@ -231,10 +230,8 @@ class Capabilities:
         ValueError, saying why, for a time that is past, does not exist or is not understood. An exact ISO time with
         offset may be past, too."""
         began = self.context.began
-        if exact := _exact(text, self._clock):
-            return Moment(exact.isoformat(timespec="seconds"), format_time(exact, began))
-        found = read_time(text, began, self._clock.day_first)
-        return Moment(found.moment.isoformat(timespec="seconds"), found.words(began))
+        found = iso_time(text, self._clock.zone) or read_time(text, began, self._clock.day_first)
+        return Moment(found.iso(), found.words(began))
 
     async def ask(self, prompt: str, text: str = "") -> str:
         """Ask a model about a text, outside your own context; several at once with asyncio.gather."""
@@ -259,9 +256,9 @@ class Capabilities:
         with its variables, be it in months. Meanwhile your turn goes on, and nothing is blocked: this is how to do
         something later. What the program prints then comes to you in a turn of its own."""
         if acting().waited is None:
-            moment = _exact(time, self._clock) or local_time(time, self.context.began, self._clock.day_first)
-            if moment > self._clock.now():
-                raise Wait(until=moment)
+            found = iso_time(time, self._clock.zone) or read_time(time, self.context.began, self._clock.day_first)
+            if found.moment > self._clock.now():
+                raise Wait(until=found.moment)
 
     async def wait_for(self, space: str, metadata: Filter | None = None, timeout: float | None = None) -> Atom | None:
         """Let this program wait until somebody else puts or changes an atom in `space` whose metadata are like
@@ -291,12 +288,3 @@ def _seconds(timeout: object) -> float:
     if isinstance(timeout, int | float) and not isinstance(timeout, bool) and 0 <= timeout <= MAX_WAIT_SECONDS:
         return timeout
     raise InvalidInput(f"timeout={timeout!r} must be a number of seconds between 0 and {MAX_WAIT_SECONDS:.0f}, or None")
-
-
-def _exact(text: str, clock: Clock) -> datetime | None:
-    """The moment an ISO time with offset names, in the owner's zone; None for any other text."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return moment.astimezone(clock.zone) if moment.tzinfo else None

@@ -166,6 +166,26 @@ async def test_a_reminder_about_something_reads_well(person: Person) -> None:
     assert await person.hears() == "Reminder about the dentist."
 
 
+async def test_a_time_in_another_zone_is_answered_in_both(person: Person) -> None:
+    assert await person.says("remind me tomorrow at 9am New York time to join the call") == (
+        "Done, I'll remind you tomorrow at 15:00 (09:00 UTC-5) to join the call."
+    )
+
+
+async def test_who_wants_to_be_woken_is_woken_in_the_morning(person: Person) -> None:
+    assert "tomorrow at 06:00" in await person.says("wake me at 6")
+
+
+async def test_a_reminder_can_be_asked_for_with_a_german_time(person: Person) -> None:
+    assert await person.says("remind me übermorgen um halb acht to call Ana") == (
+        "Done, I'll remind you on Tuesday at 07:30 to call Ana."
+    )
+
+
+async def test_what_repeats_is_refused_in_words(person: Person) -> None:
+    assert "'mondays at 9' repeats" in await person.says("remind me mondays at 9 to report")
+
+
 async def test_a_late_reminder_says_so(person: Person) -> None:
     await person.says("hello")
     late = person.clock.now() - timedelta(hours=2)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.errors import InvalidInput
 from core.times.formatting import format_time
 from core.times.lexicon import scan
-from core.times.parsing import find_time, local_time, read_time
+from core.times.parsing import find_time, iso_time, local_time, read_time
 
 PARIS = ZoneInfo("Europe/Paris")
 NEW_YORK = ZoneInfo("America/New_York")
@@ -332,9 +332,11 @@ def test_what_is_said_is_understood_as_the_same_moment(utc: datetime, zone: Zone
 
 
 PIECES = """
-in at on by the next this half a an and of to past , . : - T Z am pm 0 1 2 5 9 12 24 25 30 31 2026 99999
+in at on by the next this half a an of and to past , . : - T Z am pm 0 1 2 5 9 12 24 25 30 31 2026 99999
 minutes hours days weeks months year tomorrow today tonight morning evening night noon midnight friday sunday may
-december 24th 14:30 02:30 25:00 24.12. 2026-12-24 2027-03-28 2h30m every from remind me eod
+december 24th 14:30 02:30 25:00 24.12. 2026-12-24 2027-03-28 2h30m 15h 15h30 8.30 3/4 every from remind me eod week end
+first last time CET EST UTC+5 UTC+99 Tokyo Europe/Berlin o'clock later quarter about christmas mondays daily
+um halb viertel vor nach uhr morgen abend übermorgen nächsten montag jeden stunde stunden einer tagen märz bis
 """
 pieces = st.sampled_from(PIECES.split())
 
@@ -401,6 +403,21 @@ def test_a_time_in_another_zone_is_said_in_both(text: str, answer: str) -> None:
     assert read_time(text, NOW).words(NOW) == answer
 
 
+def test_a_time_in_another_zone_is_handed_on_with_its_offset() -> None:
+    found = read_time("tomorrow at 9am New York time", NOW)
+    again = iso_time(found.iso(), PARIS)
+
+    assert found.iso() == "2026-11-23T09:00:00-05:00"
+    assert again is not None
+    assert again.moment == found.moment
+    assert again.words(NOW) == "tomorrow at 15:00 (09:00 UTC-5)"
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "2026-11-23T09:00", "0001-01-01T00:00+14:00", ""])
+def test_other_text_is_no_exact_time(text: str) -> None:
+    assert iso_time(text, PARIS) is None
+
+
 def test_a_zone_that_is_not_kept_on_that_day_is_asked_about() -> None:
     with pytest.raises(InvalidInput, match="New York keeps EDT then, not EST; say EDT or 'New York time'"):
         local_time("on 3 July at 8:00 EST", NOW)
@@ -415,8 +432,8 @@ def test_an_hour_that_autumn_has_twice_is_told_apart() -> None:
     first = local_time("2027-10-31 02:30", NOW)
     second = local_time("2027-10-31 02:30", first)
 
-    assert format_time(first, NOW) == "on Sunday 31 October 2027 at 02:30 UTC+02"
-    assert format_time(second, NOW) == "on Sunday 31 October 2027 at 02:30 UTC+01"
+    assert format_time(first, NOW) == "on Sunday 31 October 2027 at 02:30 UTC+2"
+    assert format_time(second, NOW) == "on Sunday 31 October 2027 at 02:30 UTC+1"
 
 
 def test_who_wants_to_be_woken_means_the_morning() -> None:
