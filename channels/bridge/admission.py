@@ -1,4 +1,4 @@
-"""Admission: who may speak where, and which chat space is meant. Whoever is not known gets nothing but a word."""
+"""Admission: who may speak where, and in which chat space. Strangers are told that the owner is asked about them."""
 
 import asyncio
 import hashlib
@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from channels.bridge.bindings import Binding, Bindings, bound
-from channels.bridge.conversation import Speaker
+from channels.bridge.incoming import Speaker
 from channels.bridge.routing import Routing
 from channels.contract import InboundMessage
 from channels.people.people import People, Person, Room
+from channels.people.rules import NEVER_HEARD, ROOM_RULES, Arrival, verdict
 from core.atoms.atoms import OWNER, Origin, Principal
 from core.atoms.permissions import Permission
 from core.errors import NotFound
@@ -63,18 +64,16 @@ class Admission:
 
     async def admit(self, message: InboundMessage) -> Placement | str:
         """Where the message belongs; or what is to be said instead of taking it, perhaps nothing."""
-        if message.bot:  # two programs that answer each other would never end
-            return ""
         person = await self._people.find(self._account, message.sender)
-        if person and person.status == "blocked":
-            return ""
         if message.room:
             return await self._in_room(message, person)
+        if any(rule(Arrival(message, person)) for rule, _ in NEVER_HEARD):
+            return ""
         said = await self._people.redeem(self._account, message)
         if said is not None:
             if linked := await self._people.find(self._account, message.sender):
                 binding = await self._direct(message, linked)  # what the owner is asked is shown there from now on
-                await Routing(self._spaces, binding.space, binding.person).used(binding.direct)
+                await Routing(self._spaces, binding.space, binding.person).presence.used(binding.direct)
             return said
         if person is None:
             return await self._people.request_admission(self._account, message)
@@ -87,7 +86,7 @@ class Admission:
             owner = await self._people.get(OWNER.id)
         except NotFound:  # nothing is linked yet
             return []
-        used = await Routing(self._spaces, owner.chat).known()
+        used = await Routing(self._spaces, owner.chat).presence.known()
         known = {one.sender for one in self.bound.values() if one.asks and one.id in used}
         here = [key.partition("/") for key in owner.accounts]
         return [sender for account, _, sender in here if account == self._account and sender not in known]
@@ -96,19 +95,18 @@ class Admission:
         """This is the owner's direct message, though they never wrote in it: what they are asked is shown there, and
         what they are reminded of where they prefer that account, or can be reached nowhere else."""
         binding = await self._bind(bound(self._account, conversation, sender=sender))
-        await Routing(self._spaces, binding.space).opened(binding.id)
+        await Routing(self._spaces, binding.space).presence.opened(binding.id)
 
     async def _in_room(self, message: InboundMessage, person: Person | None) -> Placement | str:
-        top = message.parent or message.conversation
-        room = await self._people.room(self._account, top)
+        room = await self._people.room(self._account, message.parent or message.conversation)
         known = self.bound.get(message.conversation)
         if known and known.person:  # of one who was alone with us there
             known = None
-        asked = message.addressed or message.kind != "message"
-        if room is None or (room.status == "allowed" and room.speakers == "known" and person is None):
-            return await self._people.request_admission(self._account, message) if asked else ""
         ours = message.addressed or bool(known and message.parent and known.ours)
-        if room.status == "blocked" or not (ours or room.listen == "all" or (known and message.kind != "message")):
+        decided = verdict(ROOM_RULES, Arrival(message, person, room, known is not None, ours))
+        if decided == "ask":
+            return await self._people.request_admission(self._account, message)
+        if decided == "ignore" or room is None:
             return ""
         stranger = Principal(f"{self._account}/{message.sender}", Origin.OUTSIDE)
         speaker = Speaker(person.principal if person else stranger, person.name if person else message.name)

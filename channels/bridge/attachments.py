@@ -5,8 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from channels.bridge.inbox import count_voice_note
 from channels.contract import Channel, File, Later, Passage, ReadsFiles, Undeliverable
-from channels.keys import channel_keys
 from core.atoms.atoms import Attachment
 from core.errors import InvalidInput, ModelUnavailable
 from core.spaces.attachments import MAX_ATTACHMENTS, Attachments, check_size, checked_name
@@ -18,7 +18,6 @@ CONCURRENT_FETCHES = 4
 
 MAX_GUEST_VOICE_NOTES = 50
 """How many voice notes of others than the owner are written down in a day; it costs money, and no budget counts it."""
-VOICE_COUNT_SECONDS = 2 * 86_400
 
 Transcribe = Callable[[bytes, str, str], Awaitable[str]]
 """Writes speech down: its bytes, a file's name and a media type -> text."""
@@ -104,11 +103,6 @@ class FileTransfer:
         """What is said in a voice note; raises `ModelUnavailable`, also where too many of guests were heard today."""
         if self._transcribe is None or not file.media_type.startswith("audio/"):
             return ""
-        if guest:
-            today = channel_keys(self._store).heard(f"{self._store.clock.now():%Y-%m-%d}")
-            heard, _ = await self._store.together(["INCR", today], ["EXPIRE", today, VOICE_COUNT_SECONDS])
-            if heard > MAX_GUEST_VOICE_NOTES:
-                raise ModelUnavailable(
-                    "I have listened to as many voice notes today as I may. Please write.", "refused"
-                )
+        if guest and await count_voice_note(self._store) > MAX_GUEST_VOICE_NOTES:
+            raise ModelUnavailable("I've reached my limit of voice notes for today. Please write.", "refused")
         return (await self._transcribe(data, file.name, file.media_type)).strip()

@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import logging
-import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from shlex import quote
 
@@ -13,51 +11,33 @@ from channels.bridge.bindings import Binding
 from channels.bridge.bridge import Bridge
 from channels.bridge.cards import Cards
 from channels.bridge.delivery import Part
-from channels.bridge.passages import described, put_passages, readable, split_quotes
-from channels.bridge.routing import SAID_IN, SHOW_IN, Routing, as_house, tell_owner
+from channels.bridge.incoming import IncomingMessages, Speaker
+from channels.bridge.routing import SHOW_IN, Routing, as_house, tell_owner
 from channels.bridge.streaming import StreamedAnswers, turn_of
 from channels.contract import (
     InboundMessage,
     Later,
     OutboundMessage,
-    Passage,
     SendsFiles,
     ShowsDrafts,
     Undeliverable,
 )
-from channels.text import clean, one_line
-from core.agents.unread import PASSAGES
-from core.atoms.atoms import OWNER, Atom, Attachment, Change, Principal, id_from
-from core.atoms.labels import Label
-from core.atoms.validation import MAX_CONTENT_BYTES
+from channels.text import one_line
+from core.atoms.atoms import OWNER, Atom, Attachment, Change
 from core.errors import InvalidInput, NotFound
 from core.spaces.notifications import Draft
-from core.spaces.spaces import Actor
 
 LATE_AFTER = timedelta(minutes=5)
 """What is older than this when it is shown says when it was said."""
 SHOWN_POLL_SECONDS = 0.05
 """Seconds between two looks whether an answer has been shown."""
-MAX_OPEN_MESSAGES = 500
-"""How many messages an answer is awaited for; of more the oldest will have none."""
 MAX_QUESTION_CHARS = 300
 """Of a question in another window so much is quoted."""
 MAX_LATE_ANSWERS = 5
 """How many such answers are shown one by one; of more only the beginnings are."""
 
-ATOM_REFERENCE = re.compile(r"[^\s/]+/[^\s/]+")
-"""An atom, as messages that show one are known by it; words of our own have other names."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """Who says something in a conversation."""
-
-    principal: Principal = OWNER
-    name: str = ""
-    """How agents are told the speaker is called; empty where nobody else could be meant."""
 
 
 class Conversation:
@@ -82,12 +62,11 @@ class Conversation:
         self.binding = binding
         self.space = spaces.open(binding.space, OWNER)
         self.cards = Cards(bridge, binding.parent or binding.conversation, stands, alone=bool(binding.person))
-        self.open: dict[str, str] = {}
-        """Messages without an answer: atom -> the cause its answer will name."""
         self.writing: set[str] = set()
         """The agents that have a turn under way in the space."""
         self.progress = asyncio.Condition()
         self.routing = Routing(spaces, binding.space, binding.person)
+        self.incoming = IncomingMessages(bridge, binding, self.routing)
         self._bridge = bridge
         self._stands = stands
         self._wake = wake
@@ -101,16 +80,15 @@ class Conversation:
         self._skipped = 0
 
     async def take(self, message: InboundMessage, speaker: Speaker) -> str:
-        """Put what was written into the space, or change what was put; answers what of it could not be taken, if
-        anything, and raises `InvalidInput` saying why nothing could."""
-        if message.kind == "edit":
-            return await self._change(message, speaker)
-        if message.kind == "deletion":
-            await self._withdraw(message, speaker)
-        elif message.kind == "message":
+        """Take what was written, as `IncomingMessages.take` does."""
+        if message.kind == "message":
             self._growing.to = message.sender
-            return await self._put(message, speaker)
-        return ""
+        return await self.incoming.take(message, speaker)
+
+    @property
+    def open(self) -> dict[str, str]:
+        """Messages without an answer: atom -> the cause its answer will name."""
+        return self.incoming.open
 
     async def deliver(self) -> None:
         """Show what agents say in the space: first what was missed, then each answer as it comes."""
@@ -144,109 +122,14 @@ class Conversation:
 
     async def leave(self) -> None:
         """Forget a terminal that nobody sits at any more."""
-        await self.routing.gone(self.binding.id)
+        await self.routing.presence.gone(self.binding.id)
         if self.binding.window:
-            await self.routing.unused(self.binding.id)
+            await self.routing.presence.unused(self.binding.id)
             await self.cards.forget()
 
     async def shown(self) -> bool:
         """Whether everything in the space has been looked at."""
         return self._looked_at is not None and self._looked_at >= await self.space.newest()
-
-    # What people write ------------------------------------------------------------------------------------------------
-
-    async def _put(self, message: InboundMessage, speaker: Speaker) -> str:
-        if (size := len(message.text.encode(errors="replace"))) > MAX_CONTENT_BYTES:
-            raise InvalidInput(
-                f"That message is too long for me ({size:,} bytes, {MAX_CONTENT_BYTES:,} at most), so I have not taken "
-                "it. Please send it in parts."
-            )
-        atom = id_from(f"{self.space.id}/{self._operation(message.id)}")
-        if message.addressed:  # nobody waits for an answer to what was said to others
-            self.open[atom] = ""
-            while len(self.open) > MAX_OPEN_MESSAGES:
-                del self.open[next(iter(self.open))]
-        try:
-            trouble = await self._put_said(message, speaker)
-        except BaseException:
-            self.open.pop(atom, None)
-            raise
-        if self.binding.person:
-            await self.routing.used(self.binding.direct)
-        return trouble
-
-    async def _put_said(self, message: InboundMessage, speaker: Speaker) -> str:
-        guest = speaker.principal != OWNER
-        received = await self._bridge.files.fetched(self.channel, message.files, guest=guest)
-        own, passages = self._apart(message, speaker)
-        passages = [*passages, *received.passages]
-        text = "\n\n".join(filter(None, (own, *received.texts)))
-        if not text.strip() and not received.files and not passages:
-            raise InvalidInput(received.trouble or "There is no readable text in that message, so I have not taken it.")
-        text = text if text.strip() else described(passages, received.files)
-        operation = self._operation(message.id)
-        told = await put_passages(self._spaces, self.space.id, speaker.principal, passages, operation)
-        label = Label()
-        if received.files and not guest:  # their names may be anybody's words, and agents are shown them
-            label.heard("the names of files")
-        await self._spaces.open(self.space.id, Actor(speaker.principal, label=label)).put(
-            text,
-            comment=_comment(speaker, text),
-            metadata={
-                "role": "user",
-                SAID_IN: self.binding.id,
-                **({"from": one_line(speaker.name)} if speaker.name else {}),
-                **({"addressed": message.addressed} if message.room else {}),
-            },
-            references=await self._above(message) | ({PASSAGES: told} if told else {}),
-            operation=operation,
-            attachments=received.files,
-            at_once=True,
-        )
-        return received.trouble
-
-    def _apart(self, message: InboundMessage, speaker: Speaker) -> tuple[str, list[Passage]]:
-        """The speaker's own words and the passages of others. A guest's quotes stay: all of it is from outside."""
-        text = clean(message.text)
-        own, quotes = split_quotes(text) if speaker.principal == OWNER else (text, [])
-        return own, readable([*quotes, *message.passages])
-
-    async def _above(self, message: InboundMessage) -> dict[str, list[str]]:
-        """A reference to what was said in the message that this one was written under, such as a reminder."""
-        if not message.reply_to:
-            return {}
-        around = self.binding.parent or self.binding.conversation
-        shown = await self._bridge.outbox(around).atom(message.reply_to)
-        if not shown and (atom := await self.space.find(f"{self._bridge.subscriber(around)}:{message.reply_to}")):
-            shown = atom.ref
-        return {"reply_to": [shown]} if ATOM_REFERENCE.fullmatch(shown) else {}
-
-    async def _change(self, message: InboundMessage, speaker: Speaker) -> str:
-        """Someone has edited what they wrote; only their own."""
-        space = self._spaces.open(self.space.id, speaker.principal)
-        atom = await space.find(self._operation(message.id))
-        if atom is None and message.addressed:  # it names us only now
-            return await self._put(message, speaker)
-        text, passages = self._apart(message, speaker)
-        if atom is not None and atom.author == speaker.principal.id and text.strip() and text != atom.content:
-            operation = f"{self._operation(message.id)}:{message.version}"
-            told = await put_passages(self._spaces, self.space.id, speaker.principal, passages, operation)
-            comment = one_line(f"edited: {_comment(speaker, text)}")
-            references = {PASSAGES: told} if told or PASSAGES in atom.references else None
-            await space.update(atom.id, comment=comment, content=text, references=references, operation=operation)
-        return ""
-
-    async def _withdraw(self, message: InboundMessage, speaker: Speaker) -> None:
-        """Someone has deleted what they wrote, or somebody else who may do that on the platform."""
-        atom = await self.space.find(self._operation(message.id))
-        if atom is not None and not atom.deprecated and atom.metadata.get("role") == "user":
-            self.open.pop(atom.id, None)
-            for id in [*atom.references.get(PASSAGES, ()), atom.id]:
-                operation = f"{self._operation(message.id)}:deleted {id}"
-                await self.space.deprecate(id, comment="deleted by its author", operation=operation)
-
-    def _operation(self, message: str) -> str:
-        return f"{self.binding.subscriber}:{message}"
 
     # What agents say --------------------------------------------------------------------------------------------------
 
@@ -289,9 +172,7 @@ class Conversation:
         if self._shows(places):
             await self._show_here(atom, change, self.binding.id not in places)
         answered = _answered(atom)
-        self.open = {  # at once, so that no late piece of this answer grows beside it
-            asked: root for asked, root in self.open.items() if asked not in answered and root != change.cause.root
-        }
+        self.incoming.answered(answered, change.cause.root)  # at once, so that no late piece grows beside the answer
         async with self.progress:
             self.progress.notify_all()
 
@@ -305,7 +186,7 @@ class Conversation:
         if await self._theirs():
             await self._deliver(atom, change, await self._asked_elsewhere(atom) if elsewhere else "")
         elif self.binding.person == OWNER.id:
-            await self.routing.unused(self.binding.id)
+            await self.routing.presence.unused(self.binding.id)
             await self._tell_elsewhere(atom, atom.content, "that account is not yours any more")
 
     async def _theirs(self) -> bool:
@@ -415,10 +296,6 @@ class Conversation:
         if self.binding.person != OWNER.id:
             said = f"I could not answer in {self.binding.space} ({self.channel.name}): {reason}"
             await tell_owner(self._spaces, said, f"{self._undelivered(atom)}:owner")
-
-
-def _comment(speaker: Speaker, text: str) -> str:
-    return one_line(f"{speaker.name}: {text}" if speaker.name else text)
 
 
 def _answered(atom: Atom) -> set[str]:

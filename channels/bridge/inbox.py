@@ -10,6 +10,7 @@ from channels.contract import File, InboundMessage, Passage
 from channels.keys import channel_keys
 from core.store.store import Store
 
+VOICE_COUNT_SECONDS = 2 * 86_400
 SEEN_SECONDS = 3 * 86_400
 """Seconds for which a message that is told again is known again."""
 KEEP_MESSAGE = """if not redis.call('SET', KEYS[1], 1, 'NX', 'EX', ARGV[1]) then return false end
@@ -66,6 +67,13 @@ class Inbox:
             await self._store.run("HDEL", key, *old)
         found.sort(key=lambda one: int(one[1]), reverse=True)
         return [(place.decode(), id.decode()) for place, _, id in found[:MAX_RECENT_CONVERSATIONS] if place not in old]
+
+
+async def count_voice_note(store: Store) -> int:
+    """Count a voice note of a guest; answers how many were heard today."""
+    today = channel_keys(store).heard(f"{store.clock.now():%Y-%m-%d}")
+    heard, _ = await store.together(["INCR", today], ["EXPIRE", today, VOICE_COUNT_SECONDS])
+    return int(heard)
 
 
 def written(message: InboundMessage) -> bytes:

@@ -12,9 +12,10 @@ from channels.bridge.admission import Admission, OpenConversation
 from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import Binding, Bindings
 from channels.bridge.bridge import Bridge
-from channels.bridge.conversation import Conversation, Speaker
+from channels.bridge.conversation import Conversation
 from channels.bridge.delivery import RETRY_SECONDS, Failed, attempted
 from channels.bridge.inbox import Inbox
+from channels.bridge.incoming import Speaker
 from channels.bridge.routing import Routing, tell_owner
 from channels.contract import (
     Channel,
@@ -316,7 +317,7 @@ class Reception:
                 self._end(binding.conversation)
             for binding in sorted(lost, key=lambda one: not one.parent):  # last that by which the others are found
                 await self._parts.bindings.remove(binding)
-                await Routing(self._parts.spaces, binding.space, binding.person).unused(binding.id)
+                await Routing(self._parts.spaces, binding.space, binding.person).presence.unused(binding.id)
         return next((one for one in lost if one.conversation == name), None)
 
     async def _say(self, message: InboundMessage, text: str) -> None:

@@ -6,7 +6,7 @@ account they prefer, else where they last wrote.
 
 from collections.abc import Sequence
 
-from channels.keys import channel_keys
+from channels.bridge.presence import Presence, account
 from channels.people.persons import Persons
 from core.agents.unread import CONVERSATION_KEY
 from core.atoms.atoms import HOUSE, OWNER, Atom, Change, Origin
@@ -18,11 +18,6 @@ from core.trust.decisions import approval_of
 
 SHOW_IN, SAID_IN = "to", CONVERSATION_KEY
 """The metadata in which an atom says where it is to be shown, and where it was written."""
-PRESENCE_SECONDS = 15
-"""Seconds for which somebody at a terminal counts as present after they were last seen to be."""
-ROUTE_SECONDS = 30 * 86_400
-"""Seconds for which it is remembered where something was shown."""
-DECIDE = "return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'GET', 'EX', ARGV[2]) or ARGV[1]"
 
 
 class Routing:
@@ -30,36 +25,11 @@ class Routing:
 
     def __init__(self, spaces: Spaces, space: str, person: str = OWNER.id) -> None:
         """`person` is whose direct messages are bound to the space; nobody's for a room."""
-        self._store = spaces.store
+        self.presence = Presence(spaces.store, space)
         self._spaces = spaces
         self._space = spaces.open(space, OWNER)
         self._person = person
         self._persons = Persons(spaces.store)
-
-    async def used(self, conversation: str) -> None:
-        """The person has just written in this conversation."""
-        await self._store.run("ZADD", channel_keys(self._store).used(self._space.id), self._store.now(), conversation)
-
-    async def opened(self, conversation: str) -> None:
-        """The person can be reached in this conversation, where they have not written yet."""
-        await self._store.run("ZADD", channel_keys(self._store).used(self._space.id), "NX", 0, conversation)
-
-    async def known(self) -> list[str]:
-        """The conversations in which the person can be reached, if they are served; the one last written in first."""
-        names = await self._store.run("ZREVRANGE", channel_keys(self._store).used(self._space.id), 0, -1)
-        return [name.decode() for name in names]
-
-    async def unused(self, conversation: str) -> None:
-        """The person cannot be reached in this conversation any more."""
-        await self._store.run("ZREM", channel_keys(self._store).used(self._space.id), conversation)
-
-    async def present(self, conversation: str) -> None:
-        """Somebody sits at this terminal, which is no account on a platform, and so can be reached there."""
-        await self._store.run("SET", channel_keys(self._store).present(conversation), 1, "EX", PRESENCE_SECONDS)
-
-    async def gone(self, conversation: str) -> None:
-        """Nobody sits there any more."""
-        await self._store.run("DEL", channel_keys(self._store).present(conversation))
 
     async def places(self, change: Change, atom: Atom, here: str) -> list[str]:
         """The conversations in which this atom is shown; the same whoever asks, `here` being one that can show it."""
@@ -67,29 +37,16 @@ class Routing:
             return [str(to)]
         if asked := await self._asked(change, atom):
             return asked
-        key = channel_keys(self._store).route(self._space.id, atom.id)
-        known = await self._store.run("GET", key)
-        if known is None:
-            found = next(iter(await self.reachable()), here)
-            known = await self._store.run("EVAL", DECIDE, 1, key, found, ROUTE_SECONDS)
-        return [known.decode()]
+        known = await self.presence.route(atom.id)
+        return [known or await self.presence.decide(atom.id, next(iter(await self.reachable()), here))]
 
     async def reachable(self, without: Sequence[str] = ()) -> list[str]:
         """Where the person can be reached, the best place first: accounts that nobody serves come last."""
-        keys = channel_keys(self._store)
-        names = [name for name in await self.known() if name not in without]
+        names = [name for name in await self.presence.known() if name not in without]
         if not names:
             return []
-        accounts = {name.decode() for name in await self._store.run("SMEMBERS", keys.channel_accounts())}
-        preferred = await self._preferred()
-        looked = [[keys.present(name), keys.holder(_account(name))] for name in names]
-        there = await self._store.together(*(["EXISTS", key] for pair in looked for key in pair))
-        able = [
-            (not (here or served), _account(name) != preferred, name)
-            for name, here, served in zip(names, there[::2], there[1::2], strict=True)
-            if here or _account(name) in accounts
-        ]
-        return [name for *_, name in sorted(able, key=lambda one: one[:2])]
+        served, preferred = await self.presence.able(names), await self._preferred()
+        return sorted(served, key=lambda name: (not served[name], account(name) != preferred))
 
     async def _preferred(self) -> str:
         try:
@@ -142,7 +99,3 @@ async def tell_owner(spaces: Spaces, text: str, operation: str, without: Sequenc
     places = await Routing(spaces, "chat").reachable(without)
     to = {SHOW_IN: places[0]} if places and without else {}
     await space.put(text, comment=first_words(text), metadata={"role": "assistant", **to}, operation=operation)
-
-
-def _account(conversation: str) -> str:
-    return conversation.partition("/")[0]

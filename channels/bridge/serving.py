@@ -104,7 +104,7 @@ class Serving:
     async def _tell(self, account: Account, reason: str) -> None:
         """Tell the owner, somewhere else and once a day, that an account cannot be used."""
         log.warning("%s: %s", account.id, reason)
-        known = await Routing(self._parts.spaces, "chat").known()
+        known = await Routing(self._parts.spaces, "chat").presence.known()
         here = [name for name in known if name.partition("/")[0] == account.id]
         day = f"{self._parts.spaces.clock.now():%Y-%m-%d}"
         said = f"I cannot use the account {account.id}: {reason}"

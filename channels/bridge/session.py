@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 from channels.bridge.bindings import Binding
 from channels.bridge.bridge import Bridge
-from channels.bridge.conversation import Conversation, Speaker
+from channels.bridge.conversation import Conversation
+from channels.bridge.incoming import Speaker
 from channels.contract import ChannelClosed, OutboundMessage
 from core.atoms.atoms import OWNER
 from core.errors import ModelUnavailable, StoaError, StoreUnavailable
@@ -66,7 +67,7 @@ class TerminalSession:
     async def _stay(self) -> None:
         """Let it be known that somebody can be reached here."""
         while True:
-            await self.conversation.routing.present(self.conversation.binding.id)
+            await self.conversation.routing.presence.present(self.conversation.binding.id)
             await asyncio.sleep(PRESENCE_EVERY_SECONDS)
 
     async def _converse(self, wait: float, idle: Callable[[], Awaitable[bool]]) -> None:

@@ -22,6 +22,7 @@ from channels.people.requests import (
     told,
 )
 from channels.people.rooms import Room, Rooms
+from channels.people.rules import ADMISSION_RULES, Arrival, verdict
 from core.atoms.atoms import OWNER, Atom, Value, id_from
 from core.errors import Conflict, InvalidInput, NotFound
 from core.spaces.spaces import Actor, Spaces
@@ -74,38 +75,38 @@ class Strangers:
         if message.kind in ("edit", "deletion"):
             await self.requests.correct(request_id("person", key_of(account, message.sender)), message)
             await self.requests.correct(request_id("room", key_of(account, conversation)), message)
-        if message.bot or message.kind != "message":
-            return ""
         room = await self.rooms.find(account, conversation) if message.room else None
-        person = await self.find(account, message.sender)
-        if (room and room.status == "blocked") or (person and person.status == "blocked"):
+        arrival = Arrival(message, await self.find(account, message.sender), room)
+        if verdict(ADMISSION_RULES, arrival) == "ignore":
             return ""
-        kind: Kind = "room" if message.room and (room is None or room.speakers == "anyone") else "person"
-        if kind == "room" and not message.addressed:
-            return ""
-        while True:
-            request = await self._begun(kind, account, conversation, message)
-            if request is None:
-                return ""
-            if (kept := await self.requests.keep(request, message)) is not None:
-                break
-        known = room or (person and person.id == OWNER.id) if kind == "room" else person
-        if known:  # let in meanwhile, or by the owner's own word
+        kind: Kind = "room" if arrival.about_room else "person"
+        while request := await self._begun(kind, account, conversation, message):
+            kept = await self.requests.keep(request, message)
+            if kept is not None:  # else the request has ended meanwhile
+                return await self._asked(request, arrival, kept)
+        return ""
+
+    async def _asked(self, request: AdmissionRequest, arrival: Arrival, kept: bool) -> str:
+        """Ask the owner about a request unless it is decided; answers what is said there."""
+        person = arrival.person
+        owners_word = arrival.room or (person and person.id == OWNER.id)
+        if owners_word if request.kind == "room" else person:  # let in meanwhile, or by the owner's own word
             await self._note(await self._admit(request))
             return ""
         if request.status == "admitted":
             return ""
+        place = request.sender if request.kind == "person" else request.conversation
         await self._approvals.ask(
             question(request),
-            asker=f"{kind} {key_of(account, message.sender if kind == 'person' else conversation)}"[:200],
-            choices=ADMISSION_CHOICES[kind],
+            asker=f"{request.kind} {key_of(request.account, place)}"[:200],
+            choices=ADMISSION_CHOICES[request.kind],
             more=QuestionDetails(metadata={"admission": request.id, "code": request.code}, answer_time=DECISION_TIME),
             operation=_operation(request),
         )
-        if message.id != request.first:
+        if arrival.message.id != request.first:
             return ""
         owned = any(one.id == OWNER.id and one.accounts for one in await self.persons.all())
-        return told(request, kept) if owned or message.room else f"{told(request, kept)}\n\n{NO_OWNER_YET}"
+        return told(request, kept) if owned or request.room else f"{told(request, kept)}\n\n{NO_OWNER_YET}"
 
     async def waiting(self) -> list[AdmissionRequest]:
         """Who waits for the owner's word, the oldest first."""

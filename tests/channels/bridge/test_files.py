@@ -94,7 +94,7 @@ async def test_of_others_than_the_owner_only_so_many_voice_notes_a_day_are_writt
     mine = await enclosures.fetched(Post(), notes[:1])
     assert (len(full.texts), full.trouble) == (MAX_GUEST_VOICE_NOTES, "")
     assert (len(over.files), over.texts) == (1, ())
-    assert over.trouble.startswith("I could not hear 0.oga: I have listened to as many voice notes today as I may.")
+    assert over.trouble.startswith("I could not hear 0.oga: I've reached my limit of voice notes for today.")
     house.clock.move(days=1)  # type: ignore[attr-defined]
     later = await enclosures.fetched(Post(), notes[:1], guest=True)
     assert mine.texts == later.texts == ("(voice note) Hello.",)
