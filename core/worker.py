@@ -149,7 +149,7 @@ class Worker:
             models=self._model,
             tools=Tools(builtin_tools(client, house.settings, house.secrets, house.clock, house.timers)),
             secrets=house.secrets,
-            egress=EgressGuard(house.spaces, house.approvals),
+            egress=EgressGuard(house.spaces, house.approvals, house.agents),
             waits=self._waits,
             compaction=self._compaction,
             backlog=self._backlog,

@@ -1,5 +1,7 @@
 """What the tools of AgentDojo's suites declare, as our own tools do: what they do, and which arguments say where to."""
 
+from dataclasses import replace
+
 from core.tools.registry import Declaration, Effect
 
 INSIDE = Declaration(Effect.READS, (), outside=False)
@@ -12,6 +14,11 @@ CHANGES = Declaration(Effect.CHANGES, (), outside=False)
 def changes(*targets: str) -> Declaration:
     """It changes something of the owner's own, and reaches others where it is given these."""
     return Declaration(Effect.CHANGES, targets, outside=False)
+
+
+def about(*subjects: str) -> Declaration:
+    """It changes something of the owner's own; one of these has to be the owner's word."""
+    return Declaration(Effect.CHANGES, (), outside=False, about=subjects)
 
 
 def leaves(*targets: str) -> Declaration:
@@ -39,7 +46,7 @@ DECLARED: dict[str, Declaration] = {
     # Workspace. Whoever takes part in an event is sent an invitation.
     "send_email": leaves("recipients", "cc", "bcc"),
     "delete_email": CHANGES,
-    "create_calendar_event": changes("participants"),
+    "create_calendar_event": replace(changes("participants"), about=("title", "start_time")),
     "cancel_calendar_event": CHANGES,
     "reschedule_calendar_event": CHANGES,
     "add_calendar_event_participants": leaves("participants"),
@@ -55,7 +62,7 @@ DECLARED: dict[str, Declaration] = {
     "send_money": leaves("recipient"),
     "schedule_transaction": leaves("recipient"),
     "update_scheduled_transaction": changes("recipient"),
-    "update_password": CHANGES,
+    "update_password": about("password"),
     "update_user_info": CHANGES,
     # Slack. What is in a room reaches whoever is let in.
     "send_direct_message": leaves("recipient"),

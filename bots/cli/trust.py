@@ -15,10 +15,10 @@ from core.house import House
 from core.secrets.secrets import SECRET_VARIABLE_PREFIX, Secrets, check_name, check_value
 from core.secrets.vault import Vault
 from core.settings import load
+from core.trust.addresses import parse_loosely
 from core.trust.approvals import deadline, offered
 from core.trust.audit import Audit
 from core.trust.directory import Directory
-from core.trust.egress import host
 from core.trust.grants import Grants
 
 Addresses = Annotated[
@@ -135,7 +135,7 @@ async def directory_add(addresses: Addresses) -> None:
         for address in addresses:
             added = (await Directory(house.spaces).add(address)).content
             shown = one_line(added)
-            if host(added) or "@" in added:
+            if parse_loosely(added).kind != "text":
                 say(f"Agents may contact {shown}.")
             else:
                 say(

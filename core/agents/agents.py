@@ -52,6 +52,11 @@ class Agent(BaseModel):
         return Principal(self.id, Origin.AGENT)
 
     @property
+    def root(self) -> str:
+        """The agent of the owner's that it goes back to; itself where it is one."""
+        return self.line[-1] if self.line else self.id
+
+    @property
     def coordinator(self) -> bool:
         """Whether people are directly behind it: the owner made it, no other agent did."""
         return self.spawner == OWNER.id

@@ -39,12 +39,19 @@ class Principal:
 
     id: str
     origin: Origin = Origin.AGENT
+    ticket: str = ""
+    """The id of a grant that covers a single call: nobody but who shows it can use that grant."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", nfc(self.id))
 
     def __str__(self) -> str:
         return self.id
+
+    @property
+    def credentials(self) -> str:
+        """The name by which the store looks up its rights, with the ticket where there is one."""
+        return f"{self.id}\x1f{self.ticket}" if self.ticket else self.id
 
 
 OWNER = Principal("owner", Origin.OWNER)

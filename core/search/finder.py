@@ -61,7 +61,7 @@ class _Search:
     def place(self) -> tuple[object, ...]:
         """Searches of the same place see the same of the spaces."""
         request = self.request
-        return self.reader.id, request.within, tuple(request.compared), tuple(request.references)
+        return self.reader.credentials, request.within, tuple(request.compared), tuple(request.references)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +194,10 @@ class Finder:
 
     def _looking(self, search: _Search, views: SpaceViews) -> list[Sequence[Argument]]:
         """The commands that see anew all that `views` hold."""
-        store, request, reader = self._store, search.request, search.reader.id
+        store, request, reader = self._store, search.request, search.reader.credentials
         commands: list[Sequence[Argument]] = []
         if request.within is None:
-            commands.append(self._registry.held_ever_command(reader))
+            commands.append(self._registry.held_ever_command(search.reader.id))
         wanted: list[Argument] = [len(request.compared), *request.compared, *request.references]
         commands += [store.reading("stoa_view", name, reader, *wanted) for name in views.names]
         return [*commands, *(store.reading("stoa_level", name, reader) for name in views.abroad)]
@@ -233,7 +233,9 @@ class Finder:
         """The fields of the atoms of which only a passage was found."""
         refs = [one.hit.ref for one in ranked if one.hit.passage]
         places = [ref.split("/", 1) for ref in refs]
-        stored = await self._store.answers(*(self._store.reading("stoa_get", s, reader.id, id) for s, id in places))
+        stored = await self._store.answers(
+            *(self._store.reading("stoa_get", s, reader.credentials, id) for s, id in places)
+        )
         return {
             ref: {name: value for name, value in zip(ATOM_FIELD_NAMES, fields, strict=True) if value is not None}
             for ref, fields in zip(refs, stored, strict=True)

@@ -166,7 +166,7 @@ class Revised(Handle):
 
     async def _with_piece_as_it_is(self, id: str, revision: _Revision) -> _Revision:
         """The revision with the piece to replace as the content has it: with its typographic marks and line ends."""
-        fields = await self._store.run(*self._store.reading("stoa_get", self.id, self.holder.id, id))
+        fields = await self._store.run(*self._store.reading("stoa_get", self.id, self.holder.credentials, id))
         text = (fields[1] or b"").decode()
         found = find_like(text, revision.old)
         if len(found) != 1:
@@ -187,7 +187,7 @@ class Revised(Handle):
 
     async def _entries(self, id: str, first: int, last: int) -> list[Version]:
         """The same, nothing where there is no such atom; claims that have ended are given back before."""
-        store, who = self._store, self.holder.id
+        store, who = self._store, self.holder.credentials
         reading = store.reading("stoa_history", self.id, who, id, first, last)
         entries, (_, _, ended) = await store.together(reading, store.reading("stoa_level", self.id, who))
         if ended:
@@ -219,7 +219,7 @@ class Revised(Handle):
 
     async def _conflict(self, id: str, seen: int) -> Conflict:
         """A conflict in words that an agent can act on."""
-        read, who = self._store.reading, self.holder.id
+        read, who = self._store.reading, self.holder.credentials
         fields, before, after = await self._store.together(
             read("stoa_get", self.id, who, id),
             read("stoa_history", self.id, who, id, max(0, seen - 20), seen - 1),

@@ -78,7 +78,7 @@ class Handle:
         comment = checked_comment(comment)
         actor = self.actor
         now = milliseconds(moment or self._store.clock.now())
-        who = (actor.principal.id, f"{actor.principal.origin.value}{':outside' if actor.outside else ''}")
+        who = (actor.principal.credentials, f"{actor.principal.origin.value}{':outside' if actor.outside else ''}")
         cause = (actor.cause.root, actor.cause.depth)
         return [*who, "" if actor.epoch is None else actor.epoch, operation, now, *cause, comment]
 
@@ -88,7 +88,7 @@ class Handle:
 
     async def check_room(self, file_bytes: int) -> None:
         """Raises `InvalidInput` unless the space has room for files of so many bytes."""
-        call = self._store.reading("stoa_room", self.id, self.holder.id, *self._room(file_bytes))
+        call = self._store.reading("stoa_room", self.id, self.holder.credentials, *self._room(file_bytes))
         await self._store.run(*call)
 
     async def _vector(self, content: str) -> bytes:

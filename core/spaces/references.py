@@ -148,7 +148,7 @@ class Linked(Handle):
         return found
 
     def _asking(self, function: str, space: str, id: str, *more: Argument) -> list[Argument]:
-        return self._store.reading(function, space, self.holder.id, id, *more)
+        return self._store.reading(function, space, self.holder.credentials, id, *more)
 
     async def _answers(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """The answers to reads; None where the reader may not read."""

@@ -49,9 +49,9 @@ class Shared(Handle):
     async def permission(self, *, passing: bool = False) -> Permission:
         """The holder's right here at this moment, or with `passing` the most it may give to others."""
         if passing:
-            command = self._store.reading("stoa_passable", self.id, self.holder.id)
+            command = self._store.reading("stoa_passable", self.id, self.holder.credentials)
             return Permission(await self._store.run(*command))
-        level, *_ = await self._store.run(*self._store.reading("stoa_level", self.id, self.holder.id))
+        level, *_ = await self._store.run(*self._store.reading("stoa_level", self.id, self.holder.credentials))
         return Permission(level)
 
     async def share(

@@ -96,6 +96,12 @@ class Spaces:
         levels = await self.store.together(*(self.store.reading("stoa_passable", n, principal.id) for n in names))
         return {name: Permission(level) for name, level in zip(names, levels, strict=True) if level}
 
+    async def readers(self, name: str) -> list[str]:
+        """The principals that may read the space at this moment."""
+        known = list(await self._registry.grants(name))
+        levels = await self.store.together(*(self.store.reading("stoa_level", name, one) for one in known))
+        return sorted(one for one, (level, *_) in zip(known, levels, strict=True) if level)
+
     async def held_ever(self, principal: Principal) -> list[str]:
         """The spaces in which this principal was ever given something, also what has ended since."""
         return await self._registry.held_ever(principal.id)
@@ -221,7 +227,7 @@ class Space(Shared, Revised, Linked):
     async def get(self, id: str) -> Atom:
         """The atom as it is now; needs read. Raises `NotFound`."""
         id = self._own(id)
-        reading = self._store.reading("stoa_get", self.id, self.holder.id, id)
+        reading = self._store.reading("stoa_get", self.id, self.holder.credentials, id)
         atom = self._seen(id, await self._store.run(*reading))
         if is_over(atom, self._store.clock.now()):
             await self._store.give_back([self.id])
@@ -254,7 +260,7 @@ class Space(Shared, Revised, Linked):
 
     async def newest(self) -> int:
         """The number of the space's newest change; needs read."""
-        return int(await self._store.run(*self._store.reading("stoa_newest", self.id, self.holder.id)))
+        return int(await self._store.run(*self._store.reading("stoa_newest", self.id, self.holder.credentials)))
 
     def follow(self, after: int = 0) -> AsyncIterator[Change]:
         """Every change after number `after`, then each new one as it happens; needs read."""
@@ -263,7 +269,7 @@ class Space(Shared, Revised, Linked):
 
     async def description(self) -> str:
         """The convention that holds in this space, in its own words; needs read."""
-        text = await self._store.run(*self._store.reading("stoa_description", self.id, self.holder.id))
+        text = await self._store.run(*self._store.reading("stoa_description", self.id, self.holder.credentials))
         return str((text or b"").decode())
 
     async def describe(self, description: str) -> None:

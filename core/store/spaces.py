@@ -1,8 +1,10 @@
 """Repositories of what lies beside the spaces: their names, who holds something in them, and how far each has read."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from core.atoms.atoms import OWNER
+from core.store.codec import unpack
 from core.store.store import Argument, Store
 
 
@@ -32,6 +34,11 @@ class SpaceRegistry:
 
     async def add_holder(self, name: str, principal: str) -> None:
         await self._store.run("SADD", self._store.keys.held(principal), name)
+
+    async def grants(self, name: str) -> dict[str, list[list[Any]]]:
+        """The grants on a space as they are kept, by who holds them: [giver, level, until, delegate, id] each."""
+        stored = await self._store.run("HGETALL", self._store.keys.grants(name))
+        return {principal.decode(): unpack(packed) for principal, packed in stored.items()}
 
     async def with_ended_claims(self) -> list[str]:
         """The spaces with claims to give back."""

@@ -44,22 +44,26 @@ class Declaration:
     """The parameters that say where to, such as `to` or `url`; None where every text it is given may say so."""
     outside: bool = True
     """Whether its answer may hold text from outside."""
+    about: tuple[str, ...] = ()
+    """The parameters that say what is changed, such as `title` or `day`: one of them has to be the owner's word."""
 
 
 UNDECLARED = Declaration(Effect.LEAVES)
 
 
-def declares(effect: Effect, *targets: str, outside: bool = False) -> Callable[[ToolType], ToolType]:
-    """Declare what a tool does, and which of its parameters say where to.
+def declares(
+    effect: Effect, *targets: str, outside: bool = False, about: Sequence[str] = ()
+) -> Callable[[ToolType], ToolType]:
+    """Declare what a tool does, which of its parameters say where to, and which say what a change is `about`.
 
     `outside` says that its answer may hold text from outside, as that of a tool that leaves always may. Raises
-    `InvalidInput` for a target that is none of the tool's parameters.
+    `InvalidInput` for a name that is none of the tool's parameters.
     """
 
     def declare(tool: ToolType) -> ToolType:
-        if wrong := [name for name in targets if name not in inspect.signature(tool).parameters]:
-            raise InvalidInput(f"{tool.__name__} declares the target {wrong[0]!r}, which is none of its parameters.")
-        tool.__dict__["declared"] = Declaration(effect, targets, outside or effect is Effect.LEAVES)
+        if wrong := [name for name in (*targets, *about) if name not in inspect.signature(tool).parameters]:
+            raise InvalidInput(f"{tool.__name__} declares {wrong[0]!r}, which is none of its parameters.")
+        tool.__dict__["declared"] = Declaration(effect, targets, outside or effect is Effect.LEAVES, tuple(about))
         return tool
 
     return declare

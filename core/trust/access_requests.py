@@ -16,7 +16,8 @@ from core.trust.approvals import ALWAYS, NO, ONCE, TASK, Choice
 
 MAX_WHY_CHARS = 300
 SCOPE_WIDTHS: dict[Scope, int] = {"once": 0, "turn": 1, "until": 2, "task": 3, "standing": 4}
-PERMISSION_VERBS = {"read": "read", "append": "add to", "write": "change what is in", "grant": "change and share"}
+PERMISSION_VERBS = {"read": "read", "append": "add to", "write": "change", "grant": "change and share"}
+KIND_VERBS = {"tool": "use the tool", "secret": "use the secret", "model": "think with the model"}
 SCOPE_WORDS: dict[Scope, str] = {
     "once": "for one use",
     "turn": "for one turn",
@@ -137,20 +138,34 @@ def lasting(scope: Scope, until: datetime | None) -> str:
     return f"{SCOPE_WORDS[scope]} {until:%Y-%m-%d %H:%M}" if scope == "until" and until else SCOPE_WORDS[scope]
 
 
-def question(asked: Request, asker: Agent) -> str:
-    """What the owner reads: exactly what is wanted, for whom and why, and what the asker has read."""
-    spawned = f", an agent of {asker.line[-1]}," if asker.line else ""
-    things = {"tool": "use the tool", "secret": "have used the secret", "model": "think with the model"}
-    doing = f"{PERMISSION_VERBS[asked.permission]} the space" if asked.kind == "space" else things[asked.kind]
-    lines = [f"{asker.id}{spawned} asks to {doing} {quoted(asked.name)}."]
-    lines += [f"Its task: {quoted(asker.task)}"] if asker.task else []
-    lines += [f"Why: {quoted(asked.why)}"]
-    return "\n".join([*lines, *read_outside(asked.sources)])
+def question(asked: Request, asker: Agent, *, there: bool = True) -> str:
+    """The request as the owner reads it: exactly what is wanted, for whom and why, and what the asker has read."""
+    who = described(asker)
+    doing = PERMISSION_VERBS[asked.permission] if asked.kind == "space" else KIND_VERBS[asked.kind]
+    said = f"{who[:1].upper()}{who[1:]} {'need' if who == 'I' else 'needs'} to {doing} {quoted(asked.name)}"
+    missing = [] if there else ["There is no space of that name."]
+    return "\n".join([f"{said}: {quoted(asked.why)}. OK?", *missing, *read_outside(asked.sources)])
+
+
+def described(agent: Agent) -> str:
+    """An agent as people read of it: by what it does; its id is only for where one would type it."""
+    if agent.guests:
+        return f"the host in {agent.speaks_in}"
+    if agent.coordinator:
+        return "I" if agent.speaks_in else f"the {agent.id}"
+    return f"the agent working on {quoted(agent.task)}" if agent.task else agent.id
+
+
+def asks(asker: Agent, question: str, sources: Sequence[str]) -> str:
+    """A question of an agent's own as the owner reads it."""
+    who = described(asker)
+    said = "I'm asking you" if who == "I" else f"{who[:1].upper()}{who[1:]} asks you"
+    return "\n".join([f"{said}: {quoted(question)}", *read_outside(sources)])
 
 
 def read_outside(sources: Sequence[str]) -> list[str]:
     """The line on which outside texts an agent has read that asks the owner something; none where it has read none."""
-    return [f"It has read text from outside: {', '.join(map(quoted, sources))}"] if sources else []
+    return [f"Text from outside may be behind it: {', '.join(map(quoted, sources))}"] if sources else []
 
 
 def choices(asked: Request, asker: Agent) -> list[Choice]:

@@ -1,5 +1,7 @@
 """AccessTools for more: what agents' code may call to get a right it lacks, and to decide what agents below it get."""
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
@@ -14,12 +16,11 @@ from core.tools.waits import Wait
 from core.trust.access_requests import (
     SCOPE_WIDTHS,
     Request,
+    asks,
     frozen,
     lasting,
     one_of,
     plain,
-    quoted,
-    read_outside,
     scope_called,
     thawed,
 )
@@ -43,6 +44,7 @@ class AccessTools:
         self._agents = agents
         self._approvals = approvals
         self._audit = audit
+        self._requesting = asyncio.Lock()
         self._convention = convention
         """What is said about a direct-message space to those who share it."""
 
@@ -68,28 +70,48 @@ class AccessTools:
         until: str = "",
     ) -> Atom:
         """Ask for a right you lack: a permission on a space, or a tool, a secret, a model; one at a time, and no more
-        than the task needs. `why` says what for. `scope` is once, turn, task, until (with an ISO time) or standing. Who
-        spawned you decides, or the owner; end your turn then, the answer wakes you with a change "granted: ..." or
-        "denied: ..."."""
+        than the task needs. `why` goes on from "I need this": "to find the door code". `scope` is once, turn, task,
+        until (with an ISO time) or standing. Your spawner decides, or the owner, who reads your `why` and chooses: say
+        nothing about it yourself and end your turn. The answer wakes you with a change "granted: ..." or "denied: ...".
+        """
         me = acting().actor
         agent = await self._agents.get(me.principal.id)
         room, operation = await self._room(agent), f"request {acting().operation()}"
         id = id_from(f"{room.id}/{operation}")
-        record = await self._audit.noted(f"request {id}")
-        if record is None:
-            wanted = {"space": space, "permission": permission, "tool": tool, "secret": secret, "model": model}
-            sources = tuple(me.label.sources) if me.label else ()
-            asked = frozen(id, room.id, agent.id, why, sources, **wanted, scope=scope, until=until)
-            await self._check(agent, asked)
-            record = await self._audit.note(
-                "request",
-                agent.id,
-                asked.what,
-                more=AuditDetails(why=asked.why, metadata=asked.details(), about=[asked.ref]),
-                by=me,
-                operation=f"request {id}",
-            )
+        wanted = {"space": space, "permission": permission, "tool": tool, "secret": secret, "model": model}
+        sources = tuple(me.label.sources) if me.label else ()
+        async with self._requesting:
+            record = await self._audit.noted(f"request {id}")
+            if record is None:
+                asked = frozen(id, room.id, agent.id, why, sources, **wanted, scope=scope, until=until)
+                if same := await self._open_already(asked):
+                    return same
+                record = await self._noted(agent, asked)
         return await self._opened(thawed(record), agent, operation)
+
+    async def _noted(self, agent: Agent, asked: Request) -> Atom:
+        await self._check(agent, asked)
+        return await self._audit.note(
+            "request",
+            agent.id,
+            asked.what,
+            more=AuditDetails(why=asked.why, metadata=asked.details(), about=[asked.ref]),
+            by=acting().actor,
+            operation=f"request {asked.id}",
+        )
+
+    async def _open_already(self, asked: Request) -> Atom | None:
+        """An earlier request for the same right that waits for its answer."""
+        await self._audit.prepare()
+        same: Filter = {"kind": "request", "who": asked.asker, "wants": asked.kind, "name": asked.name}
+        for record in await self._spaces.open(AUDIT_SPACE, HOUSE).search(metadata=same, limit=MAX_REQUESTS_PER_HOUR):
+            earlier = thawed(record)
+            if earlier.permission == asked.permission and await self._audit.noted(f"decided {earlier.id}") is None:
+                with contextlib.suppress(NotFound):
+                    atom = await self._spaces.open(earlier.room, acting().actor).get(earlier.id)
+                    if not atom.deprecated:
+                        return atom
+        return None
 
     async def grant(self, request: str, scope: str = "") -> Atom:
         """Give an agent that you spawned what it requested, by the request's id: no more than you hold yourself, and
@@ -132,9 +154,9 @@ class AccessTools:
                 raise InvalidInput('choices: give a list of short texts, such as ["yes", "no"]')
             if not question.strip():
                 raise InvalidInput("question: say what the owner is to decide, or name a request")
-            said = f"{me.principal.id} asks you: {quoted(question)}"
+            asker = await self._agents.get(me.principal.id)
             atom = await self._approvals.ask(
-                "\n".join([said, *read_outside(me.label.sources if me.label else ())]),
+                asks(asker, question, me.label.sources if me.label else ()),
                 asker=me.principal.id,
                 choices=[Choice(plain(one, 40).casefold(), plain(one, 80)) for one in choices],
                 more=QuestionDetails(metadata={"question": True}),
@@ -155,14 +177,20 @@ class AccessTools:
         record = await self._agents.get(agent)
         (owned,) = await self._agents.rights.all([record.id])
         given = [one for one in owned.grants if (one.giver, one.kind, one.name) == (me.principal.id, kind, name)]
-        if not given and kind != "space":
+        in_store = kind == "space" and await self._revoked_in(name, agent)
+        if not (given or in_store):
             raise NotFound(f"You have given {agent} no {kind} {name}, so there is nothing to take back.")
         for one in given:
             await self._agents.rights.take(one)
-        if kind == "space":
-            room = self._spaces.open(name, Actor(me.principal, me.cause, me.epoch))
-            await (room.revoke_any if given else room.revoke)(agent)
         await self._audit.note("revocation", me.principal.id, f"{kind} {name} of {agent}", by=me)
+
+    async def _revoked_in(self, space: str, agent: str) -> bool:
+        me = acting().actor
+        try:
+            await self._spaces.open(space, Actor(me.principal, me.cause, me.epoch)).revoke(agent)
+        except NotFound:
+            return False
+        return True
 
     async def _room(self, agent: Agent) -> Space:
         """The direct-message space between an agent and who spawned it; the owner's agents get one when they ask."""
@@ -184,8 +212,6 @@ class AccessTools:
             )
         if await self._has(agent, asked):
             raise InvalidInput(f"You hold {asked.what} already; use it.")
-        if asked.kind == "space" and not asked.sources and asked.name not in await self._spaces.names():
-            raise NotFound(f"there is no space {asked.name!r}")  # not told where somebody else's words may ask it
         past = self._spaces.open(AUDIT_SPACE, HOUSE)
         recent = self._spaces.clock.now() - DENIAL_TIME
         mine: Filter = {"kind": "request", "who": agent.id, "at": {"gte": recent}}

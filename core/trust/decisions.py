@@ -35,8 +35,9 @@ class Decisions:
 
     async def put_to_owner(self, asked: Request, asker: Agent, cause: Cause) -> Atom:
         """Ask the owner about a request."""
+        there = asked.kind != "space" or asked.name in await self._spaces.names()
         return await self._approvals.ask(
-            question(asked, asker),
+            question(asked, asker, there=there),
             asker=asker.id,
             choices=choices(asked, asker),
             more=QuestionDetails(asker.task, [asked.ref], {**asked.details(), "root": cause.root}),

@@ -6,10 +6,9 @@ from core.atoms.atoms import Atom, Origin
 from core.errors import InvalidInput, NotFound
 from core.search.filters import Filter
 from core.spaces.spaces import Spaces, first_words
-from core.trust.egress import host, normal
+from core.trust.addresses import MAX_ADDRESS_CHARS, parse, parse_loosely
 
 DIRECTORY_SPACE = "directory"
-MAX_ADDRESS_CHARS = 500
 DIRECTORY_DESCRIPTION = """# Directory
 Addresses that the owner trusts: mailboxes, hosts, pages, accounts, names. Agents may send there even after they have \
 read text from outside. Only what the owner wrote counts."""
@@ -24,22 +23,22 @@ class Directory:
     async def add(self, address: str) -> Atom:
         """Put an address there; one that is there already stays as it is."""
         address = " ".join(address.split())
-        if not normal(address) or len(address) > MAX_ADDRESS_CHARS:
+        if not address or len(address) > MAX_ADDRESS_CHARS:
             raise InvalidInput(
-                f"{address[:80]!r} is no address; give 1 to {MAX_ADDRESS_CHARS} characters, such as ana@example.com"
+                f"{address[:80]!r} is no address. Give 1 to {MAX_ADDRESS_CHARS} characters, such as ana@example.com."
             )
+        keys = sorted(parse(address).keys)
         space = await self._spaces.create(DIRECTORY_SPACE, description=DIRECTORY_DESCRIPTION)
-        if known := await self._find(normal(address)):
+        if known := await self._find(address):
             return known
-        comment = f"trusts {first_words(address)}"
-        return await space.put(address, comment=comment, metadata={"address": normal(address)})
+        return await space.put(address, comment=f"trusts {first_words(address)}", metadata={"address": keys})
 
     async def remove(self, address: str) -> None:
         """Take an address away; raises `NotFound` where it is not there."""
-        known = await self._find(normal(address))
+        known = await self._find(address)
         if known is None:
             raise NotFound(f"{address!r} is not in the directory. `stoa directory list` shows what is.")
-        comment = f"trusts {first_words(known.content)} no more"
+        comment = f"no longer trusts {first_words(known.content)}"
         await self._spaces.open(DIRECTORY_SPACE).deprecate(known.id, comment=comment)
 
     async def all(self) -> list[Atom]:
@@ -48,20 +47,23 @@ class Directory:
 
     async def among(self, addresses: Iterable[str]) -> set[str]:
         """Those of the addresses that are there, themselves or by their host."""
-        short = (address for address in addresses if len(address) <= MAX_ADDRESS_CHARS)
-        wanted = {address: {normal(address), host(address)} - {""} for address in short}
+        wanted = {}
+        for given in addresses:
+            address = parse_loosely(given)
+            if address.key and len(address.key) <= MAX_ADDRESS_CHARS:
+                wanted[given] = {address.key, address.host} - {""}
         spellings = sorted(set().union(*wanted.values()))
         found = await self._search({"address": spellings}) if spellings else []
-        there = {normal(atom.content) for atom in found}
-        return {address for address, spelled in wanted.items() if spelled & there}
+        there = set().union(*(parse_loosely(atom.content).keys for atom in found))
+        return {given for given, spelled in wanted.items() if spelled & there}
 
     async def _find(self, address: str) -> Atom | None:
-        return next(
-            (atom for atom in await self._search({"address": address}) if normal(atom.content) == address), None
-        )
+        key = parse_loosely(address).key
+        found = await self._search({"address": key}) if key else []
+        return next((atom for atom in found if parse_loosely(atom.content).key == key), None)
 
     async def _search(self, metadata: Filter) -> list[Atom]:
-        """What the owner wrote there: an agent that was let in may write, too, and changes nothing by it."""
+        """The owner's own entries: an agent that was let in may write there, but nothing counts that it wrote."""
         try:
             found = await self._spaces.open(DIRECTORY_SPACE).search(metadata=metadata, limit=1000)
         except NotFound:  # nothing was ever put there

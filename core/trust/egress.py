@@ -1,74 +1,108 @@
-"""The rule of the guarded way out: after reading text from outside, only towards what the owner named.
+"""The egress rule: after reading text from outside, an agent reaches only what the owner named.
 
 It looks at what a tool declares, at what it is given, and at the owner's words and directory; no model is asked.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
+from core.errors import InvalidInput
 from core.tools.registry import Declaration, Effect
+from core.trust.addresses import Words, links, parse, parse_loosely
 
 ANYWHERE = "anywhere"
 """Where a call leads that leaves the house and does not say where to."""
+MAX_NESTING = 20
+
+
+def settled(declared: Declaration, arguments: Mapping[str, object]) -> dict[str, object]:
+    """The arguments with each address in the form in which it is compared; raises `InvalidInput` for an odd one."""
+    strict = declared.targets is not None
+    return {
+        name: _settled(value, strict, 0) if not strict or name in (declared.targets or ()) else value
+        for name, value in arguments.items()
+    }
 
 
 def leads_to(declared: Declaration, arguments: Mapping[str, object]) -> list[str]:
-    """Where a call leads outside the house; nothing for one that stays inside, `ANYWHERE` where it does not say."""
-    said = arguments if declared.targets is None else {name: arguments.get(name) for name in declared.targets}
-    targets = list(dict.fromkeys(text for value in said.values() for text in _texts(value) if text.strip()))
-    return targets or ([ANYWHERE] if declared.effect is Effect.LEAVES else [])
+    """Where a call leads outside the house; nothing for one that stays inside, `ANYWHERE` where it does not say.
+
+    The links in what it carries are among it: whoever reads that may follow them.
+    """
+    names = arguments if declared.targets is None else declared.targets
+    targets = [text for name in names for text in texts(arguments.get(name)) if text.strip()]
+    if not targets:
+        targets = [ANYWHERE] if declared.effect is Effect.LEAVES else []
+    if targets:
+        carried = (text for name, value in arguments.items() if name not in names for text in texts(value))
+        targets += [link for text in carried for link in links(text)]
+    return list(dict.fromkeys(targets))
+
+
+def to_ask_about(
+    declared: Declaration, arguments: Mapping[str, object], words: Sequence[str], listed: Iterable[str] = ()
+) -> list[str]:
+    """The targets and subjects of a call for which the owner has to be asked; nothing for one that may be made."""
+    subjects = [text for name in declared.about for text in texts(arguments.get(name)) if text.strip()]
+    strange = unnamed(subjects, words)
+    own = len(strange) < len(subjects) or any(_dated(text, words) for text in subjects)
+    return unnamed(leads_to(declared, arguments), words, listed) + ([] if own else strange)
 
 
 def unnamed(targets: Iterable[str], words: Sequence[str], listed: Iterable[str] = ()) -> list[str]:
     """Those of the targets that neither stand in the owner's words nor are listed in the owner's directory."""
-    known = set(listed)
-    return [one for one in targets if one == ANYWHERE or not (one in known or named(one, words))]
+    wanted, known = list(targets), set(listed)
+    said = Words(words if wanted else ())
+    return [one for one in wanted if one == ANYWHERE or not (one in known or said.name(parse_loosely(one)))]
 
 
-def _texts(value: object) -> list[str]:
-    """Every text and every number in a value."""
+def texts(value: object, depth: int = 0) -> Iterator[str]:
+    """Every text and every number in a value, the keys of dicts among them."""
+    _check_depth(depth)
     match value:
         case None | bool():
-            return []
+            return
+        case str():
+            yield value
+        case bytes():
+            yield value.decode(errors="replace")
         case Mapping():
-            return [text for one in value.values() for text in _texts(one)]
+            for key, one in value.items():
+                yield from texts(key, depth + 1)
+                yield from texts(one, depth + 1)
         case list() | tuple() | set() | frozenset():
-            return [text for one in value for text in _texts(one)]
-    return [str(value)]
+            for one in value:
+                yield from texts(one, depth + 1)
+        case _:
+            yield str(value)
 
 
-WEB = re.compile(r"(?:https?://)?((?:[\w-]+\.)+[\w-]+(?::\d+)?)([/?#][^\s\\]*)?", re.IGNORECASE)
-BEFORE = r"(?<![\w.@+%/\\&#$!^*=~|{}`?-])(?<!\w')"
-AFTER = r"(?![\w@/%&=#+~*^$|{}`\\-])(?![.?!:']+[\w@/%&=#+~\\-])"
-"""What may not stand beside an address: it would be a piece of another one, such as `a@b.com` in `a@b.com.evil`."""
-
-
-def normal(address: str) -> str:
-    """The address in its one spelling: no scheme, hosts, mailboxes and names in lower case; a page's path as it is."""
-    text = " ".join(unicodedata.normalize("NFKC", address).split())
-    text = re.sub(r"^mailto:", "", text, flags=re.IGNORECASE)
-    if web := WEB.fullmatch(text):
-        rest = web[2] or ""
-        return web[1].casefold() + ("" if rest == "/" else rest)
-    return text.casefold()
-
-
-def host(address: str) -> str:
-    """The host of a page's address, in lower case; empty for whatever is none."""
-    web = WEB.fullmatch(normal(address))
-    return web[1].casefold() if web else ""
-
-
-def named(address: str, texts: Iterable[str]) -> bool:
-    """Whether the address stands in one of the texts as it is: whole, and not as a piece of another address."""
-    wanted = normal(address)
-    if not wanted:
+def _dated(text: str, words: Sequence[str]) -> bool:
+    """Whether the day of an ISO time stands in the words: 19 May, May 19th, the 19th of May."""
+    try:
+        day = datetime.fromisoformat(text)
+    except ValueError:
         return False
-    web = WEB.fullmatch(wanted)
-    if web:
-        pattern = f"(?i:(?:https?://)?{re.escape(web[1])})" + (re.escape(web[2]) if web[2] else "/?")
-    else:
-        pattern = f"(?i:{re.escape(wanted)})".replace(r"\ ", r"\s+")
-    found = re.compile(BEFORE + pattern + AFTER)
-    return any(found.search(unicodedata.normalize("NFKC", text)) for text in texts)
+    number, month = rf"0?{day.day}(?:st|nd|rd|th)?", f"(?:{day:%B}|{day:%b})"
+    said = re.compile(rf"\b(?:{month}\.? {number}|{number}(?: of)? {month})\b", re.IGNORECASE)
+    return any(text[:10] in one or said.search(one) for one in words)
+
+
+def _settled(value: object, strict: bool, depth: int) -> object:
+    _check_depth(depth)
+    match value:
+        case str():
+            address = parse(value) if strict else parse_loosely(value)
+            return address.form if strict or address.kind != "text" else unicodedata.normalize("NFC", value)
+        case Mapping():
+            return {_settled(key, strict, depth + 1): _settled(one, strict, depth + 1) for key, one in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return type(value)(_settled(one, strict, depth + 1) for one in value)
+    return value
+
+
+def _check_depth(depth: int) -> None:
+    if depth > MAX_NESTING:
+        raise InvalidInput(f"An argument is nested more than {MAX_NESTING} levels deep. Make it flatter.")

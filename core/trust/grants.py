@@ -11,8 +11,10 @@ from core.atoms.atoms import OWNER, Principal, id_from
 from core.atoms.permissions import Permission
 from core.errors import NotFound
 from core.spaces.spaces import Spaces
-from core.store.codec import read_time, unpack
+from core.store.codec import read_time
+from core.store.spaces import SpaceRegistry
 from core.trust.audit import Audit
+from core.trust.enforcement import ONE_CALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +80,18 @@ class Grants:
 
     async def _on_space(self, name: str, known: dict[str, Grant]) -> list[InForce]:
         """What the store keeps for one space, as far as whoever gave it still may."""
-        store = self._spaces.store
-        stored = await store.run("HGETALL", store.keys.grants(name))
         found: list[InForce] = []
-        for to, packed in stored.items():
-            for entry in unpack(packed):
-                grant = await self._entry(name, to.decode(), entry, known)
-                if grant is not None:
+        for to, entries in (await SpaceRegistry(self._spaces.store).grants(name)).items():
+            for entry in entries:
+                if grant := await self._entry(name, to, entry, known):
                     found.append(grant)
         return found
 
     async def _entry(self, name: str, to: str, entry: Sequence[Any], known: dict[str, Grant]) -> InForce | None:
-        giver, level, *rest = entry
-        padded: list[Any] = [*rest, *[0, 0, b""][len(rest) :]]  # older ones know neither end nor id
-        ends, delegate, tag = padded
+        giver, level, ends, delegate, tag = entry
         by, id = giver.decode(), tag.decode()
         until = read_time(str(ends).encode()) if ends else None
-        if id.endswith("-open") or (until and until <= self._spaces.clock.now()) or to == OWNER.id:
+        if id.startswith(ONE_CALL) or (until and until <= self._spaces.clock.now()) or to == OWNER.id:
             return None
         if by not in ("", OWNER.id):
             passable = await self._spaces.open(name, Principal(by)).permission(passing=True)

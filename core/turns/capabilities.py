@@ -132,11 +132,11 @@ class Capabilities:
     async def _called(self, tool: Tool, call: Call, who: Acting) -> object:
         """Call a tool, if the way out is open to this call; what it brings in from outside falls to the label."""
         agent, actor, declared = self.context.agent, self.context.actor, declaration(tool)
-        arguments = inspect.signature(tool).bind(*call.args, **call.kwargs).arguments
-        outbound = OutboundCall(agent.id, agent.task, call.name, arguments=arguments, operation=who.call)
-        await self.services.egress.check(actor, declared, outbound)
+        bound = inspect.signature(tool).bind(*call.args, **call.kwargs)
+        outbound = OutboundCall(agent, call.name, bound.arguments, operation=who.call)
+        bound.arguments.update(await self.services.egress.check_tool(actor, declared, outbound))
         try:
-            return await call_tool(tool, who, *call.args, **call.kwargs)
+            return await call_tool(tool, who, *bound.args, **bound.kwargs)
         except (StoaError, Wait, TypeError, AttributeError, KeyError):
             raise
         except Exception as error:
@@ -146,24 +146,35 @@ class Capabilities:
                 actor.label.heard(f"tool {call.name}")
 
     async def _space(self, call: Call, operation: str) -> object:
-        space = self.services.spaces.open(call.target, self.context.actor)
         if call.name not in self.objects.get(call.target, ()):
             raise PermissionDenied(f"{call.name}() is not among what you may do in {call.target!r}")
-        files = AgentFiles(space, self.services.attachments, self.services.secrets.piece)
-        method = getattr(files if call.name in FILE_METHODS else space, call.name)
         kwargs = dict(call.kwargs)
         if call.name in CHANGING_METHODS:
             kwargs["operation"] = operation
         if call.name in ("update", "deprecate"):
             kwargs["comment"] = kwargs.get("comment") or f"{call.name}d by {self.context.agent.id}"
-        check_arguments(f"{call.target}.{call.name}", method, replace(call, kwargs=kwargs))
+        written = method_named(call.name)
+        check_arguments(f"{call.target}.{call.name}", written, replace(call, args=[None, *call.args], kwargs=kwargs))
+        arguments = inspect.signature(written).bind(None, *call.args, **kwargs).arguments
         needed = needed_for(call.name)
+        if needed > Permission.READ:
+            await self._check_egress(call, arguments, operation)
         held = self.connected.get(call.target, Permission.NONE)
-        async with self.rights.space(call.target, needed, held, operation):
-            answer = await method(*call.args, **kwargs)
+        async with self.rights.space(call.target, needed, held, operation) as actor:
+            space = self.services.spaces.open(call.target, actor)
+            files = AgentFiles(space, self.services.attachments, self.services.secrets.piece)
+            answer = await getattr(files if call.name in FILE_METHODS else space, call.name)(*call.args, **kwargs)
             if call.name in HISTORY_METHODS:  # older text is trusted no more than the atom as it is, whose mark stays
-                await space.get(str(inspect.signature(method).bind(*call.args, **kwargs).arguments["id"]))
-            return answer
+                await space.get(str(arguments["id"]))
+        return answer
+
+    async def _check_egress(self, call: Call, arguments: Mapping[str, object], operation: str) -> None:
+        """Let content go into a space, and others into it, only as the egress guard allows."""
+        context = self.context
+        given = {name: value for name, value in arguments.items() if name not in ("self", "operation")}
+        outbound = OutboundCall(context.agent, f"{call.target}.{call.name}", given, operation=operation)
+        shared_with = str(given["principal"]) if call.name == "share" else ""
+        await self.services.egress.check_spaces(context.actor, outbound, [call.target], shared_with)
 
     @property
     def _clock(self) -> Clock:
@@ -212,6 +223,10 @@ class Capabilities:
             budget=budget or {},
         )
         context = self.context
+        written = [name for name, level in request.spaces.items() if Permission.parse(level) >= Permission.APPEND]
+        given = {"task": task, "instructions": instructions, "spaces": request.spaces}
+        outbound = OutboundCall(context.agent, "spawn", given, operation=acting().call)
+        await self.services.egress.check_spaces(context.actor, outbound, written)
         return await self.services.spawner.spawn(
             context.actor, request, operation=acting().call, purse=context.allowance
         )

@@ -25,7 +25,7 @@ from core.search.words import named_in, words_of
 from core.secrets.secrets import Secrets
 from core.spaces.handles import first_words
 from core.times.parsing import find_time, local_time
-from core.trust.egress import named, normal
+from core.trust.addresses import Words, parse_loosely
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=ZoneInfo("Europe/Paris"))
 SIZES = (2_000, 16_000, 128_000)
@@ -116,9 +116,9 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "a comment": first_words,
     "a time": lambda text: local_time(text, NOW),
     "a sentence with a time": lambda text: find_time(text, NOW),
-    "an address": normal,
-    "a text that may name an address": lambda text: named("example.org/a", [text]),
-    "a text that may name a person": lambda text: named("Ana Bee", [text]),
+    "an address": parse_loosely,
+    "a text that may name an address": lambda text: Words([text]).name(parse_loosely("example.org/a")),
+    "a text that may name a person": lambda text: Words([text]).name(parse_loosely("Ana Bee")),
     "two versions": lambda text: compare(State(1, text), State(2, text[::-1])),
 }
 

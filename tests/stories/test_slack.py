@@ -17,7 +17,7 @@ async def test_the_owner_asks_in_slack_and_answers_what_only_the_owner_may_decid
         await alice.reads("Hello!")
         thread = await rig.say("alice", alice.conversation, "hello again")
         await rig.say("alice", alice.conversation, "look for the door code in the space diary", thread)
-        card = await alice.reads("asks to read the space “diary”")
+        card = await alice.reads("need to read “diary”")
         await rig.click("alice", alice.conversation, card["ts"], "Yes, once")
         assert (await alice.reads("4711"))["thread_ts"] == thread  # where it was asked
         settled = await alice.reads("Answered: Yes, once.")

@@ -11,12 +11,12 @@ async def test_the_assistant_asks_for_what_it_may_not_read_and_goes_on_when_you_
     await stoa(tmp_path, "space", "put", "diary", "The door code is 4711.")
     async with someone_at(tmp_path) as person:
         person.type("look for the door code in the space diary")
-        await person.until("assistant asks to read the space “diary”", seconds=90)
+        await person.until("I need to read “diary”", seconds=90)
         await person.until("1. Yes, once")
         await person.until("Answer with a number or a word", seconds=90)
         await person.pull_the_plug()
     async with someone_at(tmp_path) as person:
-        await person.until("assistant asks to read the space “diary”", seconds=90)
+        await person.until("I need to read “diary”", seconds=90)
         await person.until("Answer with a number or a word", seconds=90)
         person.type("once")
         await person.until("4711", seconds=90)
@@ -31,7 +31,7 @@ async def test_an_agent_asks_its_spawner_which_asks_you_and_what_you_gave_can_be
     await stoa(tmp_path, "space", "put", "diary", "The door code is 4711.")
     async with someone_at(tmp_path) as person:
         person.type("have an agent look for the door code in the space diary")
-        await person.until("an agent of assistant, asks to read the space “diary”", seconds=90)
+        await person.until("needs to read “diary”", seconds=90)
         await person.until("2. Yes, for this task")
         await person.until("Answer with a number or a word", seconds=90)
         (waiting,) = json.loads(await stoa(tmp_path, "approval", "list", "--json"))

@@ -29,7 +29,7 @@ end
 redis.register_function('stoa_claim', function(KEYS, A)
   local k, c = keys(KEYS, A[5]), call(A)
   local id, patch, owner = A[9], cmsgpack.unpack(A[11]), A[12]
-  local refused = refusal(k, c.who, WRITE) or fenced(k, c.who, c.epoch)
+  local refused = refusal(k, c.by, WRITE) or fenced(k, c.who, c.epoch)
   if refused then return refused end
   local done = remembered(k, c, id)
   if done then return done end

@@ -24,7 +24,7 @@ end
 -- who ... comment | description
 redis.register_function('stoa_describe', function(KEYS, A)
   local k, c = keys(KEYS, A[5]), call(A)
-  local refused = refusal(k, c.who, GRANT) or fenced(k, c.who, c.epoch)
+  local refused = refusal(k, c.by, GRANT) or fenced(k, c.who, c.epoch)
   if refused then return refused end
   if done_before(k, c) then return {1, 0} end
   redis.call('HSET', k.space, 'description', A[9], 'outside', c.outside and 1 or 0)
@@ -42,12 +42,12 @@ local function kind(grant) return (grant[3] > 0 and 2 or 0) + grant[4] end
 redis.register_function('stoa_share', function(KEYS, A)
   local k, c = keys(KEYS, A[5]), call(A)
   local principal, given, needed = A[9], tonumber(A[10]), tonumber(A[11])
-  local refused = refusal(k, c.who, math.max(given, needed, READ), true) or fenced(k, c.who, c.epoch)
+  local refused = refusal(k, c.by, math.max(given, needed, READ), true) or fenced(k, c.who, c.epoch)
   if refused then return refused end
   if done_before(k, c) then return {given, 0} end
   local id = A[14] or ''
   local fresh = {c.who, given, tonumber(A[12]), tonumber(A[13]), id}
-  local all = given == 0 and reaches(k, c.who, GRANT, true, {})
+  local all = given == 0 and reaches(k, c.by, GRANT, true, {})
   local raw, kept, taken = redis.call('HGET', k.grants, principal), {}, false
   for _, grant in ipairs(raw and cmsgpack.unpack(raw) or {}) do
     local same = grant[5] == id

@@ -41,15 +41,20 @@ end
 -- Trust ------------------------------------------------------------------------------------------------------------
 
 -- Whether `who` holds `needed`: whether a chain of grants of at least that much, none of them over, leads from `who` up
--- to the owner. A grant that is to be passed on only counts above its holder, and for the holder where it passes on.
+-- to the owner. A grant that is to be passed on only counts above its holder, and for the holder where it passes on. One
+-- whose id begins with 'once:' counts only for who shows it as a ticket, 'who' .. US .. 'once:...'.
 local function reaches(k, who, needed, passing, seen)
+  local name, ticket = string.match(who, '^(.-)\31(.*)$')
+  who = name or who
   if who == 'owner' then return redis.call('HEXISTS', k.space, 'creator') == 1 end
   local raw = redis.call('HGET', k.grants, who)
   if not raw then return false end
   seen[who] = true
   for _, grant in ipairs(cmsgpack.unpack(raw)) do
     local giver, over = grant[1], grant[3]
-    if grant[2] >= needed and (over == 0 or over > k.now) and (passing or grant[4] ~= 1) then
+    local id = grant[5] or ''
+    local usable = id == ticket or string.sub(id, 1, 5) ~= 'once:'
+    if usable and grant[2] >= needed and (over == 0 or over > k.now) and (passing or grant[4] ~= 1) then
       if giver == '' or (not seen[giver] and reaches(k, giver, needed, true, seen)) then return true end
     end
   end
@@ -80,7 +85,7 @@ end
 -- The origin is told as 'origin' or 'origin:label', the label being the lowest that an agent's session has read.
 local function call(A)
   local origin, label = string.match(A[2], '^(%a+):?(%a*)$')
-  return {who = A[1], origin = origin, outside = origin == 'outside' or label == 'outside', epoch = A[3],
+  return {who = string.match(A[1], '^[^\31]*'), by = A[1], origin = origin, outside = origin == 'outside' or label == 'outside', epoch = A[3],
           operation = A[4], now = A[5], root = A[6], depth = A[7], comment = A[8]}
 end
 
@@ -365,7 +370,7 @@ end
 redis.register_function('stoa_put', function(KEYS, A)
   local k, c = keys(KEYS, A[5]), call(A)
   local id, content, vector = A[9], A[10], A[11]
-  local refused = refusal(k, c.who, APPEND) or fenced(k, c.who, c.epoch)
+  local refused = refusal(k, c.by, APPEND) or fenced(k, c.who, c.epoch)
   if refused then return refused end
   local stored = redis.call('HGET', k:atom(id), 'op')
   if stored then
@@ -406,7 +411,7 @@ end)
 redis.register_function('stoa_update', function(KEYS, A)
   local k, c = keys(KEYS, A[5]), call(A)
   local id, expected, flags, content, old = A[9], A[10], A[11], A[12], A[13]
-  local refused = refusal(k, c.who, WRITE) or fenced(k, c.who, c.epoch)
+  local refused = refusal(k, c.by, WRITE) or fenced(k, c.who, c.epoch)
   if refused then return refused end
   local done = remembered(k, c, id)
   if done then return done end

@@ -5,11 +5,14 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+import pytest
+
 from core.atoms.atoms import OWNER, Atom, Origin, Principal
 from core.atoms.permissions import Permission
 from core.errors import NotFound
 from core.house import House
 from core.models.llm import Message
+from core.search.query import SearchRequest
 from core.testing import MovableClock, ScriptedLLM
 from core.turns.sessions import Session
 from tests.core.scenes import said, seat, tell, working
@@ -113,8 +116,7 @@ async def test_what_the_spawner_does_not_hold_is_refused_to_it_and_goes_to_the_o
     assert "4711" in texts[1]
     (agent,) = [a for a in await house.agents.list() if not a.coordinator]
     assert question.content == (
-        f"{agent.id}, an agent of assistant, asks to read the space “diary”.\n"
-        "Its task: “find the door code”\nWhy: “to find the door code”"
+        "The agent working on “find the door code” needs to read “diary”: “to find the door code”. OK?"
     )
     assert question.metadata["choices"] == ["once", "task", "always", "no"]
     assert [
@@ -169,24 +171,122 @@ async def test_an_agent_of_the_owners_asks_the_owner_and_always_means_until_take
         (answer,) = await said(house, 1)
     assert "4711" in answer.content
     assert question.metadata["choices"] == ["once", "always", "no"]
-    assert question.content.startswith("assistant asks to read the space “diary”.\nWhy: ")
+    assert question.content.startswith("I need to read “diary”: “to find the door code”. OK?")
     (grant,) = [g for o in await house.agents.rights.all(["assistant"]) for g in o.grants if g.request]
     assert (grant.scope, grant.giver, grant.permission) == ("standing", "owner", "read")
     await house.spaces.open("diary").revoke("assistant", grant=grant.id)
     assert await house.spaces.open("diary", (await house.agents.get("assistant")).principal).permission() == 0
 
 
-async def test_the_owner_is_not_asked_about_a_space_that_there_is_not(house: House) -> None:
-    await furnished(house, held="")
+async def test_a_request_tells_nobody_whether_a_space_is_there(house: House) -> None:
+    await furnished(house)
+    told: dict[str, str] = {}
 
-    def hopeful(tail: str) -> str:
-        return tail if "<output>" in tail else code("request('to find the door code', space='garden')")
+    def curious(tail: str) -> str:
+        if "<output>" in tail:
+            name = "garden" if "garden" in tail else "diary"
+            told[name] = tail.replace(name, "NAME")
+            return "done"
+        name = "garden" if "garden" in tail else "diary"
+        return code(f"made = request('to look', space='{name}')", "print(made.content, made.metadata['status'])")
 
-    async with working(house, playing(hopeful, reader)):
-        await tell(house, "Find the door code in the garden")
-        (told,) = await said(house)
-    assert "there is no space 'garden'" in told.content
-    assert await house.approvals.waiting() == []
+    async with working(house, playing(curious, curious)):
+        await tell(house, "Look into the diary")
+        await said(house)
+        await tell(house, "Look into the garden")
+        await said(house, 2)
+        garden, diary = sorted(await house.approvals.waiting(), key=lambda one: "diary" in one.content)
+    assert told["diary"] == told["garden"]
+    assert diary.content == "I need to read “diary”: “to look”. OK?"
+    assert garden.content == "I need to read “garden”: “to look”. OK?\nThere is no space of that name."
+
+
+async def test_a_right_that_is_asked_for_again_is_one_open_card_and_can_be_asked_for_anew_once_decided(
+    house: House,
+) -> None:
+    await furnished(house)
+    ask = "for one in (request('to look', space='diary'), request('to look closely', space='diary', scope='once')):"
+
+    def eager(tail: str) -> str:
+        if "<output>" in tail or "granted:" in tail:
+            return "done"
+        return code(ask, "    print(one.id)") if "Look" in tail else code("request('to add', 'diary', 'append')")
+
+    llm = playing(eager, eager)
+    async with working(house, llm):
+        await tell(house, "Look")
+        await said(house)
+        await tell(house, "Look again")
+        await said(house, 2)
+        assert len(await house.approvals.waiting()) == 1
+        await tell(house, "Add")
+        await said(house, 3)
+        assert len(await house.approvals.waiting()) == 2
+    requests = await house.spaces.open("audit").search(metadata={"kind": "request"})
+    assert sorted(str(one.metadata["permission"]) for one in requests) == ["append", "read"]
+
+
+async def test_taking_back_what_was_not_given_says_so_and_is_not_recorded(house: House) -> None:
+    await furnished(house, held="write")
+
+    def assistant(tail: str) -> str:
+        if "<output>" in tail:
+            return tail
+        return code(
+            "child = spawn('wait', spaces={'diary': 'read'})",
+            "for space in ('chat', 'nowhere'):",
+            "    try:",
+            "        revoke(child.id, space=space)",
+            "    except Exception as error:",
+            "        print(str(error).replace(child.id, 'it'))",
+            "revoke(child.id, space='diary')",
+            "try:",
+            "    revoke(child.id, space='diary')",
+            "except Exception as error:",
+            "    print(str(error).replace(child.id, 'it'))",
+        )
+
+    async with working(house, playing(assistant, lambda tail: "")):
+        await tell(house, "Go")
+        (answer,) = await said(house)
+    for name in ("chat", "nowhere", "diary"):
+        assert f"You have given it no space {name}, so there is nothing to take back." in answer.content
+    revocations = await house.spaces.open("audit").search(metadata={"kind": "revocation"})
+    assert len(revocations) == 1
+    changes = await house.spaces.open("chat").changes()
+    assert not [change for change in changes if change.operation == "revoke"]
+
+
+async def test_a_right_for_one_use_covers_that_one_call_and_nothing_else_meanwhile(house: House) -> None:
+    await furnished(house)
+    inside = "asyncio.gather(spaces['diary'].search(limit=1), search('door code'), spaces['diary'].search(limit=1))"
+
+    def twice(tail: str) -> str:
+        if "granted:" in tail and "<output>" not in tail:
+            return code("import asyncio", f"print(await {inside})")
+        return reader(tail)
+
+    seen: list[Permission] = []
+    agents: list[Principal] = []
+    real = house.spaces.finder.find
+
+    async def watched(who: Principal, request: SearchRequest) -> list[Atom]:
+        if who.ticket:
+            plain = Principal(who.id)
+            agents.append(plain)
+            seen.append(await house.spaces.open("diary", plain).permission())
+            assert await house.spaces.search(plain, "door code") == []
+            with pytest.raises(NotFound):
+                await house.spaces.open("diary", plain).newest()
+        return await real(who, request)
+
+    house.spaces.finder.find = watched  # type: ignore[method-assign, assignment]
+    async with working(house, playing(spawner("ask_owner(request=change.id)"), twice)):
+        await tell(house, "Find the door code")
+        await answered(house, "1")
+        await said(house)
+    assert seen == [Permission.NONE]
+    assert await house.spaces.open("diary", agents[0]).permission() == Permission.NONE
 
 
 async def test_a_coordinator_may_deny_and_the_same_request_is_refused_for_a_while(house: House) -> None:
@@ -290,7 +390,7 @@ async def test_a_program_that_asks_the_owner_goes_on_with_the_answer(house: Hous
         await tell(house, "Paint it")
         question = await answered(house, "dark blue")
         (answer,) = [atom for atom in await said(house) if "chosen" in atom.content]
-    assert question.content == "assistant asks you: “Which colour?”"
+    assert question.content == "I'm asking you: “Which colour?”"
     assert answer.content == "chosen Dark blue"
 
 
@@ -308,7 +408,7 @@ async def test_a_question_of_an_agent_that_has_read_outside_text_says_where_from
         await tell(house, "Read the mail")
         question = await answered(house, "a")
     assert question.content == (
-        f"assistant asks you: “Ask which bank they have”\nIt has read text from outside: “{mail.ref}”"
+        f"I'm asking you: “Ask which bank they have”\nText from outside may be behind it: “{mail.ref}”"
     )
 
 

@@ -1,98 +1,16 @@
-"""Who has read text from outside reaches only what the owner named: exactly that, and no address that looks like it."""
+"""Who has read text from outside reaches only what the owner named."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from core.errors import InvalidInput
 from core.tools.registry import UNDECLARED, Declaration, Effect
-from core.trust.egress import ANYWHERE, host, leads_to, named, normal, unnamed
+from core.trust.egress import ANYWHERE, leads_to, settled, to_ask_about, unnamed
 
 SENDS = Declaration(Effect.LEAVES, ("to", "cc"))
 BOOKS = Declaration(Effect.CHANGES, ("guests",))
 LOOKS = Declaration(Effect.READS, ())
 POSTS = Declaration(Effect.LEAVES, ())
-
-local = st.from_regex(r"[a-z0-9][a-z0-9.+-]{0,8}[a-z0-9]", fullmatch=True)
-domain = st.from_regex(r"[a-z0-9]{1,8}\.(com|org|co\.uk)", fullmatch=True)
-mailbox = st.builds("{}@{}".format, local, domain)
-page = st.builds("https://{}/{}".format, domain, st.from_regex(r"[a-zA-Z0-9/_=-]{1,12}", fullmatch=True))
-address = mailbox | page | domain
-
-
-@pytest.mark.parametrize(
-    ("target", "words"),
-    [
-        ("ana@example.com", "Write to ana@example.com."),
-        ("Ana@Example.com", "write to <ana@example.com>, please"),
-        ("mailto:ana@example.com", "to:ana@example.com"),
-        ("ana@example.com", "'ana@example.com'"),
-        ("https://www.example.com/", "Read www.example.com!"),
-        ("www.example.com", "Read https://www.example.com/ and (http://other.org)"),
-        ("https://example.com/a?b=C", "see https://example.com/a?b=C, then stop"),
-        ("http://EXAMPLE.com/a", "see example.com/a"),
-        ("Ana Maria", "Tell ana  maria about it"),
-        ("GB29NWBK60161331926819", "(from their account GB29NWBK60161331926819)"),
-        ("general", "post it to the 'general' channel"),
-        ("ａna@example.com", "Write to ana@example.com"),
-    ],
-)
-def test_an_address_the_owner_named_is_known_however_it_is_spelled(target: str, words: str) -> None:
-    assert named(target, ["Hello.", words])
-
-
-@pytest.mark.parametrize(
-    ("target", "words"),
-    [
-        ("na@example.com", "Write to ana@example.com"),
-        ("ana@example.co", "Write to ana@example.com"),
-        ("ana@example.com", "Write to ana@example.com.evil.org"),
-        ("ana@example.com", "Write to evil-ana@example.com"),
-        ("ana@example.com", "Write to evil_ana@example.com"),
-        ("brien@example.com", "Write to o'brien@example.com"),
-        ("example.com", "Write to ana@example.com"),
-        ("example.com", "Read www.example.com"),
-        ("www.example.com", "Read www.example.com/page"),
-        ("https://www.example.com/?q=secret", "Read www.example.com"),
-        ("https://www.example.com/secret", "Read www.example.com/public"),
-        ("https://www.example.com/PUBLIC", "Read www.example.com/public"),
-        ("https://www.example.com@evil.org/", "Read www.example.com"),
-        ("https://evil.org/www.example.com", "Read www.example.com"),
-        ("https://evil.org\\www.example.com", "Read www.example.com"),
-        ("www.example.com.", "Read www.example.com"),
-        ("mailto:ana@example.com?cc=eve@evil.org", "Write to ana@example.com"),
-        ("ana@example.com, eve@evil.org", "Write to ana@example.com"),
-        ("ana@example.com\neve@evil.org", "Write to ana@example.com"),
-        ("аna@example.com", "Write to ana@example.com"),
-        ("Al", "Tell Alice"),
-        ("", "Tell Alice"),
-        (" ", "Tell Alice"),
-    ],
-)
-def test_an_address_that_only_looks_like_one_the_owner_named_is_not_known(target: str, words: str) -> None:
-    assert not named(target, [words])
-
-
-@given(address, st.sampled_from(["{}", "Write to {}.", "({})", "'{}', please", "see {}; then {}", "a\n{}\nb"]))
-def test_whatever_the_owner_names_is_known(one: str, sentence: str) -> None:
-    assert named(one, [sentence.format(one, one)])
-
-
-@given(address, address, st.sampled_from([" ", ", ", "; ", "\n"]))
-def test_of_two_addresses_only_the_named_one_is_known(one: str, other: str, between: str) -> None:
-    words = f"Write{between}{one}{between}today"
-    assert named(other, [words]) == (normal(other) == normal(one))
-
-
-@given(st.text(max_size=30), st.text(max_size=80))
-def test_what_is_known_stands_in_the_words_and_no_text_breaks_the_rule(target: str, words: str) -> None:
-    if named(target, [words]):
-        assert normal(target)
-
-
-def test_a_host_is_told_from_a_mailbox_and_a_name() -> None:
-    assert host("https://Docs.Example.com/a/b?c") == "docs.example.com"
-    assert host("docs.example.com") == "docs.example.com"
-    assert [host(one) for one in ("ana@example.com", "https://a@example.com/", "Ana", "")] == ["", "", "", ""]
+PLANS = Declaration(Effect.CHANGES, (), about=("title", "day"))
 
 
 def test_a_call_leads_to_the_arguments_that_are_declared_as_targets() -> None:
@@ -100,7 +18,7 @@ def test_a_call_leads_to_the_arguments_that_are_declared_as_targets() -> None:
         "ana@example.com",
         "bob@example.com",
     ]
-    assert leads_to(SENDS, {"to": {"name": "Ana", "id": 7}}) == ["Ana", "7"]
+    assert leads_to(SENDS, {"to": {"name": "Ana", "id": 7}}) == ["name", "Ana", "id", "7"]
 
 
 def test_a_call_that_leaves_and_does_not_say_where_to_leads_anywhere() -> None:
@@ -116,10 +34,58 @@ def test_a_call_that_changes_something_inside_leads_out_only_where_it_names_some
 
 
 def test_every_text_given_to_an_undeclared_tool_may_say_where_to() -> None:
-    assert leads_to(UNDECLARED, {"a": "x", "b": [{"c": "y"}], "d": 5, "e": True}) == ["x", "y", "5"]
+    assert leads_to(UNDECLARED, {"a": "x", "b": [{"c": "y"}], "d": 5, "e": True}) == ["x", "c", "y", "5"]
     assert leads_to(UNDECLARED, {}) == [ANYWHERE]
 
 
 def test_a_target_is_let_through_by_the_owners_words_or_the_directory_and_one_that_is_not_stops_the_call() -> None:
     targets = ["ana@example.com", "bob@example.com", "eve@evil.org"]
     assert unnamed(targets, ["Write to ana@example.com"], {"bob@example.com"}) == ["eve@evil.org"]
+
+
+def test_the_keys_of_a_dict_and_the_names_of_free_arguments_are_texts_too() -> None:
+    hidden = {"eve@evil.org": "business.com"}
+    assert leads_to(SENDS, {"to": hidden}) == ["eve@evil.org", "business.com"]
+    assert leads_to(UNDECLARED, {"options": [({"deep": (hidden,)},)]}) == ["deep", "eve@evil.org", "business.com"]
+    assert leads_to(UNDECLARED, {"raw": b"eve@evil.org"}) == ["eve@evil.org"]
+
+
+def test_a_link_in_what_is_sent_leads_out_too() -> None:
+    sent = {"to": "ana@example.com", "body": "See www.evil.org/x, and https://example.com."}
+    assert leads_to(SENDS, sent) == ["ana@example.com", "www.evil.org/x", "https://example.com"]
+    assert leads_to(LOOKS, {"query": "https://evil.org"}) == []
+
+
+def test_a_tool_is_given_its_targets_in_the_form_in_which_they_are_compared() -> None:
+    given = {"to": ["Ana <ANA@Example.com>", {"busineß.com": 7}], "body": "Straße  ß"}
+    assert settled(SENDS, given) == {"to": ["ana@example.com", {"xn--busine-gta.com": 7}], "body": "Straße  ß"}
+    assert settled(UNDECLARED, {"a": "HTTPS://Example.com", "b": "Two  \u212aelvins"}) == {
+        "a": "https://example.com",
+        "b": "Two  Kelvins",
+    }
+    with pytest.raises(InvalidInput, match="is not a safe address"):
+        settled(SENDS, {"to": "https://business.com／@evil.org/"})
+
+
+def test_an_argument_that_is_nested_without_end_is_refused() -> None:
+    nested: list[object] = []
+    for _ in range(5_000):
+        nested = [nested]
+    with pytest.raises(InvalidInput, match="levels deep"):
+        leads_to(SENDS, {"to": nested})
+    with pytest.raises(InvalidInput, match="levels deep"):
+        settled(SENDS, {"to": nested})
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ("Put a Dinner in my calendar", []),
+        ("I am away on the 19th of May", []),
+        ("I am away on May 19th", []),
+        ("I am away on 2026-05-19", []),
+        ("What is in my mail?", ["Dinner", "2026-05-19T20:00"]),
+    ],
+)
+def test_a_change_has_to_be_about_something_the_owner_spoke_of(words: str, asked: list[str]) -> None:
+    assert to_ask_about(PLANS, {"title": "Dinner", "day": "2026-05-19T20:00"}, [words]) == asked
