@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.tree import SyntaxTreeNode as Node
 
-MAX_MARKDOWN_CHARS = 200_000
+MAX_MARKDOWN_CHARS = 100_000
 """A longer text is cut as it was written."""
 MAX_CELL_COLUMNS = 60
 """Wider cells of a table are not aligned."""

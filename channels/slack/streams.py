@@ -91,7 +91,7 @@ class Streams:
         stream, text = self._open.get(id), message.text
         if stream is None:
             return False
-        plain = not _MARKUP.search(text) and text.startswith(stream.shown)
+        plain = not needs_edit(text) and text.startswith(stream.shown)
         rest = text[len(stream.shown) :] if plain else ""
         return await self.stop(id, rest[:MAX_APPEND_CHARS], message.key) and plain and len(rest) <= MAX_APPEND_CHARS
 
@@ -125,6 +125,11 @@ class Streams:
             self._able = self._able and not (isinstance(error, Refused) and error.error in UNSUPPORTED_ERRORS)
             log.info("%s cannot stream: %s", self._api.account, error)
             return None
+
+
+def needs_edit(text: str) -> bool:
+    """Whether a stream, which takes Markdown, may show a text in another way than a message does."""
+    return bool(_MARKUP.search(text))
 
 
 def settled_markdown(text: str) -> str:
