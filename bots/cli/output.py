@@ -42,8 +42,11 @@ def print_json(found: object, indent: int | None = 2) -> None:
 
 def print_raw(content: str) -> None:
     """Print content byte for byte into a file or a pipe, and safely on a terminal."""
-    shown = visible(content) if sys.stdout.isatty() else content
-    typer.echo(shown, nl=not shown.endswith("\n"))
+    end = "" if content.endswith("\n") else "\n"
+    if sys.stdout.isatty():
+        say(content.removesuffix("\n"))
+    else:
+        typer.echo(f"{content}{end}".encode(), nl=False)  # text would lose its escape sequences
 
 
 def print_diff(lines: Iterator[str], *, err: bool = False) -> None:
