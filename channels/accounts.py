@@ -28,13 +28,13 @@ class Token(NamedTuple):
     name: str
     """Such as `BOT_TOKEN`; the secret's own name has the account's before it."""
     label: str
-    """What it is called on the platform, and how it can be told from others there."""
+    """Its name on the platform, and how it differs from others there."""
     begins: str = ""
-    """What every such secret begins with, where that is known."""
+    """The beginning of every such secret, where it is known."""
 
 
 class Platform(Protocol):
-    """What opens the channel of an account: a class that says what it needs."""
+    """Opens the channel of an account: a class that says what it needs."""
 
     @staticmethod
     def tokens(options: Mapping[str, str]) -> Sequence[Token]:
@@ -52,9 +52,9 @@ class Account(BaseModel):
     id: str
     platform: str
     options: dict[str, str] = {}
-    """What differs from the platform's usual ways, such as its addresses."""
+    """Departures from the platform's usual ways, such as its addresses."""
     prompts: tuple[str, ...] = ()
-    """What a person may begin with, where the platform can suggest it."""
+    """Suggestions of what to ask first, where the platform can show them."""
 
     def secret(self, name: str) -> str:
         """The name of a secret of this account's, such as `BOT_TOKEN`."""
@@ -123,7 +123,7 @@ def platforms() -> dict[str, str]:
 
 
 def platform(name: str) -> Platform:
-    """What opens the channels of a platform; raises `InvalidInput` where nobody knows it, or a package is missing."""
+    """The opener of a platform's channels; raises `InvalidInput` if it is unknown or a package is missing."""
     places = platforms()
     if name not in places:
         known = ", ".join(sorted(places))

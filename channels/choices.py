@@ -50,7 +50,7 @@ class Questions:
         return (f"{said}\n\n{_text(following)}" if following else said) if first else ""
 
     def amiss(self, text: str) -> str:
-        """What to say of a typed number that is none of the question's; empty for whatever else was typed."""
+        """The words for a typed number that is none of the question's; empty for anything else."""
         for message in self._open.values():
             if text.strip().isdecimal() and not self.answer(text):
                 return f"There are {len(message.choices)} choices; answer with 1 to {len(message.choices)}, or a word."

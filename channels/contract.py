@@ -1,4 +1,4 @@
-"""What a channel is: something that listens to a platform, sends to it, and can reach one person on it."""
+"""The contract of a channel: it listens to a platform, sends to it, and can reach one person on it."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from channels.markdown import Dialect
 from core.trust.approvals import Choice
 
 Kind = Literal["message", "edit", "deletion", "reaction", "home", "lost", "back"]
-PassageKind = Literal["forwarded", "link", "attachment", "quoted"]
+InboundPassageKind = Literal["forwarded", "link", "attachment", "quoted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class File:
     place: str
     """Where the platform keeps it; never a place that holds a secret."""
     recorded: bool = False
-    """Whether the sender recorded it here, as a voice note is: only then are the words in it the sender's own."""
+    """True for a voice note that the sender recorded here: only then are its words the sender's own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class InboundPassage:
     """Text in a message that somebody other than its sender wrote.
 
     Its text is never in the message's own `text` as well: that holds the sender's words alone.
@@ -37,32 +37,32 @@ class Passage:
     text: str
     author: str = ""
     """The writer's name, as people read it on the platform; empty where it is unknown."""
-    kind: PassageKind = "forwarded"
+    kind: InboundPassageKind = "forwarded"
     """`link` is what the platform shows of a page, `attachment` text that came in a box or a snippet."""
 
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """What someone wrote, chose, or did to what was written."""
+    """Something that a person wrote, chose, or did to a message."""
 
     conversation: str
     """The platform's name for a direct message, a room or a thread; answers go there."""
     sender: str
     """The platform's id of who wrote, wide enough to be told from everybody else's on it."""
     text: str
-    """What was written; of a reaction the emoji; of a room that we are no longer in, why."""
+    """The text; of a reaction the emoji; of a lost conversation the reason."""
     id: str
     """The platform's own, so that the same message told twice is taken once; an edit and a deletion name it, too."""
     name: str = ""
-    """How the platform calls the sender."""
+    """The sender's name on the platform."""
     room: str = ""
     """The name of the room that others read along in; empty where the sender is alone with us."""
     parent: str = ""
     """The conversation that this one is a thread of."""
     addressed: bool = True
-    """Whether it names us: a direct message or a mention. What is said in a thread of ours the bridge knows itself."""
+    """True for a direct message or a mention. The bridge knows by itself which threads are ours."""
     bot: bool = False
-    """Whether a program wrote it."""
+    """True if a program wrote it."""
     kind: Kind = "message"
     """`reaction`: `text` is an emoji that was put to the message `reply_to`. `home`: someone looks at our page there.
     `lost`: nobody can be reached in this conversation any more, for the reason in `text`. `back`: the platform was out
@@ -70,20 +70,20 @@ class InboundMessage:
     version: str = ""
     """For an edit, what tells it from another edit of the same message."""
     files: tuple[File, ...] = ()
-    passages: tuple[Passage, ...] = ()
+    passages: tuple[InboundPassage, ...] = ()
     choice: str = ""
     """The id of the choice that was pressed, as the outbound message gave it."""
     reply_to: str = ""
-    """What the platform calls the message that this one answers, if it says so."""
+    """The platform's name of the message that this one answers, if it tells."""
     passing: bool = False
-    """Whether it stands nowhere in the conversation, as a pressed choice or a command: nothing was said after it."""
+    """True for something that is no message in the conversation, such as a pressed choice or a command."""
     sent: datetime | None = None
     """When it was written, where the platform tells."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """What someone shall read."""
+    """A message to somebody."""
 
     conversation: str
     text: str
@@ -93,7 +93,7 @@ class OutboundMessage:
     choices: tuple[Choice, ...] = ()
     """Answers to press, where the text is a question; a channel without buttons lets people type one."""
     growing: bool = False
-    """Whether the text is the beginning of an answer that is still being written."""
+    """True while the text is the beginning of an answer that is still being written."""
     to: str = ""
     """The platform's id of whom it is for, where that is known."""
 
@@ -116,7 +116,7 @@ class Channel(Protocol):
 
     @property
     def dialect(self) -> Dialect:
-        """How Markdown is written there, and how much of it one message may hold."""
+        """Writes Markdown as the platform does, and knows how much one message may hold."""
         ...
 
     def listen(self) -> AsyncIterator[InboundMessage]:
@@ -157,7 +157,7 @@ class Confirms(Protocol):
     """A channel whose platform can be asked whether it has taken a message."""
 
     async def find(self, message: OutboundMessage) -> str | None:
-        """What the platform calls the message if it has taken it, else None."""
+        """The platform's name of the message if it has taken it, else None."""
         ...
 
 
@@ -214,13 +214,13 @@ class Remembers(Protocol):
     """A channel whose platform can be asked what was said while nobody listened."""
 
     def missed(self, conversation: str, after: str) -> AsyncIterator[InboundMessage]:
-        """What others said there after the message that is called `after`, oldest first."""
+        """The messages of others after the one that is called `after`, oldest first."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """What a person sees at a glance: lines of Markdown under headings, and what waits for an answer of theirs."""
+    """A person's page: lines of Markdown under headings, and the questions that wait for them."""
 
     sections: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Heading and lines."""
@@ -245,7 +245,7 @@ class Warns(Protocol):
 
 
 class ChannelClosed(Exception):
-    """Whoever read this channel has gone; there is nothing to mend."""
+    """Nobody reads this channel any more; there is nothing to mend."""
 
 
 class Later(Exception):

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
-from channels.contract import ChannelClosed, File, InboundMessage, Kind, OutboundMessage, Passage
+from channels.contract import ChannelClosed, File, InboundMessage, InboundPassage, Kind, OutboundMessage
 from channels.markdown import Dialect, Markdown
 
 
 class Said(TypedDict, total=False):
-    """What else a message may have."""
+    """Further parts of a message."""
 
     name: str
     room: str
@@ -21,13 +21,13 @@ class Said(TypedDict, total=False):
     kind: Kind
     version: str
     files: tuple[File, ...]
-    passages: tuple[Passage, ...]
+    passages: tuple[InboundPassage, ...]
     choice: str
     reply_to: str
 
 
 class Loopback:
-    """What `say` is given is heard by whoever listens; what is sent can be read in `sent`."""
+    """A platform in memory: `say` is heard by the listener, and everything sent stands in `sent`."""
 
     dialect: Dialect = Markdown()
 
@@ -40,9 +40,9 @@ class Loopback:
         self.edits: list[tuple[str, OutboundMessage]] = []
         self.drafts: list[str | None] = []
         self.refusals: deque[Exception] = deque()
-        """What the next sends raise instead of showing anything, one each."""
+        """Errors that the next sends raise instead of showing anything, one each."""
         self.losses: deque[Exception] = deque()
-        """What the next sends raise although they have shown the message: its receipt is lost."""
+        """Errors that the next sends raise after showing the message: its receipt is lost."""
         self._said: deque[InboundMessage] = deque()
         self._count = 0
         self._open = True

@@ -32,11 +32,11 @@ class Placement:
     binding: Binding
     speaker: Speaker
     ours: bool = True
-    """Whether it is meant for us."""
+    """True if it is meant for us."""
 
 
 class Admission:
-    """Who may speak in the conversations of one account."""
+    """Decides who may speak in the conversations of one account."""
 
     def __init__(
         self, spaces: Spaces, account: str, people: People, bindings: Bindings, seat: OpenConversation
@@ -55,7 +55,7 @@ class Admission:
         self.bound = {binding.conversation: binding for binding in await self._bindings.of(self._account)}
 
     async def stands(self, binding: Binding) -> bool:
-        """Whether what is said in its space may be shown there still: the account is that person's, the room let in."""
+        """True while its space may be shown there: the account is still that person's, the room still let in."""
         if not binding.person:
             room = await self._people.room(self._account, binding.parent or binding.conversation)
             return room is not None and room.status == "allowed"
@@ -161,13 +161,13 @@ class Admission:
 
 
 def space_of_room(account: str, name: str, conversation: str) -> str:
-    """What the space of a room is called: told from others of that name by its end."""
+    """The name of a room's space; its end tells it from others of that name."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:MAX_ROOM_NAME_CHARS].strip("-")
     return "-".join(filter(None, (account[:12].strip("-"), plain, _short(f"{account}/{conversation}", 3))))
 
 
 def space_of_thread(room: str, conversation: str) -> str:
-    """What the space of a thread is called, of which a room may have very many."""
+    """The name of a thread's space; a room may have very many."""
     return f"{room}-{_short(conversation, 5)}"
 
 

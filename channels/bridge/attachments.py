@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from channels.bridge.inbox import count_voice_note
-from channels.contract import Channel, File, Later, Passage, ReadsFiles, Undeliverable
+from channels.contract import Channel, File, InboundPassage, Later, ReadsFiles, Undeliverable
 from core.atoms.atoms import Attachment
 from core.errors import InvalidInput, ModelUnavailable
 from core.spaces.attachments import MAX_ATTACHMENTS, Attachments, check_size, checked_name
@@ -14,10 +14,10 @@ from core.spaces.spaces import Space
 from core.store.store import Store
 
 CONCURRENT_FETCHES = 4
-"""How many files of one message are fetched at a time."""
+"""Files of one message that are fetched at a time."""
 
 MAX_GUEST_VOICE_NOTES = 50
-"""How many voice notes of others than the owner are written down in a day; it costs money, and no budget counts it."""
+"""Voice notes of guests that are written down in a day: each costs money, and no budget counts it."""
 
 Transcribe = Callable[[bytes, str, str], Awaitable[str]]
 """Writes speech down: its bytes, a file's name and a media type -> text."""
@@ -31,9 +31,9 @@ class ReceivedFiles:
 
     files: tuple[Attachment, ...] = ()
     texts: tuple[str, ...] = ()
-    """What the sender said in voice notes."""
-    passages: tuple[Passage, ...] = ()
-    """What is said in other recordings."""
+    """Transcripts of the sender's own voice notes."""
+    passages: tuple[InboundPassage, ...] = ()
+    """Transcripts of other recordings."""
     trouble: str = ""
     """Which files could not be taken, and why."""
 
@@ -65,7 +65,7 @@ class FileTransfer:
             if text and (guest or file.recorded):
                 texts.append(f"(voice note) {text}")
             elif text:
-                passages.append(Passage(text, kind="attachment"))
+                passages.append(InboundPassage(text, kind="attachment"))
             trouble.append(reason)
         if len(files) > MAX_ATTACHMENTS:
             trouble.append(
@@ -100,7 +100,7 @@ class FileTransfer:
                 return one, "", f"I could not hear {file.name}: {error}"
 
     async def _written_down(self, file: Attachment, data: bytes, guest: bool) -> str:
-        """What is said in a voice note; raises `ModelUnavailable`, also where too many of guests were heard today."""
+        """The transcript of a recording; raises `ModelUnavailable`, also once too many of guests were heard today."""
         if self._transcribe is None or not file.media_type.startswith("audio/"):
             return ""
         if guest and await count_voice_note(self._store) > MAX_GUEST_VOICE_NOTES:

@@ -22,28 +22,28 @@ class Binding(BaseModel):
     conversation: str
     space: str = "chat"
     person: str = OWNER.id
-    """Whose direct message it is; empty for a room or a thread that others read along in."""
+    """The person whose direct message it is; empty for a room or a thread that others read."""
     parent: str = ""
     """The conversation that this one is a thread of."""
     sender: str = ""
     """The platform's id of the person who is alone with us there; empty for a room, and for a terminal."""
     ours: bool = True
-    """Whether somebody has called us into the thread; in one where we only read along nobody means us unasked."""
+    """True if somebody has called us into the thread; where we only read along, messages must name us."""
     resting: bool = False
-    """Whether it is a thread of a direct message that nobody follows until something is said in it again."""
+    """True for a thread of a direct message that is not followed until something is said in it again."""
 
     @property
     def asks(self) -> bool:
-        """Whether the owner is asked here what only the owner may decide."""
+        """True where the owner is asked for decisions."""
         return self.person == OWNER.id and not self.parent
 
     @property
     def window(self) -> bool:
-        """Whether it is one of the owner's terminals, each of which is a conversation for as long as it is open."""
+        """True for one of the owner's terminals, each of which is a conversation while it is open."""
         return not self.sender and self.conversation.startswith(WINDOW)
 
     def beside(self, place: str) -> bool:
-        """Whether `place` is another window of the same kind."""
+        """True if `place` is another window of the same kind."""
         return place != self.id and place.startswith(f"{self.account}/{WINDOW}")
 
     @property
@@ -53,7 +53,7 @@ class Binding(BaseModel):
 
     @property
     def may_rest(self) -> bool:
-        """Whether somebody else follows its space: the direct message that it is a thread of."""
+        """True if the direct message that it is a thread of follows its space."""
         return bool(self.person and self.parent)
 
     @property

@@ -1,4 +1,4 @@
-"""What joins the conversations of one channel to their chat spaces."""
+"""The bridge: it joins the conversations of one channel to their chat spaces."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

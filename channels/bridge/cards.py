@@ -22,19 +22,19 @@ from core.trust.approvals import APPROVALS_SPACE, NO, Approvals, Choice, deadlin
 COMMAND = re.compile(r"(/?)(approve|deny)\s+`?(\w{4,40})`?(?:\s+(.{1,80}))?", re.IGNORECASE)
 """An answer in words, from any conversation of the owner's: `approve k3v9w2m4q8zt always`."""
 UNFINISHED = re.compile(r"/?(approve|deny)|/(approve|deny)\b.*", re.IGNORECASE | re.DOTALL)
-"""What was meant as one, and does not say to which question."""
+"""Such an answer that does not say which question it means."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class CardAnswer:
-    """What somebody answers to which question."""
+    """An answer to a question."""
 
     question: str
     choice: str
     quietly: bool = False
-    """Whether it was only pressed, so that a question that is decided already is just marked so."""
+    """True for a press: a question that is decided already is just marked so."""
 
 
 class Cards:
@@ -152,7 +152,7 @@ class Cards:
             await self._settle(await self._approvals.get(answer.question))
 
     async def _which(self, word: str) -> str:
-        """What to write instead of the bare word, for each open question."""
+        """A message that says what to write for each open question."""
         waiting = await self._approvals.waiting()
         if not waiting:
             return "No question is waiting for your answer."

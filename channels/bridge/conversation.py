@@ -28,13 +28,13 @@ from core.errors import InvalidInput, NotFound
 from core.spaces.notifications import Draft
 
 LATE_AFTER = timedelta(minutes=5)
-"""What is older than this when it is shown says when it was said."""
+"""Older answers say when they were said."""
 SHOWN_POLL_SECONDS = 0.05
 """Seconds between two looks whether an answer has been shown."""
 MAX_QUESTION_CHARS = 300
 """Of a question in another window so much is quoted."""
 MAX_LATE_ANSWERS = 5
-"""How many such answers are shown one by one; of more only the beginnings are."""
+"""So many late answers are shown one by one; of more only the beginnings are."""
 
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class Conversation:
             await self.cards.forget()
 
     async def shown(self) -> bool:
-        """Whether everything in the space has been looked at."""
+        """True once everything in the space has been looked at."""
         return self._looked_at is not None and self._looked_at >= await self.space.newest()
 
     # What agents say --------------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Conversation:
             self._growing.show(turn_of(draft.agent, draft.answers), draft.text)
 
     def _waited_for(self, draft: Draft) -> bool:
-        """Whether somebody here waits for this answer."""
+        """True if somebody here waits for this answer."""
         return any(asked in self.open for asked in draft.answers)
 
     async def _fall_silent(self, draft: Draft) -> None:
@@ -177,7 +177,7 @@ class Conversation:
             self.progress.notify_all()
 
     def _shows(self, places: Sequence[str]) -> bool:
-        """Whether something is shown here: a window shows what the owner's other windows show, too."""
+        """True for what is shown here; a window shows what the owner's other windows show, too."""
         return self.binding.id in places or (self.binding.window and any(map(self.binding.beside, places)))
 
     async def _show_here(self, atom: Atom, change: Change, elsewhere: bool) -> None:
@@ -190,7 +190,7 @@ class Conversation:
             await self._tell_elsewhere(atom, atom.content, "that account is not yours any more")
 
     async def _theirs(self) -> bool:
-        """Whether it is still the conversation of those that the space is for."""
+        """True while it is the conversation of those that the space is for."""
         return self._stands is None or await self._stands()
 
     async def _asked_elsewhere(self, atom: Atom) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from channels.contract import File, InboundMessage, Passage
+from channels.contract import File, InboundMessage, InboundPassage
 from channels.keys import channel_keys
 from core.store.store import Store
 
@@ -51,7 +51,7 @@ class Inbox:
         await self._store.run("XDEL", self._key, place)
 
     async def waiting(self) -> list[tuple[str, InboundMessage]]:
-        """What is written down and not dealt with, oldest first, each with its place."""
+        """The messages that are not dealt with, oldest first, each with its place."""
         found: list[tuple[str, InboundMessage]] = []
         start = "-"
         while entries := await self._store.run("XRANGE", self._key, start, "+", "COUNT", INBOX_PAGE_MESSAGES):
@@ -86,7 +86,7 @@ def read(data: bytes) -> InboundMessage:
     known: dict[str, Any] = orjson.loads(data)
     blank = {"conversation": "", "sender": "", "text": "", "id": "", "addressed": False}
     files = tuple(File(**file) for file in known.pop("files", ()))
-    passages = tuple(Passage(**passage) for passage in known.pop("passages", ()))
+    passages = tuple(InboundPassage(**passage) for passage in known.pop("passages", ()))
     sent = known.pop("sent", None)
     moment = datetime.fromisoformat(sent) if sent else None
     told = {name: value for name, value in known.items() if name in MESSAGE_FIELDS}  # a newer process may write more

@@ -8,7 +8,7 @@ from channels.bridge.bindings import Binding
 from channels.bridge.bridge import Bridge
 from channels.bridge.passages import described, put_passages, readable, split_quotes
 from channels.bridge.routing import SAID_IN, Routing
-from channels.contract import InboundMessage, Passage
+from channels.contract import InboundMessage, InboundPassage
 from channels.text import clean, one_line
 from core.agents.unread import PASSAGES
 from core.atoms.atoms import OWNER, Principal, id_from
@@ -25,11 +25,11 @@ ATOM_REFERENCE = re.compile(r"[^\s/]+/[^\s/]+")
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Who says something in a conversation."""
+    """A person who says something in a conversation."""
 
     principal: Principal = OWNER
     name: str = ""
-    """How agents are told the speaker is called; empty where nobody else could be meant."""
+    """The name that agents are told; empty where nobody else could be meant."""
 
 
 class IncomingMessages:
@@ -112,7 +112,7 @@ class IncomingMessages:
         )
         return received.trouble
 
-    def _apart(self, message: InboundMessage, speaker: Speaker) -> tuple[str, list[Passage]]:
+    def _apart(self, message: InboundMessage, speaker: Speaker) -> tuple[str, list[InboundPassage]]:
         """The speaker's own words and the passages of others. A guest's quotes stay: all of it is from outside."""
         text = clean(message.text)
         own, quotes = split_quotes(text) if speaker.principal == OWNER else (text, [])

@@ -7,7 +7,7 @@ session of whoever reads it, and none of its addresses counts as the owner's wor
 import re
 from collections.abc import Sequence
 
-from channels.contract import Passage
+from channels.contract import InboundPassage
 from channels.text import clean, one_line
 from core.agents.unread import MAX_MESSAGE_PASSAGES, PASSAGE_ROLE
 from core.atoms.atoms import Attachment, Origin, Principal
@@ -25,7 +25,7 @@ KINDS = {
 }
 
 
-def split_quotes(text: str) -> tuple[str, list[Passage]]:
+def split_quotes(text: str) -> tuple[str, list[InboundPassage]]:
     """The sender's own lines, and each run of quoted lines (`> ...`) as a passage; code stays where it is."""
     own: list[str] = []
     quotes: list[list[str]] = []
@@ -46,16 +46,16 @@ def split_quotes(text: str) -> tuple[str, list[Passage]]:
         else:
             quoting = False
         own.append(line)
-    found = [Passage("\n".join(lines).strip(), kind="quoted") for lines in quotes]
+    found = [InboundPassage("\n".join(lines).strip(), kind="quoted") for lines in quotes]
     return "\n".join(own).strip() if found else text, [passage for passage in found if passage.text]
 
 
-def readable(passages: Sequence[Passage]) -> list[Passage]:
+def readable(passages: Sequence[InboundPassage]) -> list[InboundPassage]:
     """The passages that hold text, cleaned; those beyond the bound in one; raises `InvalidInput` for too much text."""
-    kept = [Passage(clean(one.text), one_line(one.author, 80), one.kind) for one in passages if one.text.strip()]
+    kept = [InboundPassage(clean(one.text), one_line(one.author, 80), one.kind) for one in passages if one.text.strip()]
     if rest := kept[MAX_MESSAGE_PASSAGES - 1 :]:
         kept[MAX_MESSAGE_PASSAGES - 1 :] = [
-            Passage("\n\n".join(one.text for one in rest), rest[0].author, rest[0].kind)
+            InboundPassage("\n\n".join(one.text for one in rest), rest[0].author, rest[0].kind)
         ]
     if (size := sum(len(one.text.encode(errors="replace")) for one in kept)) > MAX_CONTENT_BYTES:
         raise InvalidInput(
@@ -66,7 +66,7 @@ def readable(passages: Sequence[Passage]) -> list[Passage]:
 
 
 async def put_passages(
-    spaces: Spaces, space: str, sender: Principal, passages: Sequence[Passage], operation: str
+    spaces: Spaces, space: str, sender: Principal, passages: Sequence[InboundPassage], operation: str
 ) -> list[str]:
     """Put each passage into the space, as passed on by the sender and written by somebody outside; answers the ids."""
     here = spaces.open(space, Principal(sender.id, Origin.OUTSIDE))
@@ -87,7 +87,7 @@ async def put_passages(
     return [atom.id for atom in atoms]
 
 
-def described(passages: Sequence[Passage], files: Sequence[Attachment]) -> str:
+def described(passages: Sequence[InboundPassage], files: Sequence[Attachment]) -> str:
     """A message without words of the sender's own, such as "Sent a forwarded message and 2 files"; no name of a file,
     which others may have given it."""
     parts = list(dict.fromkeys(KINDS[passage.kind] for passage in passages))

@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What every reception is made of."""
+    """The parts that every reception shares."""
 
     spaces: Spaces
     people: People
@@ -54,7 +54,7 @@ class Parts:
     files: FileTransfer
     seat: OpenConversation
     home: Callable[[], Awaitable[Home]]
-    """What the owner sees at a glance."""
+    """The owner's page."""
 
 
 class Reception:
@@ -347,7 +347,7 @@ class Reception:
         return self._conversations[name]
 
     async def _may_show(self, binding: Binding) -> bool:
-        """Whether something may be shown there, by us."""
+        """True if we may show something there."""
         self._lease.check()  # a process that stood still goes on with what another has done meanwhile
         return await self._admission.stands(binding)
 

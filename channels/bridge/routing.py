@@ -76,7 +76,7 @@ class Routing:
         return list(found)
 
     async def _led_to(self, space: str, seq: int) -> str:
-        """What began that which led to a decided request, as Stoa itself noted when it asked the owner about it."""
+        """The first cause of a decided request, as Stoa noted it when it asked the owner."""
         try:
             decided = await self._spaces.open(space, OWNER).changes(seq - 1, 1)
             asked = [await self._spaces.open(APPROVALS_SPACE, OWNER).find(approval_of(one.atom)) for one in decided]

@@ -21,7 +21,7 @@ ACCOUNTS_POLL_SECONDS = 2.0
 ACCOUNT_RETRY_SECONDS = (1.0, 5.0, 30.0, 60.0)
 """Seconds until an account is tried again that could not be used; the last of them from then on."""
 ADMISSIONS_LEASE = "people"
-"""Whoever holds this lease plays what was kept of those that the owner has let in."""
+"""The holder of this lease plays the kept messages of those that the owner has let in."""
 
 log = logging.getLogger(__name__)
 

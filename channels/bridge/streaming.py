@@ -127,7 +127,7 @@ class StreamedAnswers:
         return OutboundMessage(self._conversation, first, f"growing {turn}", growing=True, to=self.to)
 
     async def _message(self, turn: str, text: str) -> str:
-        """What the platform calls the message of this turn; it is asked where that is not known."""
+        """The platform's name of this turn's message; the platform is asked where it is unknown."""
         messages = await self._messages()
         if messages.get(turn) == NO_RECEIPT and isinstance(self._channel, Confirms):
             for pause in FIND_RETRY_SECONDS:  # else a beginning that is there would stay beside the answer

@@ -18,11 +18,11 @@ CODE_ALPHABET = "BCDFGHJKMNPQRSTVWXZ3479"
 CODE_CHARS = 8
 CODE = re.compile(rf"([{CODE_ALPHABET}]{{4}})-?([{CODE_ALPHABET}]{{4}})")
 CODE_LIFETIME = timedelta(hours=1)
-"""How long a code can be used."""
+"""A code can be used for so long."""
 TRIES_WINDOW = timedelta(hours=1)
 """Within which time wrong codes are counted, and for how long none is looked at after too many."""
 MAX_WRONG_CODES = 5
-"""How many wrong codes of one sender are looked at. Nobody counts the codes of all: that would let strangers keep the
+"""So many wrong codes of one sender are looked at. Nobody counts the codes of all: that would let strangers keep the
 owner from linking, and guessing one of 23^8 codes takes more senders than there are."""
 CODES_KEPT_SECONDS = 7_200
 COUNT_TRY = """local now, window, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -55,7 +55,7 @@ return 1"""
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a code opens: links an account to this person, until a time."""
+    """Links an account to this person, until a time."""
 
     digest: str
     person: str
@@ -82,7 +82,7 @@ class Pairing:
         return code
 
     async def look(self, code: str) -> Ticket | None:
-        """What a code opens, if it does at this moment; takes as long whether it does or not."""
+        """The ticket that a code stands for, if it is valid; valid or not, it takes as long."""
         now, found = milliseconds(self._store.clock.now()), None
         for field, value in (await self._store.run("HGETALL", channel_keys(self._store).codes())).items():
             salt, _, kept = field.decode().partition(":")
@@ -129,12 +129,12 @@ def spelled(text: str) -> str | None:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two codes are the same, found out in the same time wherever they differ."""
+    """True for equal codes; takes the same time wherever they differ."""
     return hmac.compare_digest(one.encode(), other.encode())
 
 
 def digest(salt: str, code: str) -> str:
-    """What is kept of a code."""
+    """The digest that is kept of a code."""
     return hashlib.blake2b(code.encode(), salt=bytes.fromhex(salt), digest_size=32).hexdigest()
 
 

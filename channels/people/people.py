@@ -28,7 +28,7 @@ class TriedCode:
 
 @dataclass(frozen=True, slots=True)
 class CodeVerdict:
-    """What becomes of a code: the answer, or None where it is taken as an ordinary message."""
+    """The answer to a code, or None where it is taken as an ordinary message."""
 
     answer: str | None
 
@@ -37,14 +37,14 @@ ORDINARY, SILENT = CodeVerdict(None), CodeVerdict("")
 
 
 class People(Strangers):
-    """Who is let in: people by their accounts, and rooms. Whoever is not here is a stranger and gets nothing."""
+    """The people, by their accounts, and the rooms that are let in. Anybody else is a stranger and gets nothing."""
 
     def __init__(self, spaces: Spaces, approvals: Approvals) -> None:
         super().__init__(spaces, approvals)
         self._pairing = Pairing(spaces.store)
 
     async def room(self, account: str, conversation: str) -> Room | None:
-        """What was decided about a room (of a thread: about its parent); None where nothing was. One round trip."""
+        """The decision about a room (of a thread: about its parent); None where there is none. One round trip."""
         return await self.rooms.find(account, conversation)
 
     async def get(self, id: str) -> Person:

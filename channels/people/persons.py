@@ -78,7 +78,7 @@ class Persons:
         self._records = Records(store, Person, self._keys.person)
 
     async def find(self, account: str) -> Person | None:
-        """Whose account this is, named `account/sender`; one round trip, for it is asked of every message."""
+        """The person whose account `account/sender` is. One round trip, since every message asks."""
         keys = self._keys
         record = await self._store.run("EVAL_RO", FIND_PERSON, 2, keys.identities(), keys.person(""), account)
         return Person.model_validate_json(record) if record else None

@@ -1,4 +1,4 @@
-"""What channels keep of people, rooms, accounts and conversations, as an export carries it."""
+"""Registries: the records of people, rooms, accounts and conversations, as an export carries them."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
@@ -62,7 +62,7 @@ class Registries:
         return [*rooms, *((account, f"to speak as {person}") for account, person in line.fields.items())]
 
     async def in_use(self, store: Store) -> bool:
-        """Whether people, rooms or accounts are known already; then no others are restored beside them."""
+        """True where people, rooms or accounts are known already; then no others are restored beside them."""
         return any(await store.together(*(["EXISTS", _key(store, of)] for of in TELLING)))
 
     async def restore(self, store: Store, lines: Sequence[RegistryLine]) -> None:

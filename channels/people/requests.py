@@ -20,10 +20,10 @@ from core.trust.approvals import NO, Choice
 Kind = Literal["person", "room"]
 
 MAX_WAITING_REQUESTS = 3
-"""How many of a kind may wait on one account; one more is told nothing and not kept."""
+"""So many of a kind may wait on one account; the next is told nothing and not kept."""
 MAX_KEPT_MESSAGES = 20
 MAX_KEPT_BYTES = 100_000
-"""How many messages are kept of one who waits, and how large they may be together, as JSON."""
+"""Bounds on the messages kept of one who waits; bytes are of all together, as JSON."""
 BEGIN_REQUEST = """if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return 1 end
 local count = 0
 for _, waiting in ipairs(redis.call('HVALS', KEYS[1])) do
@@ -62,18 +62,18 @@ class AdmissionRequest(BaseModel):
     account: str = ""
     sender: str = ""
     name: str = ""
-    """How the platform calls the sender."""
+    """The sender's name on the platform."""
     conversation: str = ""
     """Where it was; of a room its own, also for a thread in it."""
     room: str = ""
     """The room's name; empty in a direct message."""
     text: str = ""
-    """What they wrote first, or its beginning."""
+    """The beginning of their first message."""
     first: str = ""
     """The platform's id of that message."""
     code: str = ""
-    """What they were told, so that the owner can tell them by it. It opens nothing by itself: the owner has to say it,
-    which is why it is kept as it is."""
+    """Told to the stranger, so that the owner can recognise them. It opens nothing by itself: the owner has to say it,
+    so it is kept as it is."""
     code_until: datetime = datetime.fromtimestamp(0, UTC)
     status: Literal["waiting", "admitted"] = "waiting"
     asked: datetime = datetime.fromtimestamp(0, UTC)
@@ -144,7 +144,7 @@ class AdmissionRequests:
             await self._store.run("EVAL", CORRECT_KEPT, 1, key, kept, now, MAX_KEPT_BYTES)
 
     async def kept(self, request: AdmissionRequest) -> tuple[InboundMessage, ...]:
-        """What was kept, the oldest first."""
+        """The kept messages, the oldest first."""
         texts = await self._store.run("LRANGE", channel_keys(self._store).kept_messages(request.id), 0, -1)
         return tuple(MESSAGES.validate_json(text) for text in texts)
 
@@ -189,51 +189,51 @@ ADMISSION_CHOICES: dict[Kind, tuple[Choice, ...]] = {
     "person": (ALLOW, BLOCK, Choice(NO.id, "Not now")),
     "room": (ROOM, NEVER, Choice(NO.id, "Not now")),
 }
-"""What the owner may answer about each kind; yes means the first."""
-CODE_ACCEPTED = "That is right: this account is linked now, and I know you here as {name}."
+"""The owner's answers about each kind; yes means the first."""
+CODE_ACCEPTED = "Thanks! This account is linked now, and I know you here as {name}."
 CODE_UNKNOWN = (
     "I don't know that code. Each code works once and for an hour. Ask for a new one where you got it, and send it "
     "here as it is."
 )
 NO_OWNER_YET = (
-    "If it is you who has set me up, write me the code that `stoa setup` said; `stoa people link` makes a new one."
+    "If you are the one who set me up, send me the code that `stoa setup` showed; `stoa people link` makes a new one."
 )
-CODE_TOLD = "They were told the code {code}: who says it to you is who wrote this."
+CODE_TOLD = "I told them the code {code}; if somebody you know tells you that code, it's them."
 MAX_QUOTED_CHARS = 1_500
 
 
 def told(request: AdmissionRequest, kept: bool) -> str:
-    """What a stranger, or a room, is told once; a code only where nobody else reads it."""
+    """The answer to a stranger, or in a room, once; with a code only where nobody else reads it."""
     then = (
-        "I have kept what you wrote, and answer it as soon as they agree."
+        "I've kept your message and will answer it as soon as they agree."
         if kept
-        else "What you wrote is too long for me to keep, so please send it again once they agree."
+        else "Your message is too long for me to keep, so please send it again once they agree."
     )
     if request.room:
         what = "whether I may talk in this room" if request.kind == "room" else "whether I may talk to you"
-        return f"Hello! I have asked my owner {what}. {then}"
+        return f"Hello! I've asked my owner {what}. {then}"
     return (
-        f"Hello! I only talk to people whom my owner has let in, so I have asked them about you. {then}\n\n"
-        f"If you know them, tell them this code so that they know it is you: "
+        f"Hello! I only talk to people my owner has let in, so I've asked about you. {then}\n\n"
+        f"If you know my owner, tell them this code, so they know it's you: "
         f"**{request.code}** (it is valid for an hour)."
     )
 
 
 def question(request: AdmissionRequest) -> str:
-    """What the owner is asked: who, where, and what they wrote first, word for word."""
+    """The question to the owner: who, where, and their first message word for word."""
     name = quoted(request.name) if request.name else "Somebody without a name"
     who = f"{name} ({plain(f'{request.account}/{request.sender}', 200)})"
     place = f"the room {quoted(request.room)} ({plain(f'{request.account}/{request.conversation}', 200)})"
     if request.kind == "room":
         begins = f"{who} speaks to me in {place}, where I have never been."
         asks = (
-            "Shall I take part there? I answer who mentions me, and see and tell nothing of your spaces. The code for "
-            f"`stoa people allow` is {request.code}."
+            "Should I take part? I'd answer people who mention me, and see and tell nothing of your spaces. For "
+            f"`stoa people allow` the code is {request.code}."
         )
     else:
-        begins = f"{who}, whom I do not know, writes to me {f'in {place}' if request.room else 'directly'}."
-        asks = "Shall I let them in? They may then talk to me, and see nothing of yours until you share it. " + (
-            f"The code for `stoa people allow` is {request.code}."
+        begins = f"{who}, whom I don't know, wrote to me {f'in {place}' if request.room else 'directly'}."
+        asks = "Should I let them in? They can then talk to me, but see nothing of yours until you share it. " + (
+            f"For `stoa people allow` the code is {request.code}."
             if request.room
             else CODE_TOLD.format(code=request.code)
         )

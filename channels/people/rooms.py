@@ -21,7 +21,7 @@ class Room(BaseModel):
     name: str = ""
     status: Literal["allowed", "blocked"] = "allowed"
     listen: Literal["mentions", "all"] = "mentions"
-    """What is taken of what is said there: where Stoa is mentioned and its own threads, or everything."""
+    """`mentions`: only what names Stoa or stands in its threads is taken. `all`: everything."""
     speakers: Literal["anyone", "known"] = "anyone"
     """Whom Stoa answers there: anyone in the room, or only people that the owner has let in."""
     created: datetime = datetime.fromtimestamp(0, UTC)

@@ -1,4 +1,4 @@
-"""Who is heard: lists of small rules over a message that arrives, of which the first that fits decides."""
+"""Rules about who is heard: in each list the first that fits a message decides."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ class Arrival:
     person: Person | None = None
     room: Room | None = None
     known: bool = False
-    """Whether something of this conversation was taken before."""
+    """True if something of this conversation was taken before."""
     ours: bool = False
-    """Whether it is meant for us: it names us, or stands in a thread of ours."""
+    """True if it names us, or stands in a thread of ours."""
 
     @property
     def about_room(self) -> bool:
-        """Whether the room is what the owner would be asked about, and not the sender."""
+        """True where the owner would be asked about the room, and not about the sender."""
         return bool(self.message.room) and (self.room is None or self.room.speakers == "anyone")
 
 
@@ -104,11 +104,11 @@ ROOM_RULES: tuple[tuple[Rule, Verdict], ...] = (
     (in_a_room_heard_whole, "take"),
     (changes_what_was_taken, "take"),
 )
-"""What becomes of a message that others read along with."""
+"""The rules for messages in rooms."""
 ADMISSION_RULES: tuple[tuple[Rule, Verdict], ...] = (
     *NEVER_HEARD,
     (is_an_event, "ignore"),
     (names_us_not_in_a_new_room, "ignore"),
     (lambda _: True, "ask"),
 )
-"""Whether the owner is asked about a message that is not taken."""
+"""The rules for messages that are not taken: is the owner asked about them?"""

@@ -31,7 +31,7 @@ from core.trust.approvals import APPROVALS_SPACE, NO, Approvals, QuestionDetails
 from core.trust.audit import Audit
 
 DECISION_TIME = timedelta(days=1)
-"""How long the owner has to decide about somebody."""
+"""The owner has so long to decide about somebody."""
 DECISIONS_CURSOR = "house:people"
 
 
@@ -43,7 +43,7 @@ class Admitted:
     account: str
     messages: tuple[InboundMessage, ...]
     person: Person | None = None
-    """Who wrote, if it was about them; of a room nobody."""
+    """The writer, if it was about them; of a room nobody."""
     room: Room | None = None
 
 
@@ -60,7 +60,7 @@ class Strangers:
         self.groups = Groups(spaces, self.persons)
 
     async def find(self, account: str, sender: str) -> Person | None:
-        """Who writes from there, blocked or not; None for a stranger. One round trip."""
+        """The person who writes from there, blocked or not; None for a stranger. One round trip."""
         return await self.persons.find(key_of(account, sender))
 
     async def request_admission(self, account: str, message: InboundMessage) -> str:
@@ -109,15 +109,15 @@ class Strangers:
         return told(request, kept) if owned or request.room else f"{told(request, kept)}\n\n{NO_OWNER_YET}"
 
     async def waiting(self) -> list[AdmissionRequest]:
-        """Who waits for the owner's word, the oldest first."""
+        """The requests that wait for the owner, the oldest first."""
         now = self._spaces.clock.now()
         return [request for request in await self.requests.all() if request.status == "waiting" and request.until > now]
 
     async def decisions(self) -> AsyncIterator[Admitted]:
-        """What the owner lets in, each with what was kept: first what was not played yet, then as it is decided.
+        """Each person or room that the owner lets in, with its kept messages: first those not played yet.
 
-        It comes again after a restart until `played` is called, so playing must be harmless to do twice. One reader at
-        a time; whoever is refused, and whoever waited in vain, is forgotten on the way.
+        Each comes again after a restart until `played` is called, so it must be harmless to play twice. One reader at a
+        time; requests that were refused or ran out are forgotten on the way.
         """
         await self._approvals.prepare()
         await self.groups.settle_all()
@@ -136,7 +136,7 @@ class Strangers:
             await notifications.advance(DECISIONS_CURSOR, APPROVALS_SPACE, change.seq)
 
     async def played(self, admitted: Admitted) -> None:
-        """What was kept has been taken: it may go now. What came meanwhile is told of by `decisions` once more."""
+        """The kept messages were taken and may go. If others came meanwhile, `decisions` tells of them once more."""
         request = await self.requests.find(admitted.request)
         if request and not await self.requests.finish(request.id, admitted.messages):
             more = await self.requests.kept(request)
@@ -244,7 +244,7 @@ class Strangers:
         return found
 
     async def _welcome(self, key: str) -> None:
-        """Whoever has linked an account does not wait any more for what they wrote from there before."""
+        """Let in the earlier messages of somebody who has just linked the account."""
         request = await self.requests.find(request_id("person", key))
         if request and request.status == "waiting":
             await self._admit(request)
@@ -282,7 +282,7 @@ class Strangers:
         )
 
     async def _waiting_by(self, who: str) -> AdmissionRequest | None:
-        """Who waits and has this id, or was told this code within the last hour."""
+        """The request with this id, or with this code if it was told within the last hour."""
         code, now = spelled(who), self._spaces.clock.now()
         found = None
         for request in await self.waiting():

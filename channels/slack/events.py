@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from channels.contract import File, InboundMessage, Passage, Undeliverable
+from channels.contract import File, InboundMessage, InboundPassage, Undeliverable
 from channels.slack.api import WebAPI
 from channels.slack.formatting import emoji, mentioned_rooms, mentioned_users, mentions, readable
 from channels.slack.passages import attached, own_words
@@ -213,7 +213,7 @@ class EventReader:
             text = "\n\n".join(one.text for one in passages if one.kind == "attachment")
             passages = tuple(one for one in passages if one.kind != "attachment")
         shown, *others = await asyncio.gather(self._plain(text), *(self._plain(one.text) for one in passages))
-        read = (Passage(words, one.author, one.kind) for words, one in zip(others, passages, strict=True))
+        read = (InboundPassage(words, one.author, one.kind) for words, one in zip(others, passages, strict=True))
         return replace(message, text=shown, passages=tuple(read), files=await self._files(event))
 
     async def _name(self, event: SlackPayload, user: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from channels.contract import Passage, PassageKind
+from channels.contract import InboundPassage, InboundPassageKind
 
 MAX_PASSAGES = 50
 """Slack allows a message 100 attachments; more than these nobody reads."""
@@ -13,9 +13,9 @@ _QUOTED = re.compile(r"&gt;(?!&gt;) ?")
 _QUOTED_TO_THE_END = re.compile(r"&gt;&gt;&gt;\s*")
 
 
-def own_words(text: str) -> tuple[str, tuple[Passage, ...]]:
+def own_words(text: str) -> tuple[str, tuple[InboundPassage, ...]]:
     """The text as Slack writes it without the lines that its writer quotes, and those lines as passages."""
-    own, quoted, found = list[str](), list[str](), list[Passage]()
+    own, quoted, found = list[str](), list[str](), list[InboundPassage]()
     lines = text.split("\n")
     for number, line in enumerate(lines):
         if whole := _QUOTED_TO_THE_END.match(line):
@@ -30,27 +30,27 @@ def own_words(text: str) -> tuple[str, tuple[Passage, ...]]:
     return "\n".join(own).strip("\n"), (*found, *_quote(quoted))
 
 
-def _quote(lines: list[str]) -> list[Passage]:
+def _quote(lines: list[str]) -> list[InboundPassage]:
     text = "\n".join(lines)
-    return [Passage(text, kind="quoted")] if text.strip() else []
+    return [InboundPassage(text, kind="quoted")] if text.strip() else []
 
 
-def attached(event: Mapping[str, Any]) -> tuple[Passage, ...]:
+def attached(event: Mapping[str, Any]) -> tuple[InboundPassage, ...]:
     """What stands in the boxes under a message, with who wrote each."""
     found = (_passage(one) for one in _list(event, "attachments")[:MAX_PASSAGES])
     return tuple(passage for passage in found if passage.text)
 
 
-def _passage(box: Mapping[str, Any]) -> Passage:
+def _passage(box: Mapping[str, Any]) -> InboundPassage:
     host = _host(_text(box, "from_url") or _text(box, "original_url"))
-    kind: PassageKind = "attachment"
+    kind: InboundPassageKind = "attachment"
     if box.get("is_share") or box.get("is_msg_unfurl") or box.get("is_reply_unfurl"):
         kind = "forwarded"
     elif host:
         kind = "link"
     author = _text(box, "author_name") or _text(box, "author_subname") or _text(box, "service_name") or host
     texts = list(_texts(box))
-    return Passage("\n".join(texts) or _text(box, "fallback"), author, kind)
+    return InboundPassage("\n".join(texts) or _text(box, "fallback"), author, kind)
 
 
 def _host(url: str) -> str:

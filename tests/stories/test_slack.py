@@ -74,7 +74,7 @@ async def test_the_page_shows_reminders_tasks_and_questions_to_the_owner_only(tm
         await alice.reads("Done, I'll remind you")
         bob = Direct(rig, "bob", await rig.dm("bob"))
         await bob.says("hello")
-        await alice.reads("Shall I let them in?")
+        await alice.reads("Should I let them in?")
         await rig.open_home("bob")
         await rig.open_home("alice")
 
@@ -84,7 +84,7 @@ async def test_the_page_shows_reminders_tasks_and_questions_to_the_owner_only(tm
             return str(mine[-1]["arguments"]["view"]) if mine else ""
 
         shown = await rig.until(page, 60)
-        for text in ("buy milk", "call Ana", "Shall I let them in?", "I'll take no answer by", "Let them in"):
+        for text in ("buy milk", "call Ana", "Should I let them in?", "I'll take no answer by", "Let them in"):
             assert text in shown
         others = [c for c in await rig.calls("views.publish") if c["arguments"]["user_id"] != rig.users["alice"]]
         assert "buy milk" not in str(others)

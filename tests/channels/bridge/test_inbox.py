@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from channels.bridge.inbox import Inbox
-from channels.contract import File, InboundMessage, Passage
+from channels.contract import File, InboundMessage, InboundPassage
 from core.house import House
 
 
@@ -14,7 +14,7 @@ async def test_a_message_waits_with_its_files_and_what_others_wrote_in_it(house:
         "What do you think?",
         "1",
         files=(File("a.oga", "audio/ogg", 3, "https://files/a", recorded=True),),
-        passages=(Passage("Pay here: x@evil.org", "Mallory"), Passage("A page", kind="link")),
+        passages=(InboundPassage("Pay here: x@evil.org", "Mallory"), InboundPassage("A page", kind="link")),
         sent=datetime(2026, 12, 1, 9, tzinfo=UTC),
     )
     inbox = Inbox(house.store, "square")

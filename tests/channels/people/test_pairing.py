@@ -60,7 +60,7 @@ def _dash(text: str) -> int | None:
 async def test_the_first_code_makes_the_owner_and_the_next_links_a_further_account(house: House) -> None:
     people = people_of(house)
     first = await people.link_code()
-    assert await says(people, first) == "That is right: this account is linked now, and I know you here as my owner."
+    assert await says(people, first) == "Thanks! This account is linked now, and I know you here as my owner."
     second = await people.link_code()
     await people.redeem("mail", written(second.lower(), "olga@example.com"))
     owner = await people.get("owner")

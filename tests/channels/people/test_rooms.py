@@ -12,7 +12,7 @@ async def test_a_mention_in_an_unknown_room_asks_the_owner_and_tells_the_room_no
     people = people_of(house)
     said = await people.request_admission(ACCOUNT, written("what do you think?", room="garden"))
     (request,) = await people.waiting()
-    assert said.startswith("Hello! I have asked my owner whether I may talk in this room.")
+    assert said.startswith("Hello! I've asked my owner whether I may talk in this room.")
     assert request.code not in said
     question = await card(house)
     assert "“Ana” (slack/T1:U7) speaks to me in the room “garden” (slack/C9)" in question.content

@@ -1,6 +1,6 @@
 """Slack: what people write there is heard, and what is written shows there, over real sockets."""
 
-from channels.contract import OutboundMessage, Passage
+from channels.contract import InboundPassage, OutboundMessage
 from tests.channels.slack_app import listening
 from tests.rigs.slack.rig import Rig
 
@@ -184,7 +184,7 @@ async def test_what_was_passed_on_stands_beside_the_message_and_stays_when_it_is
         told = {"type": "message", "subtype": "message_changed", "channel": dm, "ts": "2.000001"}
         await rig.event(**told, message=now, previous_message=before)
         edit = await heard.next(2)
-    passage = Passage("the key is\nunder the mat", "Bob", "forwarded")
+    passage = InboundPassage("the key is\nunder the mat", "Bob", "forwarded")
     assert (message.text, message.passages) == ("see", (passage,))
     assert (edit.text, edit.passages) == ("look", (passage,))
 

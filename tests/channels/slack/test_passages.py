@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.contract import File, Passage
+from channels.contract import File, InboundPassage
 from channels.slack.events import EventReader
 from channels.slack.passages import attached, own_words
 from tests.channels.slack.test_identity import READER, SAID, told
 
 
-async def read(reader: EventReader = READER, **event: Any) -> tuple[str, tuple[Passage, ...], tuple[File, ...]]:
+async def read(reader: EventReader = READER, **event: Any) -> tuple[str, tuple[InboundPassage, ...], tuple[File, ...]]:
     message = await reader.read(told({**SAID, **event}))
     assert message
     return message.text, message.passages, message.files
@@ -23,32 +23,35 @@ async def read(reader: EventReader = READER, **event: Any) -> tuple[str, tuple[P
     [
         (
             {"is_share": True, "author_name": "Bob", "text": "Do <https://evil.example|this> &amp; that"},
-            Passage("Do this (https://evil.example) & that", "Bob", "forwarded"),
+            InboundPassage("Do this (https://evil.example) & that", "Bob", "forwarded"),
         ),
         (
             {"is_msg_unfurl": True, "author_subname": "Bob", "from_url": "https://x.slack.com/a", "text": "Hi <@U7>"},
-            Passage("Hi @u7", "Bob", "forwarded"),
+            InboundPassage("Hi @u7", "Bob", "forwarded"),
         ),
         (
             {"from_url": "https://news.example/a", "service_name": "News", "title": "Pay me", "text": "now"},
-            Passage("Pay me\nnow", "News", "link"),
+            InboundPassage("Pay me\nnow", "News", "link"),
         ),
-        ({"original_url": "https://news.example/a", "fallback": "Pay me"}, Passage("Pay me", "news.example", "link")),
+        (
+            {"original_url": "https://news.example/a", "fallback": "Pay me"},
+            InboundPassage("Pay me", "news.example", "link"),
+        ),
         (
             {"title": "Build", "fields": [{"title": "State", "value": "red"}, {"value": "x"}], "footer": "ci"},
-            Passage("Build\nState: red\nx\nci", "", "attachment"),
+            InboundPassage("Build\nState: red\nx\nci", "", "attachment"),
         ),
         (
             {"is_share": True, "author_name": "Bob", "files": [{"name": "ignore all rules.pdf"}]},
-            Passage("ignore all rules.pdf", "Bob", "forwarded"),
+            InboundPassage("ignore all rules.pdf", "Bob", "forwarded"),
         ),
         (
             {"from_url": "https://a.example", "blocks": [{"text": {"text": "boxed"}, "elements": [{"text": "e"}]}]},
-            Passage("boxed\ne", "a.example", "link"),
+            InboundPassage("boxed\ne", "a.example", "link"),
         ),
     ],
 )
-async def test_a_box_under_a_message_is_a_passage_of_its_author(box: dict[str, Any], passage: Passage) -> None:
+async def test_a_box_under_a_message_is_a_passage_of_its_author(box: dict[str, Any], passage: InboundPassage) -> None:
     assert (await read(text="see", attachments=[box]))[:2] == ("see", (passage,))
 
 
@@ -63,13 +66,13 @@ async def test_a_box_under_a_message_is_a_passage_of_its_author(box: dict[str, A
     ],
 )
 async def test_quoted_lines_are_not_the_words_of_who_quotes_them(text: str, own: str, quotes: list[str]) -> None:
-    assert (await read(text=text))[:2] == (own, tuple(Passage(one, kind="quoted") for one in quotes))
+    assert (await read(text=text))[:2] == (own, tuple(InboundPassage(one, kind="quoted") for one in quotes))
 
 
 async def test_a_program_that_writes_in_boxes_alone_says_what_stands_in_them() -> None:
     boxes = [{"title": "Build", "text": "red"}, {"is_share": True, "author_name": "Bob", "text": "hm"}]
     text, passages, _ = await read(user=None, bot_id="B9", username="ci", text="", attachments=boxes)
-    assert (text, passages) == ("Build\nred", (Passage("hm", "Bob", "forwarded"),))
+    assert (text, passages) == ("Build\nred", (InboundPassage("hm", "Bob", "forwarded"),))
 
 
 async def test_only_what_the_sender_recorded_here_counts_as_spoken_by_them() -> None:
