@@ -55,25 +55,17 @@ class House:
 
 @contextlib.asynccontextmanager
 async def open_house(
-    settings: Settings,
-    url: str,
-    *,
-    clock: Clock | None = None,
-    embedder: Embedder | None = None,
+    settings: Settings, url: str, *, clock: Clock | None = None, embedder: Embedder | None = None
 ) -> AsyncIterator[House]:
     """Open the house over the Redis at `url`: enough to use spaces; `core.worker` brings the agents to life.
 
     Raises `StoreUnavailable` where there is no Redis with search. Nothing heavy is loaded before it is needed.
     """
-    clock = clock or Clock(settings.zone, settings.day_first)
     async with contextlib.AsyncExitStack() as stack:
         link = await stack.enter_async_context(contextlib.aclosing(client(url)))
         waiting = await stack.enter_async_context(contextlib.aclosing(waiting_client(link)))
-        store = Store(link, Keys(settings.namespace), clock)
-        await check_server(link)
-        await check_format(store)
-        await store.load()
-        await write_format(store)
+        store = Store(link, Keys(settings.namespace), clock or Clock(settings.zone, settings.day_first))
+        await _prepare(store)
         local = await stack.enter_async_context(LocalEmbedder())
         embedders = Embedders(store, local, settings.embedder, settings.embedder_url)
         if embedder is None:
@@ -86,25 +78,37 @@ async def open_house(
         notifications = await stack.enter_async_context(Notifications(store, waiting))
         limits = SpaceLimits(settings.contents_kept, settings.space_text_bytes, settings.space_file_bytes)
         spaces = Spaces(store, notifications, searched, limits, texts)
-        agents, timers = Agents(spaces), Timers(spaces)
-        approvals, secrets = Approvals(spaces), Secrets(vault=Vault(settings.home))
-        budgets = Budgets(store, settings)
-        yield House(
-            settings=settings,
-            url=url,
-            clock=clock,
-            store=store,
-            notifications=notifications,
-            embedder=embedder,
-            spaces=spaces,
-            agents=agents,
-            timers=timers,
-            approvals=approvals,
-            budgets=budgets,
-            lifecycle=Lifecycle(spaces, agents, budgets, settings),
-            secrets=secrets,
-            attachments=Attachments(files),
-            texts=texts,
-            embedders=embedders,
-            transcriber=Transcriber(settings.transcriber, settings.transcriber_url) if settings.transcriber else None,
-        )
+        yield _house(settings, url, spaces, files=files, embedder=embedder, embedders=embedders)
+
+
+async def _prepare(store: Store) -> None:
+    """Check that this Redis and its data will do, and load our functions into it."""
+    await check_server(store.link)
+    await check_format(store)
+    await store.load()
+    await write_format(store)
+
+
+def _house(
+    settings: Settings, url: str, spaces: Spaces, *, files: Files, embedder: Embedder, embedders: Embedders
+) -> House:
+    agents, budgets = Agents(spaces), Budgets(spaces.store, settings)
+    return House(
+        settings=settings,
+        url=url,
+        clock=spaces.clock,
+        store=spaces.store,
+        notifications=spaces.notifications,
+        embedder=embedder,
+        spaces=spaces,
+        agents=agents,
+        timers=Timers(spaces),
+        approvals=Approvals(spaces),
+        budgets=budgets,
+        lifecycle=Lifecycle(spaces, agents, budgets, settings),
+        secrets=Secrets(vault=Vault(settings.home)),
+        attachments=Attachments(files),
+        texts=Texts(files),
+        embedders=embedders,
+        transcriber=Transcriber(settings.transcriber, settings.transcriber_url) if settings.transcriber else None,
+    )

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
 from typing import Any
 
@@ -41,13 +41,13 @@ log = logging.getLogger("stoa.worker")
 
 PEOPLE, BACKGROUND = "people", "background"
 """Two dockets, so that a person's message never waits behind background work."""
-CONCURRENCY = 32
-PROCESSES = {PEOPLE: 4, BACKGROUND: 16}
-"""How many programs may run at once in each queue's sandbox; a process starts when it is first needed."""
-REDELIVERY = timedelta(seconds=30)
-CHECK = timedelta(milliseconds=100)
-SOON = 0.2
-"""Seconds from a change to what it leaves to be done in its space."""
+MAX_CONCURRENT_TURNS = 32
+SANDBOX_PROCESSES = {PEOPLE: 4, BACKGROUND: 16}
+"""So many programs may run at once for each queue; a process starts when it is first needed."""
+REDELIVERY_TIME = timedelta(seconds=30)
+CHECK_INTERVAL = timedelta(milliseconds=100)
+MAINTENANCE_DELAY_SECONDS = 0.2
+"""What a change leaves to be done in its space is done so much later."""
 
 
 class Worker:
@@ -65,7 +65,6 @@ class Worker:
         *,
         llm: LLM | None = None,
         lease: float = LEASE_SECONDS,
-        processes: Mapping[str, int] = PROCESSES,
     ) -> None:
         """`guide` and `convention` are what a spawned agent and its direct-message space are told by default; `llm`
         answers for every agent, instead of the models they name."""
@@ -76,7 +75,6 @@ class Worker:
         self._llm = llm
         self._lease = lease
         self._access = AccessTools(house.spaces, house.agents, house.approvals, Audit(house.spaces), convention)
-        self._processes = processes
         self._engines: list[asyncio.Task[Any]] = []
         self._prompts = Prompts(house.spaces, house.embedder, house.settings.injected_tokens)
         self._waits = Waits(house.spaces)
@@ -95,8 +93,8 @@ class Worker:
         """Work until cancelled; what is under way then is taken up by the next worker."""
         zone = self._house.clock.zone.key
         async with contextlib.AsyncExitStack() as stack:
-            people = await stack.enter_async_context(Sandbox(self._processes[PEOPLE], zone=zone))
-            background = await stack.enter_async_context(Sandbox(self._processes[BACKGROUND], zone=zone))
+            people = await stack.enter_async_context(Sandbox(SANDBOX_PROCESSES[PEOPLE], zone=zone))
+            background = await stack.enter_async_context(Sandbox(SANDBOX_PROCESSES[BACKGROUND], zone=zone))
             client = await stack.enter_async_context(contextlib.aclosing(HttpClient()))
             self._turns = Turns(self._services(people, background, client))
             engines = [await stack.enter_async_context(self._engine(queue)) for queue in (PEOPLE, BACKGROUND)]
@@ -129,7 +127,7 @@ class Worker:
             await asyncio.wait(self._running, timeout=seconds)
 
     async def idle(self) -> bool:
-        """Whether nobody has anything to do: no turn runs or is to begin. Timers and programs that wait are no work."""
+        """True while no turn runs or is due. Timers and programs that wait are no work."""
         due, _ = await self._waits.look()
         return not self._running and not due and not await agents_due(self._house.spaces)
 
@@ -181,10 +179,10 @@ class Worker:
             self._dockets[queue] = docket
             async with Engine(
                 docket,
-                concurrency=CONCURRENCY,
-                redelivery_timeout=REDELIVERY,
-                minimum_check_interval=CHECK,
-                scheduling_resolution=CHECK,
+                concurrency=MAX_CONCURRENT_TURNS,
+                redelivery_timeout=REDELIVERY_TIME,
+                minimum_check_interval=CHECK_INTERVAL,
+                scheduling_resolution=CHECK_INTERVAL,
                 reconnection_delay=timedelta(seconds=1),
             ) as engine:
                 yield engine
@@ -240,7 +238,7 @@ class Worker:
         learned = False
         while True:
             changed = [await self._changed.get()]
-            await asyncio.sleep(SOON)
+            await asyncio.sleep(MAINTENANCE_DELAY_SECONDS)
             while not self._changed.empty():
                 changed.append(self._changed.get_nowait())
             for space in dict.fromkeys(space for space, _ in changed):
@@ -290,7 +288,7 @@ class Worker:
 
 
 async def _tried(work: Awaitable[object]) -> bool:
-    """Whether it could be done; where not, a search makes up for it."""
+    """Try it, and log where the store refuses: a search makes up for it."""
     try:
         await work
     except StoaError as error:

@@ -1,5 +1,6 @@
 """News: why an agent has a turn, which is what others changed in its spaces since it last looked."""
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -78,8 +79,8 @@ async def gather(spaces: Spaces, agent: Agent) -> News:
             told += [change] * len(found)
             notices += found
         taken_up.append(name)
-    for space in cursors:
-        last, changes = await _news(spaces, agent, space, cursors[space])
+    news = await asyncio.gather(*(_news(spaces, agent, space, seq) for space, seq in cursors.items()))
+    for space, (last, changes) in zip(tuple(cursors), news, strict=True):
         for change in changes:
             if change.atom and change.author != agent.id:
                 found = await _notices(spaces, agent, change)

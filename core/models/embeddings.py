@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     Vector = NDArray[numpy.float32]
 
-LONGEST = 2_000
-"""How many characters of a text are looked at; MiniLM would take in little more."""
-LONG = 500
-"""Characters from which on a text leaves much memory behind."""
-REQUEST = 400
-"""Characters of a request that are looked at: it is shorter than a long text's passages, and so goes before them."""
-REMEMBERED = 4_096
+MAX_EMBEDDED_CHARS = 2_000
+"""The rest of a text is not looked at; MiniLM would take in little more."""
+LONG_TEXT_CHARS = 500
+"""From this length on a text leaves much memory behind."""
+MAX_REQUEST_CHARS = 400
+"""The rest of a request is not looked at. It is shorter than a long text's passages, and so goes before them."""
+MAX_RECENT_VECTORS = 4_096
 
 MINILM_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 MINILM_DIMENSIONS = 384
@@ -58,7 +58,7 @@ async def nearest(embedder: Embedder, query: str, texts: Sequence[str], limit: i
 
     The query is a request, whose meaning stands in its beginning: what is pasted behind it is not looked at.
     """
-    wanted, *vectors = await embedder.embed([query[:REQUEST], *texts])
+    wanted, *vectors = await embedder.embed([query[:MAX_REQUEST_CHARS], *texts])
     if not vectors:
         return []
     import numpy as np
@@ -156,7 +156,7 @@ class LocalEmbedder:
             self._model = _load_both() if self._both else _load_use()
             _give_back_memory()
         vector = self._model(text).astype("<f2").tobytes()
-        if len(text) > LONG:
+        if len(text) > LONG_TEXT_CHARS:
             _give_back_memory()  # a long text leaves 60 MB of holes behind; 4 ms, where it took 100
         return vector
 
@@ -226,7 +226,7 @@ class _Recent:
     def put(self, text: str, vector: bytes) -> None:
         self._vectors[key := self._key(text)] = vector
         self._vectors.move_to_end(key)
-        if len(self._vectors) > REMEMBERED:
+        if len(self._vectors) > MAX_RECENT_VECTORS:
             self._vectors.popitem(last=False)
 
     def _key(self, text: str) -> bytes:
@@ -235,7 +235,7 @@ class _Recent:
 
 def _cut(text: str) -> str:
     """The part of a text that is looked at, without the halves of characters that UTF-8 cannot say."""
-    return text[:LONGEST].encode("utf-8", "replace").decode()
+    return text[:MAX_EMBEDDED_CHARS].encode("utf-8", "replace").decode()
 
 
 def _load_both() -> "Callable[[str], Vector]":

@@ -4,6 +4,7 @@ import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import LeaseLost, StoreUnavailable
@@ -13,6 +14,23 @@ from core.store.store import Store
 
 LEASE_SECONDS = 6.0
 """Seconds a lane stays taken after its worker was last heard of; shorter than docket's redelivery time."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOutcome:
+    """What a turn leaves behind."""
+
+    cursors: Mapping[str, int] = field(default_factory=dict)
+    messages: Sequence[bytes] = ()
+    """What it adds to the session."""
+    ledger: Mapping[str, int] = field(default_factory=dict)
+    """The versions of the atoms it has seen anew."""
+    label: bytes = b""
+    trace: bytes = b""
+    more: bool = False
+    """Whether there is more to do at once."""
+    program: str = ""
+    """The waiting program that has gone on and waits no longer."""
 
 
 class Lane:
@@ -77,21 +95,10 @@ class Lane:
         if not await self._call("stoa_keep", names, self._token, field, value, program, waits, image):
             raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.")
 
-    async def commit(
-        self,
-        cursors: Mapping[str, int],
-        messages: Sequence[bytes] = (),
-        ledger: Mapping[str, int] | None = None,
-        *,
-        label: bytes = b"",
-        trace: bytes = b"",
-        more: bool = False,
-        program: str = "",
-    ) -> bool:
-        """End the turn: cursors, session, ledger and label move on and the journal is gone, all at once.
+    async def commit(self, outcome: TurnOutcome) -> bool:
+        """End the turn: all that it leaves moves on, and the journal is gone, at once.
 
-        So is the waiting `program` that went on in it. The trace of the turn is kept.
-        True when there is `more` to do, or more has changed meanwhile; the lane is still held then, otherwise free.
+        True when there is more to do, or more has changed meanwhile; the lane is still held then, otherwise free.
         """
         keys = self.store.keys
         names = (
@@ -105,10 +112,10 @@ class Lane:
             keys.programs(self.agent),
             keys.traces(self.agent),
         )
-        packed = (pack(dict(cursors)), pack(list(messages)), pack(dict(ledger or {})), label)
-        seen = -1 if more else self._wakes
+        packed = (pack(dict(outcome.cursors)), pack(list(outcome.messages)), pack(dict(outcome.ledger)), outcome.label)
+        seen = -1 if outcome.more else self._wakes
         self._commits += 1
-        told = (self._token, self._milliseconds, seen, *packed, program, trace, self._commits)
+        told = (self._token, self._milliseconds, seen, *packed, outcome.program, outcome.trace, self._commits)
         kept = await self._call("stoa_commit", names, *told)
         if kept == -1:
             raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.")

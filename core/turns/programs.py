@@ -1,4 +1,4 @@
-"""Programs that wait: all it takes to let one go on, sealed with a key that stays with the house."""
+"""Programs that wait: all that is needed to let one go on, sealed with a key that stays with the house."""
 
 import hmac
 import os
@@ -16,12 +16,12 @@ from core.store.codec import pack, unpack
 from core.store.store import Store
 from core.tools.waits import Wait
 
-KEY = "programs.key"
-EXECUTOR = "pydantic-monty"
-APART = ("answers", "waits", "image")
+KEY_FILE = "programs.key"
+EXECUTOR_PACKAGE = "pydantic-monty"
+SPECIAL_FIELDS = ("answers", "waits", "image")
 """The fields of a program that are written in forms of their own."""
-ANSWERS = 4_000_000
-"""Bytes of answers that are kept so that a program can be run again where its image is of no use."""
+MAX_ANSWER_BYTES = 4_000_000
+"""So much is kept to run a program again where its image is of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Programs:
     def __init__(self, store: Store, home: Path) -> None:
         self._store = store
         self._home = home
-        self._executor = version(EXECUTOR)
+        self._executor = version(EXECUTOR_PACKAGE)
 
     async def load(self, agent: str, id: str) -> Program | None:
         """The program as it was kept; None if it waits no more."""
@@ -71,8 +71,8 @@ class Programs:
         """The program as the store keeps it."""
         assert program.image
         image = program.image
-        rest = {one.name: getattr(program, one.name) for one in fields(Program) if one.name not in APART}
-        answers = program.answers if sum(map(len, program.answers.values())) <= ANSWERS else {}
+        rest = {one.name: getattr(program, one.name) for one in fields(Program) if one.name not in SPECIAL_FIELDS}
+        answers = program.answers if sum(map(len, program.answers.values())) <= MAX_ANSWER_BYTES else {}
         about = encode(
             [
                 rest,
@@ -113,10 +113,10 @@ class Programs:
 
     def _key(self) -> bytes:
         """The house's key, made when it is first needed."""
-        path = self._home / KEY
+        path = self._home / KEY_FILE
         if not path.exists():
             self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            made = self._home / f".{KEY}.{secrets.token_hex(4)}"
+            made = self._home / f".{KEY_FILE}.{secrets.token_hex(4)}"
             with open(made, "xb", opener=private) as file:
                 file.write(secrets.token_bytes(32))
             try:

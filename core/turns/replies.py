@@ -1,9 +1,8 @@
 """Replies: what a model says in a turn, asked for patiently and shown while it arrives."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from core.errors import ModelUnavailable
@@ -43,14 +42,13 @@ class Replies:
             log.warning("%s: %s Asking again; what was said so far is forgotten.", self._agent.id, error)
             return await self._streamed(llm, messages)
 
-    @contextlib.asynccontextmanager
-    async def shown(self) -> AsyncIterator[None]:
+    async def show_running(self) -> None:
         """Show in the space the agent speaks in that a turn runs."""
         await self._draft("")
-        try:
-            yield
-        finally:
-            await self._draft(None)
+
+    async def show_ended(self) -> None:
+        """Take back what is shown of the turn."""
+        await self._draft(None)
 
     async def _streamed(self, llm: LLM, messages: Sequence[Message]) -> tuple[str, Usage]:
         """The reply; its prose is shown while it arrives."""

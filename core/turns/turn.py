@@ -1,5 +1,6 @@
 """One turn: what changed goes in, the model answers with prose and code, the code acts, until there is no more code."""
 
+import asyncio
 import logging
 import re
 from collections import Counter
@@ -50,20 +51,23 @@ class Turn:
 
     async def run(self, past: Sequence[Message]) -> list[Message]:
         """Take the turn; answers what it adds to the session."""
-        async with self._replies.shown():
-            capabilities = await self._capabilities()
+        try:
+            capabilities, _ = await asyncio.gather(self._capabilities(), self._replies.show_running())
             images = await self._services.images.shown(self.llm, self.context.actor, self._news.notices)
             added = [self._tail(images)]
+            answered = False
             try:
                 prose = await self._answer(capabilities, past, added)
+                answered = True
             except ModelUnavailable as error:
                 log.warning("%s: %s", self._agent.id, error)
                 prose = await self._unanswered(error, added)
             except BudgetSpent as spent:
                 prose = await self._stopped(spent, added)
-            if prose:
-                await self._say(prose)
+            await asyncio.gather(self._say(prose), self._settle_backlog(answered=answered))
             return added
+        finally:
+            await self._replies.show_ended()
 
     async def give_up(self, error: Exception) -> list[Message]:
         """End a turn that can't be carried out with a word about it."""
@@ -73,28 +77,29 @@ class Turn:
 
     async def _capabilities(self) -> Capabilities:
         services, agent = self._services, self._agent
-        self._waiting = await services.waits.of(agent.id)
-        self._rights = await services.access.uses(agent, self.context.actor, self._news.turn)
+        self._waiting, self._rights, connected = await asyncio.gather(
+            services.waits.of(agent.id),
+            services.access.uses(agent, self.context.actor, self._news.turn),
+            services.spaces.held(agent.principal),
+        )
         self.llm = services.models(self._rights.held.model())
         return Capabilities(
             services=services,
             context=self.context,
             rights=self._rights,
-            connected=await services.spaces.held(agent.principal),
+            connected=connected,
             llm=self.llm,
             heard=dict(self._news.cursors),
         )
 
     async def _answer(self, capabilities: Capabilities, past: Sequence[Message], added: list[Message]) -> str:
         """The turn's last prose. What the model reads and says on the way is `added`."""
-        await self.context.allowance.begin()
-        before = await self._services.prompts.before(
+        reading = self._services.prompts.before(
             self._agent, self.context.actor, capabilities.reach, notices=self._news.notices, past=past
         )
+        _, before = await asyncio.gather(self.context.allowance.begin(), reading)
         async with Steps(self._services, self.context, capabilities) as code:
-            prose = await self._steps(code, before, added)
-        await self._services.backlog.told(self._agent.id, self._news.taken_up and self._news.changes)
-        return prose
+            return await self._steps(code, before, added)
 
     async def _steps(self, code: Steps, before: Sequence[Message], added: list[Message]) -> str:
         """Ask, run, show, ask again, until a reply has no code; answers that reply's prose."""
@@ -130,12 +135,12 @@ class Turn:
             noted, usage = decode(self._noted[field])
             allowance.paid(field, Usage(*usage))
             return str(noted)
-        await self.context.note_label()
-        self.llm = self._services.models((await self._rights.looked()).model())  # it may have been taken back meanwhile
+        held, _ = await asyncio.gather(self._rights.looked(), self.context.note_label())
+        self.llm = self._services.models(held.model())  # it may have been taken back meanwhile
         await allowance.reserve(field, self.llm.name, messages)
         reply, usage = await self._replies.ask(self.llm, messages)
-        await self.context.lane.note(field, encode([reply, astuple(usage)]))
-        await allowance.settle(field, usage)
+        noting = self.context.lane.note(field, encode([reply, astuple(usage)]))
+        await asyncio.gather(noting, allowance.settle(field, usage))
         return reply
 
     async def _stuck(self) -> str:
@@ -187,9 +192,14 @@ class Turn:
             return ""
         return GUEST_APOLOGY if self._agent.guests else f"I stopped. {spent}"
 
+    async def _settle_backlog(self, *, answered: bool) -> None:
+        """A model has answered, so that nothing needs to be put off any longer."""
+        if answered:
+            await self._services.backlog.told(self._agent.id, self._news.taken_up and self._news.changes)
+
     async def _say(self, prose: str) -> None:
-        """Put the turn's last prose where the agent speaks; one that speaks nowhere has none."""
-        if not self._agent.speaks_in:
+        """Put the turn's last prose, if any, where the agent speaks."""
+        if not prose or not self._agent.speaks_in:
             return
         self.context.allowance.silent = False
         answered = self.context.answered

@@ -13,7 +13,7 @@ from core.errors import LeaseLost, NotFound, StoreUnavailable
 from core.models.llm import Message
 from core.spaces.spaces import Actor
 from core.turns.context import LABEL_FIELD, Services, TurnContext
-from core.turns.lanes import Lane
+from core.turns.lanes import Lane, TurnOutcome
 from core.turns.programs import Program
 from core.turns.sessions import Memory, Session, write_message
 from core.turns.turn import Turn
@@ -42,16 +42,16 @@ class Turns:
         """Take one turn; True when there is more to do."""
         noted, agent = await asyncio.gather(lane.journal(), self._living(agent_id))
         if agent is None:
-            return await lane.commit({})
+            return await lane.commit(TurnOutcome())
         news, program = await self._unread(agent, noted)
         idle = not news.notices and not program
         if idle:
             await forget_parked(self._services.spaces.store, agent, news)
-            return await lane.commit(news.cursors)
-        if NEWS_FIELD not in noted:
-            await lane.note(NEWS_FIELD, news.written())
+            return await lane.commit(TurnOutcome(news.cursors))
+        recalling = self._session(agent).recall(noted.get(LABEL_FIELD))
+        noting = () if NEWS_FIELD in noted else (lane.note(NEWS_FIELD, news.written()),)
+        memory, *_ = await asyncio.gather(recalling, *noting)
         await forget_parked(self._services.spaces.store, agent, news)
-        memory = await self._session(agent).recall(noted.get(LABEL_FIELD))
         return await self._take(self._context(agent, lane, news, program, memory), memory)
 
     async def _take(self, context: TurnContext, memory: Memory) -> bool:
@@ -60,7 +60,7 @@ class Turns:
         turn = Turn(self._services, context)
         said = await self._tried(turn, memory.messages)
         await context.allowance.finish()
-        more = await context.lane.commit(
+        outcome = TurnOutcome(
             news.cursors,
             [write_message(one) for one in said],
             {atom: version for atom, version in actor.ledger.items() if memory.ledger.get(atom) != version},
@@ -69,6 +69,7 @@ class Turns:
             more=news.more,
             program="" if turn.put_off else news.program,
         )
+        more = await context.lane.commit(outcome)
         self._services.compaction.consider(agent, news, turn.llm, [*memory.messages, *said])
         return more
 

@@ -13,7 +13,7 @@ from core.house import House
 from core.models.llm import Message
 from core.spaces.spaces import Actor
 from core.testing import ScriptedLLM
-from core.turns.lanes import Lane
+from core.turns.lanes import Lane, TurnOutcome
 from core.turns.sessions import Session
 from tests.core.scenes import said, seat, tell, working
 
@@ -161,7 +161,7 @@ async def test_a_session_that_is_wiped_starts_clean(house: House) -> None:
     label.heard("tool web_fetch")
     lane = Lane(house.store, "assistant")
     assert await lane.begin()
-    await lane.commit({}, label=label.written())
+    await lane.commit(TurnOutcome({}, label=label.written()))
     assert (await label_of(house)).outside
     await house.store.run("DEL", house.store.keys.label("assistant"))
     assert not (await label_of(house)).outside

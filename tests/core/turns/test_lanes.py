@@ -9,21 +9,21 @@ from core.atoms.atoms import Principal
 from core.errors import LeaseLost
 from core.house import House
 from core.store.store import Argument, Store
-from core.turns.lanes import Lane, next_in_queue, queue, wake
+from core.turns.lanes import Lane, TurnOutcome, next_in_queue, queue, wake
 
 
 async def test_a_lane_has_one_holder_at_a_time(house: House) -> None:
     first, second = Lane(house.store, "ann"), Lane(house.store, "ann")
     assert await first.begin()
     assert not await second.begin()
-    await first.commit({})
+    await first.commit(TurnOutcome())
     assert await second.begin()
 
 
 async def test_each_holder_has_a_higher_epoch_than_the_one_before(house: House) -> None:
     first, second = Lane(house.store, "ann"), Lane(house.store, "ann")
     await first.begin()
-    await first.commit({})
+    await first.commit(TurnOutcome())
     await second.begin()
     assert second.epoch > first.epoch
 
@@ -46,8 +46,8 @@ async def test_a_wake_up_during_a_turn_is_not_lost(house: House) -> None:
     lane = Lane(house.store, "ann")
     await lane.begin()
     assert await wake(house.store, "ann") is None
-    assert await lane.commit({"chat": 3})
-    assert not await lane.commit({"chat": 4})
+    assert await lane.commit(TurnOutcome({"chat": 3}))
+    assert not await lane.commit(TurnOutcome({"chat": 4}))
     assert await wake(house.store, "ann") is not None
 
 
@@ -57,7 +57,7 @@ async def test_a_commit_moves_cursors_session_and_ledger_at_once_and_clears_the_
     await lane.begin()
     await lane.note("reply.0", b"hello")
     assert await lane.journal() == {"reply.0": b"hello"}
-    await lane.commit({"chat": 3}, [b"message"], {"chat/x": 2})
+    await lane.commit(TurnOutcome({"chat": 3}, [b"message"], {"chat/x": 2}))
     assert await lane.journal() == {}
     assert await house.notifications.cursor("ann", "chat") == 3
     assert await house.store.run("LRANGE", house.store.keys.session("ann"), 0, -1) == [b"message"]
@@ -66,7 +66,7 @@ async def test_a_commit_moves_cursors_session_and_ledger_at_once_and_clears_the_
 async def test_a_commit_does_not_bring_back_a_subscription_that_ended_during_the_turn(house: House) -> None:
     lane = Lane(house.store, "ann")
     await lane.begin()
-    await lane.commit({"chat": 3})
+    await lane.commit(TurnOutcome({"chat": 3}))
     assert await house.notifications.cursor("ann", "chat") is None
 
 
@@ -78,7 +78,7 @@ async def test_who_has_lost_the_lease_can_neither_note_nor_commit(house: House) 
     with pytest.raises(LeaseLost):
         await old.note("reply.0", b"stale")
     with pytest.raises(LeaseLost):
-        await old.commit({"chat": 9})
+        await old.commit(TurnOutcome({"chat": 9}))
     assert await new.journal() == {}
 
 
@@ -146,7 +146,7 @@ async def test_a_commit_that_is_said_twice_is_made_once(house: House) -> None:
     lane = Lane(SaidTwice(house.store.link, house.store.keys, house.clock), "ann")
     await lane.begin()
     await wake(house.store, "ann")
-    assert await lane.commit({}, [b"one"])
-    assert not await lane.commit({}, [b"two"])
+    assert await lane.commit(TurnOutcome({}, [b"one"]))
+    assert not await lane.commit(TurnOutcome({}, [b"two"]))
     assert await house.store.run("LRANGE", house.store.keys.session("ann"), 0, -1) == [b"one", b"two"]
     assert await wake(house.store, "ann") is not None

@@ -9,7 +9,7 @@ from core.atoms.permissions import Permission
 from core.house import House
 from core.models.llm import Message
 from core.testing import MovableClock, ScriptedLLM
-from core.worker import CONCURRENCY, Worker
+from core.worker import MAX_CONCURRENT_TURNS, Worker
 from tests.core.scenes import said, seat, tell, working
 
 
@@ -99,13 +99,13 @@ async def test_an_agent_at_work_for_one_cause_does_not_wait_behind_all_those_of_
         await house.agents.seat(agent, {room: Permission.WRITE}, (room,))
         await house.spaces.open(room).put("Begin", comment="begin")
 
-    many = CONCURRENCY + 8
+    many = MAX_CONCURRENT_TURNS + 8
     await seat(house)
     for number in range(many):
         await one(f"many-{number:02}", "chat/1")
     await one("single", "chat/2")
     async with working(house, Gate()):
-        first = {await asked.get() for _ in range(CONCURRENCY)}
+        first = {await asked.get() for _ in range(MAX_CONCURRENT_TURNS)}
         let.release()
         let.release()
         assert "single" in first | {await asked.get(), await asked.get()}
