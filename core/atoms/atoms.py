@@ -213,6 +213,5 @@ def new_id() -> str:
 
 
 def id_from(operation: str) -> str:
-    """The atom id that belongs to an operation id, so that the same operation twice is one atom."""
     number = int.from_bytes(hashlib.blake2b(operation.encode(), digest_size=8).digest())
     return "".join([ID_ALPHABET[(number >> shift) & 31] for shift in range(0, 60, 5)])

@@ -26,6 +26,5 @@ def claim_patch(
 
 
 def is_over(atom: Atom, now: datetime) -> bool:
-    """True if the atom's claim has ended and was not given back yet."""
     lease = atom.metadata.get("lease")
     return isinstance(lease, datetime) and lease <= now and "owner" in atom.metadata

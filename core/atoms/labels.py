@@ -41,7 +41,6 @@ class Label:
 
     @property
     def words(self) -> list[str]:
-        """Atoms it has read that the owner wrote, as `space/id`, the newest last."""
         return list(self._words)
 
     def read(self, what: Read) -> None:
@@ -52,7 +51,6 @@ class Label:
             _remember(self._words, what.ref)
 
     def heard(self, source: str) -> None:
-        """Remember outside text that is not an atom, such as a web page a tool fetched."""
         self.lowest = Origin.OUTSIDE
         _remember(self._sources, source)
 

@@ -16,7 +16,6 @@ class Permission(IntEnum):
 
     @classmethod
     def parse(cls, name: "str | Permission") -> "Permission":
-        """Raises `InvalidInput` for a name that is not a permission."""
         if isinstance(name, Permission):
             return name
         try:

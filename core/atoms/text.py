@@ -32,7 +32,6 @@ def nfc(text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """The text as it is matched; never as it is kept."""
     return text if text.isascii() else nfc(text).translate(PLAIN_MARKS)
 
 

@@ -56,7 +56,6 @@ def checked_references(references: References) -> dict[str, list[str]]:
 
 
 def checked_id(id: object) -> str:
-    """An atom's id in normal form C; raises `InvalidInput`."""
     if not isinstance(id, str) or not _can_be_an_id(id):
         raise InvalidInput(f"{_short(id)} cannot be an atom's id; ids are text, as in atom.id or atom.ref")
     return nfc(id)
@@ -93,7 +92,6 @@ def _describes_a_file(described: object) -> bool:
 
 
 def checked_comment(comment: str) -> str:
-    """The comment in normal form C; raises `InvalidInput` for one that is not text or too long to travel."""
     if not isinstance(comment, str):
         raise InvalidInput(f"the comment is {type(comment).__name__}; it must be text")
     comment = checked_text("the comment", comment)
@@ -120,13 +118,11 @@ def checked_moment(moment: datetime | str, what: str) -> datetime:
 
 
 def check_number(number: object, what: str) -> None:
-    """Raises `InvalidInput` for what cannot be the number of a change."""
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number < 1 << 53:
         raise InvalidInput(f"{what} is {_short(number)}; give the number of a change, as in change.seq, or 0 for all")
 
 
 def checked_name(name: object, what: str) -> str:
-    """The name of a metadata entry or a reference in normal form C; raises `InvalidInput`."""
     name = nfc(name) if isinstance(name, str) else name
     if not isinstance(name, str) or not METADATA_KEY.fullmatch(name):
         raise InvalidInput(f"{_short(name)} cannot be {what}: use 1 to 100 letters, digits, blanks, _ . : / or -")
@@ -233,7 +229,6 @@ def _checked_value(key: str, value: Value | None) -> Value | None:
 
 
 def check_metadata_size(sizes: Mapping[str, int]) -> None:
-    """Raises `InvalidInput` if entries of so many bytes each are too large together."""
     counted = {key: size for key, size in sizes.items() if key != ATTACHMENTS_KEY}
     if (total := sum(counted.values())) > MAX_METADATA_BYTES:
         largest = max(counted, key=counted.__getitem__)

@@ -27,7 +27,6 @@ class State:
     """True while a claim lasted: its three keys come together, and the lease goes when it ends."""
 
     def take(self, version: Version) -> None:
-        """Apply the next version."""
         self.version = version.version
         told = version.metadata or {}
         if "lease" in told:
@@ -70,7 +69,6 @@ class State:
         return {key: value for key, value in wanted.items() if key not in CLAIM_KEYS} | free
 
     def references_to(self, other: "State") -> dict[str, list[str]]:
-        """The patch of references that turns this state into the other."""
         return {**{name: [] for name in self.references if name not in other.references}, **other.references}
 
     def lines(self) -> list[str]:

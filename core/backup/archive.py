@@ -125,7 +125,7 @@ class AgentLine(_Line):
 
 
 class CursorsLine(_Line):
-    """How far a subscriber has read each space."""
+    """For each space, the last change a subscriber has dealt with."""
 
     kind: Literal["cursors"] = "cursors"
     subscriber: str
@@ -133,7 +133,7 @@ class CursorsLine(_Line):
 
 
 class RegistryLine(_Line):
-    """What channels keep of who talks to Stoa and where: one record, the ids of some, or fields."""
+    """A record of the channels' registries of people and conversations, the ids of some records, or fields."""
 
     kind: Literal["registry"] = "registry"
     of: str
@@ -145,19 +145,15 @@ class RegistryLine(_Line):
 
 
 class Registry(Protocol):
-    """What channels keep: they alone know what may be in it and where it belongs."""
+    """The registries of the channels, which alone know what may be in them and where it belongs."""
 
-    def check(self, line: RegistryLine) -> list[tuple[str, str]]:
-        """Which rights the line gives, as who and what; raises `InvalidInput` for one that no export has."""
-        ...
+    def check(self, line: RegistryLine) -> list[tuple[str, str]]: ...
 
     async def in_use(self, store: Store) -> bool:
-        """Whether something is kept already, beside which nothing may be restored."""
+        """True if something is kept already, beside which nothing may be restored."""
         ...
 
-    async def restore(self, store: Store, lines: Sequence[RegistryLine]) -> None:
-        """Write all lines."""
-        ...
+    async def restore(self, store: Store, lines: Sequence[RegistryLine]) -> None: ...
 
 
 class AttachmentLine(_Line):
@@ -196,7 +192,7 @@ class Writer:
         self.counts: Counter[str] = Counter()
 
     def write(self, line: Line) -> None:
-        """Write one line; raises `InvalidInput` for an atom whose history no import could take."""
+        """Raises `InvalidInput` for an atom whose history no import could take."""
         data = orjson.dumps(line.model_dump(mode="json")) + b"\n"
         if len(data) > self._longest:
             what = f"The atom {line.space}/{line.id}" if isinstance(line, AtomLine) else f"A line of kind {line.kind}"
@@ -209,7 +205,7 @@ class Writer:
         self.counts[line.kind] += 1
 
     def finish(self) -> None:
-        """Write the last line; without it nobody will read the file."""
+        """Write the last line, without which the file is refused."""
         end = End(counts=dict(sorted(self.counts.items())), sha256=self._hash.hexdigest())
         self._file.write(orjson.dumps(end.model_dump(mode="json")) + b"\n")
         self._file.flush()
@@ -235,23 +231,28 @@ def read(file: BinaryIO, longest: int = MAX_LINE_BYTES) -> Iterator[Line]:
             continue
         line = _parsed(number, text, first=not counts, cut=not data.endswith(b"\n"))
         if isinstance(line, End):
-            if line.sha256 != digest.hexdigest() or line.counts != counts:
-                raise InvalidInput(
-                    "The file is not as it was written: its contents do not fit the checksum in its last line. "
-                    "Fetch it again from where it was made."
-                )
+            _check_end(line, digest.hexdigest(), counts)
             if any(rest.strip() for rest in iter(lambda: file.read(65_536), b"")):
                 raise InvalidInput(f"The file goes on after its last line ({number}); it was put together wrongly.")
             return
         digest.update(text + b"\n")
         counts[line.kind] += 1
         yield line
-    if not number:
-        raise InvalidInput("The file is empty; make it with `stoa export`.")
-    raise InvalidInput(
-        f"The file is cut off after line {number}: its last line, which says what must be in it, is missing. "
-        "Fetch the whole file and import it again."
-    )
+    raise InvalidInput(CUT_OFF.format(number=number) if number else "The file is empty; make it with `stoa export`.")
+
+
+CUT_OFF = (
+    "The file is cut off after line {number}: its last line, which says what must be in it, is missing. Fetch the "
+    "whole file and import it again."
+)
+
+
+def _check_end(end: End, sha256: str, counts: Counter[str]) -> None:
+    if end.sha256 != sha256 or end.counts != counts:
+        raise InvalidInput(
+            "The file is not as it was written: its contents do not fit the checksum in its last line. Fetch it again "
+            "from where it was made."
+        )
 
 
 def _parsed(number: int, text: bytes, *, first: bool, cut: bool) -> Line:

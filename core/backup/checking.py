@@ -29,6 +29,7 @@ from core.backup.archive import (
     CursorsLine,
     Header,
     Json,
+    Line,
     Registry,
     RegistryLine,
     SpaceLine,
@@ -44,7 +45,7 @@ from core.store.store import Argument, Store
 
 @dataclass
 class Contents:
-    """What a file holds, found out by reading all of it once."""
+    """The contents of a file, as found by reading all of it once."""
 
     header: Header
     ends: dict[str, ChangeLine] = field(default_factory=dict)
@@ -56,51 +57,74 @@ class Contents:
 
 
 def check(file: BinaryIO, registry: Registry) -> Contents:
-    """Read a whole export without writing anything; raises `InvalidInput` for what cannot be imported."""
+    """Read a whole export without writing anything; raises `InvalidInput`."""
     lines = read(file)
     header = next(lines, None)
     if not isinstance(header, Header):
         raise InvalidInput("That is no export of Stoa; make one with `stoa export`.")
-    contents = Contents(header)
-    space, pieces = "", Pieces()
-    spaces: set[str] = set()
+    checking = _Checking(Contents(header), registry)
     for number, line in enumerate(lines, 2):
-        contents.counts[line.kind] += 1
-        if isinstance(line, AgentLine | CursorsLine | RegistryLine):
-            space = ""  # the one before is complete
         try:
-            if isinstance(line, SpaceLine):
-                _check_space(line, spaces - {space})
-                space = line.name
-                spaces.add(space)
-                contents.grants[space] = _shared(line)
-            elif isinstance(line, AtomLine | ChangeLine) and line.space != space:
-                raise InvalidInput(f"it belongs to {line.space!r} and stands among what belongs to {space!r}")
-            if isinstance(line, ChangeLine):
-                _check_change(line)
-                if space in contents.ends and line.seq <= contents.ends[space].seq:
-                    raise InvalidInput(f"change {line.seq} comes after {contents.ends[space].seq}")
-                contents.ends[space] = line
-            elif isinstance(line, AtomLine):
-                _check_atom(line)
-            elif isinstance(line, AttachmentLine):
-                pieces.add(line)
-            elif isinstance(line, RegistryLine):
-                contents.grants.setdefault(":registry", []).extend(registry.check(line))
-            elif isinstance(line, AgentLine):
-                checked_principal(line.id)
-                if line.record.get("id") != line.id:
-                    raise InvalidInput(f"the record of the agent {line.id!r} is another's")
-                with _readable(f"the record of the agent {line.id!r}"):
-                    Agent.model_validate(line.record)
-                _check_rights(line)
-                contents.agents[line.id] = line.record
-                contents.grants[f"agent:{line.id}"] = _given(line)
+            checking.line(line)
         except InvalidInput as error:
             raise InvalidInput(f"Line {number} of the file is not what it must be: {error}.") from None
-    if empty := sorted(spaces - contents.ends.keys()):
+    contents = checking.contents
+    if empty := sorted(checking.spaces - contents.ends.keys()):
         raise InvalidInput(f"The file has no changes of {', '.join(empty)}, so it is not as it was written.")
     return contents
+
+
+class _Checking:
+    """A file being read: what was found so far, and the space that its atoms and changes belong to."""
+
+    def __init__(self, contents: Contents, registry: Registry) -> None:
+        self.contents = contents
+        self.spaces: set[str] = set()
+        self._registry = registry
+        self._pieces = Pieces()
+        self._space = ""
+
+    def line(self, line: Line) -> None:
+        self.contents.counts[line.kind] += 1
+        if isinstance(line, AtomLine | ChangeLine) and line.space != self._space:
+            raise InvalidInput(f"it belongs to {line.space!r} and stands among what belongs to {self._space!r}")
+        match line:
+            case SpaceLine():
+                _check_space(line, self.spaces - {self._space})
+                self._space = line.name
+                self.spaces.add(line.name)
+                self.contents.grants[line.name] = _shared(line)
+            case ChangeLine():
+                self._change(line)
+            case AtomLine():
+                _check_atom(line)
+            case AttachmentLine():
+                self._pieces.add(line)
+            case RegistryLine():
+                self._space = ""  # the one before is complete
+                self.contents.grants.setdefault(":registry", []).extend(self._registry.check(line))
+            case CursorsLine():
+                self._space = ""
+            case AgentLine():
+                self._space = ""
+                self._agent(line)
+
+    def _change(self, line: ChangeLine) -> None:
+        _check_change(line)
+        ends = self.contents.ends
+        if line.space in ends and line.seq <= ends[line.space].seq:
+            raise InvalidInput(f"change {line.seq} comes after {ends[line.space].seq}")
+        ends[line.space] = line
+
+    def _agent(self, line: AgentLine) -> None:
+        checked_principal(line.id)
+        if line.record.get("id") != line.id:
+            raise InvalidInput(f"the record of the agent {line.id!r} is another's")
+        with _readable(f"the record of the agent {line.id!r}"):
+            Agent.model_validate(line.record)
+        _check_rights(line)
+        self.contents.agents[line.id] = line.record
+        self.contents.grants[f"agent:{line.id}"] = _given(line)
 
 
 def _check_space(space: SpaceLine, before: Iterable[str]) -> None:
@@ -154,7 +178,7 @@ def _check_atom(atom: AtomLine) -> None:
 
 
 def _check_kept(name: str, value: bytes) -> None:
-    """Raises an error for a field of an atom that the Function library could not read."""
+    """Raises an error for a field that the Function library could not read."""
     match name:
         case "cl":  # a claim: whose, its cause, and what was before
             owner, root, depth, before = unpack(value)
@@ -185,7 +209,7 @@ def _check_change(change: ChangeLine) -> None:
 
 @contextlib.contextmanager
 def _readable(what: str) -> Iterator[None]:
-    """Raises `InvalidInput` where the store would keep something that nobody could read again."""
+    """Raises `InvalidInput` for data that nobody could read again."""
     try:
         yield
     except InvalidInput:
@@ -204,7 +228,7 @@ def _shared(space: SpaceLine) -> list[tuple[str, str]]:
 
 
 def _given(agent: AgentLine) -> list[tuple[str, str]]:
-    """Its tools, secrets and models; what it may do in spaces is told with the spaces."""
+    """Its tools, secrets and models; its rights in spaces are told with the spaces."""
     grants = [Grant.read(given.encode()) for name, given in agent.rights.items() if name.startswith("g:")]
     return [(agent.id, grant.words()) for grant in grants if grant.kind != "space" and not grant.ended]
 
@@ -217,7 +241,6 @@ def _check_rights(agent: AgentLine) -> None:
 
 
 def _check_metadata(metadata: Mapping[str, Json | None]) -> None:
-    """Raises `InvalidInput` for metadata that the store could not have."""
     for key, value in metadata.items():
         if isinstance(value, dict):
             checked_moment(value.get("time", ""), f"metadata {key!r}")
@@ -261,7 +284,7 @@ async def already_there(store: Store, contents: Contents) -> set[str]:
 
 
 async def new_rights(store: Store, registry: Registry, contents: Contents, there: set[str]) -> dict[str, list[str]]:
-    """Whom the file would give what, in words, without the spaces in `there` and the agents that are here already."""
+    """The rights that the file would give, in words, by holder; without spaces in `there` and agents that exist."""
     records = await documents(store, [store.keys.agent(id) for id in contents.agents])
     known = {f"agent:{id}" for id, record in zip(contents.agents, records, strict=True) if record is not None}
     known |= {":registry"} if await registry.in_use(store) else set()

@@ -41,7 +41,7 @@ EXPORTED_ACCOUNT = re.compile(r"[ul][1-5]")
 
 
 async def size(store: Store, names: Sequence[str]) -> int:
-    """How many changes these spaces have seen: how long an export takes, roughly."""
+    """The number of changes of these spaces, to estimate how long an export takes."""
     counts = await store.together(*(["HGET", store.keys.space(name), "seq"] for name in names))
     return sum(int(count or 0) for count in counts)
 
@@ -74,7 +74,6 @@ async def export(
 
 
 def _attached(atom: AtomLine) -> Iterator[str]:
-    """The files that an atom carries, or carried in one of its versions."""
     carried = [atom.metadata.get(ATTACHMENTS_KEY), *(past.metadata.get(ATTACHMENTS_KEY) for past in atom.history)]
     for found in carried:
         if isinstance(found, list):
@@ -138,7 +137,6 @@ async def _changed(store: Store, name: str, after: int) -> tuple[int, list[str]]
 
 
 async def log_entries(store: Store, name: str, after: int, limit: int) -> list[Any]:
-    """The entries of a space's log that follow number `after`, as the store keeps them."""
     return list(await store.run(*store.reading("stoa_changes", name, OWNER.id, after, limit)))
 
 
@@ -179,7 +177,7 @@ def _atom(space: str, id: str, fields: dict[bytes, bytes], history: Sequence[byt
 
 
 def is_told(name: str) -> bool:
-    """Whether a field of an atom is told by itself, or made from others."""
+    """True if a field of an atom is exported by itself, or made from others."""
     return name in (*ATOM_LINE_FIELDS, *DERIVED_FIELDS) or (name[:1] in ("n", "v") and name[1:].isdigit())
 
 
@@ -200,7 +198,6 @@ def _past(entry: bytes) -> Past:
 
 
 def change_line(space: str, entry: Sequence[Any]) -> ChangeLine:
-    """One entry of a space's log."""
     change, flat = read_change(space, entry), entry[1]
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     return ChangeLine(
@@ -256,7 +253,6 @@ def _named(fields: dict[bytes, bytes]) -> list[tuple[str, bytes]]:
 
 
 def _text(value: Any) -> Any:
-    """What was packed, its bytes as text."""
     if isinstance(value, list):
         return [_text(one) for one in value]
     return value.decode() if isinstance(value, bytes) else value
@@ -271,5 +267,5 @@ def _kept(value: bytes) -> str:
 
 
 def _told(value: bytes) -> str:
-    """Text as it is, in base64 what is packed: a subscription with a filter, and whom a change concerned."""
+    """Text as it is; packed values, such as filtered subscriptions, in base64."""
     return _kept(value).removeprefix("text:")

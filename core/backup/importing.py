@@ -32,42 +32,62 @@ async def restore(
 
     A space is seen by nobody before all of it and its files are written.
     """
-    batch, pieces = _Batch(store), Pieces()
-    registered: list[RegistryLine] = []
-    space: SpaceLine | None = None
-    last = 0
+    restoring = _Restoring(store, files, there)
     for line in lines:
+        await restoring.line(line)
         if isinstance(line, AtomLine | ChangeLine):
-            last = line.seq if isinstance(line, ChangeLine) else last
-            if space:
-                await batch.add(line)
             progress(1)
-            continue
-        if isinstance(line, SpaceLine) and space and line.name == space.name:
-            space = line
-            continue
-        if isinstance(line, AttachmentLine):
-            if (data := pieces.add(line)) is not None:
-                await files.put(data)
-            continue
-        if space:
-            await batch.flush()
-            await _open(store, space, last)
-        space, last = None, 0
-        if isinstance(line, SpaceLine) and line.name not in there:
-            space = line
-            await store.run("FCALL", "stoa_move_begin", 1, store.keys.space(line.name), store.now())
-        elif isinstance(line, AgentLine):
-            await _restore_agent(store, line)
-        elif isinstance(line, CursorsLine):
-            await _restore_cursors(store, line)
-        elif isinstance(line, RegistryLine):
-            registered.append(line)
-    if space:
-        await batch.flush()
-        await _open(store, space, last)
-    if registered and not await registry.in_use(store):
-        await registry.restore(store, registered)
+    await restoring.close_space()
+    if restoring.registered and not await registry.in_use(store):
+        await registry.restore(store, restoring.registered)
+
+
+class _Restoring:
+    """An import under way: the space that is being written, and what comes after all spaces."""
+
+    def __init__(self, store: Store, files: Files, there: set[str]) -> None:
+        self.registered: list[RegistryLine] = []
+        self._store = store
+        self._files = files
+        self._there = there
+        self._batch, self._pieces = _Batch(store), Pieces()
+        self._space: SpaceLine | None = None
+        self._last = 0
+
+    async def line(self, line: Line) -> None:
+        match line:
+            case AtomLine() | ChangeLine():
+                self._last = line.seq if isinstance(line, ChangeLine) else self._last
+                if self._space:
+                    await self._batch.add(line)
+            case SpaceLine() if self._space and line.name == self._space.name:
+                self._space = line
+            case AttachmentLine():
+                if (data := self._pieces.add(line)) is not None:
+                    await self._files.put(data)
+            case _:
+                await self.close_space()
+                await self._begin(line)
+
+    async def _begin(self, line: Line) -> None:
+        match line:
+            case SpaceLine() if line.name not in self._there:
+                self._space = line
+                store = self._store
+                await store.run("FCALL", "stoa_move_begin", 1, store.keys.space(line.name), store.now())
+            case AgentLine():
+                await _restore_agent(self._store, line)
+            case CursorsLine():
+                await _restore_cursors(self._store, line)
+            case RegistryLine():
+                self.registered.append(line)
+
+    async def close_space(self) -> None:
+        """Finish the space that is being written, and let it be seen."""
+        if self._space:
+            await self._batch.flush()
+            await _open(self._store, self._space, self._last)
+        self._space, self._last = None, 0
 
 
 class _Batch:

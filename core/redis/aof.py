@@ -44,7 +44,6 @@ def mend(directory: Path, at_most: int | None = None) -> str:
 
 
 def _check(files: Path, *options: str) -> tuple[int, str]:
-    """Run redis-check-aof, which is the server under another name."""
     server, _ = wheels(files.parent)
     done = subprocess.run(
         ["redis-check-aof", *options, "appendonly.aof.manifest"],
@@ -66,7 +65,7 @@ log = logging.getLogger(__name__)
 
 
 async def force(directory: Path) -> None:
-    """Force what is written into the append-only file onto the disk, again and again."""
+    """Force new data in the append-only file onto the disk, every second."""
     forced = (Path(), 0)
     while True:
         await asyncio.sleep(FSYNC_SECONDS)
@@ -79,7 +78,7 @@ async def force(directory: Path) -> None:
 
 
 def force_once(directory: Path, forced: tuple[Path, int]) -> tuple[Path, int]:
-    """Force the newest file onto the disk unless it is as it was `forced`: a file and its size; answers the same."""
+    """Force the newest file onto the disk, unless it is as it was `forced`: a file and its size. Returns the same."""
     found = [(file.stat().st_mtime_ns, file) for file in (directory / "appendonlydir").glob("*.incr.aof")]
     if not found:
         return forced

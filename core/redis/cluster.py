@@ -43,7 +43,7 @@ class Cluster:
         self._turn = count()
 
     async def ask(self, *commands: Sequence[Argument]) -> list[Any]:
-        """Say commands to the nodes they belong to, all at once; the answers in order, as a `Link` gives them."""
+        """Send commands to the nodes they belong to, all at once; answers in order, as a `Link` gives them."""
         answers: list[Any] = [None] * len(commands)
         left = list(range(len(commands)))
         pause = RECONNECT_DELAYS_SECONDS[0]
@@ -66,18 +66,17 @@ class Cluster:
         return answers
 
     async def find(self) -> Endpoint:
-        """The next of the primaries, round and round: where to listen to what is published anywhere."""
+        """The next of the primaries in turn: a place to listen to what is published anywhere."""
         while not self._owners:
             await self._look()
         places = sorted(set(self._owners), key=str)
         return places[next(self._turn) % len(places)]
 
     async def url(self) -> str:
-        """The address of this cluster by one of its primaries that lives."""
+        """The cluster's address by a primary that lives."""
         return self.address.url(await self.find()).replace("://", "+cluster://", 1)
 
     async def aclose(self) -> None:
-        """End all connections."""
         if self._looking:
             self._looking.cancel()
             await asyncio.wait([self._looking])
@@ -85,7 +84,6 @@ class Cluster:
             await link.aclose()
 
     async def _once(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """Each command's answer or error, MOVED and a lost connection among them; one round trip to each node."""
         asked: dict[Endpoint, list[tuple[int, Sequence[Argument]]]] = defaultdict(list)
         for number, command in enumerate(commands):
             for place, own in self._targets(command):
@@ -98,7 +96,6 @@ class Cluster:
         return [_together(command, answers) for command, answers in zip(commands, given, strict=True)]
 
     def _targets(self, command: Sequence[Argument]) -> list[tuple[Endpoint, Sequence[Argument]]]:
-        """Which nodes a command is for, and how it reads there."""
         name = str(command[0]).upper()
         if name in ANY_NODE_COMMANDS or (name in ALL_NODES_COMMANDS and name.startswith("FT.") and not self._tags):
             return [(self._owners[0], command)]
@@ -107,7 +104,7 @@ class Cluster:
         return [(self._owners[slot(command[3] if name in FUNCTION_COMMANDS else command[1])], command)]
 
     async def _told(self, place: Endpoint, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """What one node answers; where a slot is being moved away, what the node says that has it already."""
+        """The answers of one node; for a slot that is being moved away, those of the node that has it already."""
         try:
             answers = await self._link(place).ask(*commands)
         except LinkLost as error:
@@ -125,7 +122,6 @@ class Cluster:
         return self._links[place]
 
     async def _look(self) -> None:
-        """Learn which node holds which slot; once for all who wait for it."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._learn(), name=f"look at the cluster {self.address}")
         looking = self._looking
@@ -173,7 +169,7 @@ class Cluster:
 
 
 def slot(key: Argument) -> int:
-    """The slot of a key: that of what stands between its first braces, if something does."""
+    """The hash slot of a key, or of the tag between its first braces."""
     name = key if isinstance(key, bytes) else str(key).encode()
     _, brace, rest = name.partition(b"{")
     tag, end, _ = rest.partition(b"}")
@@ -181,14 +177,12 @@ def slot(key: Argument) -> int:
 
 
 def _again(command: Sequence[Argument], answer: Any) -> bool:
-    """Whether a command is to be said once more, somewhere else or a little later."""
     if isinstance(answer, LinkLost):
         return repeatable([command])
     return isinstance(answer, ReplyError) and str(answer).startswith(NOT_NOW_ERRORS)
 
 
 def _together(command: Sequence[Argument], answers: list[Any]) -> Any:
-    """One answer of those of several nodes."""
     if len(answers) == 1 and str(command[0]).upper() != "FT._LIST":
         return answers[0]
     for answer in answers:

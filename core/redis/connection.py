@@ -65,7 +65,7 @@ class Wire(asyncio.Protocol):
                     if not batch.guarded:
                         batch.answer()
         except (hiredis.ProtocolError, IndexError):
-            self.close("Redis said something that is no answer")
+            self.close("Redis sent an invalid reply")
 
     def connection_lost(self, error: Exception | None) -> None:
         self.close(str(error) if error else "the connection was closed")
@@ -101,7 +101,7 @@ class Wire(asyncio.Protocol):
             self._write()
 
     def close(self, why: str) -> None:
-        """Be of no use any more; whoever waits is told `why`."""
+        """End the connection; those who wait are told `why`."""
         if self.lost:
             return
         self.lost = why
@@ -118,7 +118,7 @@ class Wire(asyncio.Protocol):
         self._waiting.clear()
 
     def count_replicas(self, role: Sequence[Any]) -> None:
-        """Learn from an answer to ROLE whether a replica is to have each change; look again while there is none."""
+        """Learn from an answer to ROLE if a replica must have each change; look again while there is none."""
         self._guarded = role[0] == b"master" and bool(role[2])
         if not self._guarded:
             self._counting = self._loop.call_later(REPLICA_RECHECK_SECONDS, self._ask_role)
@@ -133,7 +133,6 @@ class Wire(asyncio.Protocol):
             self.count_replicas(answered.result()[0])
 
     def _guard(self) -> None:
-        """Say that all changes of this write are to be with a replica before they are answered."""
         guard = _Batch(1, self._loop.create_future(), self._changes)
         guard.answered.add_done_callback(self._told_copies)
         self._changes = []
@@ -168,19 +167,18 @@ class _Batch:
         self.replies: list[Any] = []
 
     def answer(self) -> None:
-        """Give the replies to whoever asked; it may be gone: then nobody wants them."""
+        """Give the replies to the caller, unless it is gone."""
         for batch in (*self.guards, self):
             if not batch.answered.done():
                 batch.answered.set_result(batch.replies)
 
 
 def packed_together(commands: Sequence[Sequence[Argument]]) -> bytes:
-    """Commands as Redis reads them off the wire."""
     return b"".join([hiredis.pack_command(tuple(command)) for command in commands])  # type: ignore[arg-type]
 
 
 def _keep_alive(plain: socket.socket) -> None:
-    """Notice within a minute that the other side is gone without a word."""
+    """Notice within a minute that the other side is gone."""
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
         if hasattr(socket, name):

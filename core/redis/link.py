@@ -86,11 +86,10 @@ class Link:
             raise
 
     async def url(self) -> str:
-        """The address for clients of another making."""
+        """The address for other Redis clients."""
         return self.address.text
 
     async def aclose(self) -> None:
-        """End the connection."""
         if self._opening:
             self._opening.cancel()
             await asyncio.wait([self._opening])
@@ -99,7 +98,6 @@ class Link:
             self._wire = None
 
     async def _opened(self) -> Wire:
-        """The connection, made once for all who wait for it; one of them going away does not end it for the others."""
         if self._opening is None or self._opening.done():
             self._opening = asyncio.create_task(self._open(), name=f"connect to {self.address}")
             self._opening.add_done_callback(_looked_at)
@@ -111,7 +109,7 @@ class Link:
         return self._wire
 
     def _refused(self, answers: Sequence[Any]) -> bool:
-        """Whether the server says that another is to be asked, or the same one later."""
+        """True if another server must be asked, or the same one later."""
         return any(
             isinstance(one, hiredis.ReplyError)
             and _elsewhere(one)
@@ -120,7 +118,6 @@ class Link:
         )
 
     async def _open(self) -> Wire:
-        """Connect, again and again until somebody answers or the time is up."""
         loop = asyncio.get_running_loop()
         end, pause = loop.time() + self._absence, RECONNECT_DELAYS_SECONDS[0]
         while True:
@@ -136,7 +133,7 @@ class Link:
 
 
 async def connect(place: Endpoint, address: Address, replicated: bool = False) -> Wire:
-    """A connection to the server at `place`, logged in and ready; raises `OSError`, or what Redis says against us."""
+    """A connection to the server at `place`, logged in; raises `OSError`, or the error of Redis."""
     loop = asyncio.get_running_loop()
     if place.path:
         _, wire = await loop.create_unix_connection(Wire, place.path)
@@ -153,7 +150,7 @@ async def connect(place: Endpoint, address: Address, replicated: bool = False) -
 
 
 async def _greet(wire: Wire, address: Address, replicated: bool) -> None:
-    """Log in, choose the database, and see that the server is ready and, where there are replicas, that it is none."""
+    """Log in, choose the database, and check that the server is ready and not a replica."""
     greeting: list[tuple[Argument, ...]] = [("CLIENT", "SETNAME", "stoa"), ("PING",)]
     if address.database:
         greeting.insert(0, ("SELECT", address.database))
@@ -180,7 +177,7 @@ def _first(address: Address) -> Callable[[], Awaitable[Endpoint]]:
 
 
 def _master(address: Address) -> Callable[[], Awaitable[Endpoint]]:
-    """Ask the Sentinels one after the other where the master is at this moment."""
+    """Ask the Sentinels in turn for the present master."""
     user, password = address.option("sentinel_username"), address.option("sentinel_password")
     watchers = Address(Kind.SERVER, address.places, user, password, 0, address.tls, address.options)
 
@@ -217,6 +214,5 @@ def _elsewhere(error: Exception) -> bool:
 
 
 def _looked_at(task: asyncio.Task[Wire]) -> None:
-    """Whoever waited may be gone; then nobody has to be told of its failure."""
     if not task.cancelled():
         task.exception()

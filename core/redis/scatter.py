@@ -13,7 +13,7 @@ BENIGN_ERRORS = ("Index already exists", "Unknown Index name", "Unknown index na
 
 @dataclass(slots=True)
 class _Asked:
-    """What an FT.SEARCH asks for that concerns putting answers together; `rest` is all the other words of it."""
+    """The words of an FT.SEARCH that matter for putting answers together; `rest` are all others."""
 
     start: int = 0
     most: int = 10
@@ -25,7 +25,7 @@ class _Asked:
 
 
 def for_one_node(command: Sequence[Argument], tag: str) -> Sequence[Argument]:
-    """The command as one node takes it: with its own index, and enough hits for a page of the whole answer."""
+    """The command for one node: with its own index, and enough hits for a page of the whole answer."""
     name = str(command[0]).upper()
     if name in ("FUNCTION", "FT._LIST", "KEYS"):
         return command
@@ -66,7 +66,7 @@ def merged(command: Sequence[Argument], answers: Sequence[Any]) -> Any:
 
 
 def common(answers: Sequence[Any]) -> Any:
-    """The indexes that every node has, each without the tag in its name."""
+    """The indexes that every node has, without the tags in their names."""
     for answer in answers:
         if isinstance(answer, ReplyError):
             return answer
@@ -75,7 +75,7 @@ def common(answers: Sequence[Any]) -> Any:
 
 
 def least_whole(answers: Sequence[Any]) -> Any:
-    """What FT.INFO says at the node that has indexed the smallest part of its atoms."""
+    """The FT.INFO of the node that has indexed the smallest part of its atoms."""
     for answer in answers:
         if isinstance(answer, ReplyError):
             return answer
@@ -83,7 +83,7 @@ def least_whole(answers: Sequence[Any]) -> Any:
 
 
 def agreed(answers: Sequence[Any]) -> Any:
-    """The answer of all nodes, an error of one being that of all; nothing where they differ."""
+    """The common answer of all nodes; an error of one is the answer, and so is nothing where they differ."""
     errors = [
         answer for answer in answers if isinstance(answer, ReplyError) and not str(answer).startswith(BENIGN_ERRORS)
     ]
@@ -125,7 +125,7 @@ def _text(word: Argument) -> str:
 
 
 def _key(key: bytes | None) -> tuple[int, float, bytes]:
-    """Numbers stand before texts, and what has no key last."""
+    """Sorts numbers before texts, and a missing key last."""
     if key is None:
         return (2, 0.0, b"")
     return (0, float(key[1:]), b"") if key.startswith(b"#") else (1, 0.0, key)

@@ -55,7 +55,6 @@ class EmbeddedRedis:
     """
 
     def __init__(self, home: Path, join: bool = False, max_bytes: int = 0) -> None:
-        """`max_bytes` bounds its memory; 0 means half of the machine's."""
         self.home = home.resolve()  # one directory by two names would get two servers
         self.directory = self.home / "redis"
         self.log = self.directory / "redis.log"
@@ -112,7 +111,7 @@ class EmbeddedRedis:
         return f"{ended}; the last warning in its log is: {reason}." if reason else f"{ended}; its log is {self.log}."
 
     async def restart(self) -> None:
-        """Bring a server that died back, with its data; does nothing if it runs."""
+        """Bring a dead server back, with its data; does nothing if it runs."""
         if self._join:
             await self._find()
         elif not await self._ready():
@@ -120,7 +119,6 @@ class EmbeddedRedis:
                 await self._open()
 
     async def _find(self) -> None:
-        """Wait for a server that somebody else runs; there has to be one."""
         while True:
             # The lock comes first: in a directory that everybody may write, a socket alone could be anybody's.
             if not self.directory.is_dir() or not self._held():
@@ -133,7 +131,7 @@ class EmbeddedRedis:
             await asyncio.sleep(0.02)
 
     async def _open(self) -> None:
-        """Adopt the server that runs, or start one; one that loads or is ending is waited for."""
+        """Adopt the running server, or start one; wait for one that loads or is ending."""
         self.started = False
         self._child = None
         self._log_start = 0
@@ -154,7 +152,7 @@ class EmbeddedRedis:
             await asyncio.sleep(0.02)
 
     async def _start(self, lock: IO[bytes]) -> None:
-        """Start the server, which inherits `lock` and so holds it exactly as long as it lives."""
+        """Start the server, which inherits `lock` and holds it as long as it lives."""
         self._child = self._spawn(lock)
         while not await self._ready():
             if self._child.poll() is not None:
@@ -215,7 +213,7 @@ class EmbeddedRedis:
         return child
 
     async def _ready(self) -> bool | None:
-        """Whether the server has loaded its data; None if none answers on the socket."""
+        """True once the server has loaded its data; None if none answers on the socket."""
         try:
             async with asyncio.timeout(5):
                 reader, writer = await asyncio.open_unix_connection(self.socket)
@@ -225,6 +223,10 @@ class EmbeddedRedis:
                     if not size.startswith(b"$"):
                         return None
                     facts = (await reader.readexactly(int(size[1:]))).decode(errors="replace")
+                    if "aof_enabled:0" in facts:
+                        log.warning("Redis was set to keep nothing on the disk; it does again from now on.")
+                        writer.write(b"CONFIG SET appendonly yes\r\n")
+                        await reader.readuntil(b"+OK\r\n")
         except (OSError, asyncio.IncompleteReadError):  # TimeoutError is an OSError
             return None
         self.pid = int(facts.partition("process_id:")[2].split()[0])
@@ -243,7 +245,7 @@ class EmbeddedRedis:
             shutil.rmtree(self.socket.parent, ignore_errors=True)
 
     def _held(self) -> bool:
-        """Whether a server lives on our directory."""
+        """True while a server lives on our directory."""
         if self._child:
             self._child.poll()
         if lock := _lock_server(self.directory):
@@ -251,7 +253,7 @@ class EmbeddedRedis:
         return lock is None
 
     async def _ending(self) -> str:
-        """How the server ended, as far as its parent can know."""
+        """The way the server ended, as far as its parent can know."""
         if self._child is None:
             return "is gone"
         child = self._child
@@ -262,7 +264,7 @@ class EmbeddedRedis:
         return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
     def _logged(self) -> str:
-        """What the server has written since we started it, or lately if we did not; at most the last 64 KB."""
+        """The server's log since we started it, or lately if we did not; at most the last 64 KB."""
         with contextlib.suppress(FileNotFoundError), self.log.open("rb") as file:
             file.seek(max(self._log_start, self.log.stat().st_size - 2**16))
             return file.read().decode(errors="replace")
@@ -274,7 +276,6 @@ class EmbeddedRedis:
         return "redis-server"
 
     def _refusal(self, reason: str) -> str:
-        """Why the server did not start, and what to do."""
         if re.search("append only file|AOF (file|manifest)", reason):
             advice = (
                 f"The data in {self.directory / 'appendonlydir'} is damaged. `stoa doctor --repair` cuts the file back "
@@ -306,7 +307,7 @@ async def repair(home: Path) -> str:
 
 
 def _socket(home: Path) -> Path:
-    """Where the server listens: in the data directory, or in a short one of its own if the path would be too long."""
+    """A path in the data directory, or in a short one of its own if it would be too long."""
     socket = home / "redis" / "redis.sock"
     if len(os.fsencode(socket)) <= MAX_SOCKET_PATH_BYTES:
         return socket
@@ -316,7 +317,7 @@ def _socket(home: Path) -> Path:
 
 @contextlib.contextmanager
 def _in_words(home: Path) -> Iterator[None]:
-    """What the system says of our files, said to a person."""
+    """Translates errors of the file system."""
     try:
         yield
     except StoreUnavailable:
@@ -330,7 +331,7 @@ def _in_words(home: Path) -> Iterator[None]:
 
 
 def _make_private(directory: Path) -> None:
-    """Make sure that `directory` exists and, where it is ours, that nobody else can enter it."""
+    """Create the directory and, where it is ours, close it to others."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if directory.lstat().st_uid == os.getuid():
         directory.chmod(0o700)
@@ -339,7 +340,6 @@ def _make_private(directory: Path) -> None:
 
 
 async def _until(done: Callable[[], bool], seconds: float = math.inf) -> None:
-    """Look again and again until `done` says yes, for at most so many seconds."""
     deadline = time.monotonic() + seconds
     while not done():
         if time.monotonic() > deadline:
@@ -360,7 +360,7 @@ def _lock_file(path: Path) -> IO[bytes]:
 
 
 def _lock_server(directory: Path) -> IO[bytes] | None:
-    """The right to run a server on `directory`, as an open file; None while one lives or is being started."""
+    """The right to run a server on `directory`, as an open file; None while one lives or starts."""
     file = _lock_file(directory / "server.lock")
     if _locked(file, fcntl.LOCK_EX):
         return file
@@ -369,7 +369,7 @@ def _lock_server(directory: Path) -> IO[bytes] | None:
 
 
 def _reason(logged: str) -> str:
-    """Why the server ended, by its log since the last start: a crash, a warning, or what the loader or parser said."""
+    """The reason why the server ended, from its log: a crash, a warning, or words of the loader or parser."""
     reason = ""
     for line in _since_start(logged.splitlines()):
         match = LOG_LINE.fullmatch(line)
@@ -382,6 +382,5 @@ def _reason(logged: str) -> str:
 
 
 def _since_start(lines: list[str]) -> list[str]:
-    """The lines after the last one that announces a start."""
     starts = [number for number, line in enumerate(lines) if START_MARK in line]
     return lines[starts[-1] + 1 :] if starts else lines

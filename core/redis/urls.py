@@ -9,7 +9,7 @@ from core.errors import InvalidInput
 
 
 class Kind(StrEnum):
-    """How many servers an address means, and who says which of them to speak to."""
+    """One server, a cluster of them, or a master that Sentinels name."""
 
     SERVER = "redis"
     CLUSTER = "cluster"
@@ -35,7 +35,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a Redis URL says. Its text never shows the password."""
+    """The contents of a Redis URL. Its text never shows the password."""
 
     kind: Kind
     places: tuple[Endpoint, ...]
@@ -55,11 +55,10 @@ class Address:
         return ", ".join(map(str, self.places))
 
     def option(self, name: str) -> str:
-        """An option of the URL; empty where it is not given."""
         return dict(self.options).get(name, "")
 
     def url(self, place: Endpoint) -> str:
-        """The URL of one server of this address alone, for clients that know no more than that."""
+        """The URL of one server of this address, for clients that know only such."""
         login = f"{quote(self.username, safe='')}:{quote(self.password, safe='')}@" if self.password else ""
         options = [(name, value) for name, value in self.options if not name.startswith("sentinel_")]
         if place.path:
@@ -69,7 +68,7 @@ class Address:
         return f"{'rediss' if self.tls else 'redis'}://{login}{place}/{self.database}{query}"
 
     def context(self) -> ssl.SSLContext | None:
-        """How to speak TLS, if it is spoken; the certificate is checked unless the URL says `ssl_cert_reqs=none`."""
+        """None without TLS. The certificate is checked unless the URL says `ssl_cert_reqs=none`."""
         if not self.tls:
             return None
         context = ssl.create_default_context(cafile=self.option("ssl_ca_certs") or None)
@@ -93,7 +92,7 @@ def parse(url: str) -> Address:
         return _parsed(url)
     except ValueError:
         raise InvalidInput(
-            "REDIS_URL names no Redis; it looks like redis://user:password@host:6379/0, rediss:// for TLS, "
+            "REDIS_URL does not name a Redis; it looks like redis://user:password@host:6379/0, rediss:// for TLS, "
             "redis+cluster://host:6379,host:6379 or redis+sentinel://host:26379,host:26379/mastername"
         ) from None
 
@@ -109,13 +108,11 @@ def _parsed(url: str) -> Address:
     options = tuple(parse_qsl(split.query))
     known = Kind(kind or "redis")
     parts = [unquote(part) for part in split.path.split("/") if part]
-    places: tuple[Endpoint, ...] = (Endpoint(path=unquote(split.path)),)
-    master = ""
-    if first != "unix":
-        places = tuple(
-            _place(unquote(host), DEFAULT_PORTS[known]) for host in (hosts or "localhost").split(",") if host
-        )
-        master = parts.pop(0) if known is Kind.SENTINEL and parts else ""
+    master = parts.pop(0) if known is Kind.SENTINEL and parts else ""
+    if first == "unix":
+        places: tuple[Endpoint, ...] = (Endpoint(path=unquote(split.path)),)
+    else:
+        places = tuple(_place(unquote(one), DEFAULT_PORTS[known]) for one in (hosts or "localhost").split(",") if one)
         too_many = len(parts) > 1 or (known is Kind.SERVER and len(places) > 1)
         if not places or too_many or (known is Kind.SENTINEL and not master):
             raise ValueError(hosts)

@@ -77,12 +77,10 @@ class Embedders:
 
     @property
     def outdated(self) -> bool:
-        """True if the settings want another embedder than the one in use."""
         return self._choice is not None and (self._choice.name, self._choice.url) != self._wanted
 
     @property
     def wanted(self) -> str:
-        """The name of the embedder that the settings want."""
         return self._wanted[0]
 
     async def renew(self, progress: Callable[[int], None] = lambda _: None) -> None:
@@ -135,7 +133,6 @@ class Embedders:
             await asyncio.sleep(EMBEDDER_CHECK_SECONDS)
 
     async def count(self) -> int:
-        """About the number of atoms to embed."""
         names = await self._registry.names()
         return sum([len((await self._vectors.changed(name, 0))[0]) for name in names])
 
@@ -164,7 +161,6 @@ class Embedders:
         return moved
 
     async def _forget(self, retired: RetiredEmbedder) -> None:
-        """Remove the vectors of a retired embedder and its index."""
         assert self._choice
         for name in await self._registry.names():
             await self._vectors.refuse_before(name, self._choice.field)

@@ -41,7 +41,6 @@ def decoded(data: bytes, named: str = "") -> str | None:
 
 
 def charset_of_html(data: bytes) -> str:
-    """The encoding that a page names in its head; empty if it names none."""
     found = NAMED_CHARSET.search(data[:4096])
     return found[1].decode() if found else ""
 

@@ -75,7 +75,6 @@ class Texts:
 
 
 async def text_in(media_type: str, data: bytes) -> str:
-    """The text of a file; raises `Unreadable` with the reason."""
     if media_type in PARSED_TYPES:
         return _clean(await _parsed(media_type, data))
     may_be_text = media_type.partition("/")[0] not in NEVER_TEXT
@@ -109,7 +108,7 @@ async def _parsed(media_type: str, data: bytes) -> str:
 
 
 def parse(media_type: str) -> None:
-    """Write the text of the file on standard input to standard output; the main function of the parser's process."""
+    """The main function of the parser's process: a file on standard input, its text on standard output."""
     data = sys.stdin.buffer.read()
     resource.setrlimit(resource.RLIMIT_CPU, (PARSE_SECONDS, PARSE_SECONDS))
     if sys.platform == "linux":
@@ -152,7 +151,6 @@ def _of_html(data: bytes) -> str:
 
 
 def _program() -> str:
-    """The parser's program: the same packages as ours, and nothing else of our environment."""
     return f"import sys; sys.path[:] = {sys.path!r}; from core.search.extraction import parse; parse(sys.argv[1])"
 
 

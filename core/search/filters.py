@@ -37,7 +37,6 @@ class Query:
     """True if the filter is known to keep much of the index."""
 
     def parameter(self, value: Argument) -> str:
-        """The name under which `value` stands in the query."""
         name = f"p{len(self.parameters) // 2}"
         self.parameters += [name, value]
         return f"${name}"
@@ -161,7 +160,6 @@ class _Targets:
 
 
 def quantified(state: State) -> tuple[str, Mapping[str, Value]]:
-    """The quantifier of a state, `all` by default, and the state itself."""
     match list(state.items()):
         case [(quantifier, Mapping() as wanted)] if quantifier in QUANTIFIERS:
             return quantifier, wanted
@@ -179,7 +177,6 @@ def _range(name: str | None, operator: str, limit: Value) -> str:
 
 
 def _moment(limit: Value) -> Value:
-    """A time given as ISO text, as `now()` and `local_time()` give it, as a time."""
     if isinstance(limit, str):
         with suppress(ValueError):
             limit = datetime.fromisoformat(limit)
@@ -189,7 +186,6 @@ def _moment(limit: Value) -> Value:
 
 
 def checked_filter(metadata: Filter) -> Filter:
-    """A filter on metadata, its texts in normal form C; raises `InvalidInput` for one that cannot be."""
     if not isinstance(metadata, Mapping):
         raise InvalidInput('metadata and references are filters such as {"status": "done"}; give a dict')
     found: dict[str, Value | Comparison] = {}
@@ -205,7 +201,6 @@ def checked_filter(metadata: Filter) -> Filter:
 
 
 def checked_states(references: States) -> States:
-    """States of references, their texts in normal form C; raises `InvalidInput` for what cannot be asked."""
     if not isinstance(references, Mapping):
         raise InvalidInput('metadata and references are filters such as {"status": "done"}; give a dict')
     found: dict[str, State] = {}
@@ -217,7 +212,6 @@ def checked_states(references: States) -> States:
 
 
 def _checked_state(name: str, state: State) -> State:
-    """One quantifier or none, and no comparisons, which the engine cannot make of targets."""
     quantifier, wanted = quantified(state)
     compared = [key for key, value in (*state.items(), *wanted.items()) if isinstance(value, Mapping)]
     if any(key not in QUANTIFIERS for key in compared):

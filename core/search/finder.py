@@ -59,7 +59,6 @@ class _Search:
 
     @property
     def place(self) -> tuple[object, ...]:
-        """Searches of the same place see the same of the spaces."""
         request = self.request
         return self.reader.credentials, request.within, tuple(request.compared), tuple(request.references)
 
@@ -103,17 +102,14 @@ class Finder:
         return atoms
 
     async def count(self, space: str) -> int:
-        """The number of atoms in a space, deprecated ones included."""
         query = Query()
         query.filter = restrict(query, [space], SearchRequest(deprecated=True), FilterScope())
         return int((await self._store.run(*counting(index_name(self._store, await self._embedder_in_use()), query)))[0])
 
     async def embed_waiting(self, names: Sequence[str]) -> int:
-        """Make the vectors that are missing in these spaces; returns the number of atoms."""
         return await self._indexer.waiting(names) if self._indexer else 0
 
     async def _enough(self, search: _Search, page: Page | None) -> tuple[SpaceViews, Found, list[Ranked]]:
-        """Asks for more and more until a page is full."""
         again = isinstance(search.ranking, Newest)  # it begins where the page ended, the others at the best
         limit = search.request.limit
         size = limit + 1 + ((len(page.ties) if again else page.seen) if page else 0)
@@ -193,7 +189,6 @@ class Finder:
         return bool(by_words and seen.waiting and await self._read_files(list(seen.waiting)))
 
     def _looking(self, search: _Search, views: SpaceViews) -> list[Sequence[Argument]]:
-        """The commands that see anew all that `views` hold."""
         store, request, reader = self._store, search.request, search.reader.credentials
         commands: list[Sequence[Argument]] = []
         if request.within is None:
@@ -230,7 +225,6 @@ class Finder:
         self._views[place] = views
 
     async def _atoms_of_passages(self, reader: Principal, ranked: Sequence[Ranked]) -> dict[str, Mapping[bytes, bytes]]:
-        """The fields of the atoms of which only a passage was found."""
         refs = [one.hit.ref for one in ranked if one.hit.passage]
         places = [ref.split("/", 1) for ref in refs]
         stored = await self._store.answers(
@@ -258,7 +252,6 @@ class Finder:
 
 
 def _whole(ranked: Sequence[Ranked], atoms: Mapping[str, Mapping[bytes, bytes]]) -> list[Ranked]:
-    """The hits, each passage replaced by its atom, as near as the passage is."""
     whole = []
     for one in ranked:
         if one.hit.passage:
@@ -270,12 +263,10 @@ def _whole(ranked: Sequence[Ranked], atoms: Mapping[str, Mapping[bytes, bytes]])
 
 
 def _key_of(hit: Hit) -> str:
-    """The key of a passage's atom."""
     return hit.key.rpartition("#")[0]
 
 
 def _with_passages(atoms: Sequence[Atom], ranked: Sequence[Ranked]) -> list[Atom]:
-    """The atoms, each with its nearest passage."""
     found: dict[str, Passage] = {}
     for one in ranked:
         if passage := one.hit.passage:
@@ -284,7 +275,6 @@ def _with_passages(atoms: Sequence[Atom], ranked: Sequence[Ranked]) -> list[Atom
 
 
 def _page(ranked: Sequence[Ranked], before: Page | None, named: tuple[tuple[str, ...], ...]) -> Page:
-    """The place of the search after these."""
     last = ranked[-1].rank
     ties = {mark(one.hit.ref) for one in ranked if one.rank == last}
     if before and before.rank == last:

@@ -76,19 +76,16 @@ async def index_names(store: Store) -> list[str]:
 
 
 async def embedder_indexed(store: Store) -> str | None:
-    """The id of an embedder by which there is an index over all atoms."""
     prefix = store.keys.index(INDEX_SCHEMA, "")
     return next((name[len(prefix) :] for name in await index_names(store) if name.startswith(prefix)), None)
 
 
 def check_limit(limit: object) -> None:
-    """Raises `InvalidInput` for what cannot be asked for at once."""
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 1000:
         raise InvalidInput(f"limit is {limit!r}; ask for 1 to 1000")
 
 
 def counting(index: str, query: Query) -> list[Argument]:
-    """Counts the atoms that pass the filter."""
     given = ["PARAMS", len(query.parameters), *query.parameters] if query.parameters else []
     return ["FT.SEARCH", index, query.filter, *given, "LIMIT", 0, 0, "DIALECT", 2]
 
@@ -110,7 +107,6 @@ def by_words(index: str, query: Query, words: Sequence[str], limit: int) -> list
 
 
 def newest(index: str, query: Query, limit: int, born: int | None = None) -> list[Argument]:
-    """The atoms that pass the filter, the newest first; none that is newer than `born`."""
     older = "" if born is None else f" @b:[-inf {born}]"
     return _search(index, Query(query.filter + older, query.parameters), ["SORTBY", "b", "DESC"], limit, ("b",))
 
@@ -137,12 +133,10 @@ class Hit:
 
     @property
     def born(self) -> int:
-        """Its place in the order in which atoms were put."""
         return int(float(self.fields[b"b"]))
 
     @property
     def ref(self) -> str:
-        """The atom, also of a passage: `space/id`."""
         space, _, id = self.key[self.key.index("{") + 1 :].partition("}:")
         return f"{space}/{id.partition('#')[0] if b'ps' in self.fields else id}"
 

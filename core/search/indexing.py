@@ -23,13 +23,11 @@ class Indexer:
     """Makes the vectors that are missing."""
 
     def __init__(self, store: Store, embedder: Embedder, texts: Texts | None) -> None:
-        """Without `texts` attached files are left out."""
         self._vectors = Vectors(store)
         self._embedder = embedder
         self._texts = texts
 
     async def waiting(self, names: Sequence[str], progress: Callable[[int], None] = lambda _: None) -> int:
-        """Index the atoms that wait in these spaces; returns their number."""
         done = 0
         for name in names:
             while found := await self._vectors.waiting(name, INDEX_BATCH_ATOMS):
@@ -99,7 +97,6 @@ def _last_ending(piece: str, least: int) -> int:
 
 
 def _first_word(piece: str) -> int:
-    """The start of the first whole sentence in a piece, or else of the first whole word."""
     for ending in (CUT_PATTERNS[2], CUT_PATTERNS[3]):
         if match := ending.search(piece):
             return match.end()

@@ -29,12 +29,10 @@ class Page:
     """The names in the query that were rare when the first page was read."""
 
     def token(self, asked: str) -> str:
-        """The page as text, bound to the request `asked`."""
         packed = msgpack.packb([_digest(asked), self.rank, sorted(self.ties), self.seen, self.named])
         return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
     def holds(self, rank: tuple[float, ...], ref: str) -> bool:
-        """True for an atom that was read already, or would have been."""
         return rank < self.rank or (rank == self.rank and mark(ref) in self.ties)
 
 
@@ -65,7 +63,6 @@ def read_page(token: str, asked: str) -> Page | None:
 
 
 def mark(ref: str) -> bytes:
-    """An atom's name made short, since a page may have many."""
     return hashlib.blake2b(ref.encode(), digest_size=6).digest()
 
 

@@ -70,7 +70,6 @@ class SearchRequest:
 
     @property
     def compared(self) -> list[str]:
-        """The metadata keys that are compared as numbers."""
         return [key for key, wanted in self.metadata.items() if isinstance(wanted, Mapping)]
 
     @property
@@ -108,7 +107,6 @@ class SpaceViews:
 
     @property
     def complete(self) -> bool:
-        """True if a query can be written from it."""
         return bool(self.names) and self.views.keys() == set(self.names) and None not in self.abroad.values()
 
     @property
@@ -128,7 +126,6 @@ class SeenSpaces:
 
 
 def read_views(request: SearchRequest, before: SpaceViews, answers: Sequence[Any]) -> SeenSpaces:
-    """Reads the answers to the commands that look at all of `before` anew."""
     for answer in answers:
         if isinstance(answer, Exception):
             raise answer
@@ -152,7 +149,6 @@ def read_views(request: SearchRequest, before: SpaceViews, answers: Sequence[Any
 
 
 def smallest(waiting: Mapping[str, int], most: int) -> list[str]:
-    """The spaces in which the fewest wait, as many as have together at most `most`."""
     names = sorted(waiting, key=waiting.__getitem__)
     totals = itertools.accumulate(waiting[name] for name in names)
     return [name for name, total in zip(names, totals, strict=True) if total <= most]
@@ -172,7 +168,6 @@ def _view(request: SearchRequest, known: Sequence[Any]) -> SpaceView:
 
 
 def check_readable(request: SearchRequest, views: SpaceViews) -> None:
-    """Raises `NotFound` for a named space that the reader may not read."""
     for name in request.within or ():
         if name in views.views and views.views[name] is None:
             raise NotFound(f"There is no space {name!r} that you may read. Check its name, or ask for access.")

@@ -83,7 +83,6 @@ class ByMeaning:
 
     @property
     def _most(self) -> int:
-        """Atoms with a name that are looked at."""
         return MAX_RARE_ATOMS * (4 if self.later else 1) + 1
 
     def commands(self, index: str, query: Query, size: int) -> list[Command]:
@@ -112,7 +111,6 @@ class ByMeaning:
 
 
 def unread(found: Iterable[Ranked], page: Page | None) -> Iterator[Ranked]:
-    """Each atom once, at its best rank, without those of earlier pages."""
     told = set()
     for one in found:
         ref = one.hit.ref

@@ -48,7 +48,6 @@ class Vectors:
         self._store = store
 
     async def waiting(self, space: str, count: int) -> list[StoredText]:
-        """Some atoms whose vectors are to be made, at most so many."""
         keys = self._store.keys
         ids = [id.decode() for id in await self._store.run("SRANDMEMBER", keys.unembedded(space), count)]
         stored = await self._store.together(*(["HMGET", keys.atom(space, id), "ver", "c", "m"] for id in ids))
@@ -81,12 +80,15 @@ class Vectors:
         await self._store.run("FCALL", "stoa_embed", 1, self._store.keys.space(space), *told)
 
     async def changed(self, space: str, after: int) -> tuple[list[str], int]:
-        """The atoms that changed after change number `after`, and the number of the newest change."""
         found: dict[str, None] = {}
         while entries := await self._store.run(*self._store.reading("stoa_changes", space, OWNER.id, after, 1000)):
             after = int(entries[-1][0].partition(b"-")[0])
             found |= dict.fromkeys(fields[fields.index(b"id") + 1].decode() for _, fields in entries)
         return [id for id in found if id], after
+
+    async def add_words(self, space: str, id: str, version: int, words: str) -> None:
+        """Index the words of an atom that was changed by a piece, unless it has changed meanwhile."""
+        await self._store.run("FCALL", "stoa_words", 1, self._store.keys.space(space), id, version, words)
 
     async def pieces(self, space: str, id: str) -> tuple[bytes, list[str]] | None:
         """An atom's version, and the texts its vectors are of: its own and those of its passages."""
@@ -110,11 +112,9 @@ class Vectors:
         await self._store.together(*commands)
 
     async def refuse_before(self, space: str, field: str) -> None:
-        """Let the space take no vectors of earlier fields any more."""
         await self._store.run("HSET", self._store.keys.space(space), "vf", field)
 
     async def choice(self) -> EmbedderChoice | None:
-        """The embedder in use; None before the first."""
         stored = await self._store.run("HGETALL", self._store.keys.embedder())
         known = {key.decode(): value.decode() for key, value in stored.items()}
         if not known:
@@ -122,7 +122,6 @@ class Vectors:
         return EmbedderChoice(known["name"], known["url"], known["id"], int(known["dimensions"]), known["field"])
 
     async def choose(self, choice: EmbedderChoice, before: EmbedderChoice | None = None, since: int = 0) -> None:
-        """Use another embedder from now on; the one before is retired."""
         told = ["name", choice.name, "url", choice.url, "id", choice.id, "field", choice.field]
         told += [f"{RETIRED_PREFIX}{before.field}", f"{since} {before.id}"] if before else []
         await self._store.run("HSET", self._store.keys.embedder(), *told, "dimensions", choice.dimensions)

@@ -41,15 +41,14 @@ class Secrets:
         self._look_for(self._given)
 
     def names(self) -> list[str]:
-        """What may be named; never a value."""
+        """All names that may be used; never a value."""
         return sorted({*self._given, *(self._vault.names() if self._vault else ())})
 
     def given(self) -> list[str]:
-        """The names of those that come from the environment."""
         return sorted(self._given)
 
     def value(self, name: str) -> str:
-        """The value behind a name; for tools only. Raises `NotFound` saying how to set it."""
+        """For tools only. Raises `NotFound` with how to set it."""
         check_name(name)
         values = self._current()
         if name not in values:
@@ -60,7 +59,7 @@ class Secrets:
         return values[name]
 
     def redacted(self, text: str) -> str:
-        """The text with every value, in whatever usual encoding, replaced by its name; for logs and errors."""
+        """The text with every value, in any usual encoding, replaced by its name; for logs and errors."""
         with contextlib.suppress(StoaError, OSError):  # values that cannot be read cannot have come into a text
             self._current()
         return self._pattern.sub(self._name_of, text) if self._pattern else text
@@ -82,7 +81,6 @@ class Secrets:
         return "".join([*found, text[at:end]])
 
     def without(self, value: Any) -> Any:
-        """A value of whatever shape with every text in it redacted."""
         with contextlib.suppress(StoaError, OSError):
             self._current()
         return self._without(value) if self._pattern else value
@@ -109,7 +107,6 @@ class Secrets:
         return bool(self._pattern and self._pattern.search(data.decode(errors="replace")))
 
     def _current(self) -> Mapping[str, str]:
-        """The values as they are now."""
         mark = self._vault.mark() if self._vault else 0
         if self._vault and mark != self._mark:
             self._values = {**self._vault.read(), **self._given}
@@ -132,13 +129,12 @@ class Secrets:
 
 
 def check_name(name: str) -> None:
-    """Raises `InvalidInput` for what cannot name a secret."""
     if not isinstance(name, str) or not SECRET_NAME.fullmatch(name):
         raise InvalidInput(f"{name!r} cannot name a secret; use capitals, digits and _, such as BANK_TOKEN")
 
 
 def check_value(value: str) -> None:
-    """Raises `InvalidInput` for a value that could not be kept out of logs, or is none."""
+    """Raises `InvalidInput` for a value that is too short to be kept out of logs, or too long."""
     if len(value) < MIN_SECRET_CHARS:
         raise InvalidInput(
             f"The value has {len(value)} characters; one with fewer than {MIN_SECRET_CHARS} cannot be kept out of logs."
@@ -148,7 +144,7 @@ def check_value(value: str) -> None:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """How a value may stand in a text: as it is, line by line, and as encodings leave it."""
+    """The forms of a value in a text: as it is, line by line, and in usual encodings."""
     for text in {value, *(line for line in value.splitlines() if len(line) >= MIN_LINE_CHARS)}:
         if len(text) < MIN_SECRET_CHARS:
             continue

@@ -30,33 +30,31 @@ class Vault:
     """
 
     def __init__(self, home: Path, keyring: Keyring | None = None) -> None:
-        """`keyring` instead of the system's own."""
         self._folder = home / SECRETS_FOLDER
         self._key_file = home / KEY_FILE
         self._user = str(home)
         self._keyring = keyring
 
     def mark(self) -> int:
-        """A number that is another whenever something here has changed; 0 where nothing was ever kept."""
+        """A number that changes whenever a secret does; 0 where none was ever kept."""
         try:
             return self._folder.stat().st_mtime_ns
         except OSError:
             return 0
 
     def names(self) -> list[str]:
-        """The names of the secrets that are kept."""
         try:
             return sorted(file.name for file in self._folder.iterdir() if not file.name.startswith("."))
         except OSError:
             return []
 
     def read(self) -> dict[str, str]:
-        """Every secret with its value; raises `InvalidInput` where the key is gone or does not fit."""
+        """All secrets with their values; raises `InvalidInput` if the key is gone or does not fit."""
         names = self.names()
         return {name: self._opened(name, self._known_key()) for name in names} if names else {}
 
     def put(self, name: str, value: str) -> None:
-        """Keep a secret, instead of what was kept under that name."""
+        """Keep a secret, in place of one of the same name."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         for folder in (self._folder.parent, self._folder):
@@ -68,7 +66,7 @@ class Vault:
             os.replace(written, self._folder / name)
 
     def remove(self, name: str) -> None:
-        """Forget a secret; raises `NotFound`."""
+        """Raises `NotFound`."""
         try:
             (self._folder / name).unlink()
         except FileNotFoundError:
@@ -97,7 +95,7 @@ class Vault:
         return key
 
     def _found_key(self) -> bytes | None:
-        """The key, from its file or from the keyring; None where there is none yet."""
+        """The key, from its file or the keyring; None if there is none yet."""
         try:
             mode = self._key_file.stat().st_mode & 0o777
             text: str | None = self._key_file.read_text()
@@ -144,7 +142,7 @@ class Vault:
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    """What the keyring raises where there is none that works: on a server, or when it is locked."""
+    """The errors of a keyring that is locked, or of a system without one."""
     try:
         from keyring.errors import KeyringError
     except ImportError:
@@ -154,7 +152,7 @@ def _refusals() -> tuple[type[Exception], ...]:
 
 @contextlib.contextmanager
 def _private(folder: Path, data: bytes) -> Iterator[Path]:
-    """A file with these bytes that only its owner can read; gone afterwards unless it was moved away."""
+    """A private file with these bytes, removed afterwards unless it was moved away."""
     path = folder / f".{secrets.token_hex(8)}"
     with open(path, "xb", opener=private) as file:
         file.write(data)

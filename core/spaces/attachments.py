@@ -47,7 +47,6 @@ class Attachments:
                 continue  # two files at once: the second comes beside the first
 
     async def keep(self, name: str, data: bytes, *, media_type: str = "") -> Attachment:
-        """Keep a file for an atom that will be put with it; raises `InvalidInput` as `attach` does."""
         name = checked_name(name)
         check_size(name, len(data))
         kind = checked_media_type(media_type) or media_type_of(name)
@@ -60,12 +59,10 @@ class Attachments:
         return await space.carry(id, kept, comment=comment or f"took {name} away")
 
     async def read(self, space: Space, id: str, name: str) -> bytes:
-        """The bytes of an attachment; needs read."""
         return await self.files.get(attachment_named(await space.get(id), name).sha256)
 
 
 def check_size(name: str, size: int) -> None:
-    """Raises `InvalidInput` for a file too large to attach."""
     if size > MAX_FILE_BYTES:
         raise InvalidInput(
             f"{name!r} has {size:,} bytes, an attachment holds {MAX_FILE_BYTES:,}; split it or keep it elsewhere"
@@ -78,7 +75,7 @@ def media_type_of(name: str) -> str:
 
 
 def checked_media_type(media_type: str) -> str:
-    """A media type without parameters other than a character set; raises `InvalidInput`."""
+    """Without its parameters; raises `InvalidInput`."""
     kind = media_type.partition(";")[0].strip().lower()
     if kind and not MEDIA_TYPE.fullmatch(kind):
         raise InvalidInput(f"{media_type!r} is no media type; give one such as text/plain, or none")
@@ -97,7 +94,7 @@ def attachment_named(atom: Atom, name: str) -> Attachment:
 
 
 def checked_name(name: str) -> str:
-    """A file's name, without folders; raises `InvalidInput`."""
+    """Without folders; raises `InvalidInput`."""
     name = nfc(name).replace("\\", "/").rpartition("/")[2].strip()
     if not name or name in (".", "..") or len(name) > MAX_FILE_NAME_CHARS or not name.isprintable():
         raise InvalidInput(f"{name!r} cannot be a file's name; use 1 to {MAX_FILE_NAME_CHARS} printable characters")

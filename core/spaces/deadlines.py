@@ -37,7 +37,6 @@ async def keep(space: Space, clock: Clock, fire: Callable[[], Awaitable[datetime
 
 
 async def _watch(space: Space, after: int, changed: asyncio.Event) -> None:
-    """Set the event at each change of the space after number `after`, over any absence of the store."""
     while True:
         with contextlib.suppress(StoreUnavailable):
             async for change in space.follow(after):

@@ -12,6 +12,7 @@ from core.atoms.validation import checked_content, checked_metadata, checked_ref
 from core.atoms.versions import State, changed, compare
 from core.errors import Conflict, InvalidInput, NotFound
 from core.search.index import check_limit
+from core.search.vectors import Vectors
 from core.spaces.handles import Handle
 from core.spaces.options import ChangeOptions, spelled_out
 from core.store.codec import bounded_patch, json_of, metadata_patch, milliseconds, pack, read_version
@@ -56,25 +57,28 @@ class Revised(Handle):
         `replace=(old, new)` changes a piece of long content that occurs exactly once. Raises `Conflict` if the atom
         has changed since this actor last saw it, saying how.
         """
-        id, (flags, content, old) = self._own(id), _checked_text_change(content, replace)
-        metadata, references = options.get("metadata") or {}, options.get("references")
-        revision = _Revision(
-            flags if references is None else f"{flags}f",
-            content,
-            old,
-            vector=await self._vector(content) if flags == "c" else b"",
-            metadata=bounded_patch(checked_metadata(metadata)),
-            references=b"" if references is None else pack(checked_references(references)),
-        )
+        id = self._own(id)
+        revision = await self._checked_revision(_checked_text_change(content, replace), options)
         call = self._call(options.get("operation") or new_id(), comment)
         try:
             atom = await self._revise(call, id, revision)
         except PieceNotFound:
             atom = await self._revise(call, id, await self._with_piece_as_it_is(id, revision))
-        if "r" in flags and (words := self._words(atom.content)):
-            call = ["FCALL", "stoa_words", 1, self._store.keys.space(self.id), id, atom.version, words]
-            await self._store.run(*call)
+        if "r" in revision.flags and (words := self._words(atom.content)):
+            await Vectors(self._store).add_words(self.id, id, atom.version, words)
         return atom
+
+    async def _checked_revision(self, text: tuple[str, str, str], options: ChangeOptions) -> _Revision:
+        flags, content, old = text
+        references = options.get("references")
+        return _Revision(
+            flags if references is None else f"{flags}f",
+            content,
+            old,
+            vector=await self._vector(content) if flags == "c" else b"",
+            metadata=bounded_patch(checked_metadata(options.get("metadata") or {})),
+            references=b"" if references is None else pack(checked_references(references)),
+        )
 
     async def carry(self, id: str, attachments: Sequence[Attachment], *, comment: str, new_bytes: int = 0) -> Atom:
         """Let an atom carry exactly these files, `new_bytes` of them new; they must be kept already. Needs write."""
@@ -153,7 +157,6 @@ class Revised(Handle):
         return compare(before, after)
 
     async def _revise(self, call: Sequence[Argument], id: str, revision: _Revision) -> Atom:
-        """Write the next version, unless the atom has changed since this actor saw it."""
         expected = self.actor.ledger.get(f"{self.id}/{id}", "") if revision.checked else ""
         change: list[Argument] = [revision.flags, revision.content, revision.old, revision.vector]
         change += [revision.metadata, revision.references, self._limits.contents_kept, revision.origin]
@@ -165,7 +168,7 @@ class Revised(Handle):
         return self._seen(id, fields)
 
     async def _with_piece_as_it_is(self, id: str, revision: _Revision) -> _Revision:
-        """The revision with the piece to replace as the content has it: with its typographic marks and line ends."""
+        """The revision with the piece to replace as the content has it, marks and line ends included."""
         fields = await self._store.run(*self._store.reading("stoa_get", self.id, self.holder.credentials, id))
         text = (fields[1] or b"").decode()
         found = find_like(text, revision.old)
@@ -179,15 +182,14 @@ class Revised(Handle):
         return replace(revision, old=found[0], content=new)
 
     async def _versions(self, id: str, first: int, last: int) -> list[Version]:
-        """Entries of an atom's history, counted from 0, or from the newest (-1) back."""
         found = await self._entries(id, first, last)
         if not found:
             raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
         return found
 
     async def _entries(self, id: str, first: int, last: int) -> list[Version]:
-        """The same, nothing where there is no such atom; claims that have ended are given back before."""
-        store, who = self._store, self.holder.credentials
+        """Empty where there is no such atom; claims that have ended are given back first."""
+        store, who = self._store, self.holder.id
         reading = store.reading("stoa_history", self.id, who, id, first, last)
         entries, (_, _, ended) = await store.together(reading, store.reading("stoa_level", self.id, who))
         if ended:
@@ -218,8 +220,7 @@ class Revised(Handle):
         return [kept[version] for version in wanted]
 
     async def _conflict(self, id: str, seen: int) -> Conflict:
-        """A conflict in words that an agent can act on."""
-        read, who = self._store.reading, self.holder.credentials
+        read, who = self._store.reading, self.holder.id
         fields, before, after = await self._store.together(
             read("stoa_get", self.id, who, id),
             read("stoa_history", self.id, who, id, max(0, seen - 20), seen - 1),
@@ -234,7 +235,6 @@ class Revised(Handle):
 
 
 def _checked_text_change(content: str | None, replace: tuple[str, str] | None) -> tuple[str, str, str]:
-    """The flag of a change to the content, the new text, and the piece it replaces."""
     if content is not None and replace is not None:
         raise InvalidInput("give either the whole content or a piece to replace, not both")
     if replace is None:

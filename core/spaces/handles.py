@@ -33,7 +33,6 @@ class Actor:
     """The atoms it has read, in that order."""
 
     def saw(self, atom: Atom) -> None:
-        """Note that this actor has read the atom as it is now."""
         self.ledger[atom.ref] = atom.version
         self.reads[atom.ref] = None
         if self.label:
@@ -74,7 +73,6 @@ class Handle:
         return self.actor.principal
 
     def _call(self, operation: str, comment: str, moment: datetime | None = None) -> list[Argument]:
-        """The first arguments of every mutation."""
         comment = checked_comment(comment)
         actor = self.actor
         now = milliseconds(moment or self._store.clock.now())
@@ -101,11 +99,9 @@ class Handle:
         return (await self._embedder.embed([content]))[0]
 
     def _words(self, content: str) -> str:
-        """The words of a short text that the engine does not find by itself."""
         return hidden_words(content) if len(content) <= MAX_WHOLE_CHARS else ""
 
     def _seen(self, id: str, fields: Sequence[bytes | None]) -> Atom:
-        """The atom in these fields, noted in the ledger; raises `NotFound`."""
         atom = read_atom(self.id, id, fields)
         if atom is None:
             raise NotFound(f"There is no atom {id!r} in {self.id!r}.")
@@ -113,7 +109,6 @@ class Handle:
         return atom
 
     def _own(self, id: str) -> str:
-        """An id of this space, given as `id` or `space/id`."""
         id = checked_id(id)
         space, slash, rest = id.rpartition("/")
         if slash and space != self.id:
@@ -122,6 +117,5 @@ class Handle:
 
 
 def first_words(text: str, most: int = 200) -> str:
-    """The beginning of a text on one line, for a comment."""
     line = " ".join(text[: most * 2].split())
     return line if len(line) <= most and len(text) <= most * 2 else line[: most - 1] + "…"

@@ -27,7 +27,6 @@ class Tending:
         self._warned = False
 
     async def space(self, name: str) -> None:
-        """Finish what a change of this space has left to do."""
         await self._spaces.embed_waiting([name])
         if await self._registry.has_errands(name):
             await self._store.settle(name, background=True)

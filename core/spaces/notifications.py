@@ -198,7 +198,6 @@ class Notifications:
                 yield await messages.get()
 
     async def cursor(self, subscriber: str, space: str) -> int | None:
-        """The number of the last change this subscriber has dealt with; None if it never began."""
         return await self._cursors.get(subscriber, space)
 
     async def advance(self, subscriber: str, space: str, seq: int, *, known: bool = False) -> None:
@@ -206,12 +205,10 @@ class Notifications:
         await self._cursors.advance(subscriber, space, seq, known=known)
 
     async def draft(self, space: str, draft: Draft) -> None:
-        """Show a draft to those who look at the space now; it is not kept."""
         message = orjson.dumps([draft.agent, draft.text, draft.answers])
         await self.store.publish(self.store.keys.draft(space), message)
 
     async def drafts(self, space: str) -> AsyncIterator[Draft]:
-        """The drafts of the space from now on."""
         messages: asyncio.Queue[Draft] = asyncio.Queue()
 
         def hear(_: bytes, message: bytes | None) -> None:
@@ -232,7 +229,6 @@ class Notifications:
         return read
 
     async def _read_on(self, log: LogReader) -> None:
-        """While Redis is away the reader stays where it is."""
         try:
             await log.read_on()
         except StoreUnavailable:
@@ -246,7 +242,6 @@ class Notifications:
     async def _listening(
         self, listeners: dict[bytes, dict[Heard, None]], topic: bytes, one: Heard, *, is_pattern: bool = False
     ) -> AsyncIterator[None]:
-        """Listen to a topic meanwhile; Redis is told of the first listener and of the last one's going."""
         known = topic in self._listeners or topic in self._readers
         listeners[topic][one] = None
         try:

@@ -10,7 +10,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class ChangeOptions(TypedDict, total=False):
-    """What an atom's metadata and references become, and a name for this very act."""
+    """New metadata and references of an atom, and a name for this very act."""
 
     metadata: Mapping[str, Value | None] | None
     references: References | None

@@ -78,8 +78,7 @@ class Linked(Handle):
             known |= await self._atoms(fresh)
             found += _links(links[:room], known, step, reverse)
             if len(links) > room:
-                found[-1:] = [replace(last, more=True) for last in found[-1:]]
-                break
+                return [*found[:-1], *(replace(last, more=True) for last in found[-1:])]
             frontier = [end for end in fresh if known[end]]
             if not frontier:
                 break
@@ -88,13 +87,11 @@ class Linked(Handle):
     async def _next_links(
         self, frontier: Sequence[str], known: dict[str, Atom | None], name: str, reverse: int
     ) -> list[tuple[str, str, str]]:
-        """The references of these atoms; with `reverse` at most so many of those that lead to them."""
         if reverse:
             return sorted(await self._leading_here(frontier, name, reverse))
         return [one for one in _leading_away(frontier, known) if not name or one[1] == name]
 
     async def _start(self, id: str, limit: int) -> Atom:
-        """The atom to begin at; raises `InvalidInput` or `NotFound`."""
         check_limit(limit)
         start = f"{self.id}/{self._own(id)}"
         if atom := (await self._atoms([start]))[start]:
@@ -151,7 +148,6 @@ class Linked(Handle):
         return self._store.reading(function, space, self.holder.credentials, id, *more)
 
     async def _answers(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """The answers to reads; None where the reader may not read."""
         answers = await self._store.answers(*commands)
         for answer in answers:
             if isinstance(answer, Exception) and not isinstance(answer, NotFound):
@@ -173,7 +169,6 @@ def _links(
 
 
 def _leading_away(sources: Sequence[str], known: dict[str, Atom | None]) -> Iterator[tuple[str, str, str]]:
-    """Source, name and target of each reference of these atoms."""
     for source in sources:
         atom = known[source]
         if atom:

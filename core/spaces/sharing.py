@@ -119,7 +119,6 @@ class Shared(Handle):
     async def _share(
         self, principal: str, levels: tuple[Permission, Permission], comment: str, terms: GrantTerms
     ) -> None:
-        """Give the first of the levels, which takes the second."""
         principal, (given, needed) = checked_principal(principal), levels
         if principal == OWNER.id:
             raise InvalidInput("the owner holds every space already; name another principal")

@@ -69,7 +69,6 @@ class Spaces:
         return space
 
     def open(self, name: str, holder: Principal | Actor = OWNER) -> "Space":
-        """A handle on the space called `name`. The holder's rights are checked at each use."""
         return Space(self, name, holder if isinstance(holder, Actor) else Actor(holder))
 
     def foresee(self, text: str) -> None:
@@ -103,11 +102,9 @@ class Spaces:
         return sorted(one for one, (level, *_) in zip(known, levels, strict=True) if level)
 
     async def held_ever(self, principal: Principal) -> list[str]:
-        """The spaces in which this principal was ever given something, also what has ended since."""
         return await self._registry.held_ever(principal.id)
 
     async def names(self, principal: Principal = OWNER) -> list[str]:
-        """The names of the spaces this principal may read."""
         return list(await self.held(principal))
 
     async def search(
@@ -134,11 +131,10 @@ class Spaces:
         return atoms
 
     async def embed_waiting(self, names: Sequence[str]) -> int:
-        """Make the vectors that are missing in these spaces; returns the number of atoms."""
         return await self.finder.embed_waiting(names)
 
     async def give_back(self, owner: Principal | None = None) -> None:
-        """Give back the claims that have ended; or all of this owner, who is dead."""
+        """Give back claims that have ended, or all those of an owner who is dead."""
         if owner:
             await self.store.give_back(await self.held_ever(owner), owner.id)
         else:

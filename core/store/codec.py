@@ -52,7 +52,6 @@ def _encoded(text: str) -> str:
 
 
 def as_text(value: Value) -> str:
-    """A value as it is matched."""
     match value:
         case bool():
             return str(value).lower()
@@ -65,7 +64,7 @@ def as_text(value: Value) -> str:
 
 
 def as_number(value: object) -> float | None:
-    """A value as it is compared: numbers as they are, times as seconds since 1970."""
+    """Numbers as they are, times as seconds since 1970; None for what cannot be compared."""
     match value:
         case bool():
             return None
@@ -104,7 +103,6 @@ def bounded_patch(metadata: Mapping[str, Value | None]) -> bytes:
 
 
 def json_of(value: Value) -> bytes:
-    """A metadata value as it is kept."""
     return orjson.dumps({"time": value.isoformat()} if isinstance(value, datetime) else value)
 
 
@@ -122,7 +120,6 @@ def read_references(data: bytes | None) -> dict[str, list[str]]:
 
 
 def milliseconds(moment: datetime) -> int:
-    """Since 1970, as the Function library counts time."""
     return round(moment.timestamp() * 1000)
 
 
@@ -131,7 +128,7 @@ def read_time(milliseconds: bytes) -> datetime:
 
 
 def read_atom(space: str, id: str, fields: Sequence[bytes | None], score: float | None = None) -> Atom | None:
-    """An atom from the stored fields ver, c, m, f, by, o, ct, t, sp, l; None where there is none."""
+    """From the stored fields ver, c, m, f, by, o, ct, t, sp, l; None if there is no such atom."""
     version, content, metadata, references, author, origin, created, updated, tag, label = fields
     if version is None or content is None or author is None or origin is None or tag is None:
         return None

@@ -55,12 +55,12 @@ class Files:
         return data
 
     async def text(self, digest: str, kind: str) -> str | None:
-        """The text that was found in the file when it was read as of this kind; None if nobody has done so yet."""
+        """The text that was extracted from the file as of this kind; None before it was."""
         data = await self._read(f"{digest}.{kind}.txt")
         return None if data is None else data.decode()
 
     async def keep_text(self, digest: str, kind: str, text: str) -> None:
-        """Keep the text that was found in a file read as of this kind, such as `pdf`."""
+        """Keep the text extracted from a file as of this kind, such as `pdf`."""
         await self._write(f"{digest}.{kind}.txt", text.encode())
 
     async def _read(self, name: str) -> bytes | None:

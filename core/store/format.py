@@ -18,5 +18,4 @@ async def check_format(store: Store) -> None:
 
 
 async def write_format(store: Store) -> None:
-    """Note the format of a new store."""
     await store.run("SET", store.keys.format(), FORMAT, "NX")

@@ -202,7 +202,7 @@ class Keys:
         return f"{self.own_indexes()}-{schema}:{space}:{embedder}"
 
     def own_indexes(self) -> str:
-        """What the names of all indexes of big spaces begin with."""
+        """The prefix of the indexes of big spaces."""
         return f"{self.namespace}:own"
 
     def vector(self, embedder: str, digest: str) -> str:

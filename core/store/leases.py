@@ -12,7 +12,7 @@ from core.store.store import Store
 
 @contextlib.asynccontextmanager
 async def keeping(renew: Callable[[], Awaitable[bool]], every: float, lost: str) -> AsyncIterator[None]:
-    """Renew a lease every so many seconds in here; ends with `LeaseLost`, saying `lost`, once `renew` answers False."""
+    """Renew a lease every so many seconds; ends with `LeaseLost(lost)` once `renew` answers False."""
     task = asyncio.current_task()
     assert task is not None
     gone = False
@@ -54,13 +54,13 @@ class Lease:
         self._until = 0.0
 
     def check(self) -> None:
-        """Raises `LeaseLost` where the lease may be another's by now, as after a process stood still for long."""
+        """Raises `LeaseLost` if the lease may be another's by now, as after a process stood still."""
         if time.monotonic() >= self._until:
             raise LeaseLost(f"Another process may serve {self._name} by now.")
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Wait until the lease is free, and keep it in here; ends with `LeaseLost` when it is gone."""
+        """Wait until the lease is free, then hold it; ends with `LeaseLost` when it is gone."""
         while not await self._take():  # noqa: ASYNC110 - the holder is in another process
             await asyncio.sleep(self._seconds / 8)
         try:
@@ -72,7 +72,6 @@ class Lease:
                 await self._store.run("EVAL", RELEASE_SCRIPT, 1, self._key, self._token)
 
     async def _renew(self) -> bool:
-        """Whether the lease is still ours; while Redis is away, until its time is over."""
         began = time.monotonic()
         try:
             kept = await self._store.run("EVAL", RENEW_SCRIPT, 1, self._key, self._token, self._milliseconds)

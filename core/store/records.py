@@ -31,7 +31,6 @@ class Records(Generic[Kept]):
         self._model: type[JsonModel] | None = None
 
     async def get(self, id: str) -> Kept | None:
-        """The record, or None where there is none."""
         from aredis_om import NotFoundError
 
         with _in_our_words():
@@ -42,13 +41,13 @@ class Records(Generic[Kept]):
         return self._kind.model_validate(found.model_dump(exclude={"pk"}))
 
     async def save(self, record: Kept) -> None:
-        """Keep the record; the whole of it takes the place of the one before."""
+        """Keep the whole record, in place of the one before."""
         made = self._modelled()(**record.model_dump(mode="json"))
         with _in_our_words():
             await made.save()
 
     def _modelled(self) -> "type[JsonModel]":
-        """redis-om's model of the kind: the fields as JSON has them, since redis-om makes bare numbers of times."""
+        """redis-om's model of the kind. Its fields are as in JSON, since redis-om makes bare numbers of times."""
         if self._model is None:
             from aredis_om import Field, JsonModel
 
@@ -78,7 +77,6 @@ class Records(Generic[Kept]):
 
 
 async def documents(store: Store, keys: Sequence[str]) -> list[bytes | None]:
-    """The records at these keys as JSON text, in one round trip."""
     return await store.together(*(["JSON.GET", key] for key in keys))
 
 
@@ -113,6 +111,5 @@ class _Through(Redis):
 
 
 def _plain_fields(kind: type[BaseModel]) -> dict[str, Any]:
-    """The fields besides the id and their defaults, as JSON has them."""
     made = kind.model_validate({name: "" for name, field in kind.model_fields.items() if field.is_required()})
     return {name: value for name, value in made.model_dump(mode="json").items() if name != "id"}

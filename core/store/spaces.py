@@ -23,7 +23,6 @@ class SpaceRegistry:
         return sorted(name.decode() for name in found)
 
     def held_ever_command(self, principal: str) -> list[Argument]:
-        """To be sent with others in one round trip."""
         keys = self._store.keys
         return ["SMEMBERS", keys.spaces() if principal == OWNER.id else keys.held(principal)]
 
@@ -41,14 +40,12 @@ class SpaceRegistry:
         return {principal.decode(): unpack(packed) for principal, packed in stored.items()}
 
     async def with_ended_claims(self) -> list[str]:
-        """The spaces with claims to give back."""
         names, now = await self.names(), self._store.now()
         commands: list[Sequence[Argument]] = [["ZCOUNT", self._store.keys.claims(name), "-inf", now] for name in names]
         counts = await self._store.together(*commands)
         return [name for name, count in zip(names, counts, strict=True) if count]
 
     async def owing(self, names: Sequence[str]) -> list[str]:
-        """Those of these spaces that have errands or missing vectors."""
         keys = self._store.keys
         left = await self._store.together(*(["EXISTS", keys.errands(n), keys.unembedded(n)] for n in names))
         return [name for name, found in zip(names, left, strict=True) if found]
@@ -57,7 +54,7 @@ class SpaceRegistry:
         return bool(await self._store.run("EXISTS", self._store.keys.errands(name)))
 
     async def change_counts(self, names: Sequence[str]) -> list[tuple[int, str]]:
-        """For each space the number of its changes, and the name of the index of its own."""
+        """For each space the number of its changes and the name of its own index."""
         keys = self._store.keys
         known = await self._store.together(*(["HMGET", keys.space(name), "seq", "own"] for name in names))
         return [(int(changes or 0), (own or b"").decode()) for changes, own in known]
@@ -67,7 +64,7 @@ class SpaceRegistry:
 
 
 class Cursors:
-    """How far each subscriber has dealt with the changes of each space."""
+    """For each subscriber and space, the last change that was dealt with."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -78,7 +75,6 @@ class Cursors:
         return None if seq is None else int(seq)
 
     async def begin(self, subscriber: str, space: str, seq: int) -> None:
-        """Start a cursor, unless there is one."""
         await self._store.run("HSETNX", self._store.keys.cursors(subscriber), space, seq)
 
     async def advance(self, subscriber: str, space: str, seq: int, *, known: bool = False) -> None:

@@ -38,11 +38,10 @@ class Store:
         self.clock = clock
 
     def now(self) -> int:
-        """Milliseconds since 1970, as the Function library counts time."""
+        """Milliseconds since 1970."""
         return int(self.clock.now().timestamp() * 1000)
 
     async def load(self) -> None:
-        """Load the Function libraries into the server, unless it has these."""
         for name, parts in FUNCTION_LIBRARIES.items():
             code = b"\n".join(files("core.store").joinpath("functions", f"{part}.lua").read_bytes() for part in parts)
             listed = await self.run("FUNCTION", "LIST", "LIBRARYNAME", f"stoa_{name}", "WITHCODE")
@@ -50,7 +49,6 @@ class Store:
                 await self.run("FUNCTION", "LOAD", "REPLACE", code)
 
     async def run(self, *command: Argument) -> Any:
-        """One command, one round trip; raises one of our errors."""
         try:
             (answer,) = await self.link.ask(command)
         except (OSError, ReplyError) as error:
@@ -60,7 +58,7 @@ class Store:
         return _shaped(command, answer)
 
     async def together(self, *commands: Sequence[Argument]) -> list[Any]:
-        """Several commands in one round trip; the first error among the answers is raised."""
+        """Several commands in one round trip; raises the first error among the answers."""
         answers = await self.answers(*commands)
         for answer in answers:
             if isinstance(answer, Exception):
@@ -68,7 +66,7 @@ class Store:
         return answers
 
     async def answers(self, *commands: Sequence[Argument]) -> list[Any]:
-        """Several commands in one round trip, an error being the answer to its own command only."""
+        """Several commands in one round trip; an error is the answer to its own command only."""
         if not commands:
             return []
         try:
@@ -85,7 +83,6 @@ class Store:
         return ["FCALL_RO", function, 1, self.keys.space(space), reader, self.now(), *arguments]
 
     async def names(self, key: Callable[[str], str]) -> list[str]:
-        """The names for which there is such a key, in alphabetical order; looks at every key there is."""
         before, after = key("*").split("*")
         found = await self.run("KEYS", f"{_literal(before)}*{_literal(after)}")  # of all nodes, where there are several
         return sorted(name.decode()[len(before) : len(name.decode()) - len(after)] for name in found)
@@ -146,12 +143,10 @@ class Store:
 
 
 def _literal(text: str) -> str:
-    """Text that means itself in a pattern of Redis."""
     return "".join(f"\\{one}" if one in "*?[]\\" else one for one in text)
 
 
 def _shaped(command: Sequence[Argument], answer: Any) -> Any:
-    """The answer to HGETALL as a dict, every other one as it is."""
     return dict(zip(answer[::2], answer[1::2], strict=True)) if command[0] == "HGETALL" else answer
 
 

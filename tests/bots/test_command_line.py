@@ -238,7 +238,7 @@ def test_doctor_looks_at_the_rest_where_the_address_of_redis_is_none(tmp_path: P
     done = EMBEDDED(tmp_path, "doctor", REDIS_URL="nonsense")
     assert done.returncode == 1
     assert "problem  redis" in done.stdout
-    assert "REDIS_URL names no Redis" in done.stdout
+    assert "REDIS_URL does not name a Redis" in done.stdout
     assert "running" in done.stdout
 
 

@@ -71,7 +71,7 @@ async def test_a_dead_redis_is_said_and_started_again_with_nothing_lost(tmp_path
         ({"STOA_TIMEZONE": "Paris"}, "'Paris' is not a time zone"),
         ({"STOA_STEPS": "many"}, "steps"),
         ({"REDIS_URL": "redis://127.0.0.1:9"}, "Check REDIS_URL"),
-        ({"REDIS_URL": "nonsense"}, "names no Redis"),
+        ({"REDIS_URL": "nonsense"}, "does not name a Redis"),
         ({"STOA_HOME": "/dev/null"}, "/dev/null"),
     ],
 )

@@ -179,7 +179,7 @@ async def test_a_wrong_password_is_said_at_once_and_not_shown(tmp_path: Path) ->
 def test_a_search_that_took_too_long_is_no_fault_of_who_asked() -> None:
     error = translated(ReplyError("Timeout limit was reached"))  # as the search module says it
     assert isinstance(error, StoreUnavailable)
-    assert "longer than Redis lets one take" in str(error)
+    assert "longer than Redis allows" in str(error)
 
 
 async def test_it_speaks_tls_and_believes_only_a_certificate_it_was_told_to(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_path_is_a_unix_socket() -> None:
     ],
 )
 def test_what_names_no_redis_is_refused_without_its_words(url: str) -> None:
-    with pytest.raises(InvalidInput, match="REDIS_URL names no Redis") as refused:
+    with pytest.raises(InvalidInput, match="REDIS_URL does not name a Redis") as refused:
         parse(url)
 
     assert not url or url not in str(refused.value)
