@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     """How many dollars what follows from one cause may cost."""
     root_seconds: float = Field(86_400, ge=0)
     """How many seconds agents may be at work, all together, in what follows from one cause."""
+    root_bytes: int = Field(200_000_000, ge=0)
+    """How many bytes agents may store in what follows from one cause: text, files and history."""
+    agent_bytes: int = Field(2_000_000_000, ge=0)
+    """How many bytes one agent may store in its life."""
     day_tokens: int = Field(30_000_000, ge=0)
     """How many tokens all models may read and write in a day."""
     day_dollars: float = Field(20.0, ge=0)

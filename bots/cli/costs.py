@@ -96,6 +96,7 @@ async def budget_allow(
     tokens: Annotated[int | None, typer.Option(min=0, help="Tokens in all.")] = None,
     dollars: Annotated[float | None, typer.Option(min=0, help="Dollars in all.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0, help="Seconds at work in all.")] = None,
+    bytes: Annotated[int | None, typer.Option(min=0, help="Bytes stored in all.")] = None,
 ) -> None:
     """Set what an agent, or one piece of work, may spend in all.
 
@@ -106,7 +107,14 @@ async def budget_allow(
       stoa budget allow chat/12 --turns 400
       stoa budget allow agent-3fk2v9qd --dollars 2.5
     """
-    named = {"turns": turns, "spawns": spawns, "tokens": tokens, "dollars": dollars, "seconds": seconds}
+    named = {
+        "turns": turns,
+        "spawns": spawns,
+        "tokens": tokens,
+        "dollars": dollars,
+        "seconds": seconds,
+        "bytes": bytes,
+    }
     limits = {field: limit for field, limit in named.items() if limit is not None}
     if not limits:
         raise InvalidInput(f"Give at least one limit: {', '.join(f'--{field} NUMBER' for field in BUDGET_FIELDS)}.")

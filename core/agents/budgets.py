@@ -11,8 +11,9 @@ from core.settings import Settings
 from core.store.codec import pack
 from core.store.store import Store
 
-BUDGET_FIELDS = ("turns", "spawns", "tokens", "dollars", "seconds")
-FIELD_UNITS = (1, 1, 1, 1_000_000_000, 1_000)
+Counted = int | bytes | None
+BUDGET_FIELDS = ("turns", "spawns", "tokens", "dollars", "seconds", "bytes")
+FIELD_UNITS = (1, 1, 1, 1_000_000_000, 1_000, 1)
 """How many of what the store counts make one of each field: it counts in whole numbers."""
 ACCOUNT_SECONDS = {"root": 40 * 86_400, "agent": 0, "guests": 40 * 86_400, "day": 40 * 86_400, "month": 400 * 86_400}
 """Seconds an account stays after it was last drawn from; an agent's stays as long as the agent."""
@@ -38,16 +39,17 @@ class Amounts:
     tokens: int = 0
     dollars: float = 0.0
     seconds: float = 0.0
+    bytes: int = 0
 
     def counted(self) -> list[int]:
         """The amounts as the store counts them."""
         return [round(one * unit) for one, unit in zip(astuple(self), FIELD_UNITS, strict=True)]
 
     @classmethod
-    def read(cls, counted: Sequence[int | bytes | None]) -> "Amounts":
+    def read(cls, counted: Sequence[Counted]) -> "Amounts":
         """The amounts that the store counted."""
-        turns, spawns, tokens, dollars, milliseconds = (int(one or 0) for one in counted)
-        return cls(turns, spawns, tokens, dollars / FIELD_UNITS[3], milliseconds / FIELD_UNITS[4])
+        turns, spawns, tokens, dollars, milliseconds, size = (int(one or 0) for one in counted)
+        return cls(turns, spawns, tokens, dollars / FIELD_UNITS[3], milliseconds / FIELD_UNITS[4], size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +91,17 @@ class Budgets:
 
     async def accounts(self, names: Sequence[str]) -> list[BudgetAccount]:
         """How these accounts stand."""
-        fields = [f"{kind}{n}" for kind in "uhl" for n in range(1, 6)]
+        fields = [f"{kind}{n}" for kind in "uhl" for n in range(1, len(BUDGET_FIELDS) + 1)]
         stored = await self.store.together(*(["HMGET", self.store.keys.account(name), *fields] for name in names))
         found = []
         for name, values in zip(names, stored, strict=True):
+            spent, reserved, limits = (values[n * len(BUDGET_FIELDS) : (n + 1) * len(BUDGET_FIELDS)] for n in range(3))
             given = {
                 field: int(limit) / unit
-                for field, limit, unit in zip(BUDGET_FIELDS, values[10:], FIELD_UNITS, strict=True)
+                for field, limit, unit in zip(BUDGET_FIELDS, limits, FIELD_UNITS, strict=True)
                 if limit is not None
             }
-            used, held = Amounts.read(values[:5]), Amounts.read(values[5:10])
+            used, held = Amounts.read(spent), Amounts.read(reserved)
             found.append(BudgetAccount(name, used, held, {**self.limits(name), **given}))
         return found
 
@@ -174,6 +177,11 @@ class Allowance:
         tokens = characters // CHARS_PER_TOKEN + pictures * IMAGE_TOKENS + NEW_REPLY_TOKENS if model != "offline" else 0
         wanted = pack(Amounts(tokens=tokens, seconds=1).counted())
         self._check(await self._call("stoa_reserve", self._epoch, self.turn, name, wanted, self._limits, model))
+
+    async def store_bytes(self, name: str, size: int) -> None:
+        """Take the bytes that are about to be stored; raises `BudgetSpent` where an account lacks them."""
+        wanted = pack(Amounts(bytes=size).counted())
+        self._check(await self._call("stoa_take", self._epoch, self.turn, f"{name}.bytes", wanted, self._limits))
 
     async def settle(self, name: str, usage: Usage) -> None:
         """Pay what was reserved under `name` with what it took, and give back the rest."""

@@ -120,8 +120,8 @@ class AgentLine(_Line):
     """What its session has read, as `core.atoms.labels` keeps it."""
     rights: dict[Annotated[str, Field(pattern=r"^[gut]:.")], str] = {}
     """What it was given, and which single uses and turns that was for, as `core.agents.rights` keeps it."""
-    account: dict[Annotated[str, Field(pattern=r"^[ul][1-5]$")], Annotated[int, Field(ge=0)]] = {}
-    """What it has spent (`u1` to `u5`) and may spend in all (`l1` to `l5`), as the store counts it."""
+    account: dict[Annotated[str, Field(pattern=r"^[ul][1-6]$")], Annotated[int, Field(ge=0)]] = {}
+    """What it has spent (`u1` to `u6`) and may spend in all (`l1` to `l6`), as the store counts it."""
 
 
 class CursorsLine(_Line):

@@ -1,5 +1,6 @@
 """What an agent's code may call: its spaces, functions everybody has, and its tools. Each call is checked here."""
 
+import contextlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,8 +16,9 @@ from core.sandbox.runs import Call
 from core.search.filters import Filter
 from core.times.clock import Clock
 from core.times.parsing import iso_time, read_time
-from core.tools.registry import Acting, Tool, acting, call_tool, declaration
+from core.tools.registry import Acting, Effect, Tool, acting, call_tool, declaration
 from core.tools.waits import Wait, check_conditions
+from core.trust.egress import texts
 from core.trust.egress_guard import OutboundCall
 from core.trust.enforcement import RightsInUse
 from core.turns.agent_files import AgentFiles
@@ -135,6 +137,9 @@ class Capabilities:
         bound = inspect.signature(tool).bind(*call.args, **call.kwargs)
         outbound = OutboundCall(agent, call.name, bound.arguments, operation=who.call)
         bound.arguments.update(await self.services.egress.check_tool(actor, declared, outbound))
+        if declared.effect is Effect.CHANGES:
+            size = sum(len(text.encode(errors="replace")) for text in texts(bound.arguments))
+            await self.context.allowance.store_bytes(who.call, size)
         try:
             return await call_tool(tool, who, *bound.args, **bound.kwargs)
         except (StoaError, Wait, TypeError, AttributeError, KeyError):
@@ -159,6 +164,7 @@ class Capabilities:
         needed = needed_for(call.name)
         if needed > Permission.READ:
             await self._check_egress(call, arguments, operation)
+            await self._pay_for_bytes(call, arguments, operation)
         held = self.connected.get(call.target, Permission.NONE)
         async with self.rights.space(call.target, needed, held, operation) as actor:
             space = self.services.spaces.open(call.target, actor)
@@ -175,6 +181,15 @@ class Capabilities:
         outbound = OutboundCall(context.agent, f"{call.target}.{call.name}", given, operation=operation)
         shared_with = str(given["principal"]) if call.name == "share" else ""
         await self.services.egress.check_spaces(context.actor, outbound, [call.target], shared_with)
+
+    async def _pay_for_bytes(self, call: Call, arguments: Mapping[str, object], operation: str) -> None:
+        """Take from the budget what the call adds to a space and to the history there."""
+        size = sum(len(text.encode(errors="replace")) for text in texts(arguments))
+        if call.name == "restore" or arguments.get("replace"):  # the whole content is kept once more
+            space = self.services.spaces.open(call.target, replace(self.context.actor, ledger={}))
+            with contextlib.suppress(StoaError):  # the call itself says what is wrong
+                size += len((await space.get(str(arguments["id"]))).content.encode())
+        await self.context.allowance.store_bytes(operation, size)
 
     @property
     def _clock(self) -> Clock:

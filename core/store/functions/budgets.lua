@@ -1,24 +1,25 @@
 #!lua name=stoa_budgets
 -- Accounts: what each chain of turns has spent and holds reserved. They all lie in one slot, so that one call looks at
 -- every account a turn draws from and changes all of them or none.
--- Amounts are lists of whole numbers: turns, spawns, tokens, billionths of a dollar, milliseconds. In an account's hash
--- u1..u5 are spent, h1..h5 are reserved, l1..l5 the limits it was given; `told` is the turn that tells of its end.
+-- Amounts are lists of whole numbers: turns, spawns, tokens, billionths of a dollar, milliseconds, bytes. In an account's hash
+-- u1..u6 are spent, h1..h6 are reserved, l1..l6 the limits it was given; `told` is the turn that tells of its end.
 -- KEYS: 1 the turn's reservations, 2 the prices, 3 the spending of the day, 4 the newest roots, then the accounts.
 
 local US = '\31'
-local TURNS, SPAWNS, TOKENS, DOLLARS, SECONDS = 1, 2, 3, 4, 5
+local TURNS, SPAWNS, TOKENS, DOLLARS, SECONDS, BYTES = 1, 2, 3, 4, 5, 6
+local AMOUNTS = 6
 local FIRST, MOST_FIELDS, MOST_ROOTS = 4, 20000, 1000
 local TURN_LIVES, YEAR = 604800, 34560000
 
 local NAMES = {}
-for i = 1, 5 do NAMES[i] = 'u' .. i; NAMES[5 + i] = 'h' .. i; NAMES[10 + i] = 'l' .. i end
+for i = 1, AMOUNTS do NAMES[i] = 'u' .. i; NAMES[AMOUNTS + i] = 'h' .. i; NAMES[2 * AMOUNTS + i] = 'l' .. i end
 
 local function account(key)
   local stored = redis.call('HMGET', key, unpack(NAMES))
   local used, held, limits = {}, {}, {}
-  for i = 1, 5 do
-    used[i], held[i] = tonumber(stored[i] or '0'), tonumber(stored[5 + i] or '0')
-    limits[i] = stored[10 + i] and tonumber(stored[10 + i])
+  for i = 1, AMOUNTS do
+    used[i], held[i] = tonumber(stored[i] or '0'), tonumber(stored[AMOUNTS + i] or '0')
+    limits[i] = stored[2 * AMOUNTS + i] and tonumber(stored[2 * AMOUNTS + i])
   end
   return {used = used, held = held, limits = limits}
 end
@@ -31,7 +32,7 @@ local function limit(one, defaults, i) return one.limits[i] or (defaults[i] and 
 local function refused(KEYS, wanted, defaults, turn)
   for n = FIRST + 1, #KEYS do
     local one = account(KEYS[n])
-    for i = 1, 5 do
+    for i = 1, AMOUNTS do
       local most = limit(one, defaults[n - FIRST], i)
       local taken = one.used[i] + one.held[i]
       if most and wanted[i] > 0 and taken + wanted[i] > most then
@@ -45,7 +46,7 @@ end
 
 local function add(KEYS, kind, amounts, sign)
   for n = FIRST + 1, #KEYS do
-    for i = 1, 5 do
+    for i = 1, AMOUNTS do
       if amounts[i] ~= 0 then redis.call('HINCRBY', KEYS[n], kind .. i, sign * amounts[i]) end
     end
   end
@@ -154,8 +155,22 @@ redis.register_function('stoa_begin_turn', function(KEYS, A)
   return {}
 end)
 
+-- epoch turn name amounts limits: take the amounts for good, before what they are for is done. Taken already: nothing
+-- more is.
+redis.register_function('stoa_take', function(KEYS, A)
+  local late = fenced(KEYS, A[1])
+  if late then return late end
+  if redis.call('HEXISTS', KEYS[1], A[3]) == 1 then return {} end
+  local wanted = cmsgpack.unpack(A[4])
+  local no = refused(KEYS, wanted, cmsgpack.unpack(A[5]), A[2])
+  if no then return no end
+  add(KEYS, 'u', wanted, 1)
+  redis.call('HSET', KEYS[1], A[3], 's')
+  return {}
+end)
+
 -- The last of KEYS is the account of an agent about to be spawned. epoch turn name amounts limits budget: take the spawn
--- and give the new agent its budget, five numbers, -1 where none was asked. What is asked beyond what is left is answered
+-- and give the new agent its budget, six numbers, -1 where none was asked. What is asked beyond what is left is answered
 -- as {0, field, asked, left}.
 redis.register_function('stoa_spawn', function(KEYS, A)
   local late = fenced(KEYS, A[1])
@@ -165,7 +180,7 @@ redis.register_function('stoa_spawn', function(KEYS, A)
   local child = table.remove(KEYS)
   for n = FIRST + 1, #KEYS do
     local one = account(KEYS[n])
-    for i = 1, 5 do
+    for i = 1, AMOUNTS do
       local most = limit(one, defaults[n - FIRST], i)
       local left = most and math.max(0, most - one.used[i] - one.held[i])
       if left and budget[i] > left then return {0, i, budget[i], left} end
@@ -175,7 +190,7 @@ redis.register_function('stoa_spawn', function(KEYS, A)
   if no then return no end
   add(KEYS, 'u', wanted, 1)
   redis.call('HSET', KEYS[1], A[3], 's')
-  for i = 1, 5 do
+  for i = 1, AMOUNTS do
     if budget[i] >= 0 then redis.call('HSET', child, 'l' .. i, budget[i]) end
   end
   return {}

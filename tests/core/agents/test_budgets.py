@@ -154,7 +154,7 @@ async def test_a_spawn_is_counted_once_and_its_budget_is_no_wider_than_what_is_l
     with pytest.raises(BudgetSpent, match="spawns: all that follows from chat/1 may spend 2 spawns"):
         await turn.spawn("t1.3", "agent-c", {})
     (given,) = await of.accounts(["agent:agent-a"])
-    assert given.limits == {"turns": 3, "dollars": 0.5}
+    assert given.limits == {"turns": 3, "dollars": 0.5, "bytes": 2_000_000_000}
 
 
 async def test_a_child_draws_from_its_own_account_and_from_those_above_it(house: House) -> None:
@@ -548,3 +548,41 @@ async def test_a_parked_change_that_may_be_read_no_more_is_forgotten(house: Hous
 async def test_a_budget_beyond_all_counting_is_refused_in_words(house: House, much: dict[str, float]) -> None:
     with pytest.raises(InvalidInput, match="give a number from 0 to"):
         await house.budgets.allow("agent:ann", much)
+
+
+async def test_bytes_are_taken_before_they_are_stored_and_once_for_one_act(house: House) -> None:
+    of = budgets(house, root_bytes=1_000, agent_bytes=5_000)
+    turn = purse(of, "t1")
+    for _ in range(2):
+        await turn.store_bytes("t1.0", 600)
+    with pytest.raises(BudgetSpent, match=r"bytes: all that follows from chat/1 may spend 1,000 bytes.*--bytes NUMBER"):
+        await turn.store_bytes("t1.1", 401)
+    await turn.store_bytes("t1.2", 400)
+    assert await used(of) == (Amounts(bytes=1_000), Amounts())
+    await of.allow("root:chat/1", {"bytes": 2_000})
+    await turn.store_bytes("t1.3", 401)
+    assert (await used(of, "agent:ann"))[0] == Amounts(bytes=1_401)
+
+
+WRITES = [
+    "chat.put('x' * 5_000)",
+    "chat.put('a file', files={'a.txt': 'x' * 5_000})",
+    "chat.put('a note', metadata={'x' * 60: ['x' * 60] * 90})",
+    "[chat.put('x' * 1_500) for n in range(4)]",
+    "one = chat.put('y' + 'x' * 1_500)\n"
+    "for n in range(4):\n    chat.update(one.id, comment='again', replace=('y', 'yy') if n == 0 else ('yy', 'yyy'))",
+]
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_an_agent_stores_no_more_bytes_than_it_was_given(house: House, write: str) -> None:
+    await seat(house)
+    await house.budgets.allow("agent:assistant", {"bytes": 4_000})
+    llm = ScriptedLLM(lambda seen: "It ended." if "<output>" in seen[-1].text else f"```python\n{write}\n```")
+    async with working(house, llm):
+        await tell(house, "Write")
+        while not any(atom.content == "It ended." for atom in await house.spaces.open("chat").search(limit=20)):
+            await asyncio.sleep(0.02)
+    assert "bytes: assistant may spend 4,000 bytes" in str(llm.seen[-1][-1].text)
+    (account,) = await house.budgets.accounts(["agent:assistant"])
+    assert account.used.bytes <= 4_000
