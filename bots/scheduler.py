@@ -10,9 +10,7 @@ async def scheduler(house: House) -> Agent:
     """Seat the scheduler. Timers come due from outside, which makes it a coordinator; it speaks on the bus."""
     return await house.agents.seat(
         Agent(
-            id="scheduler",
-            instructions=instructions("scheduler"),
-            tools=("set_timer", "cancel_timer", "list_timers"),
+            id="scheduler", instructions=instructions("scheduler"), tools=("set_timer", "cancel_timer", "list_timers")
         ),
         spaces={"bus": Permission.WRITE, "timers": Permission.WRITE},
         subscriptions=("bus", "timers"),

@@ -5,12 +5,7 @@ from bots.scheduler import scheduler
 from conventions.loading import text
 from core.house import House
 
-SPACES = {
-    "chat": "chat",
-    "bus": "coordinator-bus",
-    "tasks": "task-list",
-    "notes": "scratchpad",
-}
+SPACES = {"chat": "chat", "bus": "coordinator-bus", "tasks": "task-list", "notes": "scratchpad"}
 """Space -> the convention that describes it."""
 
 

@@ -162,10 +162,6 @@ async def why(atom: Annotated[str, typer.Argument(metavar="SPACE/ATOM")], as_jso
     """Trace an atom back to the message that caused it.
 
     Each step shows the turn that wrote the atom, what that turn had read, and what it cost.
-
-    \b
-    Example:
-      stoa why tasks/k3v9w2m4q8zt
     """
     async with opened() as house:
         steps = await origin_steps(house.spaces, house.agents, atom)

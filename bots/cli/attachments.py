@@ -23,10 +23,6 @@ async def space_attach(
     """Attach files to an atom.
 
     Their text becomes searchable: plain text, Markdown, HTML, PDF, CSV and JSON.
-
-    \b
-    Example:
-      stoa space attach notes/k3v9w2m4q8zt manual.pdf
     """
     space_name, id = atom_parts(atom)
     paths = [_path(file) for file in files]
@@ -75,10 +71,6 @@ async def space_detach(
     """Remove a file from an atom.
 
     Earlier versions of the atom keep it.
-
-    \b
-    Example:
-      stoa space detach notes/k3v9w2m4q8zt manual.pdf
     """
     space_name, id = atom_parts(atom)
     async with opened() as house:

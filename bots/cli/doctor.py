@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -66,16 +65,7 @@ async def _check() -> bool:
     except StoaError as error:
         say(str(Finding("settings", "cannot be read", str(error))))
         return False
-    checks: list[Callable[[Settings], Awaitable[Finding]]] = [
-        _python,
-        _data,
-        _disk,
-        _redis,
-        _model,
-        _accounts,
-        _zone,
-        _state,
-    ]
+    checks = (_python, _data, _disk, _redis, _model, _accounts, _zone, _state)
     well = True
     for check in checks:
         finding = await check(settings)

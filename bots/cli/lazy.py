@@ -6,7 +6,6 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -19,53 +18,44 @@ KUBERNETES_VARIABLE = re.compile(r"STOA_(.+_)?(SERVICE_(HOST|PORT).*|PORT(_.*)?)
 """Kubernetes sets these where a service is called stoa."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandEntry:
-    """A command in a table: its function, as `module.function` below `bots.cli`, and its line of help."""
-
-    function: str
-    help: str
-
-
-@dataclass(frozen=True, slots=True)
-class GroupEntry:
-    """A group in a table: its help, of which the first line is listed, and its commands."""
-
-    help: str
-    commands: "Mapping[str, CommandEntry | GroupEntry]"
-
-
 class LazyGroup(TyperGroup):
-    """Lists its commands from a table, so that `--help` imports none of them."""
+    """Lists its commands from tables, so that `--help` imports none of them."""
 
-    def __init__(self, name: str, entry: GroupEntry, **more: Any) -> None:
-        super().__init__(name=name, help=entry.help, no_args_is_help=True, rich_markup_mode=None, **more)
-        self.entries = entry.commands
-        self.commands = dict.fromkeys(entry.commands)  # type: ignore[assignment]  # for "did you mean"
+    def __init__(self, path: str, groups: Mapping[str, str], commands: Mapping[str, tuple[str, str]]) -> None:
+        super().__init__(name=path.rpartition(" ")[2], help=groups[path], no_args_is_help=True, rich_markup_mode=None)
+        self._path = path
+        self._tables = groups, commands
+        entries = {name: line for name, (_, line) in commands.items()} | dict(groups)
+        self._lines = {
+            name.removeprefix(path).strip(): line.partition("\n")[0]
+            for name, line in entries.items()
+            if name and name.rpartition(" ")[0] == path
+        }
+        self.commands = dict.fromkeys(self._lines)  # type: ignore[assignment]  # for "did you mean"
 
     def get_command(self, ctx: object, cmd_name: str) -> Any:
-        entry = self.entries.get(cmd_name)
-        if isinstance(entry, GroupEntry):
-            return LazyGroup(cmd_name, entry)
-        return command(cmd_name, entry) if entry else None
+        path = f"{self._path} {cmd_name}".strip()
+        groups, commands = self._tables
+        if path in groups:
+            return LazyGroup(path, groups, commands)
+        return _command(cmd_name, function(commands[path][0])) if path in commands else None
 
     def format_commands(self, ctx: object, formatter: Any) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.help.partition("\n")[0]) for name, entry in self.entries.items()])
+            formatter.write_dl([*self._lines.items()])
 
 
-def command(name: str, entry: CommandEntry) -> Any:
-    """The command itself, its module imported."""
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name)(_synchronous(function(entry)))
-    return typer.main.get_command(app)
-
-
-def function(entry: CommandEntry) -> Callable[..., object]:
-    """The function behind a command."""
-    module, _, name = entry.function.partition(".")
-    found: Callable[..., object] = getattr(import_module(f"bots.cli.{module}"), name)
+def function(name: str) -> Callable[..., Any]:
+    """The function `module.function` below `bots.cli`."""
+    module, _, attribute = name.partition(".")
+    found: Callable[..., Any] = getattr(import_module(f"bots.cli.{module}"), attribute)
     return found
+
+
+def _command(name: str, function: Callable[..., Any]) -> Any:
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(name)(_synchronous(function))
+    return typer.main.get_command(app)
 
 
 def _synchronous(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,8 +1,8 @@
-"""The command line: every command with its line of help. Each is a function in the module that its entry names."""
+"""The command line: every command with the function that does it and its line of help."""
 
 import os
 
-from bots.cli.lazy import CommandEntry, GroupEntry, LazyGroup
+from bots.cli.lazy import LazyGroup
 
 HELP = """A personal assistant made of many agents over shared spaces.
 
@@ -17,150 +17,92 @@ Data is kept in ~/.stoa, or where STOA_HOME says. STOA_MODEL names the model, RE
 
 `stoa --version` prints the version.
 """
-
-SPACE = GroupEntry(
-    "Read and change spaces and the atoms in them.\n\n"
+GROUPS = {
+    "": HELP,
+    "space": "Read and change spaces and the atoms in them.\n\n"
     "An atom is written SPACE/ATOM, the way listings show it in brackets.",
-    {
-        "list": CommandEntry("spaces.space_list", "List spaces."),
-        "show": CommandEntry("spaces.space_show", "Show a space's newest atoms, or one atom in full."),
-        "get": CommandEntry("spaces.space_get", "Print an atom's text and nothing else."),
-        "search": CommandEntry("spaces.space_search", "Find atoms by meaning or by their words."),
-        "history": CommandEntry("spaces.space_history", "List the changes to a space or an atom."),
-        "diff": CommandEntry("spaces.space_diff", "Compare two versions of an atom."),
-        "tail": CommandEntry("tail.space_tail", "Print the latest changes; with -f, new ones as they happen."),
-        "create": CommandEntry("space_changes.space_create", "Create a space that only you may use."),
-        "describe": CommandEntry("space_changes.space_describe", "Print or replace a space's description."),
-        "share": CommandEntry("space_changes.space_share", "Give someone a permission on a space."),
-        "revoke": CommandEntry("space_changes.space_revoke", "Take back someone's permissions on a space."),
-        "put": CommandEntry("space_changes.space_put", "Put a new atom into a space and print its name."),
-        "edit": CommandEntry("space_changes.space_edit", "Edit an atom's text, or set its metadata."),
-        "deprecate": CommandEntry("space_changes.space_deprecate", "Hide an atom from search."),
-        "restore": CommandEntry("space_changes.space_restore", "Go back to an earlier version of an atom."),
-        "attach": CommandEntry("attachments.space_attach", "Attach files to an atom."),
-        "save": CommandEntry("attachments.space_save", "Save the files attached to an atom."),
-        "detach": CommandEntry("attachments.space_detach", "Remove a file from an atom."),
-        "reembed": CommandEntry("space_changes.space_reembed", "Rebuild search for another embedding model."),
-    },
-)
-AGENT = GroupEntry(
-    "List, inspect and end agents.",
-    {
-        "list": CommandEntry("agents.agent_list", "List agents, with their task and their spawner."),
-        "show": CommandEntry("agents.agent_show", "Show an agent's task, model and rights."),
-        "tree": CommandEntry("agents.agent_tree", "Show which agent spawned which, with rights and costs."),
-        "end": CommandEntry("agents.agent_end", "End a spawned agent and every agent it spawned."),
-    },
-)
-TIMER = GroupEntry(
-    "List and cancel timers.",
-    {
-        "list": CommandEntry("timers.timer_list", "List pending timers, the next one first."),
-        "cancel": CommandEntry("timers.timer_cancel", "Cancel a timer."),
-    },
-)
-APPROVAL = GroupEntry(
-    "List and answer what agents ask you for.",
-    {
-        "list": CommandEntry("trust.approval_list", "List the questions waiting for your answer."),
-        "answer": CommandEntry("trust.approval_answer", "Answer a question with one of its choices."),
-    },
-)
-GRANT = GroupEntry(
-    "List and revoke rights.",
-    {
-        "list": CommandEntry("trust.grant_list", "List who may use which spaces, tools, secrets and models."),
-        "revoke": CommandEntry("trust.grant_revoke", "Revoke a right and everything passed on from it."),
-    },
-)
-BUDGET = GroupEntry(
-    "List and raise spending limits.",
-    {
-        "list": CommandEntry("costs.budget_list", "List limits: today's, this month's, agents' and recent work's."),
-        "allow": CommandEntry("costs.budget_allow", "Set what an agent, or one piece of work, may spend in all."),
-    },
-)
-DIRECTORY = GroupEntry(
-    "Manage the addresses agents may contact without asking.\n\n"
+    "agent": "List, inspect and end agents.",
+    "timer": "List and cancel timers.",
+    "approval": "List and answer what agents ask you for.",
+    "grant": "List and revoke rights.",
+    "budget": "List and raise spending limits.",
+    "directory": "Manage the addresses agents may contact without asking.\n\n"
     "After reading text from outside, an agent asks you before it contacts any other address.",
-    {
-        "list": CommandEntry("trust.directory_list", "List the addresses."),
-        "add": CommandEntry("trust.directory_add", "Add addresses."),
-        "remove": CommandEntry("trust.directory_remove", "Remove addresses; agents have to ask again."),
-    },
-)
-SECRET = GroupEntry(
-    "Store passwords and tokens for tools, encrypted.\n\n"
+    "secret": "Store passwords and tokens for tools, encrypted.\n\n"
     "Tools use them; no agent ever sees a value, and no command prints one.",
-    {
-        "set": CommandEntry("trust.secret_set", "Store a secret; you're asked for its value."),
-        "list": CommandEntry("trust.secret_list", "List the names of secrets and where each one comes from."),
-        "rm": CommandEntry("trust.secret_remove", "Delete a secret."),
-    },
-)
-PEOPLE = GroupEntry(
-    "Manage the people who may talk to Stoa.",
-    {
-        "list": CommandEntry("people.people_list", "List people, and strangers waiting to be let in."),
-        "link": CommandEntry("people.people_link", "Print a code that links another account of a person."),
-        "allow": CommandEntry("people.people_allow", "Let a person or a room in."),
-        "block": CommandEntry("people.people_block", "Block a person, an account or a stranger."),
-        "forget": CommandEntry("people.people_forget", "Forget a person, or unlink one of their accounts."),
-        "prefer": CommandEntry("people.people_prefer", "Choose the account on which a person gets reminders."),
-        "group": GroupEntry(
-            "Manage groups of people, to share a space with all of them.",
-            {
-                "list": CommandEntry("people.group_list", "List groups and their members."),
-                "add": CommandEntry("people.group_add", "Add a person to a group; the first one creates it."),
-                "remove": CommandEntry("people.group_remove", "Remove a person from a group."),
-            },
-        ),
-    },
-)
-ROOM = GroupEntry(
-    "Manage the rooms Stoa takes part in.",
-    {
-        "list": CommandEntry("rooms.room_list", "List rooms and how Stoa behaves in each."),
-        "set": CommandEntry("rooms.room_set", "Let Stoa into a room, or change how it behaves there."),
-        "block": CommandEntry("rooms.room_block", "Keep Stoa out of a room."),
-        "forget": CommandEntry("rooms.room_forget", "Forget a room, so that you're asked about it again."),
-    },
-)
-ACCOUNT = GroupEntry(
-    "List and remove Stoa's accounts on platforms.",
-    {
-        "list": CommandEntry("accounts.account_list", "List accounts and their options."),
-        "remove": CommandEntry("accounts.account_remove", "Remove an account and its tokens."),
-    },
-)
-STOA = GroupEntry(
-    HELP,
-    {
-        "run": CommandEntry("run.run", "Start Stoa and talk to it in this terminal."),
-        "chat": CommandEntry("chat.chat", "Talk to a Stoa that is already running."),
-        "setup": CommandEntry("accounts.setup", "Connect Stoa to a platform such as Slack."),
-        "serve": CommandEntry("worker.serve", "Serve your accounts and run agents, without a prompt."),
-        "worker": CommandEntry("worker.worker", "Run agents only, without accounts or a prompt."),
-        "doctor": CommandEntry("doctor.doctor", "Check that everything works, and say how to fix it."),
-        "export": CommandEntry("backup.export", "Back up spaces, or everything, to a file."),
-        "import": CommandEntry("backup.import_", "Restore a backup, here or on another machine."),
-        "why": CommandEntry("agents.why", "Trace an atom back to the message that caused it."),
-        "cost": CommandEntry("costs.cost", "Show what agents have spent."),
-        "space": SPACE,
-        "agent": AGENT,
-        "timer": TIMER,
-        "approval": APPROVAL,
-        "grant": GRANT,
-        "budget": BUDGET,
-        "directory": DIRECTORY,
-        "secret": SECRET,
-        "people": PEOPLE,
-        "room": ROOM,
-        "account": ACCOUNT,
-    },
-)
+    "people": "Manage the people who may talk to Stoa.",
+    "people group": "Manage groups of people, to share a space with all of them.",
+    "room": "Manage the rooms Stoa takes part in.",
+    "account": "List and remove Stoa's accounts on platforms.",
+}
+"""Group -> its help, of which the first line is listed."""
+COMMANDS = {
+    "run": ("run.run", "Start Stoa and talk to it in this terminal."),
+    "chat": ("chat.chat", "Talk to a Stoa that is already running."),
+    "setup": ("accounts.setup", "Connect Stoa to a platform such as Slack."),
+    "serve": ("worker.serve", "Serve your accounts and run agents, without a prompt."),
+    "worker": ("worker.worker", "Run agents only, without accounts or a prompt."),
+    "doctor": ("doctor.doctor", "Check that everything works, and say how to fix it."),
+    "export": ("backup.export", "Back up spaces, or everything, to a file."),
+    "import": ("backup.import_", "Restore a backup, here or on another machine."),
+    "why": ("agents.why", "Trace an atom back to the message that caused it."),
+    "cost": ("costs.cost", "Show what agents have spent."),
+    "space list": ("spaces.space_list", "List spaces."),
+    "space show": ("spaces.space_show", "Show a space's newest atoms, or one atom in full."),
+    "space get": ("spaces.space_get", "Print an atom's text and nothing else."),
+    "space search": ("spaces.space_search", "Find atoms by meaning or by their words."),
+    "space history": ("spaces.space_history", "List the changes to a space or an atom."),
+    "space diff": ("spaces.space_diff", "Compare two versions of an atom."),
+    "space tail": ("tail.space_tail", "Print the latest changes; with -f, new ones as they happen."),
+    "space create": ("space_changes.space_create", "Create a space that only you may use."),
+    "space describe": ("space_changes.space_describe", "Print or replace a space's description."),
+    "space share": ("space_changes.space_share", "Give someone a permission on a space."),
+    "space revoke": ("space_changes.space_revoke", "Take back someone's permissions on a space."),
+    "space put": ("space_changes.space_put", "Put a new atom into a space and print its name."),
+    "space edit": ("space_changes.space_edit", "Edit an atom's text, or set its metadata."),
+    "space deprecate": ("space_changes.space_deprecate", "Hide an atom from search."),
+    "space restore": ("space_changes.space_restore", "Go back to an earlier version of an atom."),
+    "space attach": ("attachments.space_attach", "Attach files to an atom."),
+    "space save": ("attachments.space_save", "Save the files attached to an atom."),
+    "space detach": ("attachments.space_detach", "Remove a file from an atom."),
+    "space reembed": ("space_changes.space_reembed", "Rebuild search for another embedding model."),
+    "agent list": ("agents.agent_list", "List agents, with their task and their spawner."),
+    "agent show": ("agents.agent_show", "Show an agent's task, model and rights."),
+    "agent tree": ("agents.agent_tree", "Show which agent spawned which, with rights and costs."),
+    "agent end": ("agents.agent_end", "End a spawned agent and every agent it spawned."),
+    "timer list": ("timers.timer_list", "List pending timers, the next one first."),
+    "timer cancel": ("timers.timer_cancel", "Cancel a timer."),
+    "approval list": ("trust.approval_list", "List the questions waiting for your answer."),
+    "approval answer": ("trust.approval_answer", "Answer a question with one of its choices."),
+    "grant list": ("trust.grant_list", "List who may use which spaces, tools, secrets and models."),
+    "grant revoke": ("trust.grant_revoke", "Revoke a right and everything passed on from it."),
+    "budget list": ("costs.budget_list", "List limits: today's, this month's, agents' and recent work's."),
+    "budget allow": ("costs.budget_allow", "Set what an agent, or one piece of work, may spend in all."),
+    "directory list": ("trust.directory_list", "List the addresses."),
+    "directory add": ("trust.directory_add", "Add addresses."),
+    "directory remove": ("trust.directory_remove", "Remove addresses; agents have to ask again."),
+    "secret set": ("trust.secret_set", "Store a secret; you're asked for its value."),
+    "secret list": ("trust.secret_list", "List the names of secrets and where each one comes from."),
+    "secret rm": ("trust.secret_remove", "Delete a secret."),
+    "people list": ("people.people_list", "List people, and strangers waiting to be let in."),
+    "people link": ("people.people_link", "Print a code that links another account of a person."),
+    "people allow": ("people.people_allow", "Let a person or a room in."),
+    "people block": ("people.people_block", "Block a person, an account or a stranger."),
+    "people forget": ("people.people_forget", "Forget a person, or unlink one of their accounts."),
+    "people prefer": ("people.people_prefer", "Choose the account on which a person gets reminders."),
+    "people group list": ("people.group_list", "List groups and their members."),
+    "people group add": ("people.group_add", "Add a person to a group; the first one creates it."),
+    "people group remove": ("people.group_remove", "Remove a person from a group."),
+    "room list": ("rooms.room_list", "List rooms and how Stoa behaves in each."),
+    "room set": ("rooms.room_set", "Let Stoa into a room, or change how it behaves there."),
+    "room block": ("rooms.room_block", "Keep Stoa out of a room."),
+    "room forget": ("rooms.room_forget", "Forget a room, so that you're asked about it again."),
+    "account list": ("accounts.account_list", "List accounts and their options."),
+    "account remove": ("accounts.account_remove", "Remove an account and its tokens."),
+}
+"""Command -> its function below `bots.cli`, and its line of help."""
 
-app = LazyGroup("stoa", STOA)
+app = LazyGroup("", GROUPS, COMMANDS)
 
 
 def main() -> None:

@@ -67,7 +67,6 @@ async def people_allow(
 
     \b
     Examples:
-      stoa people allow KXQM-7TPZ
       stoa people allow KXQM-7TPZ --name 'Ana from work'
       stoa people allow k3v9w2m4q8zt --as ana
     """
@@ -84,7 +83,6 @@ async def people_block(who: Who) -> None:
     Examples:
       stoa people block mallory
       stoa people block slack/T1:U666
-      stoa people block k3v9w2m4q8zt
     """
     async with opened() as house:
         say(f"Blocked {_name(await _people(house).block(who))}; what they write is ignored.")
@@ -96,11 +94,6 @@ async def people_forget(
     """Forget a person, or unlink one of their accounts.
 
     A forgotten person loses everything that was shared with them. What they wrote stays.
-
-    \b
-    Examples:
-      stoa people forget ana
-      stoa people forget slack/T1:U7
     """
     async with opened() as house:
         person = await _people(house).forget(who)
@@ -117,11 +110,6 @@ async def people_prefer(
     """Choose the account on which a person gets reminders.
 
     The same goes for everything else they didn't just ask for.
-
-    \b
-    Examples:
-      stoa people prefer owner slack-work
-      stoa people prefer owner
     """
     async with opened() as house:
         found = await _people(house).prefer(person, account)

@@ -121,10 +121,6 @@ async def space_revoke(
     """Take back someone's permissions on a space.
 
     Everybody who got theirs from them loses it, too.
-
-    \b
-    Example:
-      stoa space revoke recipes assistant
     """
     async with opened() as house:
         space = await existing_space(house, name)
@@ -204,10 +200,6 @@ async def space_deprecate(atom: AtomName, comment: Comment = "") -> None:
     """Hide an atom from search.
 
     It can still be read by its name, with its history.
-
-    \b
-    Example:
-      stoa space deprecate notes/k3v9w2m4q8zt -m 'no longer true'
     """
     space_name, id = atom_parts(atom)
     async with opened() as house:
@@ -227,10 +219,6 @@ async def space_restore(
     """Go back to an earlier version of an atom.
 
     This makes a new version; nothing is lost.
-
-    \b
-    Example:
-      stoa space restore notes/k3v9w2m4q8zt 2
     """
     space_name, id = atom_parts(atom)
     async with opened() as house:
@@ -244,10 +232,6 @@ async def space_reembed() -> None:
 
     Uses the model in STOA_EMBEDDER; searches use the old one until the new one is ready. A running Stoa does this by
     itself after a start with another STOA_EMBEDDER.
-
-    \b
-    Example:
-      STOA_EMBEDDER=openai/text-embedding-3-small stoa space reembed
     """
     async with opened() as house:
         embedders = house.embedders

@@ -62,8 +62,7 @@ async def space_show(name: SpaceOrAtom, limit: Limit = 20, as_json: AsJson = Fal
 
 
 async def space_get(
-    atom: AtomName,
-    version: Annotated[int | None, typer.Option(min=1, help="Print the text of this version.")] = None,
+    atom: AtomName, version: Annotated[int | None, typer.Option(min=1, help="Print the text of this version.")] = None
 ) -> None:
     """Print an atom's text and nothing else.
 

@@ -58,13 +58,7 @@ async def approval_list(as_json: AsJson = False) -> None:
 async def approval_answer(
     id: Id, choice: Annotated[str, typer.Argument(metavar="CHOICE", help="Its number, id or label.")]
 ) -> None:
-    """Answer a question with one of its choices.
-
-    \b
-    Examples:
-      stoa approval answer k3v9w2m4q8zt once
-      stoa approval answer k3v9w2m4q8zt no
-    """
+    """Answer a question with one of its choices."""
     async with opened() as house:
         atom = await house.approvals.answer(id, choice, OWNER)
         label = next(one.label for one in offered(atom) if one.id == atom.metadata["choice"])

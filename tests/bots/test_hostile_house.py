@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import re
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from bots.cli import main
+from bots.cli import lazy, main
 from channels.accounts import Account, Accounts
 from channels.people.people import Room
 from core.agents.agents import Agent
@@ -21,7 +22,6 @@ from core.settings import load
 from core.trust.approvals import NO, Choice
 from core.trust.directory import Directory
 from tests.bots.conftest import STOA, CommandLine, environment
-from tests.bots.test_command_line import commands
 from tests.channels.scenes import people_of, written
 
 HOSTILE = "a\x1b[2Jb\x07c\x9b31md\u202ee\u2066f\x85g\x7fh\rgone\u200fi"
@@ -109,15 +109,12 @@ def atom(stoa: CommandLine, tmp_path: Path) -> str:
 
 
 def test_every_command_that_prints_json_is_tried_here() -> None:
-    listing = {words for words, entry in commands(main.STOA) if "--json" in options(entry.function)}
+    listing = {(*command.split(),) for command, (function, _) in main.COMMANDS.items() if prints_json(function)}
     assert listing - {("space", "put")} == set(READING)
 
 
-def options(function: str) -> str:
-    module = function.partition(".")[0]
-    text = (Path(main.__file__).parent / f"{module}.py").read_text("utf-8")
-    signature = text.partition(f"def {function.partition('.')[2]}(")[2].partition("->")[0]
-    return "--json" if "AsJson" in signature else ""
+def prints_json(function: str) -> bool:
+    return "as_json" in inspect.signature(lazy.function(function)).parameters
 
 
 def test_nothing_that_others_wrote_commands_the_terminal(stoa: CommandLine, tmp_path: Path, atom: str) -> None:
