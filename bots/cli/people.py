@@ -44,11 +44,6 @@ async def people_link(
 
     Write the code to the bot in a direct message, from the account to link. A code works for one hour and one account.
     All accounts of a person share what is theirs.
-
-    \b
-    Examples:
-      stoa people link          your own next account
-      stoa people link ana      another account of Ana's
     """
     async with opened() as house:
         code = await _people(house).link_code(person)

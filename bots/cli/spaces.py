@@ -64,13 +64,7 @@ async def space_show(name: SpaceOrAtom, limit: Limit = 20, as_json: AsJson = Fal
 async def space_get(
     atom: AtomName, version: Annotated[int | None, typer.Option(min=1, help="Print the text of this version.")] = None
 ) -> None:
-    """Print an atom's text and nothing else.
-
-    \b
-    Examples:
-      stoa space get notes/k3v9w2m4q8zt > note.md
-      stoa space get notes/k3v9w2m4q8zt --version 1
-    """
+    """Print an atom's text and nothing else."""
     space_name, id = atom_parts(atom)
     async with opened() as house:
         space = await existing_space(house, space_name)
@@ -126,13 +120,7 @@ async def _meant(house: House, within: str, words: Sequence[str]) -> tuple[str, 
 
 
 async def space_history(name: SpaceOrAtom, limit: Limit = 50, as_json: AsJson = False) -> None:
-    """List the changes to a space or an atom.
-
-    \b
-    Examples:
-      stoa space history tasks
-      stoa space history tasks/k3v9w2m4q8zt
-    """
+    """List the changes to a space or an atom."""
     space_name, _, atom = name.partition("/")
     async with opened() as house:
         zone = house.clock.zone

@@ -119,11 +119,6 @@ async def directory_add(addresses: Addresses) -> None:
     """Add addresses.
 
     A host covers all its pages; any other address covers only itself.
-
-    \b
-    Examples:
-      stoa directory add ana@example.com
-      stoa directory add docs.python.org
     """
     async with opened() as house:
         for address in addresses:
@@ -150,11 +145,6 @@ def secret_set(name: SecretName) -> None:
     """Store a secret; you're asked for its value.
 
     The value may also be piped in. It never stands on a command line, where others could read it.
-
-    \b
-    Examples:
-      stoa secret set BANK_TOKEN
-      stoa secret set BANK_TOKEN < token.txt
     """
     check_name(name)
     home = load().home

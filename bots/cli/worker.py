@@ -28,11 +28,6 @@ def worker() -> None:
     Start as many as you like, on one machine or many: processes that share a Redis share the work, and when one dies,
     others take over within seconds. REDIS_URL names the Redis; without it, the embedded one of this data directory is
     used. Asked to end, it first finishes the turns under way, for up to 20 seconds.
-
-    \b
-    Examples:
-      stoa worker
-      REDIS_URL=redis://redis.home:6379 stoa worker
     """
     _work(serves=False)
 
@@ -42,11 +37,6 @@ def serve() -> None:
 
     Does what `stoa run` does, for a machine that is always on. Add accounts with `stoa setup`. Start as many as you
     like over one Redis: each account is served by one process, and when that one dies, by another within seconds.
-
-    \b
-    Examples:
-      stoa serve
-      REDIS_URL=redis://redis.home:6379 stoa serve
     """
     _work(serves=True)
 
