@@ -149,6 +149,7 @@ def test_setup_tries_the_tokens_keeps_them_encrypted_and_says_how_to_be_known(
     done = stoa(home, "setup", "pigeon", "--option", "loft=high", say=f"{RING}\n")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("pigeon works. Its tokens are stored, encrypted")
+    assert done.stderr == "Connecting to pigeon, for 30 seconds at most...\n"
     assert "But: The loft has no ladder; put one there." in done.stdout
     assert "Now start Stoa: `stoa run`" in done.stdout
     code = code_in(done.stdout)

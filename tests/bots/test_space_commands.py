@@ -1,10 +1,13 @@
 """`stoa space` as people and scripts use it, with a real editor (a script) and a real terminal."""
 
 import json
+import logging
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import pexpect
@@ -13,10 +16,13 @@ import pytest
 from bots.cli.arguments import conditions_of, metadata_of
 from bots.cli.editor import merge
 from bots.cli.excerpts import matches
+from bots.cli.supervision import logged
+from bots.pidfile import alone
 from core.errors import InvalidInput
 from tests.bots.conftest import STOA, CommandLine, Done
 
 Stoa = Callable[..., Done]
+LOGS = ("stoa.log", "stoa.log.1", "stoa.pid")
 
 
 @pytest.fixture
@@ -105,6 +111,49 @@ def test_search_shows_what_matched(run: Stoa, space: str) -> None:
     (cake,) = json.loads(run("search", "lukewarm liquid", "--in", space, "--limit", "1", "--json").stdout)
     (((start, end),), text) = cake["excerpt"]["matches"], cake["excerpt"]["text"]
     assert text[start:end] == "Milk must be warm."
+
+
+def test_a_first_word_that_names_a_space_limits_the_search_to_it(run: Stoa, space: str) -> None:
+    run("create", f"{space}-2")
+    run("put", space, "buy milk")
+    run("put", space, "call the plumber")
+    run("put", f"{space}-2", "milk the goat")
+
+    def found(*words: str) -> list[str]:
+        return [atom["content"] for atom in json.loads(run("search", *words, "--json").stdout)]
+
+    assert found(space, "milk", "-n", "1") == ["buy milk"]
+    assert found(space, "who", "fixes", "pipes", "-n", "1") == ["call the plumber"]
+    assert found(space) == ["call the plumber", "buy milk"]
+    assert sorted(found("milk", "-n", "2")) == ["buy milk", "milk the goat"]
+    assert found("--in", f"{space}-2", "milk") == ["milk the goat"]
+    assert run("search", f"{space}-2", "--meta", "status=open").stdout == f"Found nothing in {space}-2.\n"
+    assert "Say what to look for" in run("search", fails=True).stderr
+    assert "There is no space 'nowhere'" in run("search", "milk", "--in", "nowhere", fails=True).stderr
+
+
+@pytest.mark.parametrize("mask", [0, 0o777])
+def test_files_that_commands_write_are_their_owners_alone_whatever_the_umask(
+    mask: int, stoa: CommandLine, home: Path, run: Stoa, space: str, tmp_path: Path
+) -> None:
+    name = run("put", space, "manual").stdout.strip()
+    (tmp_path / "manual.txt").write_text("Turn it off and on again.")
+    run("attach", name, str(tmp_path / "manual.txt"))
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    before = os.umask(mask)
+    try:
+        run("save", name, "--to", str(saved))
+        stoa(home, "export", str(tmp_path / "backup.jsonl"))
+        with alone(home), logged(home / "stoa.log"):
+            logging.getLogger("stoa").warning("a line")
+            for handler in logging.getLogger().handlers:
+                if isinstance(handler, RotatingFileHandler):
+                    handler.doRollover()
+    finally:
+        os.umask(before)
+    files = [saved / "manual.txt", tmp_path / "backup.jsonl", *(home / name for name in LOGS)]
+    assert {file.name: oct(file.stat().st_mode & 0o777) for file in files} == {file.name: "0o600" for file in files}
 
 
 def test_what_matched_is_bold_in_a_terminal(stoa: CommandLine, home: Path, run: Stoa, space: str) -> None:
