@@ -108,7 +108,7 @@ async def test_notes_are_kept_found_and_thrown_away(person: Person) -> None:
 
 async def test_a_reminder_goes_over_the_bus_and_comes_back_when_it_is_due(person: Person) -> None:
     answer = await person.says("remind me in 2 minutes to review the Q3 report")
-    assert answer == "Done, I'll remind you today at 14:32 to review the Q3 report."
+    assert answer == "I'll remind you today at 14:32: review the Q3 report."
     assert await person.says("show my reminders") == "Your reminders:\n- today at 14:32: review the Q3 report"
     person.clock.move(minutes=2)
     assert await person.hears() == "Reminder: it is time to review the Q3 report."
@@ -160,7 +160,7 @@ async def test_what_is_due_on_a_day_is_told_of_that_day_alone(person: Person) ->
 
 async def test_a_reminder_about_something_reads_well(person: Person) -> None:
     assert await person.says("remind me tomorrow at 9 about the dentist") == (
-        "Done, I'll remind you tomorrow at 09:00 about the dentist."
+        "I'll remind you tomorrow at 09:00 about the dentist."
     )
     person.clock.move(hours=18, minutes=30)
     assert await person.hears() == "Reminder about the dentist."
@@ -168,7 +168,7 @@ async def test_a_reminder_about_something_reads_well(person: Person) -> None:
 
 async def test_a_time_in_another_zone_is_answered_in_both(person: Person) -> None:
     assert await person.says("remind me tomorrow at 9am New York time to join the call") == (
-        "Done, I'll remind you tomorrow at 15:00 (09:00 UTC-5) to join the call."
+        "I'll remind you tomorrow at 15:00 (09:00 UTC-5): join the call."
     )
 
 
@@ -178,7 +178,7 @@ async def test_who_wants_to_be_woken_is_woken_in_the_morning(person: Person) -> 
 
 async def test_a_reminder_can_be_asked_for_with_a_german_time(person: Person) -> None:
     assert await person.says("remind me übermorgen um halb acht to call Ana") == (
-        "Done, I'll remind you on Tuesday at 07:30 to call Ana."
+        "I'll remind you on Tuesday at 07:30: call Ana."
     )
 
 
@@ -215,7 +215,7 @@ async def test_a_reminder_comes_again_when_it_is_snoozed(person: Person) -> None
     await person.says("remind me in 1 minute to stretch")
     person.clock.move(minutes=1)
     await person.hears()
-    assert await person.says("remind me again in 10 minutes") == "Done, I'll remind you today at 14:41 to stretch."
+    assert await person.says("remind me again in 10 minutes") == "I'll remind you today at 14:41: stretch."
 
 
 async def test_a_time_that_has_passed_is_refused_in_words(person: Person) -> None:

@@ -34,7 +34,7 @@ async def test_the_owner_asks_in_slack_and_answers_what_only_the_owner_may_decid
 async def test_a_reminder_comes_as_a_direct_message(tmp_path: Path) -> None:
     async with owned(tmp_path) as (_, alice):
         await alice.says("remind me in 2 seconds to stretch")
-        await alice.reads("Done, I'll remind you")
+        await alice.reads("I'll remind you")
         await alice.reads("Reminder: it is time to stretch.")
 
 
@@ -71,7 +71,7 @@ async def test_the_page_shows_reminders_tasks_and_questions_to_the_owner_only(tm
         await alice.says("add buy milk to my tasks")
         await alice.reads("buy milk")
         await alice.says("remind me tomorrow at 9 to call Ana")
-        await alice.reads("Done, I'll remind you")
+        await alice.reads("I'll remind you")
         bob = Direct(rig, "bob", await rig.dm("bob"))
         await bob.says("hello")
         await alice.reads("Should I let them in?")
