@@ -541,8 +541,11 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[Said], Phrase | None]], ...] = tu
         (f"{_ON} (next|last|this)? weekday dot?", _weekday),
         (f"{_ON} weekday next", _weekday),
         (f"{_ON} holiday", _holiday),
-        (f"{_AT} (clock|dotted|compact) oclock? ish? meridiem? oclock?", _digital),  # "at 14:30", "8.30pm", "15h30"
-        (f"{_AT} (number|article) (oclock|unit)? ish? meridiem?", _spoken_hour),
+        (
+            f"{_AT} (clock|dotted|compact) oclock? ish? meridiem? (oclock|ish)?",
+            _digital,
+        ),  # "at 14:30", "8.30pm", "15h30"
+        (f"{_AT} (number|article) (oclock|unit)? ish? meridiem? ish?", _spoken_hour),
         (f"{_AT} (number|article) oclock? number meridiem?", _hour_and_minutes),  # "15 Uhr 30", "ten thirty am"
         (f"{_AT} (number|year) ish? meridiem?", _run_together),  # "at 1030", "340pm"
         (f"{_AT} (number|article) oclock? number? part", _hour_of_part),  # "9 in the morning"

@@ -123,7 +123,7 @@ def _longest() -> dict[str, int]:
 
 _TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "‑": "-", "‐": "-", "–": "-", "—": "-", "\u00a0": " ", "\u202f": " "})
 _CHUNK = re.compile(r"(?P<gap>\s*\n\s*|\s{4,})|\S+")
-_CODE = re.compile(r"://|\w@\w|\w[_=~&^|*\\]\w|[%$€£#][0-9]|[0-9][%€$£°]|[^\W\d_][.][^\W\d_]{2}|^/", re.IGNORECASE)
+_CODE = re.compile(r"://|\w@\w|\w[_=~&^|*\\]\w|[%$€£#][0-9]|[0-9][%€$£°]|[^\W\d_][.][^\W\d_]{2}|^/\w", re.IGNORECASE)
 """Marks of an address, a path, code or an amount, in which no time is looked for."""
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
 _OFFSET = r"[+-][0-9]{2}(?::?[0-9]{2})?"

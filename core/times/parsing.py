@@ -123,7 +123,9 @@ _TIMED = frozenset(
     )
 )
 """Kinds of tokens that still look like time."""
-_LINKS = frozenset(("this", "next", "last", "and", "dash", "to", "the", "on", "at", "in", "comma", "of", "past"))
+_LINKS = frozenset(
+    ("this", "next", "last", "and", "dash", "to", "the", "on", "at", "in", "comma", "open", "of", "past")
+)
 """Kinds of tokens that may lead from one time to another."""
 _NOT_A_WHEN = frozenset(("limit", "from", "past", "last", "ago", "end"))
 
@@ -167,7 +169,7 @@ def _places(text: str, basis: Basis) -> Iterator[_Place]:
         rank = _rank(text, start, end, phrase)
         if _is_no_when(tokens, phrase) or ((rank < 2 or not phrase.sure) and _describes(tokens, phrase, text)):
             rank = -1
-        touched = _touched(tokens, phrase, text)
+        touched = _touched(tokens, phrase)
         problem = text[touched.start : touched.end] if touched else ""
         yield _Place(phrase, start, end, rank, tokens[phrase.first].text, problem)
         position = phrase.last
@@ -202,10 +204,10 @@ def _describes(tokens: Sequence[Token], phrase: Phrase, text: str) -> bool:
     return article and after is not None and not (_END.match(text, end) or _AFTER_WHEN.match(text, end))
 
 
-def _touched(tokens: Sequence[Token], phrase: Phrase, text: str) -> Token | None:
+def _touched(tokens: Sequence[Token], phrase: Phrase) -> Token | None:
     """The word beside the phrase that still looks like time."""
     rest = list(tokens[phrase.last : phrase.last + 4])
-    if [token.kind for token in rest[:2]] == ["other", "zoned"] and text[rest[0].start].isupper():
+    if [token.kind for token in rest[:2]] == ["other", "zoned"]:
         return rest[0]
     if rest and rest[0].kind in ("from", "limit", "city"):
         return rest[0] if rest[0].kind != "city" or phrase.clock else None
@@ -219,7 +221,7 @@ def _touched(tokens: Sequence[Token], phrase: Phrase, text: str) -> Token | None
 
 
 def _touched_before(before: Sequence[Token]) -> Token | None:
-    said = [token for token in before if token.kind not in ("and", "comma", "dash", "dot")]
+    said = [token for token in before if token.kind not in ("and", "comma", "dash", "dot", "open", "close")]
     every = next((token for token in said if token.kind == "every"), None)
     return said[-1] if said and said[-1].kind in (*_TIMED, "this", "next") else every
 
