@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 MARKS = "*_~"
 ESCAPABLE = frozenset("\\`*_~[]<>#|!&+?{")
-"""What a backslash may stand before anywhere; a few more where a line could begin a block."""
+"""A backslash may stand before these anywhere, and before a few more where a line could begin a block."""
 MAX_RUN_MARKS = 3
 MAX_URL_CHARS = 2_000
 MAX_SCHEME_CHARS = 12
 MAX_DUNDER_CHARS = 40
 
 _OPENS_AFTER = frozenset("([{\"'“‘«‹„‚—–|>`")
-"""What may stand before a mark that opens, besides white space, wide letters and other marks."""
+"""These may stand before a mark that opens, besides white space, wide letters and other marks."""
 _OPENS_BEFORE = frozenset("([{\"'“‘«‹„‚`!$#@<")
-"""What may stand after a single mark that opens, besides letters and other marks."""
+"""These may stand after a single mark that opens, besides letters and other marks."""
 _ENDS = frozenset(".,;:!?)]}\"'”’»›…—–-|>/`")
-"""What may stand after a mark that closes, besides white space, wide letters and other marks."""
+"""These may stand after a mark that closes, besides white space, wide letters and other marks."""
 _NAME_GOES_ON = re.compile(r"[.,;:!?)\]}'\"/]{1,8}[^\W]", re.ASCII)
 """Punctuation after which a name goes on, as in `__init__.py`."""
 _DUNDER = re.compile(rf"__([A-Za-z][A-Za-z0-9_]{{0,{MAX_DUNDER_CHARS}}}?)__(?!\w)")
@@ -42,7 +42,7 @@ _URL = re.compile(
     rf"(?<![A-Za-z0-9.+-])[A-Za-z][A-Za-z0-9.+-]{{0,{MAX_SCHEME_CHARS}}}://[^\s<>\"`{{}}|\\^{_WIDE}]{{1,{MAX_URL_CHARS}}}"
 )
 _TERMINATOR = re.compile(r"[\n\\`*_~\[]|!(?=\[)|:(?=//)")
-"""What is not plain text for sure."""
+"""Everything else is plain text for sure."""
 _BRACKETED = re.compile(rf"[^\s<>]{{0,{MAX_URL_CHARS}}}+(?=>)")
 """The rest of an address between angle brackets."""
 _TARGET = re.compile(
@@ -60,12 +60,12 @@ _NUMBERED = re.compile(r"\d{1,9}\\[.)]")
 
 
 def wide(letter: str) -> bool:
-    """Whether it belongs to a script that puts no spaces between words, or is as wide as its letters."""
+    """True for letters of scripts that put no spaces between words, and for marks as wide as they are."""
     return bool(letter) and letter > "\u10ff" and unicodedata.east_asian_width(letter) in "WF"
 
 
 def flanks(text: str, start: int, end: int) -> tuple[bool, bool]:
-    """Whether the run of marks from `start` to `end` can open emphasis, and whether it can close it."""
+    """Tells of the run of marks from `start` to `end` if it can open emphasis, and if it can close it."""
     mark, length = text[start], end - start
     before, after = text[start - 1] if start else " ", text[end] if end < len(text) else " "
     double = length == 2 and mark != "_"

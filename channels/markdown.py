@@ -22,7 +22,7 @@ MAX_CELL_COLUMNS = 60
 """Wider cells of a table are not aligned."""
 
 _JOINS = re.compile("[\u0300-\u036f\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
-"""What must not be cut from the character before it, or joins it to the next."""
+"""Characters that must not be cut from the one before, or that join it to the next."""
 _CUTS = (re.compile(r"\n[ \t]*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?…])\s+"), re.compile(r"\s+"))
 """Where a long text is cut, the best places first: paragraph, line, sentence, word."""
 _BLOCK_START = re.compile(r"[-+*](?=\s|$)|([-*_])\1\1|#{1,6}(?=\s|$)|>|`{3}|~{3}|[|:-][-:| \t]+$|\d{1,9}([.)])(?=\s|$)")
@@ -42,7 +42,7 @@ class Dialect:
     """The most one message may hold, as `size` counts."""
 
     def size(self, text: str) -> int:
-        """How long the platform finds the text."""
+        """The length of the text as the platform counts it."""
         return len(text)
 
     def messages(self, markdown: str) -> list[str]:
@@ -250,7 +250,7 @@ class Dialect:
         return self.bold(text)
 
     def quote(self, text: str) -> str:
-        """What somebody else said."""
+        """Somebody else's words."""
         return "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
 
     def link(self, shown: str, plain: str, url: str) -> str:
@@ -273,7 +273,7 @@ class DiscordMarkdown(Dialect):
     limit = 2_000
     bullet = "- "
     _SPECIAL = re.compile(r"([\\*_~`|<>#@\[\]-]|:(?=[\w+-]{1,80}:)|(?<=\d)\.(?= ))")
-    """What means something there, and has to be escaped to be read as it is."""
+    """Marks that mean something there, and are escaped to be read as they are."""
 
     def text(self, text: str) -> str:
         return self._SPECIAL.sub(r"\\\1", text)

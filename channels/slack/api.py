@@ -1,4 +1,4 @@
-"""Slack's Web API: its errors in our words, who and what is called how, and which rights an account needs."""
+"""Slack's Web API: its errors in our words, names of people and rooms, and the scopes an account needs."""
 
 import asyncio
 import logging
@@ -35,7 +35,7 @@ BOT_SCOPES = {
     "reactions:write": "react",
     "users:read": "know how people are called",
 }
-"""What the app asks for when it is installed (deploy/slack-app.yaml), and what it cannot do without it."""
+"""Scope that the app asks for (deploy/slack-app.yaml) -> what it is for."""
 ESSENTIAL_SCOPES = {"chat:write", "im:history"}
 REINSTALL_ADVICE = (
     "add it at https://api.slack.com/apps under OAuth & Permissions, or create the app from deploy/slack-app.yaml, and "
@@ -64,7 +64,7 @@ CALL_ERRORS = {
     "user_not_found": "Slack knows no such person",
     "users_not_found": "Slack knows no such person",
     "user_disabled": "that person has left the workspace",
-    "user_not_visible": "that person is not to be seen by the bot",
+    "user_not_visible": "that person is hidden from the bot",
     "cannot_dm_bot": "bots cannot write to each other",
     "thread_not_found": "the message that the thread hangs on was deleted",
     "cannot_reply_to_message": "that message cannot be answered in a thread",
@@ -94,11 +94,10 @@ ACCOUNT_OPTIONS = {
 }
 """Option of an account -> how it is spelled, as a pattern and in words."""
 TRANSIENT_ERRORS = {"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
-"""What is Slack's own trouble, and passes."""
+"""Errors of Slack's own, which pass."""
 NAME_SECONDS = 2.0
 """Seconds that a message waits for the names in it."""
 MAX_NAMES = 10_000
-"""How many names are remembered."""
 
 METADATA_TYPE = "stoa_message"
 """The type of the metadata that names our messages."""
@@ -108,7 +107,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def network_errors() -> Iterator[None]:
-    """Trouble of the network on the way to Slack, as the trouble of the network that it is to everybody else."""
+    """Turns aiohttp's errors into `ConnectionError`."""
     try:
         yield
     except aiohttp.ClientError as error:
@@ -116,7 +115,7 @@ def network_errors() -> Iterator[None]:
 
 
 def check_options(options: Mapping[str, str]) -> None:
-    """Raises `InvalidInput` for an option of an account that there is not, or that cannot be."""
+    """Raises `InvalidInput` for an unknown option of an account, or a value that it cannot have."""
     if unknown := sorted(set(options) - set(ACCOUNT_OPTIONS)):
         raise InvalidInput(f"Slack has no option {unknown[0]!r}; it has {', '.join(ACCOUNT_OPTIONS)}.")
     for name, value in options.items():
@@ -127,7 +126,7 @@ def check_options(options: Mapping[str, str]) -> None:
 def account_error(account: str, error: str, token: str = BOT_TOKEN_WORDS) -> Unusable:
     """The error that an account cannot be used any more, for the owner."""
     why = ACCOUNT_ERRORS.get(error, error).format(token=token)
-    return Unusable(f"Slack does not let {account} in: {why}. Put that right with `stoa setup {account}`.")
+    return Unusable(f"Slack does not let {account} in: {why}. Fix it with `stoa setup {account}`.")
 
 
 def missing_scope(account: str, scope: str) -> str:
@@ -150,16 +149,16 @@ class WebAPI:
         """Rooms that other organisations are in, too."""
 
     async def ask(self, call: Awaitable[AsyncSlackResponse]) -> dict[str, Any]:
-        """What Slack answers to a call.
+        """Slack's answer to a call.
 
-        Raises `Unusable`, `Later`, `Refused` for whatever else Slack says no to, and `ConnectionError` where it cannot
-        be reached or is in trouble itself.
+        Raises `Unusable`, `Later`, `Refused` for any other no, and `ConnectionError` where Slack cannot be reached or
+        has trouble of its own.
         """
         answer = await self._asked(call)
         return answer.data if isinstance(answer.data, dict) else {}
 
     async def patiently(self, call: Callable[[], Awaitable[AsyncSlackResponse]]) -> dict[str, Any]:
-        """What Slack answers, waiting for as long as it asks to; for calls of which nobody keeps an account."""
+        """Slack's answer, after waiting for as long as it asks to."""
         while True:
             try:
                 return await self.ask(call())
@@ -188,26 +187,26 @@ class WebAPI:
             token = APP_TOKEN_WORDS if response.api_url.endswith("apps.connections.open") else BOT_TOKEN_WORDS
             return account_error(self.account, error, token)
         if error in TRANSIENT_ERRORS or not error or status >= 500:
-            return ConnectionError(f"Slack is in trouble: {error or status}")
+            return ConnectionError(f"Slack has trouble of its own: {error or status}")
         return Refused(error)
 
     async def scopes(self) -> tuple[dict[str, Any], list[str]]:
-        """Who we are there, and the scopes that we lack; raises `Unusable`."""
+        """Our identity there, and the scopes that we lack; raises `Unusable`."""
         answer = await self._asked(self.client.auth_test())
         held = _headers(answer).get("x-oauth-scopes")
         known = {one.strip() for one in held.split(",")} if held is not None else set(BOT_SCOPES)
         return dict(answer.data), sorted(set(BOT_SCOPES) - known)  # type: ignore[arg-type]
 
     async def person(self, user: str) -> str:
-        """How a user is called; the id where Slack does not tell."""
+        """A user's name; the id where Slack does not tell."""
         return await self._named(user, self._person)
 
     async def room(self, channel: str) -> str:
-        """How a room is called; the id where Slack does not tell, nothing for a direct message."""
+        """A room's name; the id where Slack does not tell, nothing for a direct message."""
         return "" if channel.startswith("D") else await self._named(channel, self._room)
 
     async def is_shared(self, channel: str) -> bool:
-        """Whether another organisation is in the room, too."""
+        """True if another organisation is in the room, too."""
         await self.room(channel)
         return channel in self._shared
 
@@ -263,7 +262,7 @@ class WebAPI:
         return name
 
     def forget(self, id: str) -> None:
-        """Ask anew how this is called, when it is next needed."""
+        """Ask for this name again when it is next needed."""
         self._names.pop(id, None)
 
     async def direct(self, user: str) -> str:
@@ -283,7 +282,7 @@ class WebAPI:
 
 
 class Refused(Undeliverable):
-    """What Slack does not do, by its own word for why."""
+    """Slack refuses a call, by its own word for why."""
 
     def __init__(self, error: str) -> None:
         why = f"{CALL_ERRORS[error]} ({error})" if error in CALL_ERRORS else error

@@ -70,7 +70,7 @@ class Slack:
     def __init__(self, account: Account, secrets: Secrets) -> None:
         self.name = account.id
         self.notes: tuple[str, ...] = ()
-        """What does not work although the account does."""
+        """Parts of the account that do not work, each with how to mend it."""
         self._account = account
         self._secrets = secrets
         self._mode = account.options.get("mode", "socket")
@@ -79,7 +79,7 @@ class Slack:
 
     @staticmethod
     def tokens(options: Mapping[str, str]) -> tuple[Token, ...]:
-        """What `stoa setup` asks for; raises `InvalidInput` for options that there are not."""
+        """The secrets that `stoa setup` asks for; raises `InvalidInput` for unknown options."""
         check_options(options)
         bot = Token("BOT_TOKEN", "Bot token (xoxb-..., on the app's page OAuth & Permissions)", "xoxb-")
         if options.get("mode", "socket") == "http":
@@ -185,7 +185,7 @@ class Slack:
             self._intake.add(InboundMessage("", "", "", f"back:{time.time()}", kind="back"))
 
     async def _take(self, payload: SlackPayload) -> tuple[bool, Any]:
-        """Take in whatever Slack tells, and only then acknowledge it: also what nobody waits for, or it comes again."""
+        """Take in a payload, and only then acknowledge it; unknown ones, too, or Slack repeats them."""
         ours = is_ours(payload, self._identity)
         if ours:
             await self._heed(payload.get("event") or {})
@@ -233,7 +233,7 @@ class Slack:
         return {"response_type": "ephemeral", "text": text}
 
     async def missed(self, conversation: str, after: str) -> AsyncIterator[InboundMessage]:
-        """What others wrote there after the message `after`, oldest first."""
+        """The messages of others there after the message `after`, oldest first."""
         channel, thread = channel_and_thread(conversation)
         found = [one async for one in history(self.api, channel, thread, channel_and_thread(after)[1])]
         for event in sorted(found, key=lambda one: float(one["ts"])):

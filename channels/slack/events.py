@@ -46,7 +46,7 @@ class BotIdentity:
     enterprise: str = ""
 
     def wrote(self, event: SlackPayload) -> bool:
-        """Whether an event tells of something that the bot did itself."""
+        """True if the bot itself did what an event tells of."""
         return event.get("user") == self.user or (bool(self.bot) and event.get("bot_id") == self.bot)
 
     def local_user(self, person: str) -> str:
@@ -78,7 +78,7 @@ def payload_key(payload: SlackPayload) -> str:
 
 
 def is_ours(payload: SlackPayload, identity: BotIdentity) -> bool:
-    """Whether a payload is meant for our bot's workspace. An app can be installed in several; the first rule that
+    """True if a payload is meant for our bot's workspace, as an app can be installed in several. The first rule that
     applies decides."""
     installed = [one for one in payload.get("authorizations") or () if isinstance(one, Mapping)]
     if installed:

@@ -9,10 +9,9 @@ from channels.slack.api import WebAPI, missing_scope, network_errors
 from channels.slack.events import channel_and_thread
 
 SLACK_HOSTS = (".slack.com", ".slack-edge.com", ".slack-files.com")
-"""Whose hosts may see the bot's token, besides the Web API's own."""
+"""Hosts that may see the bot's token, besides the Web API's own."""
 MAX_REDIRECTS = 3
 MAX_DOWNLOAD_BYTES = 100_000_000
-"""Bytes that are read of one file at most."""
 TRANSFER_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_read=30)
 
 
@@ -42,13 +41,13 @@ class SlackFiles:
                     url = urljoin(url, answer.headers.get("Location", ""))
                     continue
                 if answer.status != 200:
-                    raise Undeliverable(f"Slack does not give {file.name!r} away: HTTP {answer.status}.")
+                    raise Undeliverable(f"Slack did not hand over {file.name!r}: HTTP {answer.status}.")
                 if answer.content_type == "text/html" and file.media_type != "text/html":  # the page to sign in on
                     raise Undeliverable(
                         f"{file.name!r} cannot be read: {missing_scope(self._api.account, 'files:read')}"
                     )
                 return await self._bytes(file, answer)
-        raise Undeliverable(f"{file.name!r} is sent on from place to place and never given.")
+        raise Undeliverable(f"{file.name!r} is redirected more than {MAX_REDIRECTS} times.")
 
     async def _bytes(self, file: File, answer: aiohttp.ClientResponse) -> bytes:
         data = bytearray()
@@ -65,14 +64,14 @@ class SlackFiles:
         return origin == self._home or (scheme == "https" and host.endswith(SLACK_HOSTS))
 
     async def send(self, conversation: str, name: str, data: bytes) -> str:
-        """Show a file; answers Slack's id of it."""
+        """Show a file and return Slack's id of it."""
         channel, thread = channel_and_thread(conversation)
         client = self._api.client
         asked = await self._api.ask(client.files_getUploadURLExternal(filename=name, length=len(data)))
         with network_errors():
             async with self._session.post(asked["upload_url"], data=data, timeout=TRANSFER_TIMEOUT) as answer:
                 if answer.status >= 500:
-                    raise ConnectionError(f"Slack is in trouble: HTTP {answer.status}")
+                    raise ConnectionError(f"Slack has trouble of its own: HTTP {answer.status}")
                 if answer.status != 200:
                     raise Undeliverable(f"Slack does not take {name!r}: HTTP {answer.status}.")
         file = {"id": asked["file_id"], "title": name}

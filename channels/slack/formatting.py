@@ -1,4 +1,4 @@
-"""How Slack writes what people wrote, read as plain text; and its names for emoji."""
+"""Slack's own way of writing messages, read as plain text; its names for emoji; and its blocks."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -72,12 +72,12 @@ def emoji(name: str) -> str:
 
 
 def emoji_name(emoji: str) -> str:
-    """What Slack calls an emoji; empty where we do not know it."""
+    """Slack's name for an emoji; empty where we do not know it."""
     return _NAMES.get(_TONES.sub("", emoji), emoji[1:-1] if re.fullmatch(r":[a-z0-9_+'-]+:", emoji) else "")
 
 
 def mentions(text: str, user: str) -> bool:
-    """Whether the text as Slack writes it names this user."""
+    """True if the text as Slack writes it names this user."""
     return any(found[1] == user for found in _PERSON.finditer(text))
 
 
@@ -87,7 +87,7 @@ def mentioned_users(text: str) -> set[str]:
 
 
 def mentioned_rooms(text: str) -> set[str]:
-    """The rooms that it names without saying how they are called."""
+    """The rooms that it names by their ids alone."""
     return {found[1] for found in _ROOM.finditer(text) if not found[2]}
 
 
@@ -131,7 +131,7 @@ def _read(mark: str, names: Mapping[str, str]) -> str:
 
 
 MAX_SECTION_CHARS, MAX_LABEL_CHARS, MAX_VALUE_CHARS, MAX_ROW_BUTTONS, MAX_HEADER_CHARS = 3_000, 75, 2_000, 25, 150
-"""What Slack takes at most: letters in a section, on a button and behind it, buttons in a row, letters in a heading."""
+"""Slack's limits."""
 MAX_HOME_BLOCKS = 100
 """Blocks on a page."""
 Block = dict[str, Any]

@@ -1,4 +1,4 @@
-"""What Slack has told and nobody has taken yet; it is acknowledged when it is taken."""
+"""Slack's messages that nobody has taken yet. Each is acknowledged once it is taken."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from channels.contract import InboundMessage, Undeliverable, Unusable
 
 MAX_TAKEN_KEYS = 5_000
-"""How many names of taken messages are known, so that what is told again is not offered again."""
+"""Messages that are told again within so many are not offered again."""
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +32,9 @@ class Intake:
         self._failure: BaseException | None = None
 
     async def offer(self, name: str, reading: Coroutine[None, None, InboundMessage | None]) -> None:
-        """Offer what `reading` makes of something told, and return when it is taken.
+        """Offer a message and return when it is taken; one of the same name that was taken or waits is the same.
 
-        What has the same name as something that was taken, or waits, is that. Raises what `reading` raises for want of
-        a network, or of an account that can be used.
+        Raises the `OSError` or `Unusable` that `reading` raises.
         """
         if name in self._taken:
             reading.close()
@@ -61,7 +60,7 @@ class Intake:
         self._changed.set()
 
     def fail(self, error: BaseException) -> None:
-        """Let whoever takes messages know that no more will come."""
+        """End `messages` with this error."""
         self._failure = error
         self._changed.set()
 
@@ -90,13 +89,13 @@ class Intake:
         try:
             return await asyncio.shield(offer.reading)
         except Undeliverable as error:
-            log.warning("something that Slack told cannot be taken: %s", error)
+            log.warning("an event of Slack cannot be taken: %s", error)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            log.warning("Slack told something that is not as Slack tells it: %r", error)
+            log.warning("Slack sent an event of an unknown shape: %r", error)
         return None
 
     def _refuse(self, offer: _Offer, error: Exception) -> None:
-        """What could not be read now is not taken: whoever offered it learns why."""
+        """Give up a message that cannot be read now; `offer` raises the reason, so Slack tells it again."""
         self._waiting.remove(offer)
         del self._open[offer.name]
         if not offer.taken.done():

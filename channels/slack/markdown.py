@@ -123,6 +123,6 @@ def _able(text: str) -> list[int]:
 
 
 def leads_there(words: str, url: str) -> bool:
-    """Whether words that look like an address are the link's own, or its beginning."""
+    """True if words that look like an address are the link's own, or its beginning."""
     shown, target = (re.sub(r"^\w+:(//)?", "", one) for one in (words.strip(), unquote(url)))
     return target == shown or target.startswith(f"{shown.rstrip('/')}/")

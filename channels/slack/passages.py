@@ -1,4 +1,4 @@
-"""What others wrote within a Slack message: forwarded messages, unfurled links, boxes, and quoted lines."""
+"""Others' words within a Slack message: forwarded messages, unfurled links, boxes, and quoted lines."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ def _quote(lines: list[str]) -> list[InboundPassage]:
 
 
 def attached(event: Mapping[str, Any]) -> tuple[InboundPassage, ...]:
-    """What stands in the boxes under a message, with who wrote each."""
+    """The texts in the boxes under a message, each with its author."""
     found = (_passage(one) for one in _list(event, "attachments")[:MAX_PASSAGES])
     return tuple(passage for passage in found if passage.text)
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Stream:
-    """What Slack was given of one answer, as Markdown."""
+    """The beginning of an answer that Slack was given, as Markdown."""
 
     shown: str
 
@@ -118,7 +118,7 @@ class Streams:
         return await self._try(lambda: self._api.client.chat_stopStream(**ending)) is not None
 
     async def _try(self, call: Callable[[], Any]) -> dict[str, Any] | None:
-        """What Slack answers, or None where it does not stream (any more)."""
+        """Slack's answer, or None where it does not stream (any more)."""
         try:
             return await self._api.ask(call())
         except Undeliverable as error:
@@ -128,7 +128,7 @@ class Streams:
 
 
 def needs_edit(text: str) -> bool:
-    """Whether a stream, which takes Markdown, may show a text in another way than a message does."""
+    """A stream takes Markdown; tells if it may show a text in another way than a message does."""
     return bool(_MARKUP.search(text))
 
 
@@ -173,6 +173,6 @@ def _marks(text: str) -> str:
 
 
 def is_beginning(text: str, shown: str) -> bool:
-    """Whether what a stream shows is the beginning of a text, marks aside."""
+    """True if a stream shows the beginning of a text, marks aside."""
     letters, seen = (re.sub(r"\W+", "", one) for one in (text, shown))
     return bool(seen) and letters.startswith(seen)

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from prompt_toolkit.styles import Style
 
 TERMINAL_HELP = """\
-Whatever you type goes to the assistant. The terminal itself understands:
+Everything you type goes to the assistant. The terminal itself understands:
   Enter            send                  Alt-Enter   a new line in the message
   Up, Down         earlier messages      Ctrl-R      search them
   Ctrl-C           clear the line; twice leaves
   /help            this list             /quit, Ctrl-D   leave"""
 LEAVE_HINT = "Press Ctrl-C again, or Ctrl-D, to leave."
 LEAVE_SECONDS = 2.0
-"""Two Ctrl-C within this many seconds leave."""
+"""Two Ctrl-C within this time leave."""
 MAX_DRAFT_LINES = 6
 
 
@@ -195,7 +195,7 @@ class Terminal:
         return Style([("aside", "fg:ansibrightblack"), ("mark", "bold")])
 
     def _prompt(self) -> "StyleAndTextTuples":
-        """What stands before the line being typed: what is being written for you, a hint, then the mark."""
+        """The lines above the one being typed, with the answer being written and a hint, then the mark before it."""
         from prompt_toolkit.application import get_app
 
         aside = [*map(self._tail, self._drafts.items()), self._hint]
@@ -203,7 +203,7 @@ class Terminal:
         return [("class:aside", shown), ("class:mark", "› ")]
 
     def _tail(self, draft: tuple[str, str]) -> str:
-        """The last lines of an answer that is being written, or what is being done instead."""
+        """The last lines of an answer that is being written, or a word that somebody is at work."""
         agent, text = draft
         width = shutil.get_terminal_size().columns - 1
         written = visible(prose(text))

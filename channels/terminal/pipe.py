@@ -17,9 +17,9 @@ from channels.text import visible
 from core.atoms.atoms import new_id
 
 MAX_LINES_AHEAD = 100
-"""How many lines are read before the first of them is taken."""
+"""Lines that are read before the first of them is taken."""
 MAX_PIPED_LINE_BYTES = 1 << 21
-"""Of a longer line no more than this is kept: far more than a message may have, so it will be refused anyway."""
+"""A longer line is cut; it is far longer than a message may be, so it is refused anyway."""
 
 
 class Pipe:
@@ -53,7 +53,7 @@ class Pipe:
             yield replace(message, choice=self._questions.answer(message.text))
             self._current = None
             self._room.release()
-        self._lines.put_nowait(None)  # whoever listens again hears the end again
+        self._lines.put_nowait(None)  # for the next `listen`
 
     async def send(self, message: OutboundMessage) -> str:
         id = new_id()
