@@ -72,7 +72,6 @@ class Conversation:
         self._wake = wake
         self._spaces = spaces
         self._clock = spaces.clock
-        self._notifications = spaces.notifications
         self._growing = StreamedAnswers(bridge, binding.conversation, self.shown)
         self._delivery = bridge.delivery(binding.conversation)
         self._looked_at: int | None = None
@@ -92,18 +91,18 @@ class Conversation:
 
     async def deliver(self) -> None:
         """Show what agents say in the space: first what was missed, then each answer as it comes."""
-        after = await self._notifications.cursor(self.binding.cursor, self.space.id)
+        after = await self._spaces.notifications.cursor(self.binding.cursor, self.space.id)
         self._looked_at = after
         async for change in self.space.follow(after or 0):
             if change.operation == "put":
                 await self._look_at(change)
-            await self._notifications.advance(self.binding.cursor, self.space.id, change.seq)
+            await self._spaces.notifications.advance(self.binding.cursor, self.space.id, change.seq)
             self._looked_at = change.seq
 
     async def show_drafts(self) -> None:
         """Let the channel show answers while they are being written, if it can."""
         try:
-            async for draft in self._notifications.drafts(self.space.id):
+            async for draft in self._spaces.notifications.drafts(self.space.id):
                 await self._show(draft)
                 async with self.progress:
                     (self.writing.discard if draft.text is None else self.writing.add)(draft.agent)

@@ -38,13 +38,13 @@ class Inbox:
         if places and message.parent and not message.reply_to:  # it begins a thread, and so was said beside it, too
             places.append(message.parent)
         newest = f"{self._store.now()} {message.id}"
-        data = written(message)
+        data = encoded_message(message)
         place = await self._store.run("EVAL", KEEP_MESSAGE, len(keys), *keys, SEEN_SECONDS, data, newest, *places)
         return place.decode() if place else ""
 
     async def play(self, message: InboundMessage) -> str:
         """Write a message down that was told before and is to be taken now."""
-        return str((await self._store.run("XADD", self._key, "*", "m", written(message))).decode())
+        return str((await self._store.run("XADD", self._key, "*", "m", encoded_message(message))).decode())
 
     async def done(self, place: str) -> None:
         """The message at this place is dealt with."""
@@ -55,7 +55,7 @@ class Inbox:
         found: list[tuple[str, InboundMessage]] = []
         start = "-"
         while entries := await self._store.run("XRANGE", self._key, start, "+", "COUNT", INBOX_PAGE_MESSAGES):
-            found += [(place.decode(), read(fields[1])) for place, fields in entries]
+            found += [(place.decode(), decoded_message(fields[1])) for place, fields in entries]
             start = f"({found[-1][0]}"
         return found
 
@@ -76,13 +76,13 @@ async def count_voice_note(store: Store) -> int:
     return int(heard)
 
 
-def written(message: InboundMessage) -> bytes:
+def encoded_message(message: InboundMessage) -> bytes:
     """A message as JSON."""
     return orjson.dumps({name: value for name, value in dataclasses.asdict(message).items() if value})
 
 
-def read(data: bytes) -> InboundMessage:
-    """The message that `written` wrote."""
+def decoded_message(data: bytes) -> InboundMessage:
+    """The message that `encoded_message` wrote."""
     known: dict[str, Any] = orjson.loads(data)
     blank = {"conversation": "", "sender": "", "text": "", "id": "", "addressed": False}
     files = tuple(File(**file) for file in known.pop("files", ()))

@@ -14,8 +14,8 @@ from channels.bridge.bindings import Binding, Bindings
 from channels.bridge.bridge import Bridge
 from channels.bridge.conversation import Conversation
 from channels.bridge.delivery import RETRY_SECONDS, Failed, attempted
+from channels.bridge.home import HomePages
 from channels.bridge.inbox import Inbox
-from channels.bridge.incoming import Speaker
 from channels.bridge.routing import Routing, tell_owner
 from channels.contract import (
     Channel,
@@ -24,7 +24,6 @@ from channels.contract import (
     InboundMessage,
     Later,
     Remembers,
-    ShowsHome,
     Undeliverable,
 )
 from channels.people.people import People
@@ -67,6 +66,7 @@ class Reception:
         self.inbox = Inbox(parts.spaces.store, channel.name)
         self._parts = parts
         self._lease = lease
+        self._pages = HomePages(channel, parts.home)
         self._bridge = Bridge(parts.spaces, channel, parts.files, retry_seconds)
         self._admission = Admission(parts.spaces, channel.name, parts.people, parts.bindings, parts.seat)
         self._conversations: dict[str, Conversation] = {}
@@ -86,13 +86,7 @@ class Reception:
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                for name, binding in list(self._admission.bound.items()):
-                    if binding.resting or name not in self._admission.bound:  # unbound with what it is a thread of
-                        continue
-                    if await self._admission.stands(binding):
-                        self._conversation(name)
-                    else:
-                        await self._unbind(name)
+                await self._resume()
                 await self._look()
                 work = [
                     group.create_task(self._look_again(), name=f"inbox of {self.channel.name}"),
@@ -111,6 +105,16 @@ class Reception:
             log.info("%s", closed.exceptions[0])
         finally:
             self._group = None
+
+    async def _resume(self) -> None:
+        """Serve the conversations that were bound before, and forget those that are nobody's any more."""
+        for name, binding in list(self._admission.bound.items()):
+            if binding.resting or name not in self._admission.bound:  # unbound with what it is a thread of
+                continue
+            if await self._admission.stands(binding):
+                self._conversation(name)
+            else:
+                await self._unbind(name)
 
     async def drain(self, seconds: float) -> None:
         """Take no more messages, and finish those under way, for so many seconds at most; the others are kept."""
@@ -268,36 +272,21 @@ class Reception:
         place = await self._admission.admit(message)
         if isinstance(place, str):
             if message.kind == "home":
-                await self._show_home(message, None)
+                await self._pages.show(message.sender, owner=False)
             return place
         if message.kind == "home":
-            await self._show_home(message, place.speaker)
+            await self._pages.show(message.sender, owner=place.speaker.principal == OWNER)
             return ""
         if place.binding.resting:
             await self._wake(place.binding.id)
         conversation = self._conversation(place.binding.conversation)
         if place.speaker.principal == OWNER and await conversation.cards.answer(message, OWNER):
             if message.choice:
-                await self._show_home(message, place.speaker)
+                await self._pages.show(message.sender, owner=place.speaker.principal == OWNER)
             return ""
         if message.kind != "reaction" and not message.choice:
             return await conversation.take(replace(message, addressed=place.ours), place.speaker)
         return ""
-
-    async def _show_home(self, message: InboundMessage, speaker: Speaker | None) -> None:
-        """Show a person their page; what the house holds is for the owner's eyes only."""
-        if isinstance(self.channel, ShowsHome):
-            owners = speaker is not None and speaker.principal == OWNER
-            page = self._written(await self._parts.home()) if owners else Home()
-            try:
-                await self.channel.home(message.sender, page)
-            except (Undeliverable, Later, OSError) as error:
-                log.info("%s did not show a page: %s", self.channel.name, error)
-
-    def _written(self, page: Home) -> Home:
-        """The page with its questions as the channel's dialect writes them."""
-        write = self.channel.dialect.messages
-        return replace(page, questions=tuple(replace(one, text="\n\n".join(write(one.text))) for one in page.questions))
 
     async def _lose(self, message: InboundMessage) -> None:
         """Nobody can be reached in a conversation any more: the owner is told, the others go on."""

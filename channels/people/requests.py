@@ -202,7 +202,7 @@ CODE_TOLD = "I told them the code {code}; if somebody you know tells you that co
 MAX_QUOTED_CHARS = 1_500
 
 
-def told(request: AdmissionRequest, kept: bool) -> str:
+def stranger_greeting(request: AdmissionRequest, kept: bool) -> str:
     """The answer to a stranger, or in a room, once; with a code only where nobody else reads it."""
     then = (
         "I've kept your message and will answer it as soon as they agree."
@@ -219,7 +219,7 @@ def told(request: AdmissionRequest, kept: bool) -> str:
     )
 
 
-def question(request: AdmissionRequest) -> str:
+def admission_question(request: AdmissionRequest) -> str:
     """The question to the owner: who, where, and their first message word for word."""
     name = quoted(request.name) if request.name else "Somebody without a name"
     who = f"{name} ({plain(f'{request.account}/{request.sender}', 200)})"

@@ -17,9 +17,9 @@ from channels.people.requests import (
     AdmissionRequest,
     AdmissionRequests,
     Kind,
-    question,
+    admission_question,
     request_id,
-    told,
+    stranger_greeting,
 )
 from channels.people.rooms import Room, Rooms
 from channels.people.rules import ADMISSION_RULES, Arrival, verdict
@@ -97,7 +97,7 @@ class Strangers:
             return ""
         place = request.sender if request.kind == "person" else request.conversation
         await self._approvals.ask(
-            question(request),
+            admission_question(request),
             asker=f"{request.kind} {key_of(request.account, place)}"[:200],
             choices=ADMISSION_CHOICES[request.kind],
             more=QuestionDetails(metadata={"admission": request.id, "code": request.code}, answer_time=DECISION_TIME),
@@ -106,7 +106,11 @@ class Strangers:
         if arrival.message.id != request.first:
             return ""
         owned = any(one.id == OWNER.id and one.accounts for one in await self.persons.all())
-        return told(request, kept) if owned or request.room else f"{told(request, kept)}\n\n{NO_OWNER_YET}"
+        return (
+            stranger_greeting(request, kept)
+            if owned or request.room
+            else f"{stranger_greeting(request, kept)}\n\n{NO_OWNER_YET}"
+        )
 
     async def waiting(self) -> list[AdmissionRequest]:
         """The requests that wait for the owner, the oldest first."""
@@ -149,6 +153,7 @@ class Strangers:
     ) -> AdmissionRequest | None:
         now = self._now()
         files = "".join(f"\n[file: {file.name}]" for file in message.files[:10])
+        others = "".join(f"\n[{passage.kind}: {passage.text[:300]}]" for passage in message.passages[:5])
         request = AdmissionRequest(
             id=request_id(kind, key_of(account, message.sender if kind == "person" else conversation)),
             kind=kind,
@@ -157,7 +162,7 @@ class Strangers:
             name=message.name,
             conversation=conversation,
             room=message.room,
-            text=f"{message.text[:2_000]}{files}",
+            text=f"{message.text[:2_000]}{others}{files}",
             first=message.id,
             code=new_code(),
             code_until=now + CODE_LIFETIME,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import orjson
 
 from channels.accounts import Account, AccountLease, Accounts
-from channels.bridge.inbox import read, written
+from channels.bridge.inbox import decoded_message, encoded_message
 from channels.bridge.reception import Reception
 from channels.bridge.serving import Serving
 from channels.contract import InboundMessage, Unusable
@@ -153,5 +153,5 @@ async def test_what_only_happens_to_be_said_in_a_room_is_not_awaited_an_answer_o
 
 
 async def test_a_message_that_a_newer_process_wrote_down_can_be_read(square: Square) -> None:
-    known = orjson.loads(written(InboundMessage("dm", "me", "hello", "90")))
-    assert read(orjson.dumps({**known, "mood": "good"})) == InboundMessage("dm", "me", "hello", "90")
+    known = orjson.loads(encoded_message(InboundMessage("dm", "me", "hello", "90")))
+    assert decoded_message(orjson.dumps({**known, "mood": "good"})) == InboundMessage("dm", "me", "hello", "90")
