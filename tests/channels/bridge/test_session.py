@@ -16,6 +16,7 @@ from channels.contract import ChannelClosed
 from channels.loopback import Loopback
 from core.atoms.atoms import OWNER, Atom, Cause, Principal
 from core.atoms.validation import MAX_CONTENT_BYTES
+from core.errors import ModelUnavailable
 from core.spaces.attachments import Attachments
 from core.spaces.notifications import Draft, Notifications
 from core.spaces.spaces import Actor, Spaces
@@ -251,10 +252,11 @@ async def test_an_answer_that_comes_over_other_spaces_is_known_by_its_cause(hall
     assert [message.text for message in hall.channel.sent] == ["Done."]
 
 
-async def test_without_an_answer_it_ends_after_the_given_time(hall: Hall) -> None:
+async def test_without_an_answer_it_ends_after_the_given_time_and_says_so(hall: Hall) -> None:
     await hall.channel.say("hello")
     await hall.channel.close()
-    await hall.bridge().serve(wait=0.05)
+    with pytest.raises(ModelUnavailable, match="No answer came"):
+        await hall.bridge().serve(wait=0.05)
     assert len(await hall.asked()) == 1
 
 
