@@ -223,14 +223,15 @@ class EmbeddedRedis:
                     if not size.startswith(b"$"):
                         return None
                     facts = (await reader.readexactly(int(size[1:]))).decode(errors="replace")
-                    if "aof_enabled:0" in facts:
+                    loaded = "\r\nloading:0\r\n" in facts
+                    if loaded and "aof_enabled:0" in facts:  # while it loads, it is always off
                         log.warning("Redis was set to keep nothing on the disk; it does again from now on.")
                         writer.write(b"CONFIG SET appendonly yes\r\n")
                         await reader.readuntil(b"+OK\r\n")
         except (OSError, asyncio.IncompleteReadError):  # TimeoutError is an OSError
             return None
         self.pid = int(facts.partition("process_id:")[2].split()[0])
-        return "\r\nloading:0\r\n" in facts
+        return loaded
 
     async def _stop_if_last(self, owners: IO[bytes]) -> None:
         if not _locked(owners, fcntl.LOCK_EX):
