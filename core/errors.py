@@ -1,4 +1,4 @@
-"""What can go wrong, each in words that say what was wrong and how to mend it."""
+"""The errors Stoa raises; their text says what was wrong, what was expected and how to mend it."""
 
 
 class StoaError(Exception):
@@ -38,17 +38,17 @@ class ModelUnavailable(StoaError, ConnectionError):
 
 
 class BudgetSpent(StoaError, RuntimeError):
-    """An account cannot bear what was to be spent; the text names the account, the field, its limit and the way on."""
+    """An account has too little left; the text names the account, the field, its limit and what to do."""
 
     account = ""
     """The account that is used up."""
     tells = False
-    """Whether this turn is the one that tells of it."""
+    """True for the one turn that tells of it."""
 
 
 class ToolFailed(StoaError, RuntimeError):
-    """A tool broke while it was used; whatever it was to do may be done in part."""
+    """A tool broke while it was used; what it had to do may be half done."""
 
 
 class LeaseLost(StoaError, RuntimeError):
-    """Another worker took this agent's turn over; whatever this one still does is refused."""
+    """Another worker has taken over this agent's turn; anything this one still does is refused."""

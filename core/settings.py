@@ -28,9 +28,9 @@ class Settings(BaseSettings):
     """`offline`, or any model litellm knows, such as `anthropic/claude-sonnet-4-5` or `ollama/qwen3`; more than one,
     with commas between, where each is asked when those before it do not answer; or `replay:` and a recorded file."""
     model_url: str = ""
-    """The address of an OpenAI-compatible server, where the first model's provider's own is not meant."""
+    """The address of an OpenAI-compatible server, instead of the first model's provider."""
     model_sees: bool | None = None
-    """Whether the models see images, where litellm does not know it, as of a server of one's own."""
+    """Set it where litellm does not know whether the models see images, as for a server of your own."""
     record: Path | None = None
     """A file to which everything that models are asked and answer is added, without secrets, to be played again."""
     redis_url: str = Field("", validation_alias="REDIS_URL")
@@ -38,65 +38,64 @@ class Settings(BaseSettings):
     embedder: str = "local"
     """`local`, or any embedding model litellm knows, such as `openai/text-embedding-3-small`."""
     embedder_url: str = ""
-    """The address of an OpenAI-compatible server for it, where the provider's own is not meant."""
+    """The address of an OpenAI-compatible server for it, instead of the provider's own."""
     transcriber: str = ""
-    """What writes down what is said in voice notes: any transcription model litellm knows, such as `openai/whisper-1`;
-    empty means that nobody does."""
+    """Writes down voice notes: any transcription model litellm knows, such as `openai/whisper-1`; empty means none."""
     transcriber_url: str = ""
-    """The address of an OpenAI-compatible server for it, where the provider's own is not meant."""
+    """The address of an OpenAI-compatible server for it, instead of the provider's own."""
     files: str = ""
-    """Where attached files are kept: an object store such as `s3://bucket/stoa`; empty means the data directory."""
+    """Keeps attached files: an object store such as `s3://bucket/stoa`; empty means the data directory."""
     web_search: str = ""
-    """Who searches the web: `brave` (with the secret BRAVE_KEY), the address of a SearXNG server, or empty for engines
+    """Searches the web: `brave` (with the secret BRAVE_KEY), the address of a SearXNG server, or empty for engines
     that need no key."""
     calendars: dict[str, str] = {}
     """Calendars by name: an iCal address or the path of a file each."""
     timezone: str = ""
     """An IANA name such as `Europe/Paris`; empty means the machine's own."""
     day_first: bool | None = None
-    """Whether 3/4 is 3 April (`true`) or 4 March (`false`); not set, Stoa asks."""
+    """`true` if 3/4 is 3 April, `false` if it is 4 March; not set, Stoa asks."""
     namespace: str = Field("stoa", pattern=r"^[a-z0-9-]{1,40}$")
-    """What every Redis key begins with, so that several Stoas can share one Redis."""
+    """The beginning of every Redis key, so that several Stoas can share one Redis."""
     root_turns: int = Field(200, ge=1)
-    """How many turns may follow from one cause (a message, a timer), of all agents together, before they are parked."""
+    """Turns of all agents together that may follow from one cause (a message, a timer) before they are parked."""
     root_spawns: int = Field(50, ge=0)
-    """How many agents may be spawned in what follows from one cause."""
+    """Agents that may be spawned in what follows from one cause."""
     root_tokens: int = Field(3_000_000, ge=0)
-    """How many tokens models may read and write in what follows from one cause."""
+    """Tokens that models may read and write in what follows from one cause."""
     root_dollars: float = Field(5.0, ge=0)
-    """How many dollars what follows from one cause may cost."""
+    """Dollars that all that follows from one cause may cost."""
     root_seconds: float = Field(86_400, ge=0)
-    """How many seconds agents may be at work, all together, in what follows from one cause."""
+    """Seconds that agents may work, all together, on what follows from one cause."""
     root_bytes: int = Field(200_000_000, ge=0)
-    """How many bytes agents may store in what follows from one cause: text, files and history."""
+    """Bytes that agents may store in what follows from one cause: text, files and history."""
     agent_bytes: int = Field(2_000_000_000, ge=0)
-    """How many bytes one agent may store in its life."""
+    """Bytes that one agent may store in its life."""
     day_tokens: int = Field(30_000_000, ge=0)
-    """How many tokens all models may read and write in a day."""
+    """Tokens that all models may read and write in a day."""
     day_dollars: float = Field(20.0, ge=0)
-    """How many dollars a day may cost."""
+    """Dollars that a day may cost."""
     guests_tokens: int = Field(5_000_000, ge=0)
-    """How many of these may be for people who are not the owner, all together."""
+    """Tokens of a day that may be used for all people together who are not the owner."""
     guests_dollars: float = Field(5.0, ge=0)
-    """How many dollars of a day may be for them."""
+    """Dollars of a day that may be spent for them."""
     month_tokens: int = Field(300_000_000, ge=0)
-    """How many tokens all models may read and write in a month."""
+    """Tokens that all models may read and write in a month."""
     month_dollars: float = Field(200.0, ge=0)
-    """How many dollars a month may cost."""
+    """Dollars that a month may cost."""
     idle_days: float = Field(7, gt=0)
-    """After how many days without a turn a spawned agent ends that only its spawner could wake."""
+    """Days without a turn after which a spawned agent ends, if only its spawner could wake it."""
     steps: int = Field(12, ge=1)
-    """How many model calls one turn may take."""
+    """Model calls that one turn may make."""
     linger: float = Field(120, ge=0)
-    """How many seconds the work under way is given when piped input ends: answers, what goes round by the bus, and
-    what agents do in the background."""
+    """Seconds that the work under way is given when piped input ends: answers, messages on the bus, and the work of
+    agents in the background."""
     session_characters: int = Field(60_000, ge=2_000)
-    """How much of its own past an agent sees; above that the older turns become notes, their atoms stay."""
+    """Characters of its own past that an agent sees; older turns become notes, and their atoms stay."""
     injected_tokens: int = Field(2_000, ge=0)
-    """How many tokens each injected space may fill in an agent's context; the rest is there to be searched."""
+    """Tokens that each injected space may fill in an agent's prompt; the rest can be searched."""
 
     contents_kept: int = Field(0, ge=0)
-    """How many contents of an atom are kept, the present one among them; 0 keeps all. Comments are kept for ever."""
+    """Contents of an atom that are kept, the present one included; 0 keeps all. Comments are kept for ever."""
 
     redis_bytes: int = Field(0, ge=0)
     """The most memory the embedded Redis may use; 0 means half of the machine's."""
@@ -136,7 +135,6 @@ class Settings(BaseSettings):
 
     @property
     def zone(self) -> ZoneInfo:
-        """The owner's time zone."""
         return ZoneInfo(self.timezone) if self.timezone else _machine_zone()
 
 
@@ -169,7 +167,6 @@ def nearest_setting(name: str) -> str:
 
 
 def _plain(name: str, message: str) -> str:
-    """An error of pydantic's as a person reads it."""
     if message == "Extra inputs are not permitted":
         near = nearest_setting(name)
         return f"there is no setting {name}" + (f"; did you mean {near}?" if near else "")

@@ -51,9 +51,9 @@ MAINTENANCE_DELAY_SECONDS = 0.2
 
 
 class Worker:
-    """Turns changes into turns: whoever is subscribed and awake gets one, on whichever worker is free.
+    """Turns changes into turns: each agent that a change wakes gets one, on any worker that is free.
 
-    Publishing says at once who is to be woken; what a lost message or a dead worker leaves behind, the reconciler
+    Publishing names the agents to wake at once; what a lost message or a dead worker leaves behind, the reconciler
     finds by comparing cursors with the change logs.
     """
 
@@ -233,7 +233,7 @@ class Worker:
     async def _tend(self) -> None:
         """Do what changes leave to be done in their spaces; when the first agent is woken, learn the recipes, too.
 
-        A moment later, and once for many changes: whoever is spoken to comes first.
+        A moment later, and once for many changes: answers come first.
         """
         learned = False
         while True:
@@ -260,7 +260,6 @@ class Worker:
             await asyncio.sleep(self._lease / 3)
 
     async def _look_at_waits(self) -> None:
-        """Wake the agents whose programs have what they waited for: when it comes, and now and then."""
         while True:
             self._waits.changed.clear()
             moment = None

@@ -50,7 +50,7 @@ class Endpoint:
     attempts: int = 3
 
     def options(self, litellm: ModuleType, model: str) -> dict[str, Any]:
-        """Where to call and with which key; raises `ModelUnavailable` where the key is missing."""
+        """The options of each call; raises `ModelUnavailable` where the key is missing."""
         missing = [key for key in litellm.validate_environment(model)["missing_keys"] if "API_KEY" in key]
         if not self.url and missing:
             raise ModelUnavailable(
@@ -64,7 +64,6 @@ class Endpoint:
         return {**own, "model": model, "max_retries": 0, "timeout": self.patience + 30}  # our own time limit ends first
 
     def failed(self, error: Exception, *, begun: bool = False) -> ModelUnavailable:
-        """The error in our words, without any key."""
         return ModelUnavailable(self._sentence(error), _kind(error), _retry_after(error), begun=begun)
 
     def _sentence(self, error: Exception) -> str:
@@ -113,7 +112,7 @@ async def litellm_call(endpoint: Endpoint, call: Callable[[ModuleType], Awaitabl
 
 
 def call_errors() -> tuple[type[Exception], ...]:
-    """What a call raises where the network, the provider or litellm itself fails; only once litellm is loaded."""
+    """Errors of the network, the provider or litellm itself; only once litellm is loaded."""
     import openai  # litellm's errors derive from its
 
     return (openai.OpenAIError, OSError, ValueError, LookupError)  # TimeoutError is an OSError
@@ -140,7 +139,6 @@ def without_keys(text: str) -> str:
 
 
 def _kind(error: Exception) -> str:
-    """The kind of failure, as `ModelUnavailable` names it."""
     status = getattr(error, "status_code", None)
     if isinstance(error, TimeoutError) or status == TIMEOUT_STATUS:
         return "silent"
@@ -178,6 +176,5 @@ def _nobody_there(error: BaseException | None) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The first words of a provider's reason, without keys."""
     text = " ".join(without_keys(str(error)).split())
     return text if len(text) <= MAX_REASON_CHARS else text[:MAX_REASON_CHARS].rstrip() + "..."

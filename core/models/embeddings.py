@@ -108,7 +108,7 @@ class LocalEmbedder:
     async def embed(self, texts: Sequence[str]) -> list[bytes]:
         """One vector a text, in order; any text will do. Raises `ModelUnavailable` if a model cannot be loaded."""
         if self._running is not None and self._running.get_loop().is_closed():
-            self._running = None  # whoever asked there waits no more
+            self._running = None  # nobody waits there any more
             self._asked.clear()
             self._waiting.clear()
         futures = [self._ask(_cut(text)) for text in texts]

@@ -34,7 +34,6 @@ class Framed:
 
 
 def render_change(framed: Framed) -> str:
-    """The frame of one change."""
     attributes = " ".join(f'{name}="{_quoted(getattr(framed, name))}"' for name in ATTRIBUTES)
     attributes += f' files="{_quoted(framed.files)}"' if framed.files else ""
     return f'<change n="{framed.n}" {attributes}>\n{_neutral(framed.content)}\n</change>'
@@ -63,7 +62,7 @@ def render_output(printed: str, error: str | None) -> str:
 
 
 def parse_output(text: str) -> tuple[str, str | None] | None:
-    """What the programs whose output is framed in `text` printed, and the last error; None without such a frame."""
+    """The printed text in all output frames of `text`, and the last error; None without such a frame."""
     outputs, error, at = [], None, text.find("<output>\n")
     last = text.rfind("\n</error>")
     while at >= 0 and (printed := _between(text, at + len("<output>\n"), "\n</output>")) is not None:
@@ -105,16 +104,13 @@ def _unquoted(text: str) -> str:
 
 
 def _neutral(text: str) -> str:
-    """The text with a backslash in whatever looks like one of our tags."""
     return NEUTRALIZED.sub(r"<\\\1", text)
 
 
 def _literal(text: str) -> str:
-    """The reverse of `_neutral`."""
     return LITERAL.sub(r"<\1", text)
 
 
 def _between(text: str, start: int, end: str) -> str | None:
-    """The text from `start` up to `end`; None where that does not follow."""
     found = text.find(end, start)
     return None if found < 0 else text[start:found]

@@ -69,7 +69,7 @@ class Provider:
             yield self._usage(import_litellm(), usage)
 
     async def sees(self) -> bool:
-        """Whether the model sees pictures."""
+        """True if the model sees pictures."""
         if self._sees is None:
             litellm = await asyncio.to_thread(import_litellm)
             known = not self.name.startswith(OLLAMA_PREFIX)  # to know of those, litellm would ask Ollama and block us
@@ -94,7 +94,6 @@ class Provider:
         return await litellm_call(self._endpoint, begin)
 
     async def _next(self, stream: Any) -> Any | None:
-        """The next piece of the answer, None at the end."""
         async with asyncio.timeout(self._endpoint.patience):
             return await anext(stream, None)
 
@@ -152,13 +151,11 @@ def _turns(messages: Sequence[Message], *, marked: bool, seeing: bool = False) -
 
 
 def _shown(picture: Picture) -> list[dict[str, Any]]:
-    """A picture as a provider takes it, under its label."""
     url = f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}"
     return [{"type": "text", "text": picture.label}, {"type": "image_url", "image_url": {"url": url}}]
 
 
 def _provider(litellm: ModuleType, name: str) -> str:
-    """Whose model this is; empty if nobody knows."""
     try:
         return str(litellm.get_llm_provider(name)[1])
     except litellm.exceptions.BadRequestError:
@@ -166,7 +163,7 @@ def _provider(litellm: ModuleType, name: str) -> str:
 
 
 def _ollama() -> str:
-    """Where Ollama listens: where its own variables say, else on this machine."""
+    """Ollama's address: from its own variables, else on this machine."""
     named = os.environ.get("OLLAMA_API_BASE") or os.environ.get("OLLAMA_HOST") or OLLAMA_URL
     named = named if "://" in named else f"http://{named}"
     return f"{named.rstrip('/').removesuffix('/v1')}/v1"

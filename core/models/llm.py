@@ -55,12 +55,12 @@ class Sees(Protocol):
     """A model that can be asked whether it sees pictures; others see none."""
 
     async def sees(self) -> bool:
-        """Whether pictures are of use to it."""
+        """True if pictures are of use to it."""
         ...
 
 
 async def sees(llm: LLM) -> bool:
-    """Whether a model sees pictures."""
+    """True if pictures are of use to it."""
     return isinstance(llm, Sees) and await llm.sees()
 
 

@@ -59,7 +59,7 @@ class Recorder:
             file.write(orjson.dumps(entry) + b"\n")
 
     def _entry(self, message: Message) -> list[object]:
-        """A message as it is written down; of pictures only what they were, not what is to be seen."""
+        """A message as it is written down; of pictures only the label, kind and digest."""
         pictures = [[one.label, one.media_type, one.sha256] for one in message.pictures]
         entry = [message.role, self._clean(message.text), message.example]
         return [*entry, pictures] if pictures else entry
@@ -86,7 +86,6 @@ class Replay:
             self._answers[_question(told)].append(entry)
 
     async def sees(self) -> bool:
-        """Whether any model that was recorded was shown pictures."""
         return self._pictures
 
     @classmethod
@@ -111,8 +110,7 @@ class Replay:
 
 
 def _question(messages: Sequence[Message]) -> str:
-    """What a conversation is known by: who is asked and what was last said and shown, without what differs from run
-    to run."""
+    """The digest of who is asked and of what was last said and shown, without what differs from run to run."""
     ends = [messages[0].text, messages[-1].text] if messages else []
     shown = [one.sha256 for message in messages for one in message.pictures]
     known = [*(VOLATILE.sub("~", text) for text in ends), *shown]
@@ -120,6 +118,5 @@ def _question(messages: Sequence[Message]) -> str:
 
 
 def _message(role: Any, text: str, example: bool, pictures: Sequence[Sequence[str]] = ()) -> Message:
-    """A message as it was written down."""
     shown = tuple(Picture(label, media_type, b"", sha256) for label, media_type, sha256 in pictures)
     return Message(role, text, example, shown)

@@ -20,7 +20,6 @@ REPLAY_PREFIX = "replay:"
 
 
 def model_names(settings: Settings) -> list[str]:
-    """The models that the settings name, the first choice first."""
     found = [name.strip() for name in settings.model.split(",")]
     if not all(found):
         raise InvalidInput(f"STOA_MODEL={settings.model!r} has an empty name in it; write first,second,third")
@@ -90,11 +89,10 @@ class Fallbacks:
         )
 
     async def sees(self) -> bool:
-        """Whether any of them does; those that do not are told that there was a picture."""
+        """True if any of them sees; the others are told that there was a picture."""
         return any([await sees(model) for model in self._models])
 
     def _order(self) -> list[int]:
-        """The models in the order in which to ask them: those that failed a moment ago come last."""
         now = self._seconds()
         resting = {n: until for n, until in self._until.items() if until > now}
         return [n for n in range(len(self._models)) if n not in resting] + sorted(resting, key=resting.__getitem__)

@@ -29,7 +29,6 @@ class Transcriber:
     """A transcription model, by the name litellm knows it by. Nothing is loaded before the first recording."""
 
     def __init__(self, name: str, url: str = "", *, patience: float = 120, pause: float = 1) -> None:
-        """See `Endpoint`."""
         self.name = name
         self.url = url
         self._endpoint = Endpoint(

@@ -63,7 +63,6 @@ class AgentFiles:
 
 
 def _checked(files: object) -> dict[str, bytes]:
-    """Files as bytes by their names; raises `InvalidInput` for anything else, for too many and for too large ones."""
     if not isinstance(files, Mapping) or not all(isinstance(text, str) for text in files.values()):
         raise InvalidInput('files must be a dict of names and texts, such as {"report.csv": text}')
     if len(files) > MAX_FILES_PER_PUT:

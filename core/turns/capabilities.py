@@ -55,7 +55,6 @@ class Capabilities:
 
     @property
     def objects(self) -> dict[str, frozenset[str]]:
-        """The agent's spaces by name, with the methods its permission allows."""
         return {name: methods(permission) for name, permission in self.rights.with_short(self.connected).items()}
 
     @property
@@ -71,7 +70,6 @@ class Capabilities:
 
     @property
     def _common(self) -> dict[str, Tool]:
-        """The functions that every agent has."""
         everyone: dict[str, Tool] = {
             "help": self.help,
             "search": self.search,
@@ -123,7 +121,6 @@ class Capabilities:
             raise InvalidInput(f"{call.name}: {error}. Call it as {signature(call.name, function)}") from error
 
     async def _tool(self, tool: Tool, call: Call, operation: str, waited: Wait | None) -> object:
-        """Use a tool that the agent holds at this moment, with the secrets it holds."""
         async with self.rights.tool(call.name, operation) as secrets:
             who = Acting(self.context.actor, operation, secrets, secrets=self.services.secrets, waited=waited)
             try:

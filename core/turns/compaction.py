@@ -48,12 +48,10 @@ class Compaction:
         self._long: asyncio.Queue[LongSession] = asyncio.Queue()
 
     def consider(self, agent: Agent, news: News, llm: LLM, messages: Sequence[Message]) -> None:
-        """Look at a transcript as a turn leaves it."""
         if size(messages) > self._max_chars:
             self._long.put_nowait(LongSession(agent, news, llm))
 
     async def run(self) -> None:
-        """Shorten what is too long, as it comes."""
         while True:
             long = await self._long.get()
             task = asyncio.create_task(self.shorten(long), name=f"shorten the session of {long.agent.id}")
@@ -81,7 +79,6 @@ class Compaction:
         return await session.replace_oldest(entries[:count], [write_message(message) for message in begin])
 
     def _parted(self, turns: Sequence[list[Message]]) -> tuple[list[list[Message]], list[list[Message]]]:
-        """The older turns, and the newest that fill half of the room for a transcript."""
         room, kept = self._max_chars // 2, 0
         for turn in reversed(turns):
             room -= size(turn)
@@ -109,5 +106,4 @@ class Compaction:
         return notes.strip()
 
     def _beginning(self, old: Sequence[list[Message]]) -> list[Message]:
-        """The very first turn, if it is short: what was said there need not be said again."""
         return old[0] if size(old[0]) < self._max_chars // 8 else []

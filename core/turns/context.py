@@ -94,12 +94,11 @@ class TurnContext:
 
     @property
     def owner_asked(self) -> bool:
-        """Whether the owner said any of what changed."""
         return any(notice.origin is Origin.OWNER for notice in self.news.notices)
 
     @property
     def owner_waits(self) -> bool:
-        """Whether the owner has just said something."""
+        """True if the owner has just said something."""
         last = self.news.notices[-1] if self.news.notices else None
         return last is not None and last.origin is Origin.OWNER and last.operation == "put"
 

@@ -30,7 +30,6 @@ class Governor:
         return self.budgets.purse(agent.id, agent.accounts, news.root, news.turn, news.now, epoch)
 
     async def park(self, agent: Agent, news: News, spent: BudgetSpent) -> None:
-        """Keep what the turn was to deal with for when there is budget again."""
         await self.budgets.park(spent.account, agent.id, news.changes)
 
     async def run(self) -> None:
@@ -51,8 +50,8 @@ class Governor:
     async def tell(self, agent: Agent, news: News, spent: BudgetSpent) -> str:
         """Tell of an account that is used up, if this turn is the one to do so; answers the space where it was told.
 
-        Whoever gave an agent its budget hears of that one in their direct-message space; of all others, and of its own
-        that the owner gave it, a coordinator tells the owner.
+        The spawner that gave an agent its budget hears of that one in their direct-message space; of all others, and of
+        its own that the owner gave it, a coordinator tells the owner.
         """
         log.warning("%s: %s", agent.id, spent)
         if not spent.tells:
@@ -63,7 +62,7 @@ class Governor:
         speaker = bounded if report else await self._coordinator(agent)
         if speaker is None or not speaker.speaks_in:
             return ""
-        again = " Say “go on” and it is taken up anew." if kind == "root" else ""
+        again = " Say “go on” and I'll take it up again." if kind == "root" else ""
         actor = Actor(speaker.principal, Cause(news.root, news.depth + 1))
         await self._spaces.open(speaker.speaks_in, actor).put(
             f"I stopped. {spent}{again}",

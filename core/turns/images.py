@@ -45,9 +45,9 @@ class Images:
         self._files = files
 
     async def shown(self, llm: LLM, actor: Actor, notices: Sequence[Notice]) -> ShownImages:
-        """What this model is shown of what came with these changes, as far as `actor` may read their atoms now.
+        """The images that this model is shown of those that came with these changes and that `actor` may read now.
 
-        Nothing where it sees none; a picture that came with several changes once. Raises `StoreUnavailable`.
+        None if it sees none; an image that came with several changes is shown once. Raises `StoreUnavailable`.
         """
         images = [(n, file) for n, one in enumerate(notices) for file in one.attachments if is_image(file)]
         if not images or not await sees(llm):
@@ -59,16 +59,16 @@ class Images:
             if file.sha256 in pictures:
                 said[n, file.name] = SHOWN_NOTE
             elif file.size > MAX_IMAGE_BYTES:
-                said[n, file.name] = f"not shown: larger than {in_words(MAX_IMAGE_BYTES)}"
+                said[n, file.name] = f"not shown: larger than {size_words(MAX_IMAGE_BYTES)}"
             elif len(pictures) == MAX_IMAGES or file.size > room:
-                most = f"{MAX_IMAGES} images and {in_words(MAX_TURN_IMAGE_BYTES)}"
+                most = f"{MAX_IMAGES} images and {size_words(MAX_TURN_IMAGE_BYTES)}"
                 said[n, file.name] = f"not shown: {most} are shown at once"
             elif picture := await self._picture(actor, n, notices[n], file):
                 said[n, file.name] = SHOWN_NOTE
                 pictures[file.sha256] = picture
                 room -= file.size
             else:
-                said[n, file.name] = "not shown: it is gone, or is no such image"
+                said[n, file.name] = "not shown: it is gone, or not an image"
         return ShownImages(tuple(reversed(pictures.values())), said)
 
     async def _picture(self, actor: Actor, n: int, notice: Notice, file: Attachment) -> Picture | None:
@@ -90,16 +90,15 @@ class Images:
 
 
 def is_image(file: Attachment) -> bool:
-    """Whether a file is called an image of a kind that models take."""
     return file.media_type in IMAGE_SIGNATURES
 
 
-def named(file: Attachment, said: str = "") -> str:
+def file_words(file: Attachment, said: str = "") -> str:
     """A file in the words in which a change tells of it: `map.png (image/png, 12 kB)`."""
-    return f"{file.name} ({', '.join(filter(None, (file.media_type, in_words(file.size), said)))})"
+    return f"{file.name} ({', '.join(filter(None, (file.media_type, size_words(file.size), said)))})"
 
 
-def in_words(size: int) -> str:
+def size_words(size: int) -> str:
     """A number of bytes as people read it: `812 bytes`, `12 kB`, `3.8 MB`."""
     if size < 1_000:
         return f"{size} bytes"
@@ -107,6 +106,5 @@ def in_words(size: int) -> str:
 
 
 def _kind(data: bytes) -> str:
-    """The media type that the bytes are of, whatever they are called; empty where they are none of these."""
     found = next((kind for kind, beginning in IMAGE_SIGNATURES.items() if data.startswith(beginning)), "")
     return "" if found == "image/webp" and data[8:12] != b"WEBP" else found

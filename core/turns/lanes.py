@@ -1,4 +1,4 @@
-"""One lane an agent: one turn at a time, whoever runs it, held by a lease and fenced by an epoch."""
+"""One lane for each agent: one turn at a time on any worker, held by a lease and fenced by an epoch."""
 
 import contextlib
 import secrets
@@ -36,8 +36,8 @@ class TurnOutcome:
 class Lane:
     """The right to run one agent's turn, and the journal of that turn.
 
-    What the turn says and does is written down before it takes effect, so that whoever takes the lane after a crash
-    goes on from there. Raises `LeaseLost` from every call once another worker has taken over.
+    What the turn says and does is written down before it takes effect, so that the worker that takes the lane after a
+    crash goes on from there. Raises `LeaseLost` from every call once another worker has taken over.
     """
 
     def __init__(self, store: Store, agent: str, lease: float = LEASE_SECONDS) -> None:
@@ -72,18 +72,17 @@ class Lane:
         return keeping(renew, self._lease / 4, f"Another worker has taken over the turn of {self.agent}.")
 
     async def release(self) -> None:
-        """Give the lane back with the turn unfinished: whoever takes it next goes on from the journal, at once."""
+        """Give the lane back with the turn unfinished: the next worker goes on from the journal, at once."""
         with contextlib.suppress(StoreUnavailable):  # then the lease ends by itself
             await self._call("stoa_release", self._keys, self._token)
 
     async def journal(self) -> dict[str, bytes]:
-        """What the turn under way noted before this worker took it up, kept in `noted`; empty for a new one."""
+        """The notes of the turn under way from before this worker took it up, kept in `noted`; empty for a new one."""
         noted = await self.store.run("HGETALL", self._journal)
         self.noted = {field.decode(): value for field, value in noted.items()}
         return self.noted
 
     async def note(self, field: str, value: bytes) -> None:
-        """Write one thing down for good."""
         if not await self._call("stoa_journal", (*self._keys, self._journal), self._token, field, value):
             raise LeaseLost(f"Another worker has taken over the turn of {self.agent}.")
 

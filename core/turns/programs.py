@@ -63,12 +63,10 @@ class Programs:
         self._executor = version(EXECUTOR_PACKAGE)
 
     async def load(self, agent: str, id: str) -> Program | None:
-        """The program as it was kept; None if it waits no more."""
         kept = await self._store.run("HGET", self._store.keys.programs(agent), id)
         return None if kept is None else self.opened(agent, id, kept)
 
     def sealed(self, agent: str, program: Program) -> bytes:
-        """The program as the store keeps it."""
         assert program.image
         image = program.image
         rest = {one.name: getattr(program, one.name) for one in fields(Program) if one.name not in SPECIAL_FIELDS}
@@ -112,7 +110,6 @@ class Programs:
         return hmac.digest(self._key(), pack([len(part) for part in parts]) + b"".join(parts), "sha256")
 
     def _key(self) -> bytes:
-        """The house's key, made when it is first needed."""
         path = self._home / KEY_FILE
         if not path.exists():
             self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -120,7 +117,7 @@ class Programs:
             with open(made, "xb", opener=private) as file:
                 file.write(secrets.token_bytes(32))
             try:
-                os.link(made, path)  # whole or not at all, and whoever comes first makes it
+                os.link(made, path)  # whole or not at all, and made by the first that comes
             except FileExistsError:
                 pass
             finally:

@@ -14,7 +14,7 @@ from core.models.frames import Framed, render_change
 from core.models.llm import Message
 from core.models.recipes import Convention, bind, examples, meant, parse, usable
 from core.spaces.spaces import Actor, Spaces, first_words
-from core.turns.images import NO_IMAGES, ShownImages, named
+from core.turns.images import NO_IMAGES, ShownImages, file_words
 from core.turns.signatures import Reach, describe
 
 MAX_FRAMED_CHARS = 4_000
@@ -61,7 +61,6 @@ class Prompts:
         return [self._head(agent, reach, conventions), *past, *shown, *injected]
 
     def _head(self, agent: Agent, reach: Reach, conventions: Mapping[str, Convention]) -> Message:
-        """Instructions, capabilities, and what the connected spaces say of themselves."""
         task = f"# Your task\n{agent.task[:MAX_TASK_CHARS]}" if agent.task else ""
         parts = [agent.instructions, task, f"# How you act\n{PROTOCOL}", describe(reach)]
         alike: dict[str, list[str]] = {}
@@ -71,7 +70,6 @@ class Prompts:
         return Message("system", "\n\n".join(filter(None, parts)))
 
     async def _injected(self, agent: Agent, actor: Actor, connected: Mapping[str, Permission]) -> list[Message]:
-        """The newest atoms of the injected spaces, of each as many as its budget of tokens holds."""
         names = [name for name in agent.injected if name in connected]
         parts = await asyncio.gather(*(self._newest(agent, actor, name) for name in names))
         return [Message("user", "\n\n".join(parts))] if parts else []
@@ -100,8 +98,7 @@ class Prompts:
                 await self._embedder.embed(meant(recipe))
 
     def tail(self, now: str, notices: Sequence[Notice], shown: ShownImages = NO_IMAGES) -> Message:
-        """What changed, each change in a frame of its own, under the line that tells the time; with the images that
-        are `shown`."""
+        """Each change in a frame of its own, under the line that tells the time, with the images that are `shown`."""
         frames = [render_change(framed) for framed in _all_framed(notices, shown)]
         return Message("user", "\n\n".join([now, *frames]), pictures=shown.pictures)
 
@@ -130,7 +127,7 @@ def _framed(n: int, notice: Notice, shown: ShownImages = NO_IMAGES) -> Framed:
     if len(content) > MAX_FRAMED_CHARS:
         rest = len(content) - MAX_FRAMED_CHARS
         content = f"{content[:MAX_FRAMED_CHARS]}\n[{rest:,} more characters; changes[{n}].content has all of it]"
-    files = "; ".join(named(file, shown.said.get((n, file.name), "")) for file in notice.attachments)
+    files = "; ".join(file_words(file, shown.said.get((n, file.name), "")) for file in notice.attachments)
     return Framed(
         n=n,
         space=notice.space,

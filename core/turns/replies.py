@@ -47,11 +47,9 @@ class Replies:
         await self._draft("")
 
     async def show_ended(self) -> None:
-        """Take back what is shown of the turn."""
         await self._draft(None)
 
     async def _streamed(self, llm: LLM, messages: Sequence[Message]) -> tuple[str, Usage]:
-        """The reply; its prose is shown while it arrives."""
         pieces: list[str] = []
         usage = Usage(llm.name)
         shown = 0.0

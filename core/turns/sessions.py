@@ -50,11 +50,9 @@ class Session:
         return self._fitting(await self.entries())
 
     async def label(self) -> Label:
-        """The least trusted that the session has read so far."""
         return Label.kept(await self._store.run("GET", self._label), None)
 
     async def entries(self) -> list[bytes]:
-        """The transcript as it is stored."""
         stored: list[bytes] = await self._store.run("LRANGE", self._transcript, 0, -1)
         return stored
 
@@ -73,7 +71,6 @@ def write_message(message: Message) -> bytes:
 
 
 def read_message(entry: bytes) -> Message:
-    """The message that `write_message` wrote."""
     role, text = orjson.loads(entry)
     return Message(role, text)
 
@@ -119,5 +116,4 @@ def fitting(messages: Sequence[Message], max_chars: int) -> list[Message]:
 
 
 def size(messages: Sequence[Message]) -> int:
-    """The characters of these messages."""
     return sum(len(message.text) for message in messages)

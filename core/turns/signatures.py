@@ -50,17 +50,14 @@ class Reach:
 
 
 def methods(permission: Permission) -> frozenset[str]:
-    """The methods that this permission allows on a space."""
     return frozenset(name for level, names in SPACE_METHODS.items() if level <= permission for name in names)
 
 
 def needed_for(method: str) -> Permission:
-    """The least permission that allows a method."""
     return next(level for level, names in SPACE_METHODS.items() if method in names)
 
 
 def method_named(name: str) -> Tool:
-    """The function behind a space's method, as it is written."""
     method: Tool = getattr(AgentFiles if name in FILE_METHODS else Space, name)
     return method
 
@@ -92,7 +89,7 @@ def brief(name: str, function: Tool) -> str:
 
 @lru_cache(256)
 def signature(name: str, function: Tool) -> str:
-    """How a function is called and what it does: `now(): The present time.`"""
+    """The call and its documentation in one line: `now(): The present time.`"""
     parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in ("self", "operation")]
     shown = ", ".join(_parameter(p) for p in parameters)
     summary = " ".join((inspect.getdoc(function) or "").split())

@@ -105,14 +105,13 @@ class Steps:
         return shown
 
     def _catch_up(self, step: str, code: list[str] | None) -> None:
-        """Know what an earlier worker knew after this step."""
         if after := self._noted.get(f"paused.{step}"):
             self._begin_anew(int(after))
         elif code is not None:
             self._ran.append(code)
 
     def _begin_anew(self, first: int) -> None:
-        """What has run belongs to the program that waits; the next code begins without its variables."""
+        """Let the program that waits have all that has run; the next code begins without its variables."""
         self._program, self._guest, self._ran, self._first = None, None, [], first
         self._answers.clear()
         self._waiting.clear()
@@ -168,7 +167,6 @@ class Steps:
         return ran
 
     async def _kept(self, step: str, code: list[str], ran: _Ran, before: Program | None) -> str:
-        """Keep the program if it waits; answers what there is to show of the step."""
         hide = self._services.secrets.redacted  # a program may have pieced a value together
         shown = hide(render_output(ran.printed.rstrip("\n"), ran.error))
         if ran.image is None:
@@ -246,7 +244,6 @@ class Steps:
         self._settle(number, written)
 
     def _told(self, call: Call, made_in: str, written: bytes, *, now: bool) -> object:
-        """What a call was answered according to the journal, of this turn or of an earlier one."""
         name, (made, answer, error, *heard) = f"{call.target}.{call.name}", decode(written)
         if made != name:
             raise RuntimeError(f"call {call.number} was {made} before the interruption and is {name} now")

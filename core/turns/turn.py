@@ -129,7 +129,6 @@ class Turn:
         return f"I stopped after {self._services.settings.steps} steps without finishing. Should I go on?"
 
     async def _reply(self, step: int, messages: Sequence[Message]) -> str:
-        """The model's reply, from the journal if it was given before a crash."""
         field, allowance = f"reply.{step}", self.context.allowance
         if field in self._noted:
             noted, usage = decode(self._noted[field])
@@ -144,7 +143,6 @@ class Turn:
         return reply
 
     async def _stuck(self) -> str:
-        """End a turn in which the model repeats itself, with a word to the owner."""
         log.warning("%s: the model %s repeats itself; the turn is ended", self._agent.id, self.llm.name)
         words = (
             f"The model wrote the same thing {MAX_IDENTICAL_STEPS} times and got nowhere, so I stopped. "

@@ -39,7 +39,6 @@ class Turns:
                 pass
 
     async def _next(self, agent_id: str, lane: Lane) -> bool:
-        """Take one turn; True when there is more to do."""
         noted, agent = await asyncio.gather(lane.journal(), self._living(agent_id))
         if agent is None:
             return await lane.commit(TurnOutcome())
@@ -110,7 +109,7 @@ class Turns:
         return None if agent.status == "dead" else agent
 
     async def _unread(self, agent: Agent, noted: Mapping[str, bytes]) -> tuple[News, Program | None]:
-        """What the turn is about, from its journal if it has begun: what changed, or else a program that can go on."""
+        """The changes that the turn is about, or else a program that can go on; from its journal if it has begun."""
         news = News.read(noted[NEWS_FIELD]) if NEWS_FIELD in noted else await gather(self._services.spaces, agent)
         if news.notices:
             return news, None
@@ -121,7 +120,6 @@ class Turns:
         return news, program
 
     async def _woken(self, agent: Agent, news: News) -> Program | None:
-        """A program of the agent's that waited and can go on."""
         programs, waits = self._services.programs, self._services.waits
         if news.program:
             return await programs.load(agent.id, news.program)

@@ -20,7 +20,7 @@ from core.models.router import Fallbacks, connect
 from core.secrets.secrets import Secrets
 from core.settings import load
 from core.spaces.spaces import Actor
-from core.turns.images import MAX_IMAGE_BYTES, MAX_IMAGES, Images, ShownImages, named
+from core.turns.images import MAX_IMAGE_BYTES, MAX_IMAGES, Images, ShownImages, file_words
 from core.turns.prompts import Prompts
 from tests.core.fake_openai import Answer, fake_openai
 from tests.core.mortal_worker import Flat
@@ -107,7 +107,7 @@ async def test_what_only_calls_itself_an_image_is_not_shown_and_another_kind_is_
     _, notice = await carrying(house, {"page.png": b"<html>", "photo.png": b"\xff\xd8\xff and so on"})
     found = await shown(house, notice)
     assert [one.media_type for one in found.pictures] == ["image/jpeg"]
-    assert found.said[0, "page.png"] == "not shown: it is gone, or is no such image"
+    assert found.said[0, "page.png"] == "not shown: it is gone, or not an image"
 
 
 async def test_a_picture_is_shown_only_to_who_may_read_the_atom_now(house: House) -> None:
@@ -131,7 +131,7 @@ async def test_a_picture_that_is_lost_where_files_are_kept_stops_no_turn(house: 
     atom, notice = await carrying(house, {"cat.png": PNG})
     digest = atom.attachments[0].sha256
     (house.settings.home / "files" / digest[:2] / digest).write_bytes(b"rubbish")
-    assert (await shown(house, notice)).said == {(0, "cat.png"): "not shown: it is gone, or is no such image"}
+    assert (await shown(house, notice)).said == {(0, "cat.png"): "not shown: it is gone, or not an image"}
 
 
 async def test_whether_a_model_sees_is_known_of_it_or_set() -> None:
@@ -185,4 +185,4 @@ def test_a_notice_keeps_its_files_in_the_journal() -> None:
 
 @pytest.mark.parametrize("size, words", [(0, "0 bytes"), (999, "999 bytes"), (1_500, "2 kB"), (50_000_000, "50.0 MB")])
 def test_a_file_is_named_with_its_kind_and_size(size: int, words: str) -> None:
-    assert named(Attachment("ab" * 32, "a.bin", "x/y", size)) == f"a.bin (x/y, {words})"
+    assert file_words(Attachment("ab" * 32, "a.bin", "x/y", size)) == f"a.bin (x/y, {words})"
