@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from channels.bridge.cards import card_text
 from channels.contract import Home
+from channels.markdown import literal
 from channels.text import one_line
 from core.atoms.atoms import Atom
 from core.house import House
@@ -26,14 +27,18 @@ def home_page(house: House) -> Callable[[], Awaitable[Home]]:
         questions = await house.approvals.waiting()
         return Home(
             sections=(
-                ("Reminders", tuple(f"{_due(timer, zone)}: {one_line(timer.content)}" for timer in timers[:MAX_LINES])),
-                ("Tasks", tuple(f"{one_line(task.content)} ({task.metadata['status']})" for task in tasks)),
-                ("Agents at work", tuple(one_line(agent.task or agent.id) for agent in agents[:MAX_LINES])),
+                ("Reminders", tuple(f"{_due(timer, zone)}: {_words(timer.content)}" for timer in timers[:MAX_LINES])),
+                ("Tasks", tuple(f"{_words(task.content)} ({task.metadata['status']})" for task in tasks)),
+                ("Agents at work", tuple(_words(agent.task or agent.id) for agent in agents[:MAX_LINES])),
             ),
             questions=tuple(card_text(atom, zone) for atom in questions[:MAX_LINES]),
         )
 
     return build
+
+
+def _words(text: str) -> str:
+    return literal(one_line(text))
 
 
 def _due(timer: Atom, zone: ZoneInfo) -> str:
