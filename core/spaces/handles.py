@@ -37,6 +37,8 @@ class Actor:
         self.reads[atom.ref] = None
         if self.label:
             self.label.read(atom)
+            if atom.passage and atom.passage.file and atom.origin is not Origin.AGENT:
+                self.label.heard(f"a file of {atom.ref}")
 
     @property
     def outside(self) -> bool:

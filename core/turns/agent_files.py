@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from core.atoms.atoms import Atom, References, Value
+from core.atoms.atoms import Atom, Origin, References, Value
 from core.atoms.permissions import Permission
 from core.errors import InvalidInput, PermissionDenied
 from core.search.extraction import Texts
@@ -59,6 +59,8 @@ class AgentFiles:
             raise InvalidInput(f"start is {start!r}; give the position of the character to begin with, 0 for the first")
         atom = await self._space.get(id)
         text = await Texts(self._attachments.files).read(attachment_named(atom, name))
+        if (label := self._space.actor.label) and atom.origin is not Origin.AGENT:  # anybody may have written a file
+            label.heard(f"a file of {atom.ref}")
         return self._piece(text, start, start + MAX_READ_CHARS)
 
 
