@@ -1,15 +1,18 @@
 """The built-in model: it does what the nearest example in its messages does, with the request's own values."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from importlib.resources import files
 
 from core.atoms.atoms import Origin
 from core.models.embeddings import Embedder, nearest
 from core.models.frames import Framed, parse_changes, parse_now, parse_output
+from core.models.intents import NEEDS_MODEL, Deed, Plan, guessed, kind_of, looked_up, memory, planned, reminder, spelled
 from core.models.llm import Message, Usage
-from core.models.recipes import Speaker, asked
+from core.models.recipes import Speaker, asked, parse
 from core.models.templates import COURTESY, LONG_AGO, LONGEST, Match, acts, fill, recognise, remainder, slots, template
 
 ALIKE_ENOUGH = 0.62
@@ -71,7 +74,7 @@ class OfflineLLM:
         now = parse_now(turn[0].text) or LONG_AGO
         programs: list[str] = []
         for framed in parse_changes(turn[-1].text):
-            code, prose = await self._respond(framed, _examples(messages), now)
+            code, prose = await self._respond(framed, _examples(messages), now, memory(real))
             if code:
                 programs.append(code if framed.n == 0 else f"change = changes[{framed.n}]\n{code}")
             elif prose:
@@ -86,7 +89,9 @@ class OfflineLLM:
         if answer:
             yield answer
 
-    async def _respond(self, framed: Framed, examples: Sequence[Shown], now: datetime) -> tuple[str, str]:
+    async def _respond(
+        self, framed: Framed, examples: Sequence[Shown], now: datetime, deeds: Sequence[Deed]
+    ) -> tuple[str, str]:
         """The code for one change, or the words to answer it with, or neither."""
         speaker, text = asked(framed)
         if framed.operation == "deprecate" or (speaker == "guest" and all(one.speaker != speaker for one in examples)):
@@ -99,11 +104,17 @@ class OfflineLLM:
             kept = f"your {count} files" if count > 3 else text.removeprefix("Sent ")
             return "", f"I have kept {kept}, and search finds what is written there."
         known = [example for example in examples if example.speaker == speaker]
+        if speaker == "owner" and known and (plan := planned(text, now, deeds)):
+            taught = _recognised(known, text, now) if len(plan.programs) == 1 else None
+            return (fill(taught[0].code, taught[1].values), "") if taught and _same(plan, taught) else _code(plan)
+        text = spelled(text)
         if speaker == "owner" and (apart := _apart(known, text, now)):
             return "", apart
         found = _recognised(known, text, now)
         if speaker != "agent":
             found = await self._alike(known, text, now, found)
+        if speaker == "owner" and known and (plan := _better(found, text, now)):
+            return _code(plan)
         if found is None:
             return "", "" if speaker == "agent" else _unknown(known)
         example, match = found
@@ -130,6 +141,36 @@ class OfflineLLM:
             if match and cosine >= enough:
                 return example, match
         return found
+
+
+@cache
+def programs() -> Mapping[str, str]:
+    """The code of what only this model does, by title."""
+    recipes = parse((files("core.models") / "offline.md").read_text("utf-8")).recipes
+    return {recipe.title: recipe.code for recipe in recipes}
+
+
+def _same(plan: Plan, taught: tuple[Shown, Match]) -> bool:
+    """Whether a convention's recipe does what the plan's one program does, with the same values."""
+    title, values = plan.programs[0]
+    told = {name: value for name, value in values.items() if value}
+    return told == taught[1].values and kind_of(programs()[title]) == kind_of(taught[0].code) != ""
+
+
+def _better(found: tuple[Shown, Match] | None, text: str, now: datetime) -> Plan | None:
+    """What to do where the recipes know nothing, or no more than a question back."""
+    if found is None:
+        return reminder(text, now) or guessed(text)
+    if "When shall I remind you?" in found[0].code:
+        return reminder(text, now)
+    return looked_up(text) if "I found nothing about that" in found[0].code else None
+
+
+def _code(plan: Plan) -> tuple[str, str]:
+    """The programs of a plan with their values, in one; or its words."""
+    return "\n```\n\n```python\n".join(
+        fill(programs()[title], values).rstrip() for title, values in plan.programs
+    ), plan.prose
 
 
 def _turn(real: Sequence[Message]) -> list[Message]:
@@ -190,7 +231,9 @@ def _sentence(reason: str) -> str:
 def _unknown(examples: Sequence[Shown]) -> str:
     telling = [example.ask for example in examples if slots(example.code) and _does(example.code)][:SHOWN]
     asks = "".join(f"\n- {ask}" for ask in telling)
-    return "I did not understand that. Say “help” to see what you can ask for" + (f", or try:{asks}" if asks else ".")
+    return "I did not understand that. Say “help” to see what you can ask for" + (
+        f", or try:{asks}\n{NEEDS_MODEL}" if asks else f". {NEEDS_MODEL}"
+    )
 
 
 def _does(code: str) -> bool:

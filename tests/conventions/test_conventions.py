@@ -135,9 +135,9 @@ async def test_whoever_leaves_out_what_is_meant_is_asked_for_it(words: str, answ
 
 
 async def test_what_is_not_understood_is_answered_with_requests_that_can_be_carried_out(person: Person) -> None:
-    answer = await person.says("forget everything")
+    answer = await person.says("asdf qwer zxcv")
     assert "or try:" in answer
-    for example in answer.splitlines()[1:]:
+    for example in [line for line in answer.splitlines() if line.startswith("- ")]:
         assert "For example:" not in await person.says(example.removeprefix("- "))
         assert "When shall I" not in await person.says(example.removeprefix("- "))
 
@@ -145,7 +145,7 @@ async def test_what_is_not_understood_is_answered_with_requests_that_can_be_carr
 async def test_what_is_due_is_told_with_its_time(person: Person) -> None:
     await person.says("remind me in 2 hours to water the plants")
     assert await person.says("what is due?") == "Your reminders:\n- today at 16:30: water the plants"
-    assert await person.says("what is due this week?") == "Your reminders:\n- today at 16:30: water the plants"
+    assert await person.says("what is due this week?") == "Due this week:\n- today at 16:30: water the plants"
 
 
 async def test_what_is_due_on_a_day_is_told_of_that_day_alone(person: Person) -> None:
@@ -272,7 +272,9 @@ async def test_the_time_is_told(person: Person) -> None:
 async def test_all_reminders_can_be_cancelled_at_once(person: Person) -> None:
     await person.says("remind me tomorrow at 9 to call Ana")
     await person.says("remind me on Friday at 10 to pay the rent")
-    answer = await person.says("cancel all my reminders")
+    asked = await person.says("cancel all my reminders")
+    assert asked == "That deletes 2 reminders: pay the rent, call Ana. Say yes to do it, or no."
+    answer = await person.says("yes")
     assert "call Ana" in answer
     assert "pay the rent" in answer
     assert await person.finds("timers", status="pending") == []
