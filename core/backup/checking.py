@@ -39,6 +39,7 @@ from core.backup.encoding import Pieces, entry, metadata_value, remembered, unke
 from core.backup.exporting import CHANGE_FIELDS, NOT_EXPORTED, change_line, is_told
 from core.errors import InvalidInput
 from core.store.codec import milliseconds, read_change, read_time, read_version, unpack
+from core.store.moving import MovingStore
 from core.store.records import documents
 from core.store.store import Argument, Store
 
@@ -256,9 +257,9 @@ async def already_there(store: Store, contents: Contents) -> set[str]:
 
     Raises `InvalidInput` where it has another space or agent of the same name.
     """
-    keys, names = store.keys, list(contents.ends)
+    moving, names = MovingStore(store), list(contents.ends)
     ends = [contents.ends[name].seq for name in names]
-    commands: list[Sequence[Argument]] = [["HEXISTS", keys.space(name), "creator"] for name in names]
+    commands: list[Sequence[Argument]] = [moving.exists_command(name) for name in names]
     commands += [store.reading("stoa_changes", name, OWNER.id, at - 1, 1) for name, at in zip(names, ends, strict=True)]
     stored = await store.answers(*commands)  # where there is no such space it has no changes
     there, others = set(), []
@@ -267,7 +268,7 @@ async def already_there(store: Store, contents: Contents) -> set[str]:
             there.add(name)
         elif exists:
             others.append(name)
-    records = await documents(store, [keys.agent(id) for id in contents.agents])
+    records = await documents(store, [store.keys.agent(id) for id in contents.agents])
     strangers = [
         id
         for (id, record), found in zip(contents.agents.items(), records, strict=True)

@@ -24,8 +24,9 @@ from core.backup.archive import (
 from core.errors import NotFound
 from core.store.codec import read_change, read_references, read_time, unpack
 from core.store.files import Files
+from core.store.moving import MovingStore
 from core.store.records import documents
-from core.store.store import Argument, Store
+from core.store.store import Store
 
 EXPORT_BATCH_ATOMS = 64
 """Atoms read in one round trip."""
@@ -42,8 +43,7 @@ EXPORTED_ACCOUNT = re.compile(r"[ul][1-5]")
 
 async def size(store: Store, names: Sequence[str]) -> int:
     """The number of changes of these spaces, to estimate how long an export takes."""
-    counts = await store.together(*(["HGET", store.keys.space(name), "seq"] for name in names))
-    return sum(int(count or 0) for count in counts)
+    return sum(await MovingStore(store).change_counts(names))
 
 
 async def export(
@@ -112,10 +112,7 @@ async def _space(store: Store, name: str) -> AsyncIterator[Line]:
 
 
 async def _told_of(store: Store, name: str) -> SpaceLine:
-    keys = store.keys
-    fields, grants, subscribers = await store.together(
-        ["HGETALL", keys.space(name)], ["HGETALL", keys.grants(name)], ["HGETALL", keys.subscribers(name)]
-    )
+    fields, grants, subscribers = await MovingStore(store).space(name)
     if b"creator" not in fields:
         raise NotFound(f"There is no space {name!r}; `stoa space list` shows those there are.")
     return SpaceLine(
@@ -145,12 +142,8 @@ def _number(entry: Sequence[Any]) -> int:
 
 
 async def _atoms(store: Store, space: str, ids: Sequence[str]) -> list[AtomLine]:
-    keys = store.keys
-    commands: list[Sequence[Argument]] = [["HGETALL", keys.atom(space, id)] for id in ids]
-    commands += [["LRANGE", keys.history(space, id), 0, -1] for id in ids]
-    *stored, leases = await store.together(*commands, ["ZMSCORE", keys.claims(space), *ids])
-    told = zip(ids, stored[: len(ids)], stored[len(ids) :], leases, strict=True)
-    return [_atom(space, id, fields, history, lease) for id, fields, history, lease in told if fields]
+    stored = await MovingStore(store).atoms(space, ids)
+    return [_atom(space, id, fields, history, lease) for id, fields, history, lease in stored if fields]
 
 
 def _atom(space: str, id: str, fields: dict[bytes, bytes], history: Sequence[bytes], lease: bytes | None) -> AtomLine:
@@ -220,13 +213,7 @@ async def _agents(store: Store) -> AsyncIterator[Line]:
     keys = store.keys
     for id in await store.names(keys.agent):
         (record,) = await documents(store, [keys.agent(id)])
-        session, ledger, label, rights, account = await store.together(
-            ["LRANGE", keys.session(id), 0, -1],
-            ["HGETALL", keys.ledger(id)],
-            ["GET", keys.label(id)],
-            ["HGETALL", keys.rights(id)],
-            ["HGETALL", keys.account(f"agent:{id}")],
-        )
+        session, ledger, label, rights, account = await MovingStore(store).agent(id)
         if record is not None:
             known = orjson.loads(record)
             alive = known.get("status") == "alive"  # the account of one that has ended is about to go
@@ -242,7 +229,7 @@ async def _agents(store: Store) -> AsyncIterator[Line]:
                 },
             )
     for subscriber in await store.names(keys.cursors):
-        places = await store.run("HGETALL", keys.cursors(subscriber))
+        places = await MovingStore(store).cursors(subscriber)
         yield CursorsLine(
             subscriber=subscriber, places={space.decode(): int(seq) for space, seq in sorted(places.items())}
         )
