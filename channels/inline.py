@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from markdown_it.rules_block import StateBlock
     from markdown_it.rules_inline import StateInline
 
-MARKS = "*_~"
+EMPHASIS_MARKS = "*_~"
 ESCAPABLE = frozenset("\\`*_~[]<>#|!&+?{")
 """A backslash may stand before these anywhere, and before a few more where a line could begin a block."""
 MAX_RUN_MARKS = 3
-MAX_URL_CHARS = 2_000
+MAX_INLINE_URL_CHARS = 2_000
 MAX_SCHEME_CHARS = 12
 MAX_DUNDER_CHARS = 40
 
@@ -39,11 +39,11 @@ _WIDE = (
     "\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uffef"
 )
 _URL = re.compile(
-    rf"(?<![A-Za-z0-9.+-])[A-Za-z][A-Za-z0-9.+-]{{0,{MAX_SCHEME_CHARS}}}://[^\s<>\"`{{}}|\\^{_WIDE}]{{1,{MAX_URL_CHARS}}}"
+    rf"(?<![A-Za-z0-9.+-])[A-Za-z][A-Za-z0-9.+-]{{0,{MAX_SCHEME_CHARS}}}://[^\s<>\"`{{}}|\\^{_WIDE}]{{1,{MAX_INLINE_URL_CHARS}}}"
 )
 _TERMINATOR = re.compile(r"[\n\\`*_~\[]|!(?=\[)|:(?=//)")
 """Everything else is plain text for sure."""
-_BRACKETED = re.compile(rf"[^\s<>]{{0,{MAX_URL_CHARS}}}+(?=>)")
+_BRACKETED = re.compile(rf"[^\s<>]{{0,{MAX_INLINE_URL_CHARS}}}+(?=>)")
 """The rest of an address between angle brackets."""
 _TARGET = re.compile(
     r"\(\s{0,9}+(?:<([^<>\n]{0,2000})>|((?:[^\s()<>]|\([^\s()<>]{0,500}+\)){0,2000}+))"
@@ -89,7 +89,7 @@ def _in_word(letter: str) -> bool:
 
 
 def _other(letter: str, mark: str) -> bool:
-    return letter in MARKS and letter != mark
+    return letter in EMPHASIS_MARKS and letter != mark
 
 
 class InlineIndex:
@@ -253,7 +253,7 @@ def _emphasis(state: "StateInline", silent: bool) -> bool:
     from markdown_it.rules_inline.state_inline import Delimiter
 
     start, mark = state.pos, state.src[state.pos]
-    if mark not in MARKS:
+    if mark not in EMPHASIS_MARKS:
         return False
     end = start
     while end < state.posMax and state.src[end] == mark:

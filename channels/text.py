@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-BOLD, DIM, ITALIC, LINK, CODE = "\x1b[1m", "\x1b[2m", "\x1b[3m", "\x1b[4m", "\x1b[36m"
+BOLD, DIM, ITALIC, LINK_STYLE, CODE_STYLE = "\x1b[1m", "\x1b[2m", "\x1b[3m", "\x1b[4m", "\x1b[36m"
 RESET = "\x1b[0m"
 
 # Characters that turn the direction of what stands around them: a way to make text read as what it is not.

@@ -32,7 +32,7 @@ from channels.slack.history import history
 from channels.slack.intake import Intake
 from channels.slack.listener import SignedHTTP
 from channels.slack.markdown import Mrkdwn
-from channels.slack.socket import RECONNECT_SECONDS, Socket
+from channels.slack.socket import SOCKET_PAUSES_SECONDS, Socket
 from channels.slack.status import ThreadStatus
 from channels.slack.streams import Streams, is_beginning
 from core.errors import NotFound
@@ -41,7 +41,7 @@ from core.secrets.secrets import Secrets
 API_BASE_URL = "https://slack.com/api/"
 FIND_WITHIN_SECONDS = 86_400.0
 """A message that may have been sent before a crash is looked for among those of a day."""
-COMMAND_SECONDS = 2.5
+COMMAND_REPLY_SECONDS = 2.5
 """Slack waits three seconds until a slash command is acknowledged."""
 MAX_PROMPTS = 4
 MAX_PROMPT_CHARS = 75
@@ -129,7 +129,7 @@ class Slack:
             except (OSError, Later) as error:
                 log.warning("%s cannot reach Slack: %s", self.name, type(error).__name__)
                 attempt += 1
-                await asyncio.sleep(RECONNECT_SECONDS[min(attempt, len(RECONNECT_SECONDS) - 1)])
+                await asyncio.sleep(SOCKET_PAUSES_SECONDS[min(attempt, len(SOCKET_PAUSES_SECONDS) - 1)])
         self._identity = BotIdentity(
             str(answer["team_id"]),
             str(answer["user_id"]),
@@ -223,7 +223,7 @@ class Slack:
     async def _commanded(self, payload: SlackPayload, offered: Coroutine[Any, Any, None], ours: bool) -> Any:
         """The answer to a slash command, which only its writer sees; Slack does not tell one again."""
         taking = asyncio.ensure_future(offered)
-        await asyncio.wait([taking], timeout=COMMAND_SECONDS)
+        await asyncio.wait([taking], timeout=COMMAND_REPLY_SECONDS)
         text = COMMAND_TAKEN_REPLY if ours else OTHER_WORKSPACE_REPLY
         if taking.done() and taking.exception():
             log.warning("%s could not take a command: %r", self.name, taking.exception())

@@ -13,7 +13,7 @@ from typing import Any
 
 from channels.contract import File, InboundMessage, InboundPassage, Undeliverable
 from channels.slack.api import WebAPI
-from channels.slack.formatting import emoji, mentioned_rooms, mentioned_users, mentions, readable
+from channels.slack.formatting import emoji, mentioned_rooms, mentioned_users, mentions, read_mrkdwn
 from channels.slack.passages import attached, own_words
 
 WRITTEN_SUBTYPES = {"", "file_share", "thread_broadcast", "bot_message", "me_message"}
@@ -222,7 +222,7 @@ class EventReader:
     async def _plain(self, text: str) -> str:
         named = [*mentioned_users(text), *mentioned_rooms(text)]
         called = await asyncio.gather(*(self._called(id) for id in named))
-        return readable(text, dict(zip(named, called, strict=True)), self._identity.user)
+        return read_mrkdwn(text, dict(zip(named, called, strict=True)), self._identity.user)
 
     async def _called(self, id: str) -> str:
         return await (self._api.room(id) if id[0] in "CGD" else self._api.person(id))

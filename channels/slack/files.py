@@ -10,7 +10,7 @@ from channels.slack.events import channel_and_thread
 
 SLACK_HOSTS = (".slack.com", ".slack-edge.com", ".slack-files.com")
 """Hosts that may see the bot's token, besides the Web API's own."""
-MAX_REDIRECTS = 3
+MAX_FILE_REDIRECTS = 3
 MAX_DOWNLOAD_BYTES = 100_000_000
 TRANSFER_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_read=30)
 
@@ -31,7 +31,7 @@ class SlackFiles:
 
     async def _read(self, file: File) -> bytes:
         url = file.place
-        for _ in range(MAX_REDIRECTS):
+        for _ in range(MAX_FILE_REDIRECTS):
             if not self._slack(url):
                 raise Undeliverable(f"{file.name!r} is kept outside of Slack, where the bot cannot read it.")
             headers = {"Authorization": f"Bearer {self._token}"}
@@ -47,7 +47,7 @@ class SlackFiles:
                         f"{file.name!r} cannot be read: {missing_scope(self._api.account, 'files:read')}"
                     )
                 return await self._bytes(file, answer)
-        raise Undeliverable(f"{file.name!r} is redirected more than {MAX_REDIRECTS} times.")
+        raise Undeliverable(f"{file.name!r} is redirected more than {MAX_FILE_REDIRECTS} times.")
 
     async def _bytes(self, file: File, answer: aiohttp.ClientResponse) -> bytes:
         data = bytearray()

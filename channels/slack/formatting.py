@@ -91,7 +91,7 @@ def mentioned_rooms(text: str) -> set[str]:
     return {found[1] for found in _ROOM.finditer(text) if not found[2]}
 
 
-def readable(text: str, names: Mapping[str, str], me: str) -> str:
+def read_mrkdwn(text: str, names: Mapping[str, str], me: str) -> str:
     """The text as people read it: names for ids, addresses behind the words that lead there.
 
     `names` has users and rooms by their ids; that we are addressed at the beginning is left out.
@@ -130,7 +130,13 @@ def _read(mark: str, names: Mapping[str, str]) -> str:
     return f"{words} ({target})"
 
 
-MAX_SECTION_CHARS, MAX_LABEL_CHARS, MAX_VALUE_CHARS, MAX_ROW_BUTTONS, MAX_HEADER_CHARS = 3_000, 75, 2_000, 25, 150
+MAX_SECTION_CHARS, MAX_LABEL_CHARS, MAX_BUTTON_VALUE_CHARS, MAX_ROW_BUTTONS, MAX_HEADER_CHARS = (
+    3_000,
+    75,
+    2_000,
+    25,
+    150,
+)
 """Slack's limits."""
 MAX_HOME_BLOCKS = 100
 """Blocks on a page."""
@@ -182,7 +188,7 @@ def _rows(choices: Sequence[Choice]) -> Iterator[Block]:
                 "type": "button",
                 "action_id": f"choice-{number}",
                 "text": {"type": "plain_text", "text": choice.label[:MAX_LABEL_CHARS] or choice.id[:MAX_LABEL_CHARS]},
-                "value": choice.id[:MAX_VALUE_CHARS],
+                "value": choice.id[:MAX_BUTTON_VALUE_CHARS],
             }
             for number, choice in enumerate(choices[start : start + MAX_ROW_BUTTONS], start)
         ]

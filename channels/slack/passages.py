@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from channels.contract import InboundPassage, InboundPassageKind
 
-MAX_PASSAGES = 50
+MAX_MESSAGE_BOXES = 50
 """Slack allows a message 100 attachments; more than these nobody reads."""
 _QUOTED = re.compile(r"&gt;(?!&gt;) ?")
 _QUOTED_TO_THE_END = re.compile(r"&gt;&gt;&gt;\s*")
@@ -37,7 +37,7 @@ def _quote(lines: list[str]) -> list[InboundPassage]:
 
 def attached(event: Mapping[str, Any]) -> tuple[InboundPassage, ...]:
     """The texts in the boxes under a message, each with its author."""
-    found = (_passage(one) for one in _list(event, "attachments")[:MAX_PASSAGES])
+    found = (_passage(one) for one in _list(event, "attachments")[:MAX_MESSAGE_BOXES])
     return tuple(passage for passage in found if passage.text)
 
 

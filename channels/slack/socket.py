@@ -20,11 +20,11 @@ from channels.slack.events import SlackPayload
 
 PING_SECONDS = 1.0
 """A socket that does not answer a ping within half of that is dead."""
-RECONNECT_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
+SOCKET_PAUSES_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0, 15.0, 30.0)
 """Pauses before each attempt to connect; the last one is repeated."""
 STEADY_SECONDS = 5.0
 """After a connection that held for so long the next one is made at once."""
-CONNECT_SECONDS = 10.0
+SOCKET_CONNECT_SECONDS = 10.0
 MAX_FRAME_BYTES = 16_000_000
 
 SlackDispatch = Callable[[SlackPayload], Awaitable[tuple[bool, Any]]]
@@ -58,10 +58,10 @@ class Socket:
     async def run(self) -> None:
         """Stay connected; raises `Unusable` when Slack does not let us in any more."""
         while True:
-            await asyncio.sleep(RECONNECT_SECONDS[min(self._attempt, len(RECONNECT_SECONDS) - 1)])
+            await asyncio.sleep(SOCKET_PAUSES_SECONDS[min(self._attempt, len(SOCKET_PAUSES_SECONDS) - 1)])
             self._attempt += 1
             try:
-                async with asyncio.timeout(CONNECT_SECONDS):
+                async with asyncio.timeout(SOCKET_CONNECT_SECONDS):
                     url = await self._url()
                     socket = await self._session.ws_connect(url, heartbeat=PING_SECONDS, max_msg_size=MAX_FRAME_BYTES)
                 began = time.monotonic()

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from channels.markdown import MAX_MARKDOWN_CHARS, Dialect, block_nodes, plain_text
-from channels.text import BOLD, CODE, DIM, ITALIC, LINK, RESET, columns, visible
+from channels.text import BOLD, CODE_STYLE, DIM, ITALIC, LINK_STYLE, RESET, columns, visible
 
 if TYPE_CHECKING:
     from markdown_it.tree import SyntaxTreeNode as Node
 
-Span = tuple[str, str]
+StyledSpan = tuple[str, str]
 """A style (escape sequences, perhaps none) and the text that has it."""
 
 MIN_COLUMNS = 10
-_STYLES = {"strong": BOLD, "em": ITALIC, "code_inline": CODE}
+_STYLES = {"strong": BOLD, "em": ITALIC, "code_inline": CODE_STYLE}
 _BREAK = "\n"
 
 
@@ -59,7 +59,7 @@ class TerminalMarkdown(Dialect):
                     yield from (f"│ {line}" for line in self.lines(child, width - 2, style + DIM))
             case "fence" | "table":
                 code = node.content if node.type == "fence" else self._table(node)
-                yield from (f"  {CODE}{line}{RESET}" if line.strip() else "" for line in _code_lines(code))
+                yield from (f"  {CODE_STYLE}{line}{RESET}" if line.strip() else "" for line in _code_lines(code))
             case "code_block":
                 yield from (f"    {line}".rstrip() for line in _code_lines(node.content))
             case "hr":
@@ -72,7 +72,7 @@ class TerminalMarkdown(Dialect):
             inner = [line for child in item.children for line in self.lines(child, width - columns(mark), style)]
             yield from (f"{' ' * len(mark) if number else mark}{line}" for number, line in enumerate(inner or [""]))
 
-    def _spans(self, node: "Node", style: str) -> Iterator[Span]:
+    def _spans(self, node: "Node", style: str) -> Iterator[StyledSpan]:
         for child in node.children:
             match child.type:
                 case "softbreak" | "hardbreak":
@@ -80,9 +80,9 @@ class TerminalMarkdown(Dialect):
                 case "text" | "code_inline":
                     yield style + _STYLES.get(child.type, ""), child.content
                 case "link" if child.markup in ("linkify", "autolink"):
-                    yield style + LINK, str(child.attrs["href"])
+                    yield style + LINK_STYLE, str(child.attrs["href"])
                 case "link" | "image":
-                    yield style + LINK, plain_text(child)
+                    yield style + LINK_STYLE, plain_text(child)
                     yield style, f" ({child.attrs.get('href') or child.attrs.get('src')})"
                 case _:
                     yield from self._spans(child, style + _STYLES.get(child.type, ""))
@@ -92,7 +92,7 @@ def _code_lines(code: str) -> list[str]:
     return code.rstrip("\n").split("\n")
 
 
-def wrapped(spans: Iterable[Span], width: int) -> Iterator[str]:
+def wrapped(spans: Iterable[StyledSpan], width: int) -> Iterator[str]:
     """Lines filled with the words of the spans; the spaces between words stay as they are, but at the end of a line."""
     line, used, gap = list[str](), 0, ""
     for style, text in spans:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.markdown import Dialect, TelegramHTML, html, literal
-from channels.slack.formatting import mentions, readable
+from channels.slack.formatting import mentions, read_mrkdwn
 from channels.slack.listener import parsed
 from channels.slack.markdown import Mrkdwn
 from channels.slack.passages import own_words
@@ -36,7 +36,7 @@ SCANNERS: dict[str, Work] = {
     "literal": literal,
     "unrendered": Mrkdwn().unrendered,
     "unrendered for Telegram": TelegramHTML().unrendered,
-    "readable": partial(readable, names={}, me="U0"),
+    "readable": partial(read_mrkdwn, names={}, me="U0"),
     "mentions": partial(mentions, user="U0"),
     "own words": own_words,
     "settled": settled_markdown,

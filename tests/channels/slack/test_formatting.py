@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.slack.formatting import EMOJI, emoji, emoji_name, mentioned_rooms, mentioned_users, mentions, readable
+from channels.slack.formatting import EMOJI, emoji, emoji_name, mentioned_rooms, mentioned_users, mentions, read_mrkdwn
 from channels.slack.streams import from_mrkdwn, settled_markdown
 
 NAMES = {"U1": "Ana", "C1": "home"}
@@ -30,12 +30,12 @@ NAMES = {"U1": "Ana", "C1": "home"}
     ],
 )
 def test_what_slack_writes_is_read_as_people_read_it(written: str, read: str) -> None:
-    assert readable(written, NAMES, "U0") == read
+    assert read_mrkdwn(written, NAMES, "U0") == read
 
 
 @given(st.text())
 def test_any_text_can_be_read_and_looked_through(text: str) -> None:
-    readable(text, NAMES, "U0")
+    read_mrkdwn(text, NAMES, "U0")
     mentions(text, "U0")
     assert mentioned_users(text) >= set()
     assert mentioned_rooms(text) >= set()
@@ -44,7 +44,7 @@ def test_any_text_can_be_read_and_looked_through(text: str) -> None:
 @given(st.text(alphabet="ab <>&@#|U1C:*\n"))
 def test_what_slack_escapes_comes_back_as_it_was_typed(text: str) -> None:
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    assert readable(escaped, NAMES, "U0") == text
+    assert read_mrkdwn(escaped, NAMES, "U0") == text
 
 
 @pytest.mark.parametrize("name", EMOJI)

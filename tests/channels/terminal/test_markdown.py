@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from channels.markdown import literal
 from channels.terminal.markdown import TerminalMarkdown
-from channels.text import BOLD, CODE, DIM, ITALIC, LINK, RESET, columns, visible
+from channels.text import BOLD, CODE_STYLE, DIM, ITALIC, LINK_STYLE, RESET, columns, visible
 from tests.channels.readers import read_terminal
 from tests.channels.test_inline import DATA, TRICKY, lines_of
 from tests.channels.test_text import HOSTILE
@@ -51,7 +51,7 @@ def test_quotes_nest_lists_and_code_in_lists_are_shown() -> None:
         "",
         "• a",
         "  • b",
-        f"    {CODE}c{RESET}",
+        f"    {CODE_STYLE}c{RESET}",
         "3. d",
         "7. e",
     ]
@@ -70,8 +70,8 @@ def test_no_line_is_wider_than_the_terminal(words: list[str], width: int) -> Non
 def test_bold_code_links_and_italics_are_styled() -> None:
     shown = styled("**Milk** and `x = 1`, see [the page](https://example.org) *now*", 100)
     assert f"{BOLD}Milk{RESET}" in shown
-    assert f"{CODE}x{RESET} {CODE}={RESET}" in shown
-    assert f"{LINK}the{RESET} {LINK}page{RESET} (https://example.org)" in shown
+    assert f"{CODE_STYLE}x{RESET} {CODE_STYLE}={RESET}" in shown
+    assert f"{LINK_STYLE}the{RESET} {LINK_STYLE}page{RESET} (https://example.org)" in shown
     assert f"{ITALIC}now{RESET}" in shown
 
 
@@ -91,7 +91,7 @@ def test_lists_hang_and_headings_are_bold() -> None:
 def test_fenced_code_keeps_its_lines_and_its_stars() -> None:
     assert styled("so:\n```python\nif a ** b:\n    go()\n```\nthen", 8).split("\n") == [
         "so:",
-        f"  {CODE}if a ** b:{RESET}",
-        f"  {CODE}    go(){RESET}",
+        f"  {CODE_STYLE}if a ** b:{RESET}",
+        f"  {CODE_STYLE}    go(){RESET}",
         "then",
     ]
