@@ -58,7 +58,6 @@ class Agent(BaseModel):
 
     @property
     def coordinator(self) -> bool:
-        """Whether people are directly behind it: the owner made it, no other agent did."""
         return self.spawner == OWNER.id
 
 
@@ -124,7 +123,6 @@ class Agents:
 
 
 def _seated(agent: Agent, kind: Kind, name: str, permission: str = "") -> Grant:
-    """What an agent was born with, as a grant of its spawner's; one of the owner's agents has it until taken back."""
     return Grant(
         id=id_from(f"{agent.id} is born with {kind} {name} {permission}".rstrip()),
         to=agent.id,

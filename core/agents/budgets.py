@@ -84,13 +84,11 @@ class Budgets:
         return Allowance(self, agent, names, turn, at, epoch or 0)
 
     def limits(self, account: str) -> dict[str, float]:
-        """What the settings let an account spend that was given nothing else."""
         kind = account.partition(":")[0]
         named = {field: getattr(self._settings, f"{kind}_{field}", None) for field in BUDGET_FIELDS}
         return {field: limit for field, limit in named.items() if limit is not None}
 
     async def accounts(self, names: Sequence[str]) -> list[BudgetAccount]:
-        """How these accounts stand."""
         fields = [f"{kind}{n}" for kind in "uhl" for n in range(1, len(BUDGET_FIELDS) + 1)]
         stored = await self.store.together(*(["HMGET", self.store.keys.account(name), *fields] for name in names))
         found = []

@@ -109,7 +109,6 @@ class Lifecycle:
         await self._budgets.close(agent.id)
 
     async def _leave(self, agent: Agent, by: Principal) -> None:
-        """The spawner that ended it listens no more in their direct-message space; any other is told there."""
         room = agent.speaks_in
         if by.id == agent.spawner:
             await self._spaces.open(room, by).unsubscribe()
@@ -123,7 +122,6 @@ class Lifecycle:
             log.info("%s had no space to tell its end in", agent.id)
 
     async def _above(self, agent: Agent) -> list[str]:
-        """Who spawned an agent, who spawned that one, and so on up to a coordinator."""
         above = []
         while not agent.coordinator:
             agent = await self._agents.get(agent.spawner)
@@ -132,7 +130,6 @@ class Lifecycle:
 
 
 def _below(id: str, living: list[Agent]) -> list[Agent]:
-    """An agent and all that it spawned, directly or not, each before those it spawned itself."""
     found = [agent for agent in living if agent.id == id]
     known = {id}
     rest = [agent for agent in living if agent.id != id]

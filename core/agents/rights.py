@@ -41,7 +41,6 @@ class Grant:
     """When it was taken back. A grant that was is remembered, so that giving it again by the same act is refused."""
 
     def words(self) -> str:
-        """What is given, as people read it."""
         what = f"{self.permission} on {self.name!r}" if self.kind == "space" else f"the {self.kind} {self.name}"
         return f"{what}, to pass on only" if self.delegate else what
 
@@ -106,7 +105,6 @@ class Held:
         return ""
 
     def _counts(self, position: int, grant: Grant, passing: bool) -> bool:
-        """Whether a grant is in force here and its giver may still give it, up to the owner."""
         owned = self.line[position]
         if grant.ended or (grant.until and grant.until <= self.now) or (grant.delegate and not passing):
             return False
@@ -137,7 +135,6 @@ class Rights:
         self._clock = clock
 
     async def held(self, agent: str, line: Sequence[str] = (), turn: str = "", operation: str = "") -> Held:
-        """What the agent holds at this moment: one round trip, whatever the depth."""
         names = (agent, *line)
         stored = await self._store.together(*(["HGETALL", self._store.keys.rights(name)] for name in names))
         return Held(tuple(map(_read, names, stored)), self._clock.now(), turn, operation)
@@ -173,7 +170,6 @@ class Rights:
         await self._store.run("DEL", self._store.keys.rights(agent))
 
     async def all(self, agents: Sequence[str]) -> list[Owned]:
-        """What each of these agents was given."""
         stored = await self._store.together(*(["HGETALL", self._store.keys.rights(agent)] for agent in agents))
         return list(map(_read, agents, stored))
 
@@ -184,12 +180,10 @@ class Rights:
 
 
 def lasts(grant: Grant) -> bool:
-    """Whether a grant may be passed on."""
     return grant.scope in LASTING_SCOPES
 
 
 def _read(agent: str, stored: Mapping[bytes, bytes]) -> Owned:
-    """What the register holds of one agent."""
     fields = {name.decode(): value for name, value in stored.items()}
     marked = {mark: {n[2:]: v.decode() for n, v in fields.items() if n.startswith(mark)} for mark in ("u:", "t:")}
     grants = tuple(Grant.read(value) for name, value in fields.items() if name.startswith("g:"))

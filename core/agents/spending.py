@@ -46,19 +46,15 @@ class Spending:
         self._spaces = spaces
 
     async def by_day(self, days: int) -> list[Spent]:
-        """What each of the last `days` took on which anything was spent, the newest first."""
         return [_spent(day, table.get("", {})) for day, table in await self._tables(days) if table]
 
     async def by_agent(self, days: int) -> list[Spent]:
-        """What each agent took in the last `days`, the dearest first."""
         return await self._by("agent", days)
 
     async def by_model(self, days: int) -> list[Spent]:
-        """What each model took in the last `days`, the dearest first."""
         return await self._by("model", days)
 
     async def by_root(self, limit: int) -> list[Spent]:
-        """What followed from each of the first causes that were last spent on took, the newest first."""
         names = await self._store.run("ZREVRANGE", self._store.keys.roots(), 0, min(limit, MAX_ROOTS_LISTED) - 1)
         roots = [name.decode() for name in names]
         accounts = await self._budgets.accounts([f"root:{root}" for root in roots])
@@ -87,7 +83,6 @@ class Spending:
         return sorted(found, key=lambda one: (-one.dollars, -one.tokens, -one.turns, one.name))
 
     async def _tables(self, days: int) -> list[tuple[str, dict[str, dict[str, int]]]]:
-        """Each day's table, the newest first: who -> what -> how much; who is "" for all together."""
         names = [str(day) for day in _last(self._store.clock.now().date(), days)]
         stored = await self._store.together(*(["HGETALL", self._store.keys.spending(name)] for name in names))
         return [(name, _table(fields)) for name, fields in zip(names, stored, strict=True)]

@@ -40,7 +40,6 @@ class Trace:
 
 
 def trace(news: News, actor: Actor, purse: Allowance, ended: datetime) -> Trace:
-    """What is to be remembered of a turn that has ended."""
     woken = [notice.ref for notice in news.notices]
     read = [ref for ref in actor.reads if ref not in woken][-MAX_READ_REFS:]
     spent = purse.spent
@@ -97,7 +96,6 @@ async def origin_steps(spaces: Spaces, agents: Agents, ref: str) -> list[OriginS
 
 
 async def _cause(spaces: Spaces, step: OriginStep) -> tuple[str, datetime] | None:
-    """The atom that a step goes back to, and when it was read; None where somebody began it all."""
     version, trace = step.version, step.trace
     if trace:
         woken = trace.news or await _began(spaces, trace.root)
@@ -111,7 +109,6 @@ async def _cause(spaces: Spaces, step: OriginStep) -> tuple[str, datetime] | Non
 
 
 async def _began(spaces: Spaces, root: str) -> list[str]:
-    """The atom of the change that began it all, for a turn that no change woke."""
     space, _, seq = root.rpartition("/")
     try:
         return [f"{space}/{change.atom}" for change in await spaces.open(space).changes(int(seq) - 1, 1)]
@@ -120,7 +117,6 @@ async def _began(spaces: Spaces, root: str) -> list[str]:
 
 
 async def _step(spaces: Spaces, agents: Agents, ref: str, at: datetime | None) -> OriginStep:
-    """Why an atom was as it was at a moment, or is now."""
     name, _, id = ref.rpartition("/")
     space = spaces.open(name, OWNER)
     atom = await space.get(id)

@@ -117,7 +117,6 @@ def _cause(told: Sequence[Change]) -> Cause:
 
 
 def _said_in(told: Sequence[Notice], agent: Agent) -> str:
-    """In which conversation this was said, if people said it where the agent speaks."""
     here = (notice.metadata.get(CONVERSATION_KEY) for notice in told if notice.space == agent.speaks_in)
     return str(next(filter(None, here), ""))
 
@@ -127,13 +126,11 @@ def _chars(notice: Notice) -> int:
 
 
 def _numbered(parked: str) -> tuple[str, int]:
-    """The space and the number of a change that was parked."""
     space, _, seq = parked.partition("#")[0].rpartition("/")
     return space, int(seq)
 
 
 async def _parked(spaces: Spaces, agent: Agent, name: str) -> Change | None:
-    """A change that was parked; None where the agent may not read it any more."""
     space, seq = _numbered(name)
     with contextlib.suppress(NotFound):
         return next(iter(await spaces.notifications.changes(space, agent.principal, seq - 1, 1)), None)
@@ -175,7 +172,6 @@ async def agents_due(spaces: Spaces, among: Sequence[str] | None = None) -> list
 
 
 async def _news(spaces: Spaces, agent: Agent, space: str, after: int) -> tuple[int, list[Change]]:
-    """The changes that are for this agent, and the number of the last one that was looked at."""
     try:
         return await spaces.notifications.news(space, agent.principal, after)
     except NotFound:  # it may not read this at present

@@ -70,7 +70,6 @@ def declares(
 
 
 def declaration(tool: Tool) -> Declaration:
-    """What the tool declares; one that declares nothing is taken to leave the house by every text it is given."""
     declared = getattr(tool, "declared", UNDECLARED)
     return declared if isinstance(declared, Declaration) else UNDECLARED
 
@@ -134,7 +133,6 @@ _acting: ContextVar[Acting] = ContextVar("acting")
 
 
 def acting() -> Acting:
-    """Who acts, for the tools that need to know: the agent whose code called, else the owner."""
     return _acting.get(None) or Acting()
 
 

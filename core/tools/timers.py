@@ -86,7 +86,6 @@ class Timers:
         await keep(space, self._clock, lambda: self._fire_due(space))
 
     async def _fire_due(self, space: Space) -> datetime:
-        """Fire what is due; answers when to look again."""
         now = self._clock.now()
         pending: Filter = {"kind": "timer", "status": "pending", "due": {"lte": now + LOOK_AHEAD}}
         soon = sorted(await space.search(metadata=pending, limit=1000), key=_due)

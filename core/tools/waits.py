@@ -55,7 +55,6 @@ class Wait(Exception):
         self.after = after
 
     def written(self) -> list[object]:
-        """What `read` reads."""
         return [self.space, self.atom, self.until, self.metadata, self.after]
 
     @classmethod
@@ -65,7 +64,6 @@ class Wait(Exception):
         return cls(space, atom, until, metadata=metadata, after=after)  # type: ignore[arg-type]
 
     def words(self, now: datetime) -> str:
-        """What it waits for, in words: `until tomorrow at 09:00`."""
         until = format_time(self.until.astimezone(now.tzinfo), now) if self.until else ""
         if not self.space:
             return f"until {until}"
@@ -84,7 +82,6 @@ class Waiting:
     line: str
 
     def written(self) -> bytes:
-        """What `read` reads."""
         return encode([[wait.written() for wait in self.waits], self.line])
 
     @classmethod
@@ -94,7 +91,6 @@ class Waiting:
         return cls(id, tuple(Wait.read(fields) for fields in waits), line)
 
     def words(self, now: datetime) -> str:
-        """What it waits for, in words."""
         return " or ".join(wait.words(now) for wait in self.waits)
 
 
@@ -229,7 +225,6 @@ def check_conditions(wanted: object) -> None:
 
 
 def passes_filter(metadata: Metadata, wanted: Filter) -> bool:
-    """Whether metadata pass a filter of equality, membership (a list) and comparisons."""
     return all(_passes(metadata.get(key), value) for key, value in wanted.items())
 
 

@@ -52,12 +52,10 @@ class Request:
 
     @property
     def what(self) -> str:
-        """What is wanted: "read on diary", "the tool send_mail"."""
         return f"{self.permission} on {self.name}" if self.kind == "space" else f"the {self.kind} {self.name}"
 
     @property
     def content(self) -> str:
-        """What the asker's atom says."""
         return f"I ask for {self.what} {lasting(self.scope, self.until)}. Why: {self.why}"
 
     def details(self) -> dict[str, Value]:

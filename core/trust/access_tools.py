@@ -49,13 +49,11 @@ class AccessTools:
         """What is said about a direct-message space to those who share it."""
 
     def functions(self, agent: Agent) -> dict[str, Callable[..., Awaitable[object]]]:
-        """What this agent's code may call to ask for rights, and to decide on those of the agents it spawned."""
         everyone = (self.request, self.grant, self.deny, self.revoke)
         known: dict[str, Callable[..., Awaitable[object]]] = {function.__name__: function for function in everyone}
         return known | ({"ask_owner": self.ask_owner} if agent.coordinator else {})
 
     async def uses(self, agent: Agent, actor: Actor, turn: str) -> RightsInUse:
-        """What this agent uses in this turn, checked and counted."""
         return await RightsInUse.begin(self._spaces, self._agents, self._audit, agent, actor, turn)
 
     async def request(
@@ -101,7 +99,6 @@ class AccessTools:
         )
 
     async def _open_already(self, asked: Request) -> Atom | None:
-        """An earlier request for the same right that waits for its answer."""
         await self._audit.prepare()
         same: Filter = {"kind": "request", "who": asked.asker, "wants": asked.kind, "name": asked.name}
         for record in await self._spaces.open(AUDIT_SPACE, HOUSE).search(metadata=same, limit=MAX_REQUESTS_PER_HOUR):
@@ -193,7 +190,6 @@ class AccessTools:
         return True
 
     async def _room(self, agent: Agent) -> Space:
-        """The direct-message space between an agent and who spawned it; the owner's agents get one when they ask."""
         if not agent.coordinator and agent.speaks_in:
             return self._spaces.open(agent.speaks_in, agent.principal)
         room = self._spaces.open(f"dm-{agent.id}", agent.principal)
@@ -240,7 +236,6 @@ class AccessTools:
         return asked.name in held_names
 
     async def _opened(self, asked: Request, agent: Agent, operation: str) -> Atom:
-        """The request's atom in its room, put there once; that of an agent of the owner's goes on to the owner."""
         me = acting().actor
         atom = await self._spaces.open(asked.room, Actor(me.principal, me.cause, me.epoch, label=me.label)).put(
             asked.content,
@@ -253,7 +248,6 @@ class AccessTools:
         return atom
 
     async def _mine(self, request: str) -> Request:
-        """A request that whoever acts may decide on, not changed since it was made."""
         asked = await self.decisions.frozen(request)
         me = acting().actor.principal
         asker = await self._agents.get(asked.asker)
@@ -265,7 +259,6 @@ class AccessTools:
         return asked
 
     async def _lacking(self, giver: Principal, asked: Request) -> str:
-        """What the giver holds less than was asked, in words; empty if it may give it."""
         if asked.kind == "space":
             held = (await self._spaces.passable(giver)).get(asked.name, Permission.NONE)
             return (

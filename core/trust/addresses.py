@@ -110,7 +110,6 @@ class Words:
         self._texts = [" ".join(text.split()).lower() for text in whole]
 
     def name(self, address: Address) -> bool:
-        """Whether the address stands in one of the texts: whole, and not as a piece of another."""
         if address.kind != "text":
             return address.key in self._keys
         if not 0 < len(address.key) <= MAX_ADDRESS_CHARS:
@@ -131,7 +130,6 @@ def _mentioned(text: str) -> Iterator[Address]:
 
 
 def _pieces(chunk: str) -> Iterator[str]:
-    """The chunk and its parts, each also without the punctuation around it."""
     for part in (chunk, *BETWEEN.split(chunk)):
         piece = part.lstrip(AROUND)
         yield piece
@@ -197,7 +195,6 @@ def _page(text: str) -> Address | None:
 
 
 def _place(place: str, scheme: str) -> str:
-    """A host, with its port where that isn't the scheme's own."""
     if "@" in place:
         raise OddAddressError("it has a user name in front of the host")
     bracketed = re.fullmatch(r"\[([0-9a-fA-F:.]+)\](?::(.*))?", place)
@@ -219,7 +216,6 @@ def _place(place: str, scheme: str) -> str:
 
 
 def _host(text: str, *, dotted: bool = False) -> str:
-    """A host in lower case and A-labels."""
     if not text or len(text) > MAX_HOST_CHARS:
         raise OddAddressError("it has no host, or one that is too long")
     _check_letters(text)
@@ -252,7 +248,6 @@ def _is_label(label: str) -> bool:
 
 
 def _path(path: str) -> str:
-    """The path, query and fragment of a page as they're sent."""
     if PLAIN_PATH.fullmatch(path):
         return path if path[:1] != "?" else f"/{path}"
     if "\\" in path or any(one.isspace() or unicodedata.category(one)[0] == "C" for one in path):
@@ -277,12 +272,10 @@ def _check_letters(text: str) -> None:
 
 
 def _scripts(text: str) -> set[str]:
-    """The alphabets in a text of those whose letters look alike."""
     return {unicodedata.name(one, "").partition(" ")[0] for one in text if one.isalpha()} & LOOKALIKE_SCRIPTS
 
 
 def _easily_mistaken(one: str, text: str) -> bool:
-    """Whether a sign may be taken for another: one that folds to it, an invisible one, or one of a second alphabet."""
     if unicodedata.normalize("NFKC", one) != one or unicodedata.category(one)[0] == "C":
         return True
     return len(_scripts(text)) > 1 and bool(_scripts(one) - {"LATIN"})

@@ -58,7 +58,6 @@ class ApprovalOutcome:
 
     @property
     def granted(self) -> bool:
-        """Whether the owner said yes, of whatever scope."""
         return self.status == "yes"
 
 
@@ -102,16 +101,8 @@ class Approvals:
                 f"{len(waiting)} of your questions wait for the owner already. Do what you can without an answer, and "
                 "ask again when one of them is decided."
             )
-        metadata: dict[str, Value] = {
-            **more.metadata,
-            "kind": "approval" if any(choice.id == NO.id for choice in choices) else "question",
-            "status": "open",
-            "asker": asker,
-            "for": first_words(more.wanted_for, 1_000),
-            "deadline": self._clock.now() + more.answer_time,
-            "choices": [choice.id for choice in choices],
-            "labels": [choice.label for choice in choices],
-        }
+        metadata: dict[str, Value] = {**more.metadata, **_open_metadata(choices), "asker": asker}
+        metadata |= {"for": first_words(more.wanted_for, 1_000), "deadline": self._clock.now() + more.answer_time}
         comment = f"asks the owner: {first_words(question)}"
         references = {"about": list(more.about)}
         return await space.put(question, comment=comment, metadata=metadata, references=references, operation=operation)
@@ -145,7 +136,6 @@ class Approvals:
             raise
 
     async def outcome(self, id: str) -> ApprovalOutcome:
-        """How the question `id` (or `approvals/id`) stands; past its deadline it counts as expired, which means no."""
         atom = await self.get(id)
         status, choice = str(atom.metadata["status"]), str(atom.metadata.get("choice", ""))
         if status == "open" and deadline(atom) <= self._clock.now():
@@ -184,7 +174,6 @@ class Approvals:
         return now + LOOK_AHEAD
 
     async def _expire(self, atom: Atom) -> None:
-        """Close a question by its deadline, unless it was answered meanwhile: the first change of it wins."""
         seen = {atom.ref: atom.version}
         await self._spaces.open(APPROVALS_SPACE, Actor(HOUSE, ledger=seen)).update(
             atom.id, comment="no answer in time, which means no", metadata={"status": "expired"}
@@ -199,6 +188,15 @@ class Approvals:
             return await space.get(id)
         except NotFound:
             raise NotFound(f"There is no question {id!r}. `stoa approval list` shows those that are open.") from None
+
+
+def _open_metadata(choices: Sequence[Choice]) -> dict[str, Value]:
+    return {
+        "kind": "approval" if any(choice.id == NO.id for choice in choices) else "question",
+        "status": "open",
+        "choices": [choice.id for choice in choices],
+        "labels": [choice.label for choice in choices],
+    }
 
 
 def offered(atom: Atom) -> list[Choice]:

@@ -21,12 +21,10 @@ class Audience:
         return [one for one in found if await self._belongs_to_others(one, agent)]
 
     async def is_in_line(self, agent: Agent, principal: str) -> bool:
-        """Whether both go back to the same agent of the owner's."""
         other = await self._agent(principal)
         return other is not None and other.root == agent.root
 
     async def serves_guests(self, agent: Agent) -> bool:
-        """Whether it works for others than the owner, with no more rights than theirs."""
         root = await self._agent(agent.root)
         return root is not None and root.guests
 

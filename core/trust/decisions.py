@@ -46,7 +46,6 @@ class Decisions:
         )
 
     def is_over(self, asked: Request) -> bool:
-        """Whether the time until which something was asked for is past; also where none was named."""
         return asked.until is None or asked.until <= self._spaces.clock.now()
 
     async def decide(self, asked: Request, by: Actor, outcome: str, scope: Scope, why: str = "") -> None:
@@ -129,7 +128,6 @@ class Decisions:
                 await asyncio.sleep(1)
 
     async def _settle(self, approval: Atom) -> None:
-        """Give what was approved, and tell whoever asked; doing it again changes nothing."""
         status = str(approval.metadata.get("status"))
         if status == "open":
             return
@@ -170,7 +168,6 @@ class Decisions:
         await self.tell(asked, house, outcome, scope, "" if outcome == "granted" else why)
 
     async def _as_house(self, room: str) -> None:
-        """Let Stoa itself write in a direct-message space, to tell what was decided."""
         if await self._spaces.open(room, HOUSE).permission() < Permission.WRITE:
             await self._spaces.open(room).share(HOUSE.id, Permission.WRITE, comment="Stoa tells what was decided")
 

@@ -63,7 +63,6 @@ class Directory:
         return next((atom for atom in found if parse_loosely(atom.content).key == key), None)
 
     async def _search(self, metadata: Filter) -> list[Atom]:
-        """The owner's own entries: an agent that was let in may write there, but nothing counts that it wrote."""
         try:
             found = await self._spaces.open(DIRECTORY_SPACE).search(metadata=metadata, limit=1000)
         except NotFound:  # nothing was ever put there

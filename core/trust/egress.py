@@ -80,7 +80,6 @@ def texts(value: object, depth: int = 0) -> Iterator[str]:
 
 
 def _dated(text: str, words: Sequence[str]) -> bool:
-    """Whether the day of an ISO time stands in the words: 19 May, May 19th, the 19th of May."""
     try:
         day = datetime.fromisoformat(text)
     except ValueError:

@@ -49,7 +49,6 @@ class OutboundCall:
         return f"{self.name}({given})"
 
     def digest(self) -> str:
-        """What is approved: this call with exactly these arguments."""
         whole = orjson.dumps([self.name, dict(self.arguments)], option=orjson.OPT_NON_STR_KEYS, default=repr)
         return hashlib.blake2b(whole, digest_size=16).hexdigest()
 
@@ -102,7 +101,6 @@ class EgressGuard:
             await self._ask(actor, call, missing, reach)
 
     async def _words(self, actor: Actor, label: Label) -> list[str]:
-        """The owner's own words that this session has read, or that the chain of causes began with."""
         refs = dict.fromkeys(label.words)
         space, _, seq = actor.cause.root.rpartition("/")
         if space:
@@ -113,14 +111,12 @@ class EgressGuard:
         return [atom.content for atom in atoms if atom and atom.origin is Origin.OWNER]
 
     async def _atom(self, ref: str) -> Atom | None:
-        """The atom as it is now: one that an agent wrote over since is not the owner's word any more."""
         space, _, id = ref.rpartition("/")
         with contextlib.suppress(NotFound):
             return await self._spaces.open(space).get(id)
         return None
 
     async def _allowed_for_task(self, actor: Actor, call: OutboundCall, missing: Sequence[str]) -> bool:
-        """Whether the owner has allowed this towards these targets for all that goes back to the same cause."""
         wanted: Filter = {
             "status": "yes",
             "choice": TASK.id,
@@ -141,6 +137,21 @@ class EgressGuard:
                 f"{call.name} would reach {len(missing):,} targets that the owner has to be asked about. Call it for "
                 f"{MAX_TARGETS_ASKED} at a time."
             )
+        atom = await self._question(actor, call, missing, reach)
+        outcome = await self._approvals.outcome(atom.id)
+        if outcome.status == "open":
+            deadline = atom.metadata.get("deadline")
+            raise Wait(APPROVALS_SPACE, atom.id, deadline if isinstance(deadline, datetime) else None)
+        if not outcome.granted or atom.metadata.get("call") != call.digest():
+            raise PermissionDenied(
+                f"{call.name} towards {_list(missing)} was put to the owner ({atom.ref}), and the answer was "
+                f"{outcome.label or 'none, which means no'}. Do without it, or tell the owner what you could not do."
+            )
+        if outcome.choice == ADD_TO_DIRECTORY.id:
+            for address in missing:
+                await self._directory.add(address)
+
+    async def _question(self, actor: Actor, call: OutboundCall, missing: Sequence[str], reach: str) -> Atom:
         sources = actor.label.sources if actor.label else []
         who, recent = described(call.agent), sources[-MAX_SOURCES_SHOWN:]
         metadata: dict[str, Value] = {
@@ -150,7 +161,7 @@ class EgressGuard:
             "root": actor.cause.root,
             "sources": sources,
         }
-        atom = await self._approvals.ask(
+        return await self._approvals.ask(
             f"May {who} call {call.words()}? {reach}. Neither your own words nor your directory name that, and "
             f"{who} {'have' if who == 'I' else 'has'} read text from outside ({', '.join(recent)}) that may be behind "
             "it.",
@@ -160,40 +171,24 @@ class EgressGuard:
             cause=actor.cause,
             operation=f"{call.operation}.egress",
         )
-        outcome = await self._approvals.outcome(atom.id)
-        if outcome.status == "open":
-            deadline = atom.metadata.get("deadline")
-            raise Wait(APPROVALS_SPACE, atom.id, deadline if isinstance(deadline, datetime) else None)
-        if not outcome.granted or atom.metadata.get("call") != metadata["call"]:
-            raise PermissionDenied(
-                f"{call.name} towards {_list(missing)} was put to the owner ({atom.ref}), and the answer was "
-                f"{outcome.label or 'none, which means no'}. Do without it, or tell the owner what you could not do."
-            )
-        if outcome.choice == ADD_TO_DIRECTORY.id:
-            for address in missing:
-                await self._directory.add(address)
 
 
 def _shown(value: object) -> str:
-    """An argument in quotes, as code writes it: nothing in it can pass for a word of ours."""
     text = repr(value)
     return text if len(text) <= MAX_ARGUMENT_CHARS else f"{text[:MAX_ARGUMENT_CHARS]}... ({len(text):,} characters)"
 
 
 def _list(targets: Sequence[str]) -> str:
-    """Targets as the owner reads them."""
     return ", ".join(one if one == ANYWHERE else shown(one) for one in targets)
 
 
 def _kept(target: str) -> str:
-    """A target as an approval names it: one that is too long by its beginning and its digest."""
     if len(target) <= MAX_TARGET_CHARS:
         return target
     return f"{target[:MAX_TARGET_CHARS]}... {hashlib.blake2b(target.encode(), digest_size=16).hexdigest()}"
 
 
 def _listable(target: str) -> bool:
-    """Whether the directory could name it."""
     if target == ANYWHERE or len(target) > MAX_TARGET_CHARS:
         return False
     try:

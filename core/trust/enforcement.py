@@ -120,7 +120,6 @@ class RightsInUse:
         )
 
     async def _note(self, grant: Grant) -> None:
-        """Write down the use of a right that was asked for; those that an agent was born with are not noted."""
         if grant.request:
             more = AuditDetails(grant.scope, about=(grant.request,))
             await self._once(f"use {grant.id}", "use", grant.words(), more)

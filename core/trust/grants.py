@@ -79,7 +79,6 @@ class Grants:
         ]
 
     async def _on_space(self, name: str, known: dict[str, Grant]) -> list[InForce]:
-        """What the store keeps for one space, as far as whoever gave it still may."""
         found: list[InForce] = []
         for to, entries in (await SpaceRegistry(self._spaces.store).grants(name)).items():
             for entry in entries:
