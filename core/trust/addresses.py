@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import idna
 
+from core.atoms.text import nfc
 from core.errors import InvalidInput
 
 MAX_ADDRESS_CHARS = 500
@@ -105,7 +106,7 @@ class Words:
     """The texts in which somebody may have named addresses."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        whole = [unicodedata.normalize("NFC", text) for text in texts]
+        whole = [nfc(text) for text in texts]
         self._keys = frozenset(key for text in whole for address in _mentioned(text) for key in address.keys)
         self._texts = [" ".join(text.split()).lower() for text in whole]
 
@@ -148,7 +149,7 @@ def _parsed(text: str) -> Address:
 
 
 def _text(text: str) -> Address:
-    form = " ".join(unicodedata.normalize("NFC", text).split())
+    form = " ".join(nfc(text).split())
     return Address("text", form, form.lower())
 
 
@@ -168,7 +169,7 @@ def _mailbox(text: str) -> Address | None:
     _check_letters(local)
     if not LOCAL_PART.fullmatch(local):
         raise OddAddressError(f"{local!r} has signs that a mailbox can't have")
-    form = f"{unicodedata.normalize('NFC', local).lower()}@{_host(domain)}"
+    form = f"{nfc(local).lower()}@{_host(domain)}"
     return Address("mailbox", form, form)
 
 
@@ -219,7 +220,7 @@ def _host(text: str, *, dotted: bool = False) -> str:
     if not text or len(text) > MAX_HOST_CHARS:
         raise OddAddressError("it has no host, or one that is too long")
     _check_letters(text)
-    host = unicodedata.normalize("NFC", text).lower()
+    host = nfc(text).lower()
     if not host.isascii():
         try:
             host = idna.encode(host, strict=True).decode()

@@ -4,10 +4,10 @@ It looks at what a tool declares, at what it is given, and at the owner's words 
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from core.atoms.text import nfc
 from core.errors import InvalidInput
 from core.tools.registry import Declaration, Effect
 from core.trust.addresses import Words, links, parse, parse_loosely
@@ -94,7 +94,7 @@ def _settled(value: object, strict: bool, depth: int) -> object:
     match value:
         case str():
             address = parse(value) if strict else parse_loosely(value)
-            return address.form if strict or address.kind != "text" else unicodedata.normalize("NFC", value)
+            return address.form if strict or address.kind != "text" else nfc(value)
         case Mapping():
             return {_settled(key, strict, depth + 1): _settled(one, strict, depth + 1) for key, one in value.items()}
         case list() | tuple() | set() | frozenset():
