@@ -15,7 +15,9 @@ ROWS = [line.split("\t") for line in TABLE]
 LEAST_RIGHT_SHARE = 0.7
 MOST_WRONG_SHARE = 0.02
 ANSWER_SECONDS = 6
-DEEDS = re.compile(r"^(?:Done|Added|Noted|Deleted|Cancelled|Taken off|Open again|High priority)")
+DEEDS = re.compile(
+    r"^(?:I'll remind|Done|Added|Noted|Thrown away|Deleted|Cancelled|Taken off|Open again|High priority)"
+)
 
 
 async def judged(person: Person, request: str, expected: list[str]) -> tuple[str, str]:
