@@ -36,12 +36,14 @@ def seats(house: House) -> OpenConversation:
             await house.spaces.open(binding.space, host).subscribe(metadata=wanted)
             seated.add(binding.space)
         if person:
-            await pass_on(person, host)
-
-    async def pass_on(person: Principal, host: Principal) -> None:
-        held = await house.spaces.held(host)
-        for name, level in (await house.spaces.held(person)).items():
-            if held.get(name, Permission.NONE) < min(level, Permission.WRITE):
-                await house.spaces.open(name, person).pass_on(host.id, min(level, Permission.WRITE))
+            await _pass_on(house, person, host)
 
     return seat
+
+
+async def _pass_on(house: House, person: Principal, host: Principal) -> None:
+    """Let the host use what was shared with the person."""
+    held = await house.spaces.held(host)
+    for name, level in (await house.spaces.held(person)).items():
+        if held.get(name, Permission.NONE) < min(level, Permission.WRITE):
+            await house.spaces.open(name, person).pass_on(host.id, min(level, Permission.WRITE))

@@ -118,22 +118,21 @@ async def import_(
       STOA_HOME=~/second stoa import backup.jsonl
     """
     with _reading(source) as file:
-        contents = check(file, REGISTRIES)  # before the store is touched
-        async with opened() as house:
-            existing = await already_there(house.store, contents)
-            if not trusted:
-                _confirm(await new_rights(house.store, REGISTRIES, contents, existing))
-            file.seek(0)
-            with bar("Importing", contents.counts["atom"] + contents.counts["change"]) as progress:
-                await restore(
-                    house.store,
-                    house.attachments.files,
-                    read(file),
-                    registry=REGISTRIES,
-                    there=existing,
-                    progress=progress,
-                )
-    say(_imported(contents, existing))
+        say(await _import(file, trusted))
+
+
+async def _import(file: BinaryIO, trusted: bool) -> str:
+    """What was imported, in words."""
+    contents = check(file, REGISTRIES)  # before the store is touched
+    async with opened() as house:
+        existing = await already_there(house.store, contents)
+        if not trusted:
+            _confirm(await new_rights(house.store, REGISTRIES, contents, existing))
+        file.seek(0)
+        files = house.attachments.files
+        with bar("Importing", contents.counts["atom"] + contents.counts["change"]) as progress:
+            await restore(house.store, files, read(file), registry=REGISTRIES, there=existing, progress=progress)
+    return _imported(contents, existing)
 
 
 def _confirm(rights: Mapping[str, Sequence[str]]) -> None:
@@ -178,15 +177,14 @@ def _writing(target: str) -> Iterator[BinaryIO]:
         path = path.resolve()
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.fchmod(descriptor, 0o600)  # whatever the umask
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.unlink, name)
             with open(descriptor, "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
+            undo.pop_all()
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror}. Choose another place.") from None
 

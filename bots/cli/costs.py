@@ -1,8 +1,9 @@
 """`stoa cost` and `stoa budget`."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,24 +51,36 @@ async def cost(
     if by not in GROUPINGS:
         raise InvalidInput(f"--by is day, root, agent or model, not {by!r}.")
     async with opened() as house:
-        spending = Spending(house.budgets, house.spaces)
-        match by:
-            case "root":
-                found = await spending.by_root(limit)
-            case "agent":
-                found = await spending.by_agent(days)
-            case "model":
-                found = await spending.by_model(days)
-            case _:
-                found = await spending.by_day(days)
+        found = (await _spent(Spending(house.budgets, house.spaces), by, days, limit))[:limit]
         tasks = {agent.id: duty(agent) for agent in await house.agents.list()} if by == "agent" else {}
-    found = found[:limit]
     if as_json:
         print_json([{**asdict(one), "tokens": one.tokens} for one in found])
     elif not found:
         say("Nothing has been spent yet.")
     else:
         print_table([_heading(by), *(_row(by, one, tasks.get(one.name, "")) for one in found)])
+
+
+async def _spent(spending: Spending, by: str, days: int, limit: int) -> list[Spent]:
+    match by:
+        case "root":
+            return await spending.by_root(limit)
+        case "agent":
+            return await spending.by_agent(days)
+        case "model":
+            return await spending.by_model(days)
+    return await spending.by_day(days)
+
+
+def _with_limits(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with an option for each field of a budget."""
+    own = [one for one in inspect.signature(function).parameters.values() if one.kind is not one.VAR_KEYWORD]
+    for field in BUDGET_FIELDS:
+        kind: Any = float if field in ("dollars", "seconds") else int
+        option = Annotated[kind | None, typer.Option(min=0, help=f"{field.capitalize()} in all.")]
+        own.append(inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option))
+    function.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+    return function
 
 
 async def budget_list(as_json: AsJson = False) -> None:
@@ -89,14 +102,10 @@ async def budget_list(as_json: AsJson = False) -> None:
         print_table([_budget_row(account, about[account.name]) for account in accounts])
 
 
+@_with_limits
 async def budget_allow(
     name: Annotated[str, typer.Argument(metavar="ROOT|AGENT", help="A root from `stoa cost --by root`, or an agent.")],
-    turns: Annotated[int | None, typer.Option(min=0, help="Turns in all.")] = None,
-    spawns: Annotated[int | None, typer.Option(min=0, help="Spawned agents in all.")] = None,
-    tokens: Annotated[int | None, typer.Option(min=0, help="Tokens in all.")] = None,
-    dollars: Annotated[float | None, typer.Option(min=0, help="Dollars in all.")] = None,
-    seconds: Annotated[float | None, typer.Option(min=0, help="Seconds at work in all.")] = None,
-    bytes: Annotated[int | None, typer.Option(min=0, help="Bytes stored in all.")] = None,
+    **given: float | None,
 ) -> None:
     """Set what an agent, or one piece of work, may spend in all.
 
@@ -107,15 +116,7 @@ async def budget_allow(
       stoa budget allow chat/12 --turns 400
       stoa budget allow agent-3fk2v9qd --dollars 2.5
     """
-    named = {
-        "turns": turns,
-        "spawns": spawns,
-        "tokens": tokens,
-        "dollars": dollars,
-        "seconds": seconds,
-        "bytes": bytes,
-    }
-    limits = {field: limit for field, limit in named.items() if limit is not None}
+    limits = {field: limit for field, limit in given.items() if limit is not None}
     if not limits:
         raise InvalidInput(f"Give at least one limit: {', '.join(f'--{field} NUMBER' for field in BUDGET_FIELDS)}.")
     async with opened() as house:

@@ -69,12 +69,7 @@ async def space_describe(
         if description is None and not in_editor:
             print_raw(before or f"{name} has no description yet.")
             return
-        if in_editor:
-            draft = Draft(name, before)
-            text = await draft.edit()
-            draft.close()
-        else:
-            text = _text(description or "")
+        text = await _edited(name, before) if in_editor else _text(description or "")
         if text == before:
             say("Nothing has changed.")
             return
@@ -185,15 +180,11 @@ async def space_edit(
             said = comment or f"set {', '.join(metadata)}"[:MAX_COMMENT_CHARS]
             _print_saved(await space.update(id, comment=said, metadata=metadata_of(metadata)))
             return
-        draft = Draft(seen.id, seen.content)
-        text = await draft.edit()
-        if text == seen.content:
-            draft.close()
-            say("Nothing has changed.")
-            return
-        changed = await _save(space, seen, draft, text, comment or "edited by hand")
-        draft.close()
+        changed = await _edit(space, seen, comment or "edited by hand")
+    if changed:
         _print_saved(changed)
+    else:
+        say("Nothing has changed.")
 
 
 async def space_deprecate(atom: AtomName, comment: Comment = "") -> None:
@@ -254,6 +245,22 @@ async def _unknown(house: House, principal: str) -> str:
     elif principal not in [agent.id for agent in await house.agents.list()]:
         return f" There is no agent {principal} yet."
     return ""
+
+
+async def _edited(name: str, text: str) -> str:
+    draft = Draft(name, text)
+    text = await draft.edit()
+    draft.close()
+    return text
+
+
+async def _edit(space: Space, seen: Atom, comment: str) -> Atom | None:
+    """The atom as the person saved it; None if they changed nothing."""
+    draft = Draft(seen.id, seen.content)
+    text = await draft.edit()
+    changed = await _save(space, seen, draft, text, comment) if text != seen.content else None
+    draft.close()
+    return changed
 
 
 async def _save(space: Space, seen: Atom, draft: Draft, text: str, comment: str) -> Atom:

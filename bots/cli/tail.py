@@ -40,10 +40,7 @@ async def space_tail(
         async with opened() as house:
             spaces = [await existing_space(house, name) for name in dict.fromkeys(names)]
             ends = [await space.newest() for space in spaces]
-            past = [
-                change for space, end in zip(spaces, ends, strict=True) for change in await _past(space, end, limit)
-            ]
-            for change in sorted(past, key=lambda change: change.at)[-limit:] if limit else []:
+            for change in await _past(spaces, ends, limit):
                 _print_change(change, house.clock.zone, as_json)
             if follow:
                 async with asyncio.TaskGroup() as group:
@@ -55,8 +52,13 @@ async def space_tail(
         raise next((one for one in error.exceptions if isinstance(one, StoaError)), error) from None
 
 
-async def _past(space: Space, end: int, limit: int) -> list[Change]:
-    return await space.changes(max(0, end - limit), min(limit, end)) if min(limit, end) else []
+async def _past(spaces: list[Space], ends: list[int], limit: int) -> list[Change]:
+    """The last changes of these spaces, oldest first."""
+    found: list[Change] = []
+    for space, end in zip(spaces, ends, strict=True):
+        if count := min(limit, end):
+            found += await space.changes(end - count, count)
+    return sorted(found, key=lambda change: change.at)[-limit:] if limit else []
 
 
 async def _follow(space: Space, after: int, zone: ZoneInfo, as_json: bool) -> None:
