@@ -61,7 +61,7 @@ async def test_the_tree_names_what_for_with_which_rights_and_at_what_price(house
         "   │  spent: 0 turns, 1 spawn, 0 tokens, $0.0000",
         f"   └─ {child.id}  Find out",
         f"         may use: chat (read), {child.space} (write)",
-        "         at most: 3 turns, 2,000,000,000 bytes",
+        "         at most: 2,000,000,000 bytes, 3 turns",
         "         spent: 0 turns, 0 spawns, 0 tokens, $0.0000",
     ]
     (owned,) = await house.agents.rights.all(["assistant"])
