@@ -98,9 +98,9 @@ async def test_a_limit_that_is_used_up_already_is_told_with_what_comes_of_it(hou
     purse = house.budgets.purse("assistant", (), "chat/1", "t1", house.clock.now(), 1)
     await purse.begin()
     assert (await ask("budget", "allow", "assistant", "--turns", "2")).splitlines() == [
-        "agent  assistant  1 of 2 turns"
+        "agent  assistant  1 of 2 turns, 0 of 2,000,000,000 bytes"
     ]
-    assert ["agent", "assistant", "1", "of", "2", "turns"] in [
+    assert ["agent", "assistant", "1", "of", "2", "turns,", "0", "of", "2,000,000,000", "bytes"] in [
         line.split() for line in (await ask("budget", "list")).splitlines()
     ]
     told = await ask("budget", "allow", "assistant", "--turns", "1", "--spawns", "3")
