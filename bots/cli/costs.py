@@ -42,11 +42,6 @@ async def cost(
     """Show what agents have spent.
 
     Counts turns, model calls, tokens, dollars and seconds at work. A silent turn neither said nor changed anything.
-
-    \b
-    Examples:
-      stoa cost
-      stoa cost --by agent --days 7
     """
     if by not in GROUPINGS:
         raise InvalidInput(f"--by is day, root, agent or model, not {by!r}.")

@@ -40,11 +40,6 @@ async def room_set(
 
     With `mentions`, Stoa reads messages that mention it and its own threads. With `all`, it reads and keeps everything,
     and speaks up when it has something to say. With `known`, it answers only people you have let in.
-
-    \b
-    Examples:
-      stoa room set garden --listen all
-      stoa room set slack/C024BE91L --speakers known
     """
     options = {"listen": (listen, LISTENS), "speakers": (speakers, ANSWERS)}
     for option, (value, allowed) in options.items():

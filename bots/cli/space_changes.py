@@ -56,12 +56,6 @@ async def space_describe(
     """Print or replace a space's description.
 
     Agents read the description as the space's convention.
-
-    \b
-    Examples:
-      stoa space describe recipes
-      stoa space describe recipes 'What we cook, and where it came from.'
-      stoa space describe recipes --edit
     """
     async with opened() as house:
         space = await existing_space(house, name)
@@ -166,11 +160,6 @@ async def space_edit(
 
     The text opens in $EDITOR. If somebody else changes the atom meanwhile, you see what they did and decide; what you
     wrote is never lost.
-
-    \b
-    Examples:
-      stoa space edit notes/k3v9w2m4q8zt
-      stoa space edit tasks/m4q8zt3v9w2k --meta status=done -m 'bought it'
     """
     space_name, id = atom_parts(atom)
     async with opened() as house:

@@ -26,11 +26,6 @@ async def space_tail(
     """Print the latest changes; with -f, new ones as they happen.
 
     With --json, each line is an object.
-
-    \b
-    Examples:
-      stoa space tail bus
-      stoa space tail -f chat bus timers
     """
     task = asyncio.current_task()
     assert task
