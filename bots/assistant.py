@@ -1,6 +1,6 @@
 """The assistant: the coordinator that people talk to."""
 
-from conventions.loading import instructions
+from bots.prompts import prompt
 from core.agents.agents import Agent
 from core.atoms.permissions import Permission
 from core.house import House
@@ -8,10 +8,12 @@ from core.house import House
 
 async def assistant(house: House) -> Agent:
     """Seat the assistant. The chat makes it a coordinator; it passes work on to others over the bus."""
+    words, source = await prompt(house, "assistant")
     return await house.agents.seat(
         Agent(
             id="assistant",
-            instructions=instructions("assistant"),
+            instructions=words,
+            instructions_from=source,
             speaks_in="chat",
             tools=("web_search", "web_fetch", "read_feed", "calendar_events", "calendar_free"),
         ),
@@ -21,6 +23,7 @@ async def assistant(house: House) -> Agent:
             "tasks": Permission.WRITE,
             "notes": Permission.WRITE,
             "timers": Permission.READ,
+            "prompts": Permission.APPEND,
         },
         subscriptions=("chat", "bus"),
     )

@@ -1,11 +1,18 @@
 """What a new house starts with: its spaces, each described by a convention, and its coordinators."""
 
 from bots.assistant import assistant
+from bots.prompts import seed_prompts
 from bots.scheduler import scheduler
 from conventions.loading import text
 from core.house import House
 
-SPACES = {"chat": "chat", "bus": "coordinator-bus", "tasks": "task-list", "notes": "scratchpad"}
+SPACES = {
+    "chat": "chat",
+    "bus": "coordinator-bus",
+    "tasks": "task-list",
+    "notes": "scratchpad",
+    "prompts": "prompt-library",
+}
 """Space -> the convention that describes it."""
 
 
@@ -16,5 +23,6 @@ async def seed(house: House) -> None:
         if name not in known:
             await house.spaces.create(name, description=text(convention))
     await house.timers.prepare(text("timers"))
+    await seed_prompts(house)
     await assistant(house)
     await scheduler(house)

@@ -32,6 +32,12 @@ def load(name: str) -> Convention:
     return parse(text(name))
 
 
+def prompts() -> dict[str, str]:
+    """The instructions that come with Stoa, by name."""
+    found = (files("conventions") / "instructions").iterdir()
+    return {file.name.removesuffix(".md"): file.read_text("utf-8") for file in found if file.name.endswith(".md")}
+
+
 def instructions(name: str) -> str:
     """How one of our agents behaves: the words its context begins with."""
     return (files("conventions") / "instructions" / f"{name}.md").read_text("utf-8")

@@ -21,6 +21,8 @@ class Agent(BaseModel):
 
     id: str
     instructions: str
+    instructions_from: str = ""
+    """Which version of which atom they were, as `space/atom, version N`; empty for words given at the spawn."""
     task: str = ""
     spawner: str = OWNER.id
     cause: str = ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from core.agents.agents import Agent, Agents
 from core.agents.budgets import Allowance
+from core.agents.instructions import Instructions, find_instructions
 from core.agents.rights import Held
 from core.atoms.atoms import id_from, new_id
 from core.atoms.permissions import Permission
@@ -22,6 +23,7 @@ class SpawnRequest:
 
     task: str
     instructions: str = ""
+    """The name of a prompt, `space/atom`, or the words themselves."""
     spaces: Mapping[str, str] = field(default_factory=dict)
     tools: Sequence[str] = ()
     secrets: Sequence[str] = ()
@@ -54,10 +56,11 @@ class Spawner:
         parent = await self._agents.get(actor.principal.id)
         wanted = {name: Permission.parse(permission) for name, permission in request.spaces.items()}
         await self._check(parent, request, wanted)
+        instructions = await find_instructions(self._spaces, actor, request.instructions)
         id = f"agent-{id_from(operation or new_id())[:8]}"
         if purse:
             await purse.spawn(operation or id, id, request.budget)
-        child = self._born(id, parent, request, parent.cause or actor.cause.root)
+        child = self._born(id, parent, request, instructions, parent.cause or actor.cause.root)
         await self._settle(actor, child, wanted)
         await self._spaces.open(child.speaks_in, actor).put(
             request.task,
@@ -78,10 +81,11 @@ class Spawner:
         self._check_model(held, request.model)
         _check_delegated(request.delegate_only, (*wanted, *request.tools, *request.secrets))
 
-    def _born(self, id: str, parent: Agent, request: SpawnRequest, cause: str) -> Agent:
+    def _born(self, id: str, parent: Agent, request: SpawnRequest, instructions: Instructions, cause: str) -> Agent:
         return Agent(
             id=id,
-            instructions=request.instructions or self._guide,
+            instructions=instructions.text or self._guide,
+            instructions_from=instructions.source,
             task=request.task,
             spawner=parent.id,
             cause=cause,
