@@ -60,6 +60,8 @@ async def _run(settings: Settings) -> None:
             await terminal.tell(f"Stoa {__version__}, {model}. Type to talk, /help for help, Ctrl-D to leave.")
         async with redis(settings) as (url, server):
             await Supervisor(settings, url, server, tell).run(lambda house: _serve(house, server, terminal))
+    if task.cancelling():  # asked to end just as the input ended
+        raise asyncio.CancelledError
 
 
 async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal | Pipe) -> None:

@@ -17,6 +17,8 @@ from core.errors import ModelUnavailable, StoaError, StoreUnavailable
 
 SESSION_POLL_SECONDS = 0.2
 """Seconds between two looks whether anything is still under way."""
+UNANSWERED_LOOKS = 10
+"""Looks in a row that must find everybody idle before a message counts as left unanswered on purpose."""
 PRESENCE_EVERY_SECONDS = 5.0
 """Seconds between two signs that somebody still sits at the terminal."""
 
@@ -33,14 +35,14 @@ class TerminalSession:
     async def serve(self, wait: float = 0, idle: Callable[[], Awaitable[bool]] | None = None) -> None:
         """Carry messages both ways until the channel has no more to say.
 
-        Then wait, up to `wait` seconds, until each message is answered, `idle` says that nothing is under way any more,
-        and all that was said is shown. Ends quietly when nobody reads any more. Raises `ModelUnavailable`
-        if a message was not answered in time.
+        Then wait, up to `wait` seconds, until each message is answered or left unanswered on purpose, `idle` says that
+        nothing is under way any more, and all that was said is shown. Ends quietly when nobody reads any more. Raises
+        `ModelUnavailable` if a message was not answered in time.
         """
         here = self.conversation
         try:
             await first(
-                self._converse(wait, idle or _always),
+                self._converse(wait, idle),
                 here.deliver(),
                 here.show_drafts(),
                 here.show_cards(),
@@ -70,17 +72,22 @@ class TerminalSession:
             await self.conversation.routing.presence.present(self.conversation.binding.id)
             await asyncio.sleep(PRESENCE_EVERY_SECONDS)
 
-    async def _converse(self, wait: float, idle: Callable[[], Awaitable[bool]]) -> None:
+    async def _settle(self, idle: Callable[[], Awaitable[bool]] | None) -> None:
+        """Return once all is answered, or left unanswered by agents that have nothing more to do, and shown."""
+        here, quiet_looks = self.conversation, 0
+        while quiet_looks < (UNANSWERED_LOOKS if here.open else 1):
+            async with here.progress:
+                await here.progress.wait_for(lambda: not here.writing and (idle is not None or not here.open))
+            quiet = (idle is None or await idle()) and await here.shown()
+            quiet_looks = quiet_looks + 1 if quiet else 0
+            await asyncio.sleep(SESSION_POLL_SECONDS)
+
+    async def _converse(self, wait: float, idle: Callable[[], Awaitable[bool]] | None) -> None:
         await self.receive()
         here = self.conversation
         try:
             async with asyncio.timeout(wait):
-                while True:
-                    async with here.progress:
-                        await here.progress.wait_for(lambda: not here.open and not here.writing)
-                    if await idle() and await here.shown():
-                        return
-                    await asyncio.sleep(SESSION_POLL_SECONDS)
+                await self._settle(idle)
         except TimeoutError:
             if wait and here.open:
                 messages = "a message" if len(here.open) == 1 else f"{len(here.open)} messages"
@@ -89,10 +96,6 @@ class TerminalSession:
                     "answered when Stoa runs again; STOA_LINGER sets how long to wait."
                 ) from None
             log.info("left while agents were still at work, after %s s", wait)
-
-
-async def _always() -> bool:
-    return True
 
 
 async def first(*work: Coroutine[object, object, None]) -> None:

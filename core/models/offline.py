@@ -35,6 +35,8 @@ ANOTHER = re.compile(
 SHORT = 300
 """Characters up to which a message is looked at for a second request; a longer one is prose, where such words ask for
 nothing."""
+HOME_SPACE = "chat"
+"""Where the owner is alone with the assistant, whose spaces the rules of `intents` act on; hosts have none of these."""
 INTRODUCTION = (
     "I am Stoa's built-in offline model: I follow recipes and understand simple requests only. To connect a real one, "
     "set STOA_MODEL=provider/name and the provider's key, for example STOA_MODEL=anthropic/claude-sonnet-4-5 with "
@@ -104,7 +106,8 @@ class OfflineLLM:
             kept = f"your {count} files" if count > 3 else text.removeprefix("Sent ")
             return "", f"I have kept {kept}, and search finds what is written there."
         known = [example for example in examples if example.speaker == speaker]
-        if speaker == "owner" and known and (plan := planned(text, now, deeds)):
+        home = speaker == "owner" and framed.space == HOME_SPACE and bool(known)
+        if home and (plan := planned(text, now, deeds)):
             taught = _recognised(known, text, now) if len(plan.programs) == 1 else None
             return (fill(taught[0].code, taught[1].values), "") if taught and _same(plan, taught) else _code(plan)
         text = spelled(text)
@@ -113,7 +116,7 @@ class OfflineLLM:
         found = _recognised(known, text, now)
         if speaker != "agent":
             found = await self._alike(known, text, now, found)
-        if speaker == "owner" and known and (plan := _better(found, text, now)):
+        if home and (plan := _better(found, text, now)):
             return _code(plan)
         if found is None:
             return "", "" if speaker == "agent" else _unknown(known)

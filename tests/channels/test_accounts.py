@@ -38,7 +38,7 @@ async def test_a_removed_account_is_not_known_any_more(accounts: Accounts) -> No
 
 @pytest.mark.parametrize("name", ["", "Slack", "slack_work", "-slack", "a" * 41])
 async def test_what_cannot_be_a_name_is_refused(accounts: Accounts, name: str) -> None:
-    with pytest.raises(InvalidInput, match="cannot be an account's name"):
+    with pytest.raises(InvalidInput, match="is not a valid account name"):
         await accounts.save(Account(id=name, platform="slack"))
 
 

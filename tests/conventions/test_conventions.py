@@ -48,8 +48,10 @@ def test_every_ask_is_best_explained_by_its_own_recipe(recipe: Recipe) -> None:
         assert values == {name: value for name, value in slots(recipe.code).items() if str(value) in ask}
 
 
-@pytest.mark.parametrize("recipe", REQUESTS, ids=lambda recipe: recipe.title)
-async def test_every_wordsis_answered_in_an_empty_house(recipe: Recipe, person: Person) -> None:
+@pytest.mark.parametrize(
+    "recipe", [one for one in REQUESTS if "request(" not in one.code], ids=lambda recipe: recipe.title
+)
+async def test_every_request_is_answered_in_an_empty_house(recipe: Recipe, person: Person) -> None:
     answer = await person.says(recipe.asks[0])
     assert answer
     assert "I could not" not in answer

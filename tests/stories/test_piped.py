@@ -19,5 +19,5 @@ async def test_what_goes_round_by_the_bus_is_told_before_it_ends(tmp_path: Path)
         person.type("remind me tomorrow at 9am to stretch")
         person.type("remind me tomorrow at 10am to call Ann")
         said = await person.leave()
-    assert any("to stretch" in line for line in said), said
-    assert any("to call Ann" in line for line in said), said
+    assert any("stretch" in line for line in said), said
+    assert any("call Ann" in line for line in said), said

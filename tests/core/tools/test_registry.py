@@ -40,7 +40,7 @@ def test_a_tool_that_claims_a_declaration_of_its_own_making_has_none() -> None:
 
 
 def test_a_target_that_is_no_parameter_is_refused_when_the_tool_is_written() -> None:
-    with pytest.raises(InvalidInput, match="shout declares the target 'to', which is none of its parameters"):
+    with pytest.raises(InvalidInput, match="shout declares 'to', which is none of its parameters"):
         declares(Effect.LEAVES, "to")(shout)
 
 
