@@ -25,6 +25,7 @@ from channels.slack.api import (
     message_metadata,
     missing_scope,
 )
+from channels.slack.dispatch import bolt_dispatch
 from channels.slack.events import BotIdentity, EventReader, SlackPayload, channel_and_thread, is_ours, payload_key
 from channels.slack.files import SlackFiles
 from channels.slack.formatting import emoji_name, home_view, message_blocks
@@ -165,13 +166,14 @@ class Slack:
             await asyncio.gather(connection, return_exceptions=True)
 
     async def _connected(self) -> None:
+        dispatch = bolt_dispatch(self.api.client, self._take)
         match self._mode:
             case "socket":
                 token = self._secret("APP_TOKEN")
-                await Socket(self.api, self._session, token, self._take, self._back, self._entered).run()
+                await Socket(self.api, self._session, token, dispatch, self._back, self._entered).run()
             case "http":
                 listen, secret = self._account.options.get("listen", ""), self._secret("SIGNING_SECRET")
-                await SignedHTTP(listen, secret, self._take).run()
+                await SignedHTTP(listen, secret, dispatch).run()
             case other:
                 raise Unusable(f"The option `mode` of {self.name} is {other!r}; use socket or http.")
 
