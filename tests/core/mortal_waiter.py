@@ -2,19 +2,15 @@
 
 import asyncio
 import logging
-import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from core.house import open_house
 from core.models.llm import Message
 from core.settings import load
-from core.store.store import Argument, Store
 from core.worker import Worker
-from tests.core.mortal_worker import LEASE, Flat
+from tests.core.mortal_worker import LEASE, Flat, MortalStore
 
 PROGRAM = """```python
 found = chat.put("before", comment="before").id
@@ -22,24 +18,6 @@ wait_until(local_time("in 2 seconds").at)
 chat.update(found, comment="after", content="before and after")
 print("It is done:", found)
 ```"""
-
-
-class MortalStore(Store):
-    """A store whose process dies at its nth call during the turn that counts."""
-
-    turns = 0
-    calls = 0
-    turn = 0
-    last = 0
-
-    async def run(self, *command: Argument) -> Any:
-        if "stoa_begin" in command:
-            self.turns += 1
-        if self.turns == self.turn and self.last and command[0] != "SMEMBERS":
-            self.calls += 1
-            if self.calls == self.last:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return await super().run(*command)
 
 
 class Waiter:

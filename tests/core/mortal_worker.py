@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +38,34 @@ class Flat:
         return [b"\x00\x3c\x00\x00"] * len(texts)
 
 
-class MortalStore(Store):
-    """A store whose process dies at one of its calls, once a turn has begun."""
+COUNTED: ContextVar[bool] = ContextVar("counted", default=False)
+"""Set for whatever belongs to a turn: what goes on beside it is not counted."""
 
+
+class MortalStore(Store):
+    """A store whose process dies before its nth round trip of the turn that counts."""
+
+    turns = 0
     calls = 0
+    turn = 1
     last = 0
 
     async def run(self, *command: Argument) -> Any:
-        if self.calls or "stoa_begin" in command:
+        if "stoa_begin" in command:
+            self.turns += 1
+            COUNTED.set(True)
+        self._count()
+        return await super().run(*command)
+
+    async def answers(self, *commands: Sequence[Argument]) -> list[Any]:
+        self._count()
+        return await super().answers(*commands)
+
+    def _count(self) -> None:
+        if COUNTED.get() and self.turns == self.turn and self.last:
             self.calls += 1
             if self.calls == self.last:
                 os.kill(os.getpid(), signal.SIGKILL)
-        return await super().run(*command)
 
 
 class Counting:

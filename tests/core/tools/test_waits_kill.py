@@ -31,7 +31,14 @@ async def process(*arguments: str | Path | int) -> AsyncIterator[asyncio.subproc
         await started.wait()
 
 
-@pytest.mark.parametrize("turn, dies_at", [(1, 6), (1, 14), (1, 22), (2, 2), (2, 7), (2, 11), (2, 14)])
+@pytest.mark.parametrize(
+    "turn, dies_at",
+    [
+        pytest.param(turn, call, marks=() if call in often else pytest.mark.soak)
+        for turn, calls, often in ((1, 38, {3, 14, 22, 29, 38}), (2, 30, {2, 8, 14, 18, 26, 30}))
+        for call in range(1, calls + 1)
+    ],
+)
 async def test_a_worker_killed_around_a_wait_loses_and_doubles_nothing(
     redis_url: str, namespace: str, tmp_path: Path, turn: int, dies_at: int
 ) -> None:
@@ -40,8 +47,8 @@ async def test_a_worker_killed_around_a_wait_loses_and_doubles_nothing(
         agent = Agent(id="assistant", instructions="", speaks_in="chat")
         await house.agents.seat(agent, {"chat": Permission.WRITE}, ("chat",))
         chat = house.spaces.open("chat")
+        asked = await tell(house, "Do it later")  # before there is a worker, whose first turn then is about it
         async with process(redis_url, namespace, tmp_path, turn, dies_at) as mortal:
-            asked = await tell(house, "Do it later")
             async with asyncio.timeout(30):
                 assert await mortal.wait() == -signal.SIGKILL
         keys = house.store.keys

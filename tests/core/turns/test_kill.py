@@ -43,8 +43,8 @@ async def test_a_worker_killed_at_any_point_of_a_turn_loses_and_doubles_nothing(
         write = Permission.WRITE
         await house.agents.seat(agent, {"chat": write, "tasks": write}, ("chat",))
         chat, tasks = house.spaces.open("chat"), house.spaces.open("tasks")
+        asked = await tell(house, "Plan it")  # before there is a worker, whose first turn then is about it
         async with process(redis_url, namespace, tmp_path, str(dies_at)) as mortal:
-            asked = await tell(house, "Plan it")
             async with asyncio.timeout(30):
                 assert await mortal.wait() == -signal.SIGKILL
         died_at = await house.notifications.cursor("assistant", "chat")
