@@ -33,9 +33,10 @@ def library() -> Mapping[str, tuple[str, frozenset[str]]]:
     """What rewritten programs call, by name: its source, and the names of the library in it."""
     hosted = f"_py_hosted_names = {sorted(name for name in FUNCTIONS if name.count('.') == 1)!r}"
     text = "\n".join([hosted, *((files("core.sandbox") / "library" / name).read_text() for name in LIBRARY)])
+    lines = text.split("\n")  # ast.get_source_segment would split the whole text again for each of them
     found: dict[str, tuple[str, frozenset[str]]] = {}
     for node in ast.parse(text).body:
-        source = ast.get_source_segment(text, node) or ""
+        source = "\n".join(lines[node.lineno - 1 : node.end_lineno])
         for name in _defined(node):
             used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
             found[name] = source, found.get(name, ("", frozenset[str]()))[1] | used

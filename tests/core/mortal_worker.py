@@ -43,7 +43,7 @@ COUNTED: ContextVar[bool] = ContextVar("counted", default=False)
 
 
 class MortalStore(Store):
-    """A store whose process dies before its nth round trip of the turn that counts."""
+    """A store whose process dies before the nth round trip of one turn, counted from when it has begun."""
 
     turns = 0
     calls = 0
@@ -51,11 +51,13 @@ class MortalStore(Store):
     last = 0
 
     async def run(self, *command: Argument) -> Any:
-        if "stoa_begin" in command:
+        if "stoa_renew" not in command:  # which comes by the clock, not by the turn
+            self._count()
+        answer = await super().run(*command)
+        if "stoa_begin" in command and answer:  # else somebody else has the turn
             self.turns += 1
             COUNTED.set(True)
-        self._count()
-        return await super().run(*command)
+        return answer
 
     async def answers(self, *commands: Sequence[Argument]) -> list[Any]:
         self._count()

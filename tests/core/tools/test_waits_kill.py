@@ -35,7 +35,7 @@ async def process(*arguments: str | Path | int) -> AsyncIterator[asyncio.subproc
     "turn, dies_at",
     [
         pytest.param(turn, call, marks=() if call in often else pytest.mark.soak)
-        for turn, calls, often in ((1, 38, {3, 14, 22, 29, 38}), (2, 30, {2, 8, 14, 18, 26, 30}))
+        for turn, calls, often in ((1, 36, {2, 13, 20, 27, 36}), (2, 29, {1, 7, 13, 17, 25, 29}))
         for call in range(1, calls + 1)
     ],
 )
