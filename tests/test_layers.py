@@ -21,7 +21,7 @@ FOLDERS_BELOW: Mapping[str, set[str]] = {
 ROWS = {
     "core": (
         "errors private",
-        "settings atoms times secrets redis sandbox watchdog",
+        "settings atoms times secrets redis sandbox watchdog confined",
         "store",
         "models",
         "search",

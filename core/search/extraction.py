@@ -3,10 +3,10 @@
 import asyncio
 import io
 import logging
-import resource
 import sys
 
 from core.atoms.atoms import Attachment
+from core.confined import confine, run_confined
 from core.errors import InvalidInput, NotFound
 from core.search.encodings import charset_of_html, decoded
 from core.store.files import FileDamaged, Files
@@ -85,34 +85,20 @@ async def text_in(media_type: str, data: bytes) -> str:
 
 
 async def _parsed(media_type: str, data: bytes) -> str:
-    parser = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-c", _program(), media_type),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={},
-    )
     try:
-        async with asyncio.timeout(PARSE_SECONDS):
-            text, complaint = await parser.communicate(data)
+        done = await run_confined("core.search.extraction:parse", media_type, data=data, seconds=PARSE_SECONDS)
     except TimeoutError:
         raise Unreadable(f"Reading the text took more than {PARSE_SECONDS} seconds, so I stopped.") from None
-    finally:
-        if parser.returncode is None:
-            parser.kill()
-            await parser.wait()
-    if parser.returncode:
-        log.debug("The parser ended with %s: %s", parser.returncode, complaint.decode("utf-8", "replace")[-1000:])
-        raise Unreadable(PROBLEMS.get(parser.returncode, TORN))
-    return text.decode("utf-8", "replace")
+    if done.status:
+        log.debug("The parser ended with %s: %s", done.status, done.complaint[-1000:])
+        raise Unreadable(PROBLEMS.get(done.status, TORN))
+    return done.output.decode("utf-8", "replace")
 
 
 def parse(media_type: str) -> None:
     """The main function of the parser's process: a file on standard input, its text on standard output."""
     data = sys.stdin.buffer.read()
-    resource.setrlimit(resource.RLIMIT_CPU, (PARSE_SECONDS, PARSE_SECONDS))
-    if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_AS, (PARSE_MEMORY_BYTES, PARSE_MEMORY_BYTES))
+    confine(PARSE_SECONDS, PARSE_MEMORY_BYTES)
     try:
         text = _of_pdf(data) if media_type == "application/pdf" else _of_html(data)
     except Unreadable as problem:
@@ -148,10 +134,6 @@ def _of_html(data: bytes) -> str:
     if data and not text.strip():
         raise Unreadable(WITHOUT_TEXT)
     return text
-
-
-def _program() -> str:
-    return f"import sys; sys.path[:] = {sys.path!r}; from core.search.extraction import parse; parse(sys.argv[1])"
 
 
 def _clean(text: str) -> str:

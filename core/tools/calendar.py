@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import resource
 import sys
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from core.confined import confine, run_confined
 from core.errors import InvalidInput, ToolFailed
 from core.times.clock import Clock
 from core.tools.http import HttpClient
@@ -105,27 +105,15 @@ def _contents(place: str) -> bytes:
 
 async def _events(data: bytes, since: datetime, until: datetime) -> list[Event]:
     """The events in a span, found in a process of its own: a rule may repeat every second since 1900."""
-    program = f"import sys; sys.path[:] = {sys.path!r}; from core.tools.calendar import read; read(*sys.argv[1:])"
-    reader = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-c", program, since.isoformat(), until.isoformat(), str(since.tzinfo)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={},
-    )
+    span = (since.isoformat(), until.isoformat(), str(since.tzinfo))
     try:
-        async with asyncio.timeout(READ_SECONDS):
-            found, complaint = await reader.communicate(data)
+        done = await run_confined("core.tools.calendar:read", *span, data=data, seconds=READ_SECONDS)
     except TimeoutError:
         raise ToolFailed(f"Reading the calendar took more than {READ_SECONDS} seconds, so I gave up.") from None
-    finally:
-        if reader.returncode is None:
-            reader.kill()
-            await reader.wait()
-    if reader.returncode:
-        why = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
+    if done.status:
+        why = done.complaint.strip().rpartition("\n")[2][:200]
         raise ToolFailed(f"The calendar cannot be read ({why or 'its reader was ended'}).")
-    events: list[Event] = json.loads(found)
+    events: list[Event] = json.loads(done.output)
     return events
 
 
@@ -136,9 +124,7 @@ def read(since: str, until: str, zone: str) -> None:
     import icalendar
     import recurring_ical_events
 
-    resource.setrlimit(resource.RLIMIT_CPU, (READ_SECONDS, READ_SECONDS))
-    if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_AS, (READ_MEMORY_BYTES, READ_MEMORY_BYTES))
+    confine(READ_SECONDS, READ_MEMORY_BYTES)
     calendar = icalendar.Calendar.from_ical(sys.stdin.buffer.read())
     span = datetime.fromisoformat(since), datetime.fromisoformat(until)
     owners = ZoneInfo(zone)
