@@ -24,7 +24,7 @@ async def seed_prompts(house: House) -> None:
 
 
 async def prompt(house: House, name: str) -> tuple[str, str]:
-    """How one of our agents behaves, and where that stands.
+    """The instructions of one of our agents, and where they stand.
 
     It is the library's text, or the one that comes with Stoa where outside text had a hand in the library's.
     """

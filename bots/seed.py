@@ -1,4 +1,4 @@
-"""What a new house starts with: its spaces, each described by a convention, and its coordinators."""
+"""Seeds a new house: its spaces, each described by a convention, and its coordinators."""
 
 from bots.assistant import assistant
 from bots.prompts import seed_prompts

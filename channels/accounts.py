@@ -23,7 +23,7 @@ PLATFORMS = {"slack": "channels.slack.channel:Slack"}
 
 
 class Token(NamedTuple):
-    """A secret that a platform needs to let a bot in, as whoever sets it up is asked for it."""
+    """A secret that a platform needs to let a bot in, as `stoa setup` asks for it."""
 
     name: str
     """Such as `BOT_TOKEN`; the secret's own name has the account's before it."""

@@ -39,5 +39,5 @@ def prompts() -> dict[str, str]:
 
 
 def instructions(name: str) -> str:
-    """How one of our agents behaves: the words its context begins with."""
+    """The instructions of one of our agents: the words its context begins with."""
     return (files("conventions") / "instructions" / f"{name}.md").read_text("utf-8")

@@ -174,7 +174,6 @@ def _plain(name: str, message: str) -> str:
 
 
 def _machine_zone() -> ZoneInfo:
-    """The zone that TZ or /etc/localtime names; UTC where neither does."""
     named = os.environ.get("TZ", "").lstrip(":")
     linked = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
     for name in filter(None, (named, linked)):

@@ -287,7 +287,6 @@ class Worker:
 
 
 async def _tried(work: Awaitable[object]) -> bool:
-    """Try it, and log where the store refuses: a search makes up for it."""
     try:
         await work
     except StoaError as error:

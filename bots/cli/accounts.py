@@ -155,7 +155,7 @@ def _values(account: Account, tokens: Sequence[Token], stored: set[str]) -> dict
 def _checked(token: Token, value: str) -> str:
     check_value(value)
     if not value.startswith(token.begins):
-        raise InvalidInput(f"{token.label} has to begin with {token.begins}, and what you gave doesn't. Try again.")
+        raise InvalidInput(f"{token.label} must begin with {token.begins}; what you gave doesn't. Try again.")
     return value
 
 

@@ -125,7 +125,6 @@ def _branch_lines(branch: Branch) -> list[str]:
 
 
 def _rights(levels: Levels, held: Held) -> str:
-    """What an agent may use, on one line: spaces with their permission, tools, secrets, models."""
     parts = [", ".join(f"{name} ({level})" for name, level in levels.items()) or "no spaces"]
     for kind in KINDS:
         names = held.names(kind)

@@ -82,7 +82,6 @@ async def export(
 
 
 async def _export(house: House, names: Sequence[str], everything: bool, file: BinaryIO) -> tuple[str, int]:
-    """What was exported, in words, and how many attached files were missing."""
     writer, attached, missing = Writer(file), 0, 0
     with bar("Exporting", await size(house.store, names)) as progress:
         header = Header(made=house.clock.now(), everything=everything, spaces=[*names])
@@ -122,7 +121,6 @@ async def import_(
 
 
 async def _import(file: BinaryIO, trusted: bool) -> str:
-    """What was imported, in words."""
     contents = check(file, REGISTRIES)  # before the store is touched
     async with opened() as house:
         existing = await already_there(house.store, contents)

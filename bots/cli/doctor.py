@@ -127,7 +127,6 @@ async def _accounts(settings: Settings) -> Finding:
 
 
 async def _trouble(account: Account, secrets: Secrets) -> str:
-    """What is wrong with an account; empty if nothing is."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS), open_channel(account, secrets) as channel:
             return " ".join(channel.notes) if isinstance(channel, Warns) else ""

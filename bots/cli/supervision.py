@@ -88,7 +88,6 @@ class Supervisor:
         await server.restart()
 
     async def _obituary(self) -> str:
-        """What is known of the embedded Redis' death; empty if it lives."""
         if self._server is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DEATH_NOTICE_SECONDS):

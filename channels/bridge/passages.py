@@ -1,7 +1,7 @@
 """Passages: what others wrote in somebody's message, kept apart from the sender's own words.
 
 A passage becomes an atom of outside origin that the message's atom refers to. So it is framed as data, labels the
-session of whoever reads it, and none of its addresses counts as the owner's word.
+session of its reader, and none of its addresses counts as the owner's word.
 """
 
 import re

@@ -129,7 +129,7 @@ class People(Strangers):
     # What the owner says ----------------------------------------------------------------------------------------------
 
     async def allow(self, who: str, *, person: str = "", name: str = "") -> Person | Room:
-        """Let in whoever waits, by code or id, or who was blocked, by id.
+        """Let in somebody who waits, by code or id, or who was blocked, by id.
 
         `person` says that it is a further account of somebody known, `name` how to call somebody new. Raises
         `NotFound` for nobody, `InvalidInput` for what does not fit, `Conflict` for an account of another's.

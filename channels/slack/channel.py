@@ -178,7 +178,7 @@ class Slack:
                 raise Unusable(f"The option `mode` of {self.name} is {other!r}; use socket or http.")
 
     def _broke(self, connection: "asyncio.Task[None]") -> None:
-        """Whatever ends the connection ends `listen`."""
+        """Anything that ends the connection ends `listen`."""
         if not connection.cancelled() and (error := connection.exception()):
             self._intake.fail(error)
 

@@ -32,7 +32,7 @@ are scaled down first. A gpt-4o reads 1,105 at most in one; what it took in trut
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """What was or may be spent."""
+    """Amounts spent, or allowed."""
 
     turns: int = 0
     spawns: int = 0
@@ -54,7 +54,7 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class BudgetAccount:
-    """What one account has spent, holds reserved at this moment, and may spend in all; no limit where none is named."""
+    """One account: spent, reserved at this moment, and allowed in all; no limit where none is named."""
 
     name: str
     used: Amounts

@@ -15,7 +15,7 @@ MAX_SUGGESTIONS = 5
 
 @dataclass(frozen=True, slots=True)
 class Instructions:
-    """How an agent behaves, and which version of which atom says so."""
+    """The words an agent behaves by, and the version of the atom they come from."""
 
     text: str
     source: str = ""

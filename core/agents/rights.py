@@ -71,7 +71,7 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What an agent holds at one moment: its own grants, and those of the agents above it, nearest first."""
+    """An agent's rights at one moment: its own grants, and those of the agents above it, nearest first."""
 
     line: tuple[Owned, ...]
     now: datetime
@@ -153,7 +153,7 @@ class Rights:
         return Grant.read(written) if written else None
 
     async def take(self, grant: Grant) -> None:
-        """Take a right back; whoever was given it by its holder loses it by that at once."""
+        """Take a right back; everybody its holder gave it to loses it at once, too."""
         ended = replace(grant, ended=self._clock.now())
         await self._store.run("HSET", self._store.keys.rights(grant.to), f"g:{grant.id}", ended.written())
 

@@ -19,7 +19,7 @@ MAX_TASK_CHARS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class SpawnRequest:
-    """What a new agent is to do and may use: never more than its spawner may."""
+    """The task and access of a new agent: never more than its spawner has."""
 
     task: str
     instructions: str = ""

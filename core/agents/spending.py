@@ -17,7 +17,7 @@ MAX_ROOTS_LISTED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one day, cause, agent or model took. A silent turn said nothing and changed nothing."""
+    """The spending of one day, cause, agent or model. A silent turn said nothing and changed nothing."""
 
     name: str
     turns: int = 0

@@ -1,4 +1,4 @@
-"""Traces: what each turn was woken by, read and took, kept for whoever asks later why something is as it is."""
+"""Traces: what each turn was woken by, read and took, kept for later questions about why something is as it is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -55,7 +55,7 @@ class News:
 
 
 async def gather(spaces: Spaces, agent: Agent) -> News:
-    """What has changed, by others, in the spaces this agent is subscribed to, since it last looked.
+    """Collects what others have changed in the agent's subscribed spaces since it last looked.
 
     Of what people say where it speaks, only what was said in one conversation: a turn's answer is shown where the
     question was asked, and nowhere else.
@@ -110,8 +110,6 @@ async def forget_parked(store: Store, agent: Agent, news: News) -> None:
 
 
 def _cause(told: Sequence[Change]) -> Cause:
-    """What a turn goes back to: the newest that a person said, so that it never waits behind what went on too long;
-    else what has gone on for longest."""
     said = [change.cause for change in told if change.origin is Origin.OWNER]
     return said[-1] if said else max((change.cause for change in told), key=lambda cause: cause.depth, default=Cause())
 
@@ -179,10 +177,6 @@ async def _news(spaces: Spaces, agent: Agent, space: str, after: int) -> tuple[i
 
 
 async def _notices(spaces: Spaces, agent: Agent, change: Change) -> list[Notice]:
-    """What an agent is told of a change: the passages in it that others wrote, then the change itself.
-
-    A passage by itself is no news: it is told with the message that it is part of.
-    """
     notice = await _notice(spaces, agent, change)
     if notice.origin is Origin.OUTSIDE and notice.metadata.get("role") == PASSAGE_ROLE:
         return []

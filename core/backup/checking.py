@@ -210,7 +210,6 @@ def _check_change(change: ChangeLine) -> None:
 
 @contextlib.contextmanager
 def _readable(what: str) -> Iterator[None]:
-    """Raises `InvalidInput` for data that nobody could read again."""
     try:
         yield
     except InvalidInput:

@@ -246,7 +246,6 @@ def _text(value: Any) -> Any:
 
 
 def _kept(value: bytes) -> str:
-    """Bytes as text; those that are none in base64."""
     try:
         return "text:" + value.decode()
     except UnicodeDecodeError:

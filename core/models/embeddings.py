@@ -127,7 +127,6 @@ class LocalEmbedder:
         return future
 
     def _start(self) -> None:
-        """Send the shortest waiting text to the thread, if it is free."""
         if self._running is not None or not self._waiting:
             return
         _, text = heapq.heappop(self._waiting)

@@ -1,8 +1,4 @@
-"""What a person asks the built-in model for beyond the recipes: small rules over a message, the first that fits wins.
-
-A leading verb decides, not words inside the content. Rules that go back to something ("make it 10", "undo") have the
-last thing that was done, read from the code of earlier replies.
-"""
+"""Rules of the built-in model over a person's message, beyond the recipes; the first that fits wins."""
 
 import re
 import tomllib
@@ -26,11 +22,11 @@ NEEDS_MODEL = (
 MAX_REQUEST_CHARS = 500
 """A longer message is prose, in which words of a request ask for nothing."""
 KINDS = (
-    ("When shall I remind you?", "ask when"),
+    ("When should I remind you?", "ask when"),
     ("maybe = ", "ask whether to add"),
     ("Say yes to do it", "ask before deleting"),
-    ("What shall I add?", "ask what to add"),
-    ("What shall I note?", "ask what to note"),
+    ("What should I add?", "ask what to add"),
+    ("What should I note?", "ask what to note"),
     ("timers[0]", "move"),
     ("reminder wanted", "remind"),
     ("cancel wanted", "cancel"),
@@ -99,7 +95,7 @@ class Scene:
 
 
 def memory(messages: Sequence[Message]) -> list[Deed]:
-    """What the last reply that did something did."""
+    """The deeds of the last reply that did something."""
     for message in reversed(messages):
         if message.role == "assistant" and not message.example:
             found = [_deed(code) for code in re.findall(r"```python\n(.*?)```", message.text, re.DOTALL)]
@@ -117,12 +113,12 @@ def _deed(code: str) -> Deed:
 
 
 def kind_of(code: str) -> str:
-    """What the code does, as far as it can be gone back to."""
+    """The kind of deed the code does, as far as it can be undone."""
     return next((kind for words, kind in KINDS if words in code), "")
 
 
 def planned(text: str, now: datetime, deeds: Sequence[Deed]) -> Plan | None:
-    """What a message asks for by one of the rules here; None where the recipes may know more."""
+    """The plan for a message by one of the rules here; None where the recipes may know more."""
     text = spelled(text)
     if len(text) > MAX_REQUEST_CHARS:
         return _note(Scene(text, now, Deed()))
@@ -134,7 +130,7 @@ def planned(text: str, now: datetime, deeds: Sequence[Deed]) -> Plan | None:
 
 
 def guessed(text: str) -> Plan | None:
-    """What may be meant by a message that nothing else understands: something to look up, or to add."""
+    """A plan for a message that nothing else understands: something to look up, or to add."""
     if not re.search(r"\w{3}", text):
         return None
     bare = re.sub(THANKS + "$", "", text, flags=re.IGNORECASE).strip(" ?")
@@ -257,7 +253,6 @@ def _same_day(old: str, new: str, now: datetime) -> str:
 
 
 def _continued(scene: Scene) -> Plan | None:
-    """ "and also bread": the same for something more."""
     said = re.fullmatch(
         r"(?:and(?: also)?|also|plus|und(?: auch)?|auch|oh,? and)\s+(?P<new>.+)", scene.text, re.IGNORECASE
     )
@@ -394,7 +389,6 @@ def _of_it(scene: Scene) -> Plan | None:
 
 
 def _several(scene: Scene) -> Plan | None:
-    """Several requests in one message: all of them, or none."""
     if not re.match(BEGIN, scene.text, re.IGNORECASE) or len(scene.text) > 300:
         return None
     parts = re.split(
@@ -602,7 +596,6 @@ def _day(text: str, now: datetime) -> datetime | None:
 
 
 def _whole_time(text: str, now: datetime) -> str:
-    """The text, if all of it says one time to come."""
     try:
         local_time(text.strip(" .!"), now)
     except InvalidInput:

@@ -30,7 +30,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one reply took: tokens read, tokens written, those of the read ones that the provider had cached, and
+    """The cost of one reply: tokens read, tokens written, those of the read ones that the provider had cached, and
     their price in dollars (0 where nobody knows a price)."""
 
     model: str

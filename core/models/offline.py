@@ -94,7 +94,6 @@ class OfflineLLM:
     async def _respond(
         self, framed: Framed, examples: Sequence[Shown], now: datetime, deeds: Sequence[Deed]
     ) -> tuple[str, str]:
-        """The code for one change, or the words to answer it with, or neither."""
         speaker, text = asked(framed)
         if framed.operation == "deprecate" or (speaker == "guest" and all(one.speaker != speaker for one in examples)):
             return "", ""  # text from outside is only answered where a convention says how
@@ -128,10 +127,6 @@ class OfflineLLM:
     async def _alike(
         self, examples: Sequence[Shown], text: str, now: datetime, found: tuple[Shown, Match] | None
     ) -> tuple[Shown, Match] | None:
-        """What was found by the words, unless that is nothing or little and another example means nearly the same.
-
-        By its meaning alone a request makes nobody act on everything: code that acts needs a slot the request fills.
-        """
         if (found and (found[1].explained >= LOOSE or acts(found[0].code))) or not re.search(r"\w", text):
             return found
         for position, cosine in await nearest(self._embedder, text, [example.ask for example in examples], 3):
@@ -154,23 +149,21 @@ def programs() -> Mapping[str, str]:
 
 
 def _same(plan: Plan, taught: tuple[Shown, Match]) -> bool:
-    """Whether a convention's recipe does what the plan's one program does, with the same values."""
+    """True if a convention's recipe does what the plan's one program does, with the same values."""
     title, values = plan.programs[0]
     told = {name: value for name, value in values.items() if value}
     return told == taught[1].values and kind_of(programs()[title]) == kind_of(taught[0].code) != ""
 
 
 def _better(found: tuple[Shown, Match] | None, text: str, now: datetime) -> Plan | None:
-    """What to do where the recipes know nothing, or no more than a question back."""
     if found is None:
         return reminder(text, now) or guessed(text)
-    if "When shall I remind you?" in found[0].code:
+    if "When should I remind you?" in found[0].code:
         return reminder(text, now)
     return looked_up(text) if "I found nothing about that" in found[0].code else None
 
 
 def _code(plan: Plan) -> tuple[str, str]:
-    """The programs of a plan with their values, in one; or its words."""
     return "\n```\n\n```python\n".join(
         fill(programs()[title], values).rstrip() for title, values in plan.programs
     ), plan.prose
@@ -206,7 +199,6 @@ def _recognised(examples: Sequence[Shown], text: str, now: datetime) -> tuple[Sh
 
 
 def _apart(examples: Sequence[Shown], text: str, now: datetime) -> str:
-    """What to say where a second request plainly begins after what is a request itself; nothing where none does."""
     found = ANOTHER.search(text) if len(text) <= SHORT else None
     if found is None:
         return ""
@@ -219,7 +211,6 @@ def _apart(examples: Sequence[Shown], text: str, now: datetime) -> str:
 
 
 def _answer(printed: str, error: str | None) -> str:
-    """What the code printed, and in plain words why it went no further."""
     if error is None:
         return printed.strip()
     lines = [line.strip() for line in error.strip().splitlines() if line.strip()]
@@ -240,7 +231,7 @@ def _unknown(examples: Sequence[Shown]) -> str:
 
 
 def _does(code: str) -> bool:
-    """Whether the code acts or looks, rather than only asking back for what was left out."""
+    """True if the code acts or looks, rather than only asking back for what was left out."""
     return acts(code) or "spaces[" in code
 
 

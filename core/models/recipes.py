@@ -48,7 +48,7 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Convention:
-    """How a space is used: its name, what everybody connected to it is told, and its recipes."""
+    """The use of a space: its name, what everybody connected to it is told, and its recipes."""
 
     name: str
     description: str
@@ -93,7 +93,7 @@ def bind(recipe: Recipe, space: str) -> Recipe:
 
 
 def usable(recipe: Recipe, objects: Mapping[str, frozenset[str]], functions: frozenset[str]) -> bool:
-    """Whether an agent holds everything the recipe's code names: the spaces, the methods on them, the functions."""
+    """True if an agent holds everything the recipe's code names: the spaces, the methods on them, the functions."""
     needs = _needs(recipe.code)
     return (
         needs.names <= ALWAYS | functions | objects.keys()
@@ -144,7 +144,7 @@ async def examples(
 
 
 def asked(framed: Framed) -> tuple[Speaker, str]:
-    """Whose words ask for something in a change, and the words: a person's message, or an agent's comment."""
+    """The words that ask for something in a change, and their speaker: a person's message, or an agent's comment."""
     if framed.origin != Origin.AGENT:
         return "owner" if framed.origin == Origin.OWNER else "guest", framed.content
     kind, colon, _ = framed.comment.partition(": ")
@@ -210,8 +210,6 @@ def _names(code: str, id: str) -> list[ast.Name]:
 
 @dataclass(frozen=True, slots=True)
 class _Needs:
-    """What code names that it does not itself give a meaning."""
-
     names: frozenset[str]
     spaces: frozenset[str]
     methods: frozenset[tuple[str, str]]
@@ -247,7 +245,6 @@ def _assigned(tree: ast.AST) -> set[str]:
 
 
 def _space_named(node: ast.expr) -> str | None:
-    """The name in `spaces["name"]`; None for any other expression."""
     match node:
         case ast.Subscript(value=ast.Name(id="spaces"), slice=ast.Constant(value=str(name))):
             return name

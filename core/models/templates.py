@@ -74,7 +74,7 @@ ALIKE = [
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How a request fills an ask: the slots' values, and the share of the request that the ask itself explains."""
+    """A request fitted to an ask: the slots' values, and the share of the request that the ask itself explains."""
 
     values: Mapping[str, Literal]
     explained: float
@@ -111,7 +111,7 @@ def fill(code: str, values: Mapping[str, Literal]) -> str:
 
 
 def recognise(ask: str, code: str, text: str, speaker: str, now: datetime = LONG_AGO) -> Match | None:
-    """How a person's message or an agent's comment says what the ask says with other values; None if it does not.
+    """Fits a person's message or an agent's comment to an ask with other values; None if it does not fit.
 
     An agent's comment without slots is of the ask's kind when it has the same words up to the colon, but for times.
     """
@@ -124,7 +124,7 @@ def recognise(ask: str, code: str, text: str, speaker: str, now: datetime = LONG
 
 @lru_cache(maxsize=1_000)
 def acts(code: str) -> bool:
-    """Whether the code may change anything: whatever it calls that is not known to only look."""
+    """True if the code may change anything: whatever it calls that is not known to only look."""
     for node in ast.walk(ast.parse(code)):
         match node:
             case ast.Call(func=ast.Name(id=name)) if name not in LOOKING and name not in dir(builtins):
@@ -145,7 +145,7 @@ def template(ask: str, code: str) -> Template:
 
 
 def match(template: Template, request: str, now: datetime = LONG_AGO) -> Match | None:
-    """How the request fills the template word by word; None if it does not fit."""
+    """Fits the request to the template word by word; None if it does not fit."""
     request = request.strip()
     if len(request) > LONGEST:
         return None
@@ -163,7 +163,7 @@ def match(template: Template, request: str, now: datetime = LONG_AGO) -> Match |
 
 
 def remainder(template: Template, request: str, now: datetime = LONG_AGO) -> Match | None:
-    """How a request that words things in its own way fills the slots; None if that cannot be told.
+    """Fills the slots from a request that words things in its own way; None if that cannot be told.
 
     A time is looked for; one text may be what is left of the request without the ask's own words at its ends.
     """
@@ -229,7 +229,6 @@ def _filled(pattern: re.Pattern[str], template: Template, request: str) -> Match
 
 
 def _without_own_words(template: Template, request: str) -> str:
-    """What is left of the request when the words that the ask has too are taken from its ends."""
     ask = template.ask
     for value in template.slots.values():
         ask = ask.replace(str(value), " ")
@@ -266,7 +265,6 @@ def _pattern(ask: str, given: Mapping[str, Literal], timed: frozenset[str]) -> r
 
 
 def _position(value: str, ask: str) -> int | None:
-    """Where in the ask the value stands as whole words."""
     found = re.search(rf"(?<!\w){re.escape(value)}(?!\w)", ask)
     return found.start() if found else None
 
@@ -290,7 +288,6 @@ def _words(text: str) -> str:
 
 
 def _alike(words: list[str]) -> tuple[int, str]:
-    """How many of the words belong together, and an expression for them and their like."""
     for group in ALIKE:
         count = group[0].count(" ") + 1
         if " ".join(words[:count]) == group[0]:

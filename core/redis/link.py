@@ -109,7 +109,6 @@ class Link:
         return self._wire
 
     def _refused(self, answers: Sequence[Any]) -> bool:
-        """True if another server must be asked, or the same one later."""
         return any(
             isinstance(one, hiredis.ReplyError)
             and _elsewhere(one)
@@ -177,7 +176,6 @@ def _first(address: Address) -> Callable[[], Awaitable[Endpoint]]:
 
 
 def _master(address: Address) -> Callable[[], Awaitable[Endpoint]]:
-    """Ask the Sentinels in turn for the present master."""
     user, password = address.option("sentinel_username"), address.option("sentinel_password")
     watchers = Address(Kind.SERVER, address.places, user, password, 0, address.tls, address.options)
 

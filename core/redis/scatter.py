@@ -125,7 +125,6 @@ def _text(word: Argument) -> str:
 
 
 def _key(key: bytes | None) -> tuple[int, float, bytes]:
-    """Sorts numbers before texts, and a missing key last."""
     if key is None:
         return (2, 0.0, b"")
     return (0, float(key[1:]), b"") if key.startswith(b"#") else (1, 0.0, key)

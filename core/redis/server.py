@@ -246,7 +246,6 @@ class EmbeddedRedis:
             shutil.rmtree(self.socket.parent, ignore_errors=True)
 
     def _held(self) -> bool:
-        """True while a server lives on our directory."""
         if self._child:
             self._child.poll()
         if lock := _lock_server(self.directory):
@@ -254,7 +253,6 @@ class EmbeddedRedis:
         return lock is None
 
     async def _ending(self) -> str:
-        """The way the server ended, as far as its parent can know."""
         if self._child is None:
             return "is gone"
         child = self._child
@@ -318,7 +316,6 @@ def _socket(home: Path) -> Path:
 
 @contextlib.contextmanager
 def _in_words(home: Path) -> Iterator[None]:
-    """Translates errors of the file system."""
     try:
         yield
     except StoreUnavailable:
@@ -332,7 +329,6 @@ def _in_words(home: Path) -> Iterator[None]:
 
 
 def _make_private(directory: Path) -> None:
-    """Create the directory and, where it is ours, close it to others."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if directory.lstat().st_uid == os.getuid():
         directory.chmod(0o700)

@@ -241,7 +241,6 @@ def _named_tuple(node: ast.ClassDef) -> ast.stmt:
 
 
 def _enum(node: ast.ClassDef) -> list[ast.stmt]:
-    """A class whose members are objects of it."""
     members = [each for each in node.body if isinstance(each, ast.Assign)]
     own = [each for each in node.body if isinstance(each, Method)]
     kept = _members(own)

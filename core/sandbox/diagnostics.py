@@ -1,4 +1,4 @@
-"""What the author of a program is told when it fails: the error, what there is instead, and what to write."""
+"""Errors as the author of a program reads them: the error, what there is instead, and what to write."""
 
 import difflib
 import re
@@ -63,7 +63,7 @@ INSTEAD_OF_MODULES = {
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a program finds around it: objects with their methods, functions, and the names of values."""
+    """The names a program finds: objects with their methods, functions, and values."""
 
     objects: Mapping[str, frozenset[str]]
     functions: frozenset[str]
@@ -78,7 +78,7 @@ class Surroundings:
         return "\n".join(filter(None, (told, advice(told))))
 
     def available(self, name: str) -> str:
-        """What there is, with what the name may have meant."""
+        """Lists what there is, with what the name may have meant."""
         named = [*sorted(self.functions), *self.values, "spaces"]
         near = difflib.get_close_matches(name, [*named, *self.objects], 1)
         methods = [f"spaces[{target!r}] has {', '.join(sorted(names))}" for target, names in self.objects.items()]
@@ -97,7 +97,7 @@ class Surroundings:
 
 
 def ending(error: MontyError, seconds: float) -> str:
-    """How a program was stopped that may compute for `seconds`, in words; empty if it failed by itself and goes on."""
+    """Says how a program was stopped that may compute for `seconds`; empty if it failed by itself and goes on."""
     slow = (
         f"TimeoutError: The code computed for more than {seconds:g} s and was stopped. "
         "Do less in one run, or look for a loop that never ends."
@@ -112,14 +112,14 @@ def ending(error: MontyError, seconds: float) -> str:
 
 
 def unreadable(error: MontyError) -> bool:
-    """Whether the program itself is no Python that can be run here."""
+    """True if the program itself is no Python that can be run here."""
     return (
         isinstance(error, MontySyntaxError) and bool(error.traceback()) and error.traceback()[0].filename == "main.py"
     )
 
 
 def advice(error: str) -> str:
-    """What to write instead, where the error is about Python that is missing here; else empty."""
+    """Says what to write instead, where the error is about Python that is missing here; else empty."""
     return next((sentence for sign, sentence in ADVICE if sign in error), "")
 
 

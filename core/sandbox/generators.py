@@ -79,7 +79,6 @@ class _Steps:
         self._block = self.blocks[label]
 
     def _add(self, statement: ast.stmt) -> bool:
-        """Append one statement; whether nothing after it is reached."""
         match statement:
             case ast.Return():
                 self._go(FINISHED)
@@ -109,7 +108,7 @@ class _Steps:
         return False
 
     def _cut(self, statement: ast.stmt) -> bool:
-        """Whether the statement holds a yield, a return, or a break of a loop that is cut."""
+        """True if the statement holds a yield, a return, or a break of a loop that is cut."""
         if isinstance(statement, (*FUNCTION_NODES, ast.ClassDef)):
             return False
         loop = isinstance(statement, ast.For | ast.While)
@@ -165,7 +164,6 @@ def _stored(node: ast.FunctionDef) -> set[str]:
 
 
 def _local_names(node: ast.FunctionDef) -> set[str]:
-    """The variables of the function, which its steps share."""
     names = set(_stored(node))
     outer: set[str] = set()
     for each in own_nodes(node):

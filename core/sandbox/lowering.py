@@ -48,7 +48,7 @@ class Unsupported(Exception):
 
 @dataclass
 class Known:
-    """What the programs of one session have defined that later code needs to be rewritten for."""
+    """Definitions of a session's earlier programs that later code is rewritten by."""
 
     lazy: bool = False
     sets: bool = False
@@ -104,7 +104,7 @@ def is_generator(node: ast.AST) -> bool:
 
 
 def is_pure(node: ast.AST) -> bool:
-    """Whether nothing outside can tell when, or whether, this is computed."""
+    """True if nothing outside can tell when, or whether, this is computed."""
     return all(called(each.func) in PURE for each in ast.walk(node) if isinstance(each, ast.Call)) and not any(
         isinstance(each, ast.Await | ast.NamedExpr | ast.Yield) for each in ast.walk(node)
     )
@@ -172,7 +172,7 @@ class Lowering(ast.NodeTransformer):
         return func.id if isinstance(func, ast.Name) and func.id not in self.known.bound else ""
 
     def maybe_lazy(self, node: ast.expr) -> bool:
-        """Whether this may be a generator of ours."""
+        """True if this may be a generator of ours."""
         if not (self.known.lazy or "__iter__" in self.known.dunders):
             return False
         return isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.IfExp) or (
@@ -186,7 +186,7 @@ class Lowering(ast.NodeTransformer):
         return call("_py_plain", node) if self.maybe_lazy(node) else node
 
     def ordered(self, node: ast.expr, function: str = "_py_ordered") -> ast.expr:
-        """What is gone through or shown, with sets of numbers in CPython's order."""
+        """An expression that is iterated or shown, with sets of numbers in CPython's order."""
         if self.known.sets and isinstance(
             node,
             ast.Name
@@ -212,7 +212,7 @@ class Lowering(ast.NodeTransformer):
         return node
 
     def visit(self, node: ast.AST) -> Any:
-        """What takes the place of a statement stands where it stood."""
+        """Replaces a statement where it stood."""
         rewritten = super().visit(node)
         if isinstance(node, ast.stmt):
             for each in rewritten if isinstance(rewritten, list) else [rewritten]:
@@ -406,7 +406,6 @@ class Lowering(ast.NodeTransformer):
         return None
 
     def _members(self, node: ast.expr) -> ast.expr:
-        """The members, where an enum is gone through."""
         if isinstance(node, ast.Name) and node.id in self.known.enums:
             return ast.Attribute(node, "_py_members", ast.Load())
         return node

@@ -1,4 +1,4 @@
-"""How values cross the sandbox's wall: out as plain data and things with attributes, in as plain data only."""
+"""Moves values across the sandbox's wall: out as plain data and things with attributes, in as plain data only."""
 
 import builtins
 import re
@@ -26,7 +26,7 @@ GUEST_NAMES: Mapping[type, str] = {JSONDecodeError: "json.JSONDecodeError", re.e
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What the guest holds of an object of the house: its name. Its methods are answered outside."""
+    """The guest's handle on an object of the house: its name. Its methods are answered outside."""
 
     name: str
 
@@ -39,7 +39,7 @@ class Instance(ClassInstance):
 
 
 def outward(value: object) -> object:
-    """The value as the guest shall see it; raises `TypeError` for what has no business inside."""
+    """The value as the guest sees it; raises `TypeError` for what has no business inside."""
     match value:
         case Enum():
             return outward(value.value)
@@ -65,7 +65,7 @@ class Arrival:
         self._handles = handles or {}
 
     def plain(self, value: object, depth: int = 0) -> object:
-        """Text, numbers, booleans, None, moments, lists and dicts with text as keys; raises what the guest shall see.
+        """Text, numbers, booleans, None, moments, lists and dicts with text as keys; raises what the guest should see.
 
         A dataclass that comes back becomes a dict of its attributes, a capability its name.
         """
@@ -126,7 +126,6 @@ def identified(kind: type) -> ClassType:
 
 @cache
 def _attributes(kind: type) -> tuple[str, ...]:
-    """The public fields of a dataclass, and its public properties."""
     named = [field.name for field in fields(kind)]
     named += [name for cls in kind.__mro__ for name, member in vars(cls).items() if isinstance(member, property)]
     return tuple(name for name in dict.fromkeys(named) if not name.startswith("_"))

@@ -180,7 +180,7 @@ class Guest:
         return await self._stepped(partial(answer, self._paused))
 
     def awaits(self, call: FunctionSnapshot) -> bool:
-        """Whether the program awaits this call, wherever in the session's programs it stands."""
+        """True if the program awaits this call, wherever in the session's programs it stands."""
         number = re.fullmatch(r"<python-input-(\d+)>", call.position.filename)
         return call.allow_eager_await or (
             number is not None
@@ -241,7 +241,6 @@ class Guest:
         return snapshot
 
     async def _sit(self, seed: str, show: Show) -> MontySession:
-        """Have a process with the program's state in it."""
         await self._awake()
         if self._lost or self._processes.closed:
             raise Stopped(self._lost or "The sandbox is closed.")

@@ -49,7 +49,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run printed, the traceback or sentence it ended with if it did not end well, its image if it waits."""
+    """The output of a run, the traceback or sentence it ended with if it did not end well, its image if it waits."""
 
     printed: str
     error: str | None = None
@@ -64,7 +64,7 @@ Answer = asyncio.Task[ExternalSettledResult | None]
 
 @dataclass(eq=False)
 class Run:
-    """What belongs to one run: its output, its counts, and the calls whose answers it has not taken yet."""
+    """The state of one run: its output, its counts, and the calls whose answers it has not taken yet."""
 
     text: list[str] = field(default_factory=list)
     characters: int = 0
@@ -96,5 +96,5 @@ class Run:
         return [task for _, task in self.calls.values()]
 
     def under_way(self) -> int:
-        """What the calls carry whose answers the program has not taken."""
+        """The size of the calls whose answers the program has not taken."""
         return sum(self.carried.values())

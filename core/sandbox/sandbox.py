@@ -40,7 +40,7 @@ VARIABLES_GONE = "The variables of this session are gone."
 
 
 Host = Callable[[Call], Awaitable[object]]
-"""Answers one call on the event loop, raising what the guest shall see."""
+"""Answers one call on the event loop, raising what the guest should see."""
 
 
 class Sandbox:
@@ -177,7 +177,6 @@ class CodeSession:
         return None, None
 
     async def _written(self) -> tuple[str | None, Image | None]:
-        """The image of the program, which has left its process."""
         await self._settle()
         awaited = self._guest.awaited()
         try:
@@ -188,7 +187,6 @@ class CodeSession:
         return None, Image(state, awaited, self._number, self._run.standing, calls)
 
     def _names(self) -> dict[str, object]:
-        """What the guest finds bound: the values, `spaces`, and each object whose name can be written as one."""
         taken = self._functions | self._values.keys() | {"spaces", *vars(builtins)}
         spelled = {
             name: handle
@@ -200,7 +198,6 @@ class CodeSession:
     # What the guest asks.
 
     async def _answer(self, snapshot: Paused) -> Resume:
-        """How the guest goes on from where it paused."""
         match snapshot:
             case FunctionSnapshot() if self._imports_module(snapshot):
                 return lambda paused: paused.resume_auto()
@@ -230,7 +227,7 @@ class CodeSession:
             return lambda paused: paused.resume()
 
         def reference() -> None:
-            """What the guest holds; its calls come to us under this function's name."""
+            """The guest's handle on a function; its calls come to us under this function's name."""
 
         reference.__name__ = f"{target}.{name}" if target else name
         return lambda paused: paused.resume(value=reference)
@@ -255,7 +252,6 @@ class CodeSession:
         return await self._called(snapshot, target, name, self._guest.awaits(snapshot))
 
     async def _system(self, snapshot: FunctionSnapshot, name: str) -> ExternalResult:
-        """What the guest's standard library asks: imports, sleep and the clock are answered, all else is refused."""
         match name:
             case "import":
                 return refusal(ModuleNotFoundError(missing_module(str(snapshot.args[0]))))
@@ -270,14 +266,12 @@ class CodeSession:
         return refusal(PermissionError("There are no files here; keep text in a variable, or put it into a space."))
 
     def _standard(self, snapshot: FunctionSnapshot, name: str) -> ExternalResult:
-        """A function of the standard library that is computed here."""
         try:
             return {"return_value": answered(name, snapshot.args, snapshot.kwargs, self._zone)}
         except Exception as error:  # noqa: BLE001 - whatever the library raises is for the guest to see
             return refusal(error)
 
     async def _clock(self, snapshot: FunctionSnapshot, name: str) -> ExternalResult:
-        """The house's clock under the names of the standard library."""
         answer = await self._settled(*self._ask("", "now", [], {}))
         told = answer.get("return_value")
         if not isinstance(told, str | datetime):
@@ -337,7 +331,6 @@ class CodeSession:
         raise Deferred
 
     async def _settled(self, call: Call, task: Answer) -> ExternalSettledResult:
-        """The answer to a call that the program stands at."""
         settled = await self._waited(task)
         if settled is None:
             self._run.standing = call
@@ -379,7 +372,6 @@ async def _closing(session: CodeSession) -> AsyncIterator[CodeSession]:
 
 
 def _handle(name: str) -> ClassInstance:
-    """What the guest holds of an object; the same name has the same identity, in any process."""
     return ClassInstance(
         Capability(name),
         id=uuid5(NAMESPACE_URL, f"stoa:{name}"),
@@ -389,7 +381,6 @@ def _handle(name: str) -> ClassInstance:
 
 
 async def _cancel(tasks: Iterable[Answer]) -> None:
-    """Cancel the tasks and wait until they are over."""
     for task in (every := list(tasks)):
         task.cancel()
     await asyncio.gather(*every, return_exceptions=True)

@@ -100,7 +100,7 @@ METHOD_NAMES = frozenset(name for names in METHODS.values() for name in names.sp
 
 
 def external_modules() -> dict[str, ExternalModule]:
-    """What the sandbox imports: constants, and functions that are answered here by their dotted names."""
+    """The modules the sandbox imports from us: constants, and functions answered here by their dotted names."""
 
     def declared() -> None:
         """A call of it comes to the host under the name of the module and its own."""

@@ -30,7 +30,7 @@ PATTERNS = frozenset({"match", "search", "fullmatch", "findall", "finditer", "sp
 
 @cache
 def library() -> Mapping[str, tuple[str, frozenset[str]]]:
-    """What rewritten programs call, by name: its source, and the names of the library in it."""
+    """The guest library by name: each source, and the names of the library in it."""
     hosted = f"_py_hosted_names = {sorted(name for name in FUNCTIONS if name.count('.') == 1)!r}"
     text = "\n".join([hosted, *((files("core.sandbox") / "library" / name).read_text() for name in LIBRARY)])
     lines = text.split("\n")  # ast.get_source_segment would split the whole text again for each of them

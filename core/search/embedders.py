@@ -144,7 +144,6 @@ class Embedders:
                 return since
 
     async def _renew_changed(self, renewal: _Renewal) -> bool:
-        """One look at every space; False if there was nothing to do."""
         return any([await self._renew_space(name, renewal) for name in await self._registry.names()])
 
     async def _renew_space(self, space: str, renewal: _Renewal) -> bool:

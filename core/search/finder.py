@@ -136,7 +136,6 @@ class Finder:
             return 0
 
     async def _ranking(self, request: SearchRequest, page: Page | None) -> Ranking | None:
-        """The order to answer in; None if nothing can be found by that query."""
         if not request.text:
             return Newest(page)
         if request.by == "words" or not self._embedder:

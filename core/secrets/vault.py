@@ -95,7 +95,6 @@ class Vault:
         return key
 
     def _found_key(self) -> bytes | None:
-        """The key, from its file or the keyring; None if there is none yet."""
         try:
             mode = self._key_file.stat().st_mode & 0o777
             text: str | None = self._key_file.read_text()
@@ -142,7 +141,6 @@ class Vault:
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    """The errors of a keyring that is locked, or of a system without one."""
     try:
         from keyring.errors import KeyringError
     except ImportError:

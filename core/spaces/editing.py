@@ -198,7 +198,6 @@ class Revised(Handle):
         return [read_version(entry) for entry in entries]
 
     async def _states(self, id: str, wanted: Sequence[int | None]) -> list[State]:
-        """The atom at these versions; None is the newest."""
         for version in wanted:
             if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
                 raise InvalidInput(f"{version!r} is not a version; versions are numbers, as in atom.version")

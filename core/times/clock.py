@@ -1,4 +1,4 @@
-"""What time it is, as a part that a test can replace and move."""
+"""The clock, as a part that a test can replace and move."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -113,7 +113,6 @@ def _cities() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _longest() -> dict[str, int]:
-    """How many words may belong together that begin with this one."""
     lengths: dict[str, int] = {}
     for words in _lexicon():
         first, *rest = words.split(" ")
@@ -232,7 +231,6 @@ _NOTHING = Token("gap", "", -9, -9)
 
 
 def _resolved(tokens: list[Token], position: int, text: str) -> Token:
-    """The token with the meaning that its neighbours give it."""
     token = tokens[position]
     if token.kind == "other":
         return token

@@ -60,7 +60,6 @@ def _checked(said: str, phrase: Phrase, moment: datetime) -> datetime:
 
 
 def _meant(said: str, phrase: Phrase, now: datetime, waking: range) -> Iterator[datetime]:
-    """All moments the phrase can mean, in the order of preference."""
     amount, zone = phrase.amount, zone_named(phrase.zone, now)
     if amount and not (amount.days or amount.months):
         exact = now.astimezone(UTC) + timedelta(seconds=amount.seconds)

@@ -205,7 +205,6 @@ def _describes(tokens: Sequence[Token], phrase: Phrase, text: str) -> bool:
 
 
 def _touched(tokens: Sequence[Token], phrase: Phrase) -> Token | None:
-    """The word beside the phrase that still looks like time."""
     rest = list(tokens[phrase.last : phrase.last + 4])
     if [token.kind for token in rest[:2]] == ["other", "zoned"]:
         return rest[0]

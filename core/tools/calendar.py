@@ -33,7 +33,7 @@ class Calendars:
 
     @declares(Effect.READS, outside=True)
     async def calendar_events(self, start: str, end: str, calendar: str = "") -> list[Event]:
-        """What is on between two ISO dates or times, in one calendar or all: [{"calendar", "title",
+        """The events between two ISO dates or times, in one calendar or all: [{"calendar", "title",
         "start", "end", "place"}], the first one first. All-day events have dates for times."""
         since, until = self._span(start, end)
         found: list[Event] = []

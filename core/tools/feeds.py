@@ -38,7 +38,6 @@ class Feeds:
 
 
 def _entries(data: bytes, url: str) -> list[Any] | None:
-    """The entries of a feed; None for what is none."""
     import feedparser
 
     parsed = feedparser.parse(data, response_headers={"content-location": url})

@@ -41,7 +41,7 @@ class Fetched:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to the public internet, however it is written or wrapped."""
+    """True if an address belongs to the public internet, however it is written or wrapped."""
     if isinstance(address, ipaddress.IPv6Address):
         wrapped: list[Address | None] = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
         if address in NAT64:

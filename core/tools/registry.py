@@ -25,7 +25,7 @@ log = logging.getLogger("stoa.tools")
 
 
 class Effect(StrEnum):
-    """What a tool does at most."""
+    """The most that a tool does."""
 
     READS = "reads"
     """It looks, and changes nothing."""
@@ -37,7 +37,7 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What a tool says about itself."""
+    """A tool's word about itself."""
 
     effect: Effect
     targets: tuple[str, ...] | None = None
@@ -108,7 +108,7 @@ class Acting:
     actor: Actor = field(default_factory=lambda: Actor(OWNER))
     call: str = ""
     held: tuple[str, ...] = ()
-    """The names of the secrets that whoever acts may have used."""
+    """The names of the secrets that this principal may use."""
     secrets: Secrets = field(default_factory=Secrets)
     waited: Wait | None = None
     """What this very call has waited for, where it is made again."""
@@ -120,7 +120,7 @@ class Acting:
         return self.call or new_id()
 
     def secret(self, name: str) -> str:
-        """The value of a secret, for a tool to use and never to return; raises if whoever acts does not hold it."""
+        """The value of a secret, for a tool to use and never to return; raises if this principal does not hold it."""
         if name not in self.held and self.actor.principal != OWNER:
             raise PermissionDenied(
                 f"{self.actor.principal} does not hold the secret {name}; ask who spawned you for it."

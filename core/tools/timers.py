@@ -21,7 +21,7 @@ LOOK_AHEAD = timedelta(minutes=1)
 
 
 class Timers:
-    """What is to happen at a time: set, listed and cancelled by agents and people, fired by `run`."""
+    """Timers: set, listed and cancelled by agents and people, fired by `run`."""
 
     def __init__(self, spaces: Spaces) -> None:
         self._spaces = spaces
@@ -33,7 +33,7 @@ class Timers:
         with the comment "timer fired: <what>", which wakes you. `references` are kept with it, so pass on what the
         request was about. Answers the timer's atom; raises ValueError for a time that is past or does not exist."""
         if not isinstance(what, str) or not what.strip():
-            raise InvalidInput("what: say what the timer is for, so that whoever is reminded knows")
+            raise InvalidInput("what is missing: say what the timer is for, so that the reminder makes sense")
         now = self._clock.now()
         try:
             due = local_time(at, now - PAST_GRACE if ISO_DATE.match(at) else now, self._clock.day_first)

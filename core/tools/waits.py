@@ -34,7 +34,7 @@ class Wait(Exception):
 
     It goes on when the `status` of the atom `space/atom` is another than "open", or when an atom in `space` changes
     whose metadata pass the filter `metadata`, or else at `until`. The same call is then made again, under the same
-    operation id; it answers, raises what the program shall see, or raises a `Wait` again.
+    operation id; it answers, raises what the program should see, or raises a `Wait` again.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Waiting:
 
 
 class Waits:
-    """What the programs of all agents wait for. Any number of workers may look; waking twice does no harm."""
+    """The waits of all agents' programs. Any number of workers may look; waking twice does no harm."""
 
     def __init__(self, spaces: Spaces) -> None:
         self.changed = asyncio.Event()

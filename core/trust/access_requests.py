@@ -32,7 +32,7 @@ CHOICE_SCOPES: dict[str, Scope] = {"once": "once", "turn": "turn", "task": "task
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for, as it was frozen in the audit when it was asked: nothing that is written later changes it."""
+    """A request as it was frozen in the audit: nothing written later changes it."""
 
     id: str
     room: str
@@ -71,7 +71,7 @@ def frozen(id: str, room: str, asker: str, why: str, sources: tuple[str, ...], *
     """The request that such arguments make; raises `InvalidInput` naming the one that is wrong."""
     kind, name = one_of(**{kind: wanted[kind] for kind in ("space", "tool", "secret", "model")})
     if not isinstance(why, str) or not why.strip():
-        raise InvalidInput("why: say in a few words what you need it for; whoever decides reads nothing else")
+        raise InvalidInput("why: say in a few words what you need it for; that is all the one who decides will read")
     patterns = {"space": SPACE_NAME, "secret": SECRET}
     if len(name) > 100 or (kind in patterns and not patterns[kind].fullmatch(name)):
         raise InvalidInput(f"{kind}: {name[:100]!r} cannot be the name of a {kind}")

@@ -200,7 +200,6 @@ class AccessTools:
         return room
 
     async def _check(self, agent: Agent, asked: Request) -> None:
-        """Raises what keeps a request from being made."""
         await self._audit.prepare()
         if asked.kind == "space" and asked.name in (APPROVALS_SPACE, AUDIT_SPACE) and asked.permission != "read":
             raise PermissionDenied(
@@ -219,8 +218,8 @@ class AccessTools:
         for denied in await past.search(metadata={**same, "at": {"gte": recent}}, limit=MAX_REQUESTS_PER_HOUR):
             if denied.metadata.get("permission", "") == asked.permission:
                 raise PermissionDenied(
-                    f"{asked.what} was denied within the last hour ({denied.metadata.get('why', '')}), so it is "
-                    "not asked for again yet; what could not be done without it is to be said."
+                    f"{asked.what} was denied within the last hour ({denied.metadata.get('why', '')}). It "
+                    "can't be asked for again yet; say what you couldn't do without it."
                     + (
                         f" `stoa space share {asked.name} {agent.id} {asked.permission}` gives it all the same."
                         if asked.kind == "space" and agent.coordinator

@@ -49,7 +49,7 @@ AFTER = r"(?![\w@/%&=#+~*^$|{}`\\-])(?![.?!:']+[\w@/%&=#+~\\-])"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a text means as a target. `form` is what a tool is given, `key` what is compared."""
+    """A text read as a target. `form` is what a tool is given, `key` what is compared."""
 
     kind: Literal["mailbox", "page", "phone", "text"]
     form: str

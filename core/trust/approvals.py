@@ -32,7 +32,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class QuestionDetails:
-    """What is kept with a question: the asker's task, the atoms it goes back to (`space/id`), further metadata."""
+    """Details kept with a question: the asker's task, the atoms it goes back to (`space/id`), further metadata."""
 
     wanted_for: str = ""
     about: Sequence[str] = ()
@@ -49,7 +49,7 @@ NO = Choice("no", "No")
 
 @dataclass(frozen=True, slots=True)
 class ApprovalOutcome:
-    """What became of a question: `status` is open, yes, no or expired, or answered where it was not a yes or no."""
+    """The outcome of a question: `status` is open, yes, no or expired, or answered where it was not a yes or no."""
 
     status: str
     choice: str = ""
@@ -227,7 +227,6 @@ def deadline(atom: Atom) -> datetime:
 
 
 def _still_open(atom: Atom) -> None:
-    """Raises `Conflict` saying how a question was decided."""
     status = atom.metadata.get("status")
     if status != "open":
         choice = next((one.label for one in offered(atom) if one.id == atom.metadata.get("choice")), "")

@@ -1,4 +1,4 @@
-"""Decisions on requests: each is made once, carried out, told to whoever asked, and written down."""
+"""Decisions on requests: each is made once, carried out, told to the one who asked, and written down."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger("stoa.decisions")
 
 
 class Decisions:
-    """What becomes of requests, whether an agent or the owner decides."""
+    """Carries out decisions on requests, whether an agent or the owner decides."""
 
     def __init__(self, spaces: Spaces, agents: Agents, approvals: Approvals, audit: Audit) -> None:
         self._spaces = spaces
@@ -162,7 +162,7 @@ class Decisions:
         try:
             await self.decide(asked, owner, outcome, scope, "" if outcome == "granted" else why)
         except Conflict:
-            return  # whoever spawned it has decided meanwhile
+            return  # its spawner has decided meanwhile
         if outcome == "granted":
             await self.give(asked, owner, scope)
         await self.tell(asked, house, outcome, scope, "" if outcome == "granted" else why)

@@ -134,7 +134,7 @@ class EgressGuard:
     async def _ask(self, actor: Actor, call: OutboundCall, missing: Sequence[str], reach: str) -> None:
         if len(missing) > MAX_TARGETS_ASKED:
             raise InvalidInput(
-                f"{call.name} would reach {len(missing):,} targets that the owner has to be asked about. Call it for "
+                f"{call.name} would reach {len(missing):,} targets that the owner would have to approve. Call it for "
                 f"{MAX_TARGETS_ASKED} at a time."
             )
         atom = await self._question(actor, call, missing, reach)

@@ -1,4 +1,4 @@
-"""What an agent's code may call: its spaces, functions everybody has, and its tools. Each call is checked here."""
+"""Everything an agent's code may call: its spaces, common functions, and its tools. Each call is checked here."""
 
 import contextlib
 import inspect

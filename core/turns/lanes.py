@@ -18,7 +18,7 @@ LEASE_SECONDS = 6.0
 
 @dataclass(frozen=True, slots=True)
 class TurnOutcome:
-    """What a turn leaves behind."""
+    """The results a turn leaves behind."""
 
     cursors: Mapping[str, int] = field(default_factory=dict)
     messages: Sequence[bytes] = ()

@@ -47,8 +47,8 @@ class Prompts:
     async def before(
         self, agent: Agent, actor: Actor, reach: Reach, *, notices: Sequence[Notice], past: Sequence[Message]
     ) -> list[Message]:
-        """What comes before the tail: the head, the agent's past, example turns near to what changed, and what is in
-        the injected spaces now. What stays the same from turn to turn comes first.
+        """Builds what comes before the tail: the head, the agent's past, example turns near to what changed, and the
+        injected spaces as they are now. What stays the same from turn to turn comes first.
 
         What it reads for the agent falls to the label of `actor`.
         """

@@ -41,7 +41,7 @@ HISTORY_METHODS = frozenset({"history", "compare"})
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What an agent can call in a turn."""
+    """Everything an agent can call in a turn."""
 
     connected: Mapping[str, Permission]
     objects: Mapping[str, frozenset[str]]

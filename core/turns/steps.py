@@ -40,8 +40,6 @@ class Interrupted(BaseException):
 
 @dataclass(slots=True)
 class _Ran:
-    """What came of the pieces of a step: up to the piece `at`, which failed, waits or was the last."""
-
     printed: str = ""
     error: str | None = None
     at: int = 0

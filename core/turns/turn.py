@@ -196,7 +196,6 @@ class Turn:
             await self._services.backlog.told(self._agent.id, self._news.taken_up and self._news.changes)
 
     async def _say(self, prose: str) -> None:
-        """Put the turn's last prose, if any, where the agent speaks."""
         if not prose or not self._agent.speaks_in:
             return
         self.context.allowance.silent = False

@@ -127,9 +127,9 @@ async def test_a_reminder_goes_over_the_bus_and_comes_back_when_it_is_due(person
     [
         ("remind me tomorrow at 8 to", "Of what? For example: remind me tomorrow at 8 to call the bank."),
         ("remind me tomorrow of", "Of what? For example: remind me tomorrow to call the bank."),
-        ("add to my tasks", "What shall I add? For example: add buy milk to my tasks."),
-        ("new task", "What shall I add? For example: add buy milk to my tasks."),
-        ("note that", "What shall I note? For example: note that the door code is 4711."),
+        ("add to my tasks", "What should I add? For example: add buy milk to my tasks."),
+        ("new task", "What should I add? For example: add buy milk to my tasks."),
+        ("note that", "What should I note? For example: note that the door code is 4711."),
     ],
 )
 async def test_whoever_leaves_out_what_is_meant_is_asked_for_it(words: str, answer: str, person: Person) -> None:
@@ -141,7 +141,7 @@ async def test_what_is_not_understood_is_answered_with_requests_that_can_be_carr
     assert "or try:" in answer
     for example in [line for line in answer.splitlines() if line.startswith("- ")]:
         assert "For example:" not in await person.says(example.removeprefix("- "))
-        assert "When shall I" not in await person.says(example.removeprefix("- "))
+        assert "When should I" not in await person.says(example.removeprefix("- "))
 
 
 async def test_what_is_due_is_told_with_its_time(person: Person) -> None:
