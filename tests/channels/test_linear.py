@@ -1,6 +1,5 @@
 """Text of others is read in time that grows with its length and no faster, however it is made."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -16,6 +15,7 @@ from channels.slack.passages import own_words
 from channels.slack.streams import from_mrkdwn, is_beginning, needs_edit, settled_markdown
 from channels.terminal.markdown import TerminalMarkdown
 from channels.text import clean, columns, one_line, prose, visible
+from tests.timing import computing
 
 Work = Callable[[str], object]
 
@@ -60,9 +60,9 @@ MIXED = "".join(UNITS)
 
 def seconds(work: Work, unit: str, size: int) -> float:
     text = (unit * (size // len(unit) + 1))[:size]
-    began = time.process_time()
-    work(text)
-    return time.process_time() - began
+    with computing() as measured:
+        work(text)
+    return measured.seconds
 
 
 def grows_linearly(work: Work, unit: str, size: int) -> bool:

@@ -1,7 +1,6 @@
 """What reads text from others takes time in proportion to the text, whatever the text is: it runs on the event loop."""
 
 import contextlib
-import time
 from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -26,6 +25,7 @@ from core.secrets.secrets import Secrets
 from core.spaces.handles import first_words
 from core.times.parsing import find_time, local_time
 from core.trust.addresses import Words, parse_loosely
+from tests.timing import computing
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=ZoneInfo("Europe/Paris"))
 SIZES = (2_000, 16_000, 128_000)
@@ -33,7 +33,7 @@ LARGEST = 1_000_000
 """Tried where the size before took next to nothing, so that the whole test stays short."""
 MAX_GROWTH = 4.0
 """A larger text may take so many times what it would take if time grew as the text does."""
-ALLOWED_SECONDS = 0.25
+ALLOWED_SECONDS = 0.1
 """Any size may take so much, since short times are measured badly."""
 SLOW_SECONDS = 0.005
 """A parser that takes longer for less is not tried with the largest text."""
@@ -126,10 +126,9 @@ PARSERS: dict[str, Callable[[str], object]] = {
 
 
 def seconds(parser: Callable[[str], object], text: str) -> float:
-    began = time.process_time()
-    with contextlib.suppress(StoaError, SyntaxError):
+    with computing() as measured, contextlib.suppress(StoaError, SyntaxError):
         parser(text)
-    return time.process_time() - began
+    return measured.seconds
 
 
 @pytest.mark.parametrize("name", PARSERS)
@@ -149,12 +148,12 @@ async def test_a_long_request_is_compared_with_many_recipes_in_a_moment() -> Non
     asks = ["remind me in 5 minutes to call Ana", "please note that the plan is ready", "what are my tasks"]
     lines = "".join(f"> {ask}\n" for ask in asks)
     recipe = parse_convention(f'# a\n## Recipes\n### b\n{lines}\n```python\nprint("b")\n```\n').recipes[0]
-    began = time.process_time()
-    for piece in ("please ", "and then ", "-", "Now: ", " ", "!", "a "):
-        request = f"remind me {piece * 4_000}"[:4_000]
-        for ask in recipe.asks:
-            recognise(ask, 'what = "call Ana"\nplan = "the plan"\nprint(what)\n', request, "owner")
-    assert time.process_time() - began < 2
+    with computing() as measured:
+        for piece in ("please ", "and then ", "-", "Now: ", " ", "!", "a "):
+            request = f"remind me {piece * 4_000}"[:4_000]
+            for ask in recipe.asks:
+                recognise(ask, 'what = "call Ana"\nplan = "the plan"\nprint(what)\n', request, "owner")
+    assert measured.seconds < 2
 
 
 def test_code_that_nests_too_deep_is_no_recipe() -> None:
