@@ -30,7 +30,7 @@ def bolt_dispatch(client: AsyncWebClient, take: SlackDispatch) -> SlackDispatch:
     quiet = logging.getLogger("stoa.slack.bolt")
     quiet.setLevel(logging.CRITICAL)  # what goes wrong is logged where it happens
     app = AsyncApp(
-        name="stoa",
+        name=quiet.name,  # Bolt gives the logger of this name the level of `logger`
         logger=quiet,
         client=client,
         authorize=authorize,

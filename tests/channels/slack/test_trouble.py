@@ -1,6 +1,7 @@
 """Slack: dropped sockets, repeated events, haste, and what somebody has to mend."""
 
 import asyncio
+import logging
 import re
 import socket
 import time
@@ -17,6 +18,12 @@ from core.trust.approvals import Choice
 from tests.channels.slack_app import hearing, listening
 from tests.rigs.slack.rig import Rig
 from tests.rigs.slack.workspace import BOT_TOKEN
+
+
+async def test_slacks_library_is_quiet_and_stoas_own_log_is_not(rig: Rig) -> None:
+    async with listening(rig):
+        assert logging.getLogger("stoa").isEnabledFor(logging.ERROR)
+        assert logging.getLogger("stoa.tools").isEnabledFor(logging.ERROR)
 
 
 async def test_a_message_is_acknowledged_when_it_is_taken_and_not_before(rig: Rig) -> None:

@@ -119,7 +119,7 @@ async def test_setting_a_timer_again_after_a_crash_finds_it_even_if_its_time_has
         ("2020-01-01T09:00:00+01:00", "x", "past"),
         ("on 30 February at 9", "x", "(?i)february"),
         ("sometime", "x", "sometime"),
-        ("in 2 minutes", "  ", "what: say what"),
+        ("in 2 minutes", "  ", "what is missing: say what"),
     ],
 )
 async def test_a_timer_that_cannot_be_is_refused_with_the_reason(timers: House, at: str, what: str, said: str) -> None:
