@@ -78,9 +78,10 @@ build/agentdojo/installed: .venv/tested
 	@touch $@
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header --quiet
+EXTRAS = $(foreach extra,slack discord telegram email web mcp top,--extra $(extra))
 lock: .venv/tested
-	@$(COMPILE) --extra slack --output-file requirements.lock
-	@$(COMPILE) --extra slack --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(COMPILE) $(EXTRAS) --output-file requirements.lock
+	@$(COMPILE) $(EXTRAS) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache
