@@ -3,9 +3,10 @@
 import os
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -15,6 +16,23 @@ from pydantic_settings import (
 )
 
 from core.errors import InvalidInput
+
+ShortName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,19}$")]
+"""What the owner calls a folder or a server."""
+
+
+class Folder(BaseModel):
+    """A folder of the owner's; a path alone may be read and not written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path
+    write: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, given: object) -> object:
+        return {"path": given} if isinstance(given, str) else given
 
 
 class Settings(BaseSettings):
@@ -50,6 +68,8 @@ class Settings(BaseSettings):
     that need no key."""
     calendars: dict[str, str] = {}
     """Calendars by name: an iCal address or the path of a file each."""
+    folders: dict[ShortName, Folder] = {}
+    """Folders that tools may read, by name: a path each, or `{path = "~/Drafts", write = true}`."""
     timezone: str = ""
     """An IANA name such as `Europe/Paris`; empty means the machine's own."""
     day_first: bool | None = None

@@ -5,6 +5,7 @@ from core.settings import Settings
 from core.times.clock import Clock
 from core.tools.calendar import Calendars
 from core.tools.feeds import Feeds
+from core.tools.folders import Folders
 from core.tools.http import HttpClient
 from core.tools.registry import Tool
 from core.tools.timers import Timers
@@ -16,6 +17,7 @@ def builtin_tools(
 ) -> tuple[Tool, ...]:
     """Every tool of Stoa's own."""
     web, calendars = Web(client, secrets, settings.web_search), Calendars(client, clock, settings.calendars)
+    folders = Folders(settings.folders, settings.home)
     return (
         timers.set_timer,
         timers.cancel_timer,
@@ -25,4 +27,8 @@ def builtin_tools(
         Feeds(client).read_feed,
         calendars.calendar_events,
         calendars.calendar_free,
+        folders.list_files,
+        folders.read_file,
+        folders.search_files,
+        folders.write_file,
     )

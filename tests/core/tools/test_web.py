@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from core.errors import InvalidInput, ToolFailed
 from core.secrets.secrets import Secrets
+from core.tools.arguments import PART_CHARS
 from core.tools.http import HttpClient, checked_url, is_public
-from core.tools.web import PAGE_CHARS, Web
+from core.tools.web import Web
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -73,10 +74,10 @@ async def test_a_page_is_read_as_text_with_its_title(site: Site, web: Web) -> No
 
 
 async def test_a_long_page_comes_in_parts(site: Site, web: Web) -> None:
-    site.pages["/long"] = (200, {"Content-Type": "text/plain"}, b"x" * (PAGE_CHARS + 5))
+    site.pages["/long"] = (200, {"Content-Type": "text/plain"}, b"x" * (PART_CHARS + 5))
     first = await web.web_fetch(f"{site.url}/long")
-    assert first["next"] == PAGE_CHARS
-    rest = await web.web_fetch(f"{site.url}/long", start=PAGE_CHARS)
+    assert first["next"] == PART_CHARS
+    rest = await web.web_fetch(f"{site.url}/long", start=PART_CHARS)
     assert (rest["text"], rest["next"]) == ("xxxxx", None)
 
 
