@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test soak lint check fix house bench chaos chaos-channels agentdojo lock clean
+.PHONY: run test cases soak lint check fix house bench chaos chaos-channels agentdojo lock clean
 .DEFAULT_GOAL := run
 
 run: .venv/installed
@@ -10,6 +10,10 @@ run: .venv/installed
 
 test: .venv/tested
 	@$(BIN)/pytest -n auto
+
+# The faults that people met, kind by kind.
+cases: .venv/tested
+	@$(BIN)/pytest -q -n 0 tests/cases
 
 # What is too long for every change: stress, chaos and long property runs. A workflow runs it each night.
 soak: .venv/tested

@@ -250,7 +250,8 @@ def _resolved(tokens: list[Token], position: int, text: str) -> Token:
         return replace(token, kind="ordinal", value=2)
     if len(token.text) == 2 and token.kind == "weekday":
         dated = after.kind in ("dot", "date", "clock", "ordinal", "number", "comma") or after.start < 0 > before.start
-        return token if before.kind == "on" or dated else replace(token, kind="other")
+        led = before.kind == "on" or (text[token.start].isupper() and after.text in ("um", "früh", "abend", "mittag"))
+        return token if led or dated else replace(token, kind="other")
     if token.text in ("sat", "sun", "wed") and before.start >= 0 and text[token.start].islower():
         led = before.kind in ("on", "next", "this", "at", "comma") or after.kind in ("comma", "dot")
         return token if led else replace(token, kind="doubtful")

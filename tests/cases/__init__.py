@@ -1,0 +1,1 @@
+"""Faults that people met, by kind, each with the right value: `make cases`."""
