@@ -17,6 +17,7 @@ from pydantic_settings import (
 
 from core.errors import InvalidInput
 
+SEARCH_ENGINES = ("brave", "tavily", "ddgs")
 ShortName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,19}$")]
 """What the owner calls a folder or a server."""
 
@@ -64,8 +65,8 @@ class Settings(BaseSettings):
     files: str = ""
     """Keeps attached files: an object store such as `s3://bucket/stoa`; empty means the data directory."""
     web_search: str = ""
-    """Searches the web: `brave` (with the secret BRAVE_KEY), the address of a SearXNG server, or empty for engines
-    that need no key."""
+    """Searches the web: `brave` or `tavily` (with the secret BRAVE_KEY or TAVILY_KEY), the address of a SearXNG server,
+    or empty for engines that need no key."""
     calendars: dict[str, str] = {}
     """Calendars by name: an iCal address or the path of a file each."""
     folders: dict[ShortName, Folder] = {}
@@ -142,6 +143,15 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @field_validator("web_search")
+    @classmethod
+    def _engine(cls, name: str) -> str:
+        if name not in ("", *SEARCH_ENGINES) and not name.startswith(("http://", "https://")):
+            raise ValueError(
+                f"{name!r} is neither {', '.join(SEARCH_ENGINES)} nor the http address of a SearXNG server"
+            )
+        return name
 
     @field_validator("timezone")
     @classmethod

@@ -25,6 +25,8 @@ LONE = re.compile(r"[A-Za-z][^\x00-\x7f](?:[A-Za-z]|\b)")
 SYMBOL_IN_WORD = re.compile("[A-Za-z\xc0-\xff][\xa1-\xac\xae-\xb3\xb5\xb6\xb8-\xbf][A-Za-z\xc0-\xff]")
 MAINFRAME = ["cp037", "cp273", "cp424", "cp500", "cp875", "cp1026", "cp1140"]
 """Nobody attaches files in these, and short texts look like them."""
+UNUSUAL_CODECS = frozenset({"idna", "punycode", "undefined", "raw-unicode-escape", "unicode-escape", "utf-7"})
+"""Python's own codecs that no page is written in; some take time that grows with the square of the length."""
 CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 
 
@@ -40,6 +42,16 @@ def decoded(data: bytes, named: str = "") -> str | None:
     return None
 
 
+def known_charset(name: str) -> str:
+    """The codec of a charset that a file or a server names; empty where it is none in which texts are written."""
+    try:
+        found = codecs.lookup(name) if name else None
+    except (LookupError, ValueError):
+        return ""
+    usual = found is not None and found._is_text_encoding and found.name not in UNUSUAL_CODECS
+    return found.name if found and usual else ""
+
+
 def charset_of_html(data: bytes) -> str:
     found = NAMED_CHARSET.search(data[:4096])
     return found[1].decode() if found else ""
@@ -53,10 +65,7 @@ def _marked(data: bytes, named: str) -> str | None:
 
 
 def _named(data: bytes, named: str) -> str | None:
-    try:
-        known = codecs.lookup(named).name if named else ""
-    except LookupError:
-        return None
+    known = known_charset(named)
     if known.startswith(("utf-16", "utf-32")) and NAMED_CHARSET.search(data[:4096]):
         return "utf-8"  # it could be read without that, so it is not true
     return MEANT.get(known, known)

@@ -4,6 +4,7 @@ from core.secrets.secrets import Secrets
 from core.settings import Settings
 from core.times.clock import Clock
 from core.tools.calendar import Calendars
+from core.tools.engines import Engines
 from core.tools.feeds import Feeds
 from core.tools.folders import Folders
 from core.tools.http import HttpClient
@@ -16,7 +17,8 @@ def builtin_tools(
     client: HttpClient, settings: Settings, secrets: Secrets, clock: Clock, timers: Timers
 ) -> tuple[Tool, ...]:
     """Every tool of Stoa's own."""
-    web, calendars = Web(client, secrets, settings.web_search), Calendars(client, clock, settings.calendars)
+    web = Web(client, Engines(client, secrets).named(settings.web_search))
+    calendars = Calendars(client, clock, settings.calendars)
     folders = Folders(settings.folders, settings.home)
     return (
         timers.set_timer,

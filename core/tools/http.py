@@ -4,9 +4,9 @@ import asyncio
 import ipaddress
 import socket
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
@@ -24,8 +24,10 @@ MAX_REDIRECTS = 5
 MAX_URL_CHARS = 2_000
 MAX_ROBOTS_HOSTS = 500
 ROBOTS_BYTES = 500_000
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
+Resolver = Callable[[str, int], Awaitable[list[str]]]
 Headers = Sequence[tuple[str, str]]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -38,6 +40,23 @@ class Fetched:
     media_type: str
     charset: str
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    url: str
+    robots: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    max_bytes: int = MAX_BYTES
+    body: bytes = b""
+
+    def redirected(self, location: str) -> "_Request":
+        """The same asked elsewhere, without the headers on another site, which may hold keys."""
+        url = checked_url(urljoin(self.url, location))
+        if self.body:
+            raise ToolFailed(f"{self.url} sends us on to {url}, and what is sent there is not for others.")
+        same = urlsplit(url)[:2] == urlsplit(self.url)[:2]
+        return replace(self, url=url, headers=self.headers if same else ())
 
 
 def is_public(address: Address) -> bool:
@@ -97,11 +116,18 @@ def _percent_encoded(text: str) -> str:
     return "".join(one if one.isascii() else "".join(f"%{byte:02X}" for byte in one.encode()) for one in text)
 
 
+async def resolved(host: str, port: int) -> list[str]:
+    """The addresses that the system finds for a host."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(sockaddr[0]) for *_, sockaddr in found]
+
+
 class _CheckedBackend(httpcore.AsyncNetworkBackend):
     """Resolves names itself and connects only to addresses that pass, so no second answer of a name server counts."""
 
-    def __init__(self, passes: Callable[[Address], bool]) -> None:
+    def __init__(self, passes: Callable[[Address], bool], resolve: Resolver) -> None:
         self._passes = passes
+        self._resolve = resolve
         self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -123,10 +149,10 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
     async def _addresses(self, host: str, port: int) -> list[Address]:
         """Every address of a host; raises `InvalidInput` if one of them is not public."""
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await self._resolve(host, port)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"{host} is not known: {error}") from None
-        addresses = [ipaddress.ip_address(str(sockaddr[0]).partition("%")[0]) for *_, sockaddr in found]
+        addresses = [ipaddress.ip_address(one.partition("%")[0]) for one in found]
         if private := [one for one in addresses if not self._passes(one)]:
             raise InvalidInput(
                 f"{host} leads to {private[0]}, which is not on the public internet, so I don't go there."
@@ -137,10 +163,11 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
 class HttpClient:
     """Fetches public addresses within bounds; obeys robots.txt where a page is read."""
 
-    def __init__(self, passes: Callable[[Address], bool] = is_public) -> None:
-        """`passes` decides which addresses may be connected to; tests let their own server through."""
+    def __init__(self, passes: Callable[[Address], bool] = is_public, resolve: Resolver = resolved) -> None:
+        """`passes` decides which addresses may be connected to, and `resolve` finds those of a host name; tests let
+        their own server through."""
         self._pool = httpcore.AsyncConnectionPool(
-            max_connections=20, keepalive_expiry=15, network_backend=_CheckedBackend(passes)
+            max_connections=20, keepalive_expiry=15, network_backend=_CheckedBackend(passes, resolve)
         )
         self._robots: dict[str, RobotFileParser] = {}
 
@@ -149,36 +176,42 @@ class HttpClient:
         await self._pool.aclose()
 
     async def get(
-        self, url: str, *, robots: bool = False, headers: Headers = (), max_bytes: int = MAX_BYTES
+        self, url: str, *, robots: bool = False, headers: Headers = (), max_bytes: int = MAX_BYTES, body: bytes = b""
     ) -> Fetched:
-        """The body behind an address, redirects followed and checked. Raises `InvalidInput` for an address that may
-        not be fetched, `ToolFailed` for a server that does not answer, answers too much or too late."""
+        """The body behind an address, redirects followed and checked; with a `body`, what a POST of it answers.
+
+        Raises `InvalidInput` for an address that may not be fetched, `ToolFailed` for a server that does not answer,
+        answers too much or too late.
+        """
+        asked = _Request(checked_url(url), robots, tuple(headers), max_bytes, body)
         try:
             async with asyncio.timeout(FETCH_SECONDS):
-                return await self._follow(checked_url(url), robots, headers, max_bytes)
+                return await self._follow(asked)
         except TimeoutError:
             raise ToolFailed(f"{url[:200]} did not answer within {FETCH_SECONDS:.0f} seconds.") from None
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
             raise ToolFailed(f"{url[:200]} cannot be fetched: {error or type(error).__name__}.") from None
 
-    async def _follow(self, url: str, robots: bool, headers: Headers, max_bytes: int) -> Fetched:
+    async def _follow(self, asked: "_Request") -> Fetched:
         for _ in range(MAX_REDIRECTS + 1):
-            if robots and not await self._allowed(url):
-                raise InvalidInput(f"{url} asks programs not to read it (robots.txt). Look for another source.")
-            async with self._stream(url, headers) as response:
-                if response.status in (301, 302, 303, 307, 308) and (location := _header(response, b"location")):
-                    url = checked_url(urljoin(url, location))
+            if asked.robots and not await self._allowed(asked.url):
+                raise InvalidInput(f"{asked.url} asks programs not to read it (robots.txt). Look for another source.")
+            async with self._stream(asked) as response:
+                if response.status in REDIRECTS and (location := _header(response, b"location")):
+                    asked = asked.redirected(location)
                     continue
                 if response.status >= 400:
-                    raise ToolFailed(f"{url} answered with status {response.status}.")
-                return await _read(url, response, max_bytes)
-        raise ToolFailed(f"{url} redirects more than {MAX_REDIRECTS} times.")
+                    raise ToolFailed(f"{asked.url} answered with status {response.status}.")
+                return await _read(asked.url, response, asked.max_bytes)
+        raise ToolFailed(f"{asked.url} redirects more than {MAX_REDIRECTS} times.")
 
     @asynccontextmanager
-    async def _stream(self, url: str, headers: Headers) -> AsyncIterator[httpcore.Response]:
-        sent = [("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Accept-Encoding", "gzip"), *headers]
+    async def _stream(self, asked: "_Request") -> AsyncIterator[httpcore.Response]:
+        sent = [("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Accept-Encoding", "gzip"), *asked.headers]
         timeouts = {"connect": CONNECT_SECONDS, "read": FETCH_SECONDS, "write": CONNECT_SECONDS, "pool": FETCH_SECONDS}
-        async with self._pool.stream("GET", url, headers=sent, extensions={"timeout": timeouts}) as response:
+        method, body = ("POST", asked.body) if asked.body else ("GET", None)
+        extensions = {"timeout": timeouts}
+        async with self._pool.stream(method, asked.url, headers=sent, content=body, extensions=extensions) as response:
             yield response
 
     async def _allowed(self, url: str) -> bool:
@@ -193,8 +226,8 @@ class HttpClient:
     async def _rules(self, site: str) -> RobotFileParser:
         rules = RobotFileParser()
         try:
-            found = await self._follow(f"{site}/robots.txt", False, (), ROBOTS_BYTES)
-            rules.parse(found.data.decode("utf-8", "replace").splitlines())
+            found = await self._follow(_Request(f"{site}/robots.txt", max_bytes=ROBOTS_BYTES))
+            await asyncio.to_thread(rules.parse, found.data.decode("utf-8", "replace").splitlines())
         except ToolFailed:  # a site without rules has none against us
             rules.parse([])
         return rules

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import ipaddress
+import re
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from core.errors import InvalidInput, ToolFailed
 from core.secrets.secrets import Secrets
 from core.tools.arguments import PART_CHARS
+from core.tools.engines import Engines
 from core.tools.http import HttpClient, checked_url, is_public
 from core.tools.web import Web
 
@@ -27,6 +29,7 @@ class Site:
         self.pages: dict[str, Answer | Callable[[asyncio.StreamWriter], object]] = {}
         self.asked: list[str] = []
         self.headers: list[str] = []
+        self.bodies: list[str] = []
         self.url = ""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -35,6 +38,8 @@ class Site:
             path = head.split(" ")[1]
             self.asked.append(path)
             self.headers.append(head)
+            length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
+            self.bodies.append((await reader.readexactly(int(length[1]))).decode() if length else "")
             page = self.pages.get(path.partition("?")[0], (404, {}, b"not here"))
             if callable(page):
                 page(writer)
@@ -59,7 +64,7 @@ async def site() -> AsyncIterator[Site]:
 async def web() -> AsyncIterator[Web]:
     """The tools, with a client that may also connect to this machine."""
     client = HttpClient(passes=lambda address: address.is_loopback)
-    yield Web(client, Secrets({}))
+    yield Web(client, Engines(client, Secrets({})).named(""))
     await client.aclose()
 
 
@@ -136,13 +141,53 @@ async def test_what_is_no_text_and_what_is_not_there_is_said(site: Site, web: We
         await web.web_fetch(f"{site.url}/nothing")
 
 
-async def test_a_search_asks_the_server_that_the_owner_has_set(site: Site) -> None:
-    found = b'{"results": [{"title": "Tea", "url": "https://tea.example", "content": "All of it"}]}'
-    site.pages["/search"] = (200, {"Content-Type": "application/json"}, found)
-    client = HttpClient()
-    web = Web(client, Secrets({}), provider=site.url)
-    assert await web.web_search("green tea") == [{"title": "Tea", "url": "https://tea.example", "text": "All of it"}]
-    assert site.asked == ["/search?format=json&q=green+tea"]
+@pytest.mark.parametrize("charset", ["klingon", "punycode", "idna", "zip", "unicode_escape", "utf-16-le", '"'])
+async def test_a_page_whose_server_names_an_odd_encoding_is_read_all_the_same(
+    charset: str, site: Site, web: Web
+) -> None:
+    body = "<title>Tea</title><p>Grün</p>".encode("utf-16-le" if charset == "utf-16-le" else "utf-8")
+    site.pages["/odd"] = (200, {"Content-Type": f"text/html; charset={charset}"}, body)
+    assert "Grün" in str((await web.web_fetch(f"{site.url}/odd"))["text"])
+
+
+async def test_a_host_is_looked_up_and_checked_again_for_each_connection(site: Site) -> None:
+    answers = [["127.0.0.1"], ["10.0.0.7"]]
+
+    async def rebinding(host: str, port: int) -> list[str]:
+        return answers.pop(0)
+
+    port = site.url.rpartition(":")[2]
+    site.pages["/page"] = (302, {"Location": f"http://evil.example:{port}/again"}, b"")
+    client = HttpClient(passes=lambda address: address.is_loopback, resolve=rebinding)
+    with pytest.raises(InvalidInput, match=r"evil\.example leads to 10\.0\.0\.7"):
+        await client.get(f"http://evil.example:{port}/page")
+    assert site.asked == ["/page"]
+    await client.aclose()
+
+
+async def test_a_host_with_one_private_address_among_public_ones_is_refused() -> None:
+    async def mixed(host: str, port: int) -> list[str]:
+        return ["8.8.8.8", "192.168.0.1"]
+
+    client = HttpClient(resolve=mixed)
+    with pytest.raises(InvalidInput, match=r"192\.168\.0\.1"):
+        await client.get("http://mixed.example/")
+    await client.aclose()
+
+
+async def test_keys_in_headers_are_not_sent_on_to_another_site(site: Site) -> None:
+    site.pages["/here"] = (302, {"Location": "/there"}, b"")
+    site.pages["/there"] = (302, {"Location": site.url.replace("127.0.0.1", "localhost") + "/away"}, b"")
+    site.pages["/away"] = (200, {"Content-Type": "text/plain"}, b"done")
+
+    async def local(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    client = HttpClient(passes=lambda address: address.is_loopback, resolve=local)
+    await client.get(f"{site.url}/here", headers=[("X-Key", "4711")])
+    assert ["4711" in head for head in site.headers] == [True, True, False]
+    with pytest.raises(ToolFailed, match="not for others"):
+        await client.get(f"{site.url}/here", body=b"secret")
     await client.aclose()
 
 
