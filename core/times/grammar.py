@@ -89,8 +89,17 @@ class Said:
         return next(iter(self.all(*kinds)), None)
 
 
-def longest(tokens: Sequence[Token], kinds: str, start: int, basis: Basis) -> Phrase | None:
-    """The longest phrase that begins at the token `start`; `kinds` has one letter for each token."""
+PARTS_OF_PHRASE = ("days", "weekday", "clock", "part", "amount", "zone", "repeats")
+
+
+def longest(
+    tokens: Sequence[Token], kinds: str, start: int, basis: Basis, parts: Sequence[str] = PARTS_OF_PHRASE
+) -> Phrase | None:
+    """The longest phrase that begins at the token `start` and says nothing but these parts.
+
+    `kinds` has one letter for each token.
+    """
+    others = [name for name in PARTS_OF_PHRASE if name not in parts]
     best: Phrase | None = None
     reached: deque[Phrase | None] = deque([None])
     while reached:
@@ -101,6 +110,8 @@ def longest(tokens: Sequence[Token], kinds: str, start: int, basis: Basis) -> Ph
         if phrase and kinds[position : position + 1] == KINDS["comma"]:
             position += 1
         for piece in _pieces(tokens, kinds, position, basis):
+            if any(getattr(piece, name) for name in others):
+                continue
             joined = piece if phrase is None else join(phrase, piece)
             if joined is not None:
                 reached.append(replace(joined, first=start, last=piece.last))
@@ -121,12 +132,12 @@ def join(phrase: Phrase, piece: Phrase) -> Phrase | None:
     shifted = _shifted(phrase, piece)
     if shifted or any(clash(phrase, piece) for clash in _CLASHES):
         return shifted
-    both = {name: getattr(phrase, name) or getattr(piece, name) for name in (*_PARTS_OF_PHRASE, *_MARKS_OF_PHRASE)}
+    both = {name: getattr(phrase, name) or getattr(piece, name) for name in (*PARTS_OF_PHRASE, *_MARKS_OF_PHRASE)}
     return Phrase(**both)
 
 
 def _same_twice(phrase: Phrase, piece: Phrase) -> bool:
-    return any(getattr(phrase, name) and getattr(piece, name) for name in _PARTS_OF_PHRASE)
+    return any(getattr(phrase, name) and getattr(piece, name) for name in PARTS_OF_PHRASE)
 
 
 def _amount_with_other_time(phrase: Phrase, piece: Phrase) -> bool:
@@ -150,7 +161,6 @@ def _left_incomplete(phrase: Phrase, piece: Phrase) -> bool:
     return any(one.incomplete and not any(getattr(other, name) for name in one.incomplete) for one, other in pairs)
 
 
-_PARTS_OF_PHRASE = ("days", "weekday", "clock", "part", "amount", "zone", "repeats")
 _MARKS_OF_PHRASE = ("halves", "wrong", "sure", "bare")
 _CLASHES = (_same_twice, _amount_with_other_time, _zone_without_clock, _bare_number_misplaced, _left_incomplete)
 
