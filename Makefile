@@ -82,7 +82,7 @@ build/agentdojo/installed: .venv/tested
 	@touch $@
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 --no-header --quiet
-EXTRAS = $(foreach extra,slack discord telegram email web mcp top,--extra $(extra))
+EXTRAS = $(foreach extra,slack discord telegram email mcp top,--extra $(extra))
 lock: .venv/tested
 	@$(COMPILE) $(EXTRAS) --output-file requirements.lock
 	@$(COMPILE) $(EXTRAS) --extra dev --constraint requirements.lock --output-file requirements-dev.lock

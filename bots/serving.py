@@ -1,6 +1,8 @@
 """Serving this house's accounts on their platforms."""
 
+import asyncio
 from collections.abc import Callable
+from importlib import import_module
 
 from bots.home_page import home_page
 from bots.hosts import seats
@@ -26,3 +28,9 @@ def serving(house: House, opens: Callable[[Account, Secrets], Channel] = open_ch
         home_page(house),
     )
     return Serving(parts, house.secrets, opens=opens)
+
+
+async def page(house: House) -> None:
+    """Serve the page until cancelled; what that needs is loaded beside everything else."""
+    loaded = await asyncio.to_thread(import_module, "channels.web.serving")
+    await loaded.serve_page(house)

@@ -112,6 +112,15 @@ class ChannelKeys:
         """List: the messages that came with the request, each as JSON."""
         return f"{self.namespace}:kept:{{{request}}}"
 
+    # The page.
+    def web_code(self, digest: str) -> str:
+        """String: that a link with the code of this digest was not used yet; lives ten minutes."""
+        return f"{self.namespace}:web-code:{digest}"
+
+    def web_sessions(self) -> str:
+        """Hash: digest of a signed-in browser's token -> the second it signed in; good for 30 days."""
+        return f"{self.namespace}:web-sessions"
+
     # Registries; they live as long as the house.
     def rooms(self) -> str:
         """Set: the ids of all rooms, as `account/conversation`."""

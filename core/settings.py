@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     """Calendars by name: an iCal address or the path of a file each."""
     folders: dict[ShortName, Folder] = {}
     """Folders that tools may read, by name: a path each, or `{path = "~/Drafts", write = true}`."""
+    web_port: int = Field(8484, ge=0, le=65_535)
+    """The port of the page; 0 switches it off."""
+    web_host: str = "127.0.0.1"
+    """The address that the page listens at: this machine only, unless something in front of it protects it."""
+    web_url: str = ""
+    """The address at which a proxy of yours shows the page, such as `https://stoa.example.org`; empty means none."""
     timezone: str = ""
     """An IANA name such as `Europe/Paris`; empty means the machine's own."""
     day_first: bool | None = None

@@ -35,7 +35,7 @@ REPOSITORIES = (
         "core/turns/backlog.py",
     ),
     *("channels/accounts.py", "channels/bridge/bindings.py", "channels/bridge/inbox.py", "channels/bridge/outbox.py"),
-    *("channels/bridge/presence.py", "channels/people/"),
+    *("channels/bridge/presence.py", "channels/people/", "channels/web/access.py"),
 )
 """Where Redis commands are spelled: beside the keys they work on."""
 

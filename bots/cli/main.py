@@ -42,6 +42,7 @@ COMMANDS = {
     "setup": ("accounts.setup", "Connect Stoa to a platform such as Slack."),
     "serve": ("worker.serve", "Serve your accounts and run agents, without a prompt."),
     "worker": ("worker.worker", "Run agents only, without accounts or a prompt."),
+    "web": ("web.web", "Print a link that opens the web page in your browser."),
     "doctor": ("doctor.doctor", "Check that everything works, and say how to fix it."),
     "export": ("backup.export", "Back up spaces, or everything, to a file."),
     "import": ("backup.import_", "Restore a backup, here or on another machine."),

@@ -9,7 +9,7 @@ import typer
 from bots.cli.opening import redis, until_death
 from bots.cli.supervision import Supervisor, logged, when_asked_to_end
 from bots.pidfile import alone
-from bots.serving import serving
+from bots.serving import page, serving
 from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
 from channels.bridge.bridge import Bridge
@@ -69,4 +69,4 @@ async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal 
     binding = bound(terminal.name, await terminal.direct("owner"))
     bridge = TerminalSession(Bridge(house.spaces, terminal, FileTransfer(house.attachments, house.store)), binding)
     wait = house.settings.linger if isinstance(terminal, Pipe) else 0
-    await first(worker.run(), bridge.serve(wait, worker.idle), serving(house).run(), until_death(server))
+    await first(worker.run(), bridge.serve(wait, worker.idle), serving(house).run(), page(house), until_death(server))

@@ -49,7 +49,7 @@ class Person:
 def environment(home: Path, **settings: str) -> dict[str, str]:
     """What a new user has: a data directory of their own, and no settings but those that are given."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("STOA_", "REDIS_"))}
-    return kept | {"STOA_HOME": str(home), "STOA_TIMEZONE": "Europe/Paris"} | settings
+    return kept | {"STOA_HOME": str(home), "STOA_TIMEZONE": "Europe/Paris", "STOA_WEB_PORT": "0"} | settings
 
 
 @contextlib.asynccontextmanager
@@ -72,10 +72,10 @@ async def someone_at(home: Path, **settings: str) -> AsyncIterator[Person]:
             await process.wait()
 
 
-async def stoa(home: Path, *arguments: str) -> str:
+async def stoa(home: Path, *arguments: str, **settings: str) -> str:
     """What a `stoa` command prints."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *("-m", "bots", *arguments), stdout=asyncio.subprocess.PIPE, env=environment(home)
+        sys.executable, *("-m", "bots", *arguments), stdout=asyncio.subprocess.PIPE, env=environment(home, **settings)
     )
     async with asyncio.timeout(60):
         printed, _ = await process.communicate()
