@@ -112,7 +112,7 @@ def longest(
         for piece in _pieces(tokens, kinds, position, basis):
             if any(getattr(piece, name) for name in others):
                 continue
-            joined = piece if phrase is None else join(phrase, piece)
+            joined = piece if phrase is None else join(phrase, piece, basis.today)
             if joined is not None:
                 reached.append(replace(joined, first=start, last=piece.last))
     return best
@@ -127,9 +127,9 @@ def _pieces(tokens: Sequence[Token], kinds: str, position: int, basis: Basis) ->
                 yield replace(piece, first=position, last=found.end())
 
 
-def join(phrase: Phrase, piece: Phrase) -> Phrase | None:
+def join(phrase: Phrase, piece: Phrase, today: date) -> Phrase | None:
     """Both together, or None if they do not go together."""
-    shifted = _shifted(phrase, piece)
+    shifted = _shifted(phrase, piece, today)
     if shifted or any(clash(phrase, piece) for clash in _CLASHES):
         return shifted
     both = {name: getattr(phrase, name) or getattr(piece, name) for name in (*PARTS_OF_PHRASE, *_MARKS_OF_PHRASE)}
@@ -165,19 +165,29 @@ _MARKS_OF_PHRASE = ("halves", "wrong", "sure", "bare")
 _CLASHES = (_same_twice, _amount_with_other_time, _zone_without_clock, _bare_number_misplaced, _left_incomplete)
 
 
-def _shifted(phrase: Phrase, piece: Phrase) -> Phrase | None:
+def _shifted(phrase: Phrase, piece: Phrase, today: date) -> Phrase | None:
     """A day counted on from another: "Friday week", "two days from tomorrow", "Mittwoch in zwei Wochen"."""
     amount, day = (phrase.amount, piece) if phrase.amount else (piece.amount, phrase)
     if not amount or amount.seconds or not (day.days or day.weekday) or (phrase.amount and not amount.anchored):
         return None
     if phrase.clock and phrase.amount:
         return None
+    if day.weekday and not day.days and not amount.anchored and (two := _two_readings(day.weekday[0], amount, today)):
+        return replace(day, wrong=two, sure=True, incomplete=())
     try:
         days = tuple(counted(one, amount) for one in day.days)
         weekday = tuple(counted(one, amount) for one in day.weekday)
     except (OverflowError, ValueError):
         return replace(day, wrong="it is too far away")
     return replace(day, days=days, weekday=weekday, sure=True, incomplete=())
+
+
+def _two_readings(coming: date, amount: Amount, today: date) -> str:
+    """ "Monday in two weeks": two weeks after the coming Monday, or the Monday of the week in which two weeks end."""
+    if amount.months or amount.days % 7:
+        return "the day and the length of time do not go together; give the date"
+    later, in_week = counted(coming, amount), coming.isocalendar()[:2] == today.isocalendar()[:2]
+    return "" if in_week else f"it could be {later - timedelta(days=7)} or {later}; give the date"
 
 
 def counted(day: date, amount: Amount) -> date:
@@ -327,12 +337,15 @@ def _period(said: Said) -> date | None:
     return counted(first, Amount(months=ahead * unit.value))
 
 
+_PLURALS = ("weeks", "wks", "months", "years", "yrs", "monate", "jahre")
+
+
 def _next_period(said: Said) -> Phrase | None:
     unit, start = said.all("unit")[0], _period(said)
     if unit.name == "days" and unit.value == 1:
         named = said.has("next") and said.all("next")[0].text.startswith(("next", "nächst"))
         return Phrase(days=(said.basis.today + timedelta(days=1),), sure=True) if named else None
-    if start is None or (not said.has("next") and unit.name != "days"):
+    if start is None or (not said.has("next") and unit.name != "days") or unit.text in _PLURALS:
         return None
     days = tuple(start + timedelta(days=ahead) for ahead in range(7 if unit.name == "days" else 1))
     return Phrase(days=days, sure=True, incomplete=() if said.has("next") and not said.has("of") else ("weekday",))

@@ -16,7 +16,7 @@ DAY_SECONDS = 24 * HOUR_SECONDS
 _KIND_NAMES = """
 number year article ordinal clock dotted compact iso date unit span weekday weekdays month part named relative holiday
 meridiem oclock zone city zoned at in on to past half halb quarter more every often times next this last the and from
-limit ago later of end about ish comma dash dot open close other gap doubtful
+limit ago later of end about ish comma dash dot open close other gap doubtful meal
 """
 KINDS = {name: chr(0x100 + number) for number, name in enumerate(_KIND_NAMES.split())}
 """One letter for each kind of token, so that a pattern over kinds is a regular expression."""
@@ -74,6 +74,8 @@ def _language(language: str) -> dict[str, Meaning]:
 
 
 _COUNTED = ("number", "article")
+_DAY_OF_ITS_OWN = re.compile(r"\w(?:sonn|mon|diens|donners|frei|sams)tag$|^(?:(?:sonn|mon|diens|donners|frei|sams)tag|mittwoch)\w+s$")
+"""A day or a part of one that no list holds: "Rosenmontag", "mittwochfrühmorgens"."""
 
 
 def _compounds(words: dict[str, Meaning]) -> dict[str, Meaning]:
@@ -219,8 +221,11 @@ def _merged(raw: list[Token], position: int, text: str) -> tuple[Token, int]:
                 meaning = ("doubtful", 0, "") if whisper else meaning
                 words = " ".join(token.text for token in said)
                 return Token(meaning[0], words, first.start, said[-1].end, meaning[1], meaning[2]), count
+    kind, value, name = _lexicon().get(first.text.removesuffix("ish"), ("", 0, ""))
+    if kind in ("part", "weekday", "relative"):  # "tomorrow afternoonish"
+        return replace(first, kind=kind, value=value, name=name), 1
     owner = _lexicon().get(first.text.removesuffix("'s"), ("", 0, ""))[0]
-    timed = owner in ("weekday", "month", "unit", "relative", "part", "holiday")
+    timed = _DAY_OF_ITS_OWN.search(first.text) or owner in ("weekday", "month", "unit", "relative", "part", "holiday")
     return (first if first.kind == "meridiem" else replace(first, kind="doubtful" if timed else "other")), 1
 
 

@@ -15,6 +15,7 @@ WAKING_HOURS = range(7, 22)
 """The hours that a bare "at 5" can mean: 5 is 17:00, 9 is 09:00 or 21:00, 11 is 11:00."""
 GETTING_UP_HOURS = range(3, 15)
 """The same where somebody wants to be woken."""
+NIGHT_END_HOUR = 4
 DEFAULT_SECONDS = 9 * HOUR_SECONDS
 """The time of day meant by a date alone."""
 
@@ -87,6 +88,9 @@ def _days(said: str, phrase: Phrase, now: datetime, zone: tzinfo) -> tuple[date,
         today = now.astimezone(zone).date()
         days = phrase.weekday or (today, today + timedelta(days=1))
         return days if phrase.clock or phrase.part else tuple(day for day in days if day != today)
+    today = now.astimezone(zone).date()
+    if phrase.part == "night" and phrase.days == (today,) and now.hour < NIGHT_END_HOUR:
+        return today - timedelta(days=1), today  # said after midnight, "tonight" has begun the day before
     if not phrase.weekday:
         return phrase.days
     fitting = tuple(day for day in phrase.days if day.weekday() == phrase.weekday[0].weekday())

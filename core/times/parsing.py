@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import NamedTuple
 
 from core.errors import InvalidInput
@@ -98,7 +98,7 @@ def find_time(text: str, now: datetime, day_first: bool | None = None) -> FoundT
     if best is None:
         return None
     said = text[best.start : best.end]
-    problem = best.problem or next((text[two.start : two.end] for two in places if _rivals(two, best)), "")
+    problem = best.problem or next((text[two.start : two.end] for two in places if _rivals(two, best, now.date())), "")
     if problem:
         raise InvalidInput(f"{said!r} and {problem!r}: I can't tell which time is meant; {FORMS}")
     if best.phrase.repeats:
@@ -208,6 +208,8 @@ def _touched(tokens: Sequence[Token], phrase: Phrase) -> Token | None:
     rest = list(tokens[phrase.last : phrase.last + 4])
     if [token.kind for token in rest[:2]] == ["other", "zoned"]:
         return rest[0]
+    if [token.kind for token in rest[:2]] == ["meal", "to"]:  # "tomorrow lunch to call Bob"
+        return rest[0]
     if rest and rest[0].kind in ("from", "limit", "city"):
         return rest[0] if rest[0].kind != "city" or phrase.clock else None
     link = ""
@@ -225,7 +227,7 @@ def _touched_before(before: Sequence[Token]) -> Token | None:
     return said[-1] if said and said[-1].kind in (*_TIMED, "this", "next") else every
 
 
-def _rivals(place: _Place, best: _Place) -> bool:
+def _rivals(place: _Place, best: _Place, today: date) -> bool:
     """The other phrase says what the best one leaves open, the day or the time of day, or is as good."""
     phrase, other = best.phrase, place.phrase
     if place is best or place.lead in ("by", "for", "zum") or not (other.sure or place.rank > 0 or place.lead in _AT):
@@ -236,4 +238,4 @@ def _rivals(place: _Place, best: _Place) -> bool:
         return False
     day, clock = phrase.days or phrase.weekday, phrase.clock or phrase.part
     missing = (other.days or other.weekday) if clock and not day else other.clock if day and not clock else ()
-    return bool(missing) and join(phrase, replace(other, incomplete=())) is not None
+    return bool(missing) and join(phrase, replace(other, incomplete=()), today) is not None
