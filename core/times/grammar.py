@@ -252,9 +252,10 @@ def _counted_amount(amount: Amount) -> Phrase:
 
 
 def _week_later(said: Said) -> Phrase | None:
-    if said.tokens[0].text not in ("week", "fortnight"):
+    unit = said.all("unit")[0]
+    if unit.text not in ("week", "fortnight") or said.has("article") > said.has("on"):
         return None
-    return Phrase(amount=Amount(days=said.tokens[0].value, anchored=True), incomplete=("days", "weekday"))
+    return Phrase(amount=Amount(days=unit.value, anchored=True), incomplete=("days", "weekday"))
 
 
 def _iso_day(said: Said) -> Phrase:
@@ -536,8 +537,8 @@ def _repeated(said: Said) -> Phrase:
 
 _AMOUNT = "((number|year|article) more? unit more?|(article|number)? span)"
 _DURATION = f"{_AMOUNT} (comma? and? {_AMOUNT}){{0,6}}"
-_AT = "(at|about dot?){0,3}"
-_ON = "(on|at|in){0,2} the?"
+_AT = "vague? (at|about dot?){0,3}"
+_ON = "vague? (on|at|in){0,2} the?"
 _MONTHLY = "(number|ordinal) dot? of? the? month dot? comma? year?"
 _TIMED = "(unit|often|weekday|weekdays|month|part|relative|holiday|named|number|ordinal|date)"
 
@@ -545,7 +546,7 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[Said], Phrase | None]], ...] = tu
     (re.compile(re.sub("[a-z]+", lambda name: KINDS[name[0]], pattern).replace(" ", "")), build)
     for pattern, build in (
         (f"in? about? ({_DURATION}|compact) (later|from|past)?", _duration),
-        ("unit", _week_later),  # "Friday week"
+        ("article? unit on?", _week_later),  # "Friday week", "a week on Friday"
         (f"{_DURATION} (to|past)", _beside_event),  # "an hour before" something
         (f"{_AT} this zoned", _same_hour),  # "this time tomorrow"
         (f"{_ON} iso", _iso_day),
@@ -559,9 +560,9 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[Said], Phrase | None]], ...] = tu
         (f"{_ON} (next|this) unit|of the? (next|this) unit", _next_period),  # "next week", "Friday of next week"
         ("in month year?", _written_date),  # "in March"
         (f"{_ON} end of? the? (this|next)? unit", _end_of_period),
-        (f"{_ON} relative", _relative),
+        (f"{_ON} relative vague?", _relative),
         (f"{_ON} this? part", _part),  # "in the evening", "this evening"
-        (f"{_ON} (next|last|this)? weekday dot?", _weekday),
+        (f"{_ON} (next|last|this)? weekday dot? vague?", _weekday),
         (f"{_ON} weekday next", _weekday),
         (f"{_ON} holiday", _holiday),
         (

@@ -16,7 +16,7 @@ DAY_SECONDS = 24 * HOUR_SECONDS
 _KIND_NAMES = """
 number year article ordinal clock dotted compact iso date unit span weekday weekdays month part named relative holiday
 meridiem oclock zone city zoned at in on to past half halb quarter more every often times next this last the and from
-limit ago later of end about ish comma dash dot open close other gap doubtful meal
+limit ago later of end about ish comma dash dot open close other gap doubtful meal vague
 """
 KINDS = {name: chr(0x100 + number) for number, name in enumerate(_KIND_NAMES.split())}
 """One letter for each kind of token, so that a pattern over kinds is a regular expression."""
@@ -74,7 +74,7 @@ def _language(language: str) -> dict[str, Meaning]:
 
 
 _COUNTED = ("number", "article")
-_DAY_OF_ITS_OWN = re.compile(r"\w(?:sonn|mon|diens|donners|frei|sams)tag$|^(?:(?:sonn|mon|diens|donners|frei|sams)tag|mittwoch)\w+s$")
+_DAY_OF_ITS_OWN = re.compile(r"\w(?:{0})tag$|^(?:(?:{0})tag|mittwoch)\w+s$".format("sonn|mon|diens|donners|frei|sams"))
 """A day or a part of one that no list holds: "Rosenmontag", "mittwochfrühmorgens"."""
 
 

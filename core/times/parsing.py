@@ -111,9 +111,9 @@ def find_time(text: str, now: datetime, day_first: bool | None = None) -> FoundT
 
 # Where a phrase stands in a sentence
 
-_WAKE = re.compile(r"\b(?:wake|weck\w*|aufwecken|get(?:ting)? (?:me )?up)\b", re.IGNORECASE)
+_WAKE = re.compile(r"\b(?:wake|alarm|weck\w*|aufwecken|get(?:ting)? (?:me )?up)\b", re.IGNORECASE)
 _BEFORE_WHEN = re.compile(r"\b(?:me|us|reminder|alarm|timer|mich|uns|erinnerung|wecker)\s*$", re.IGNORECASE)
-_AFTER_WHEN = re.compile(r"\s*,?\s*(?:to|that|about|an|daran|dass)\b", re.IGNORECASE)
+_AFTER_WHEN = re.compile(r"\s*,?\s*(?:to|that|about|an|ans|daran|dass)\b", re.IGNORECASE)
 _END = re.compile(r"\s*(?:$|[.!?;:,)]|(?:please|and|remind|bitte|und|erinner\w*)\b)", re.IGNORECASE)
 _TIMED = frozenset(
     (
@@ -124,7 +124,7 @@ _TIMED = frozenset(
 )
 """Kinds of tokens that still look like time."""
 _LINKS = frozenset(
-    ("this", "next", "last", "and", "dash", "to", "the", "on", "at", "in", "comma", "open", "of", "past")
+    ("this", "next", "last", "and", "dash", "to", "the", "on", "at", "in", "comma", "open", "of", "past", "vague")
 )
 """Kinds of tokens that may lead from one time to another."""
 _NOT_A_WHEN = frozenset(("limit", "from", "past", "last", "ago", "end"))
@@ -208,6 +208,8 @@ def _touched(tokens: Sequence[Token], phrase: Phrase) -> Token | None:
     rest = list(tokens[phrase.last : phrase.last + 4])
     if [token.kind for token in rest[:2]] == ["other", "zoned"]:
         return rest[0]
+    if rest and rest[0].text == "past":  # "at 5 past"
+        return rest[0]
     if [token.kind for token in rest[:2]] == ["meal", "to"]:  # "tomorrow lunch to call Bob"
         return rest[0]
     if rest and rest[0].kind in ("from", "limit", "city"):
@@ -215,14 +217,19 @@ def _touched(tokens: Sequence[Token], phrase: Phrase) -> Token | None:
     link = ""
     while rest and rest[0].kind in _LINKS:
         link = rest.pop(0).kind
+    if link == "in" and [token.kind for token in rest[:2]] in (["article", "unit"], ["article", "span"]):
+        return rest[1]  # "tomorrow in an hour"
     marching = link == "to" and [token.kind for token in rest[:2]] in (["month"], ["month", "other"])
     if rest and rest[0].kind in _TIMED and not marching:
         return rest[0]
-    return _touched_before(tokens[max(0, phrase.first - 3) : phrase.first])
+    return _touched_before(tokens[max(0, phrase.first - 3) : phrase.first], tokens[phrase.first].kind == "at")
 
 
-def _touched_before(before: Sequence[Token]) -> Token | None:
+def _touched_before(before: Sequence[Token], led: bool) -> Token | None:
     said = [token for token in before if token.kind not in ("and", "comma", "dash", "dot", "open", "close")]
+    counting = [token.kind for token in before[-2:]] == ["other", "number"] and not _BEFORE_WHEN.search(before[-2].text)
+    if led and (counting or (before and before[-1].kind == "number" and before[-2:][0].text == "for")):
+        return None  # "pill 2 at 8pm", "a table for 4 at 7pm"
     every = next((token for token in said if token.kind == "every"), None)
     return said[-1] if said and said[-1].kind in (*_TIMED, "this", "next") else every
 
