@@ -7,7 +7,6 @@ through or drop text. All of it is linear in the length of the text, which other
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
-from html import escape
 from typing import TYPE_CHECKING
 
 from channels.inline import ESCAPABLE, escapes, flanks, markdown_parser, without_addresses
@@ -304,41 +303,6 @@ class DiscordMarkdown(Dialect):
 
     def link(self, shown: str, plain: str, url: str) -> str:
         return f"<{url}>" if plain in (url, "") else f"[{shown}](<{url}>)"
-
-
-class TelegramHTML(Dialect):
-    """The few elements of HTML that Telegram knows; it counts UTF-16 units."""
-
-    limit = 4_096
-
-    def size(self, text: str) -> int:
-        return len(text.encode("utf-16-le")) // 2
-
-    def text(self, text: str) -> str:
-        return escape(text)
-
-    def bold(self, text: str) -> str:
-        return f"<b>{text}</b>"
-
-    def italic(self, text: str) -> str:
-        return f"<i>{text}</i>"
-
-    def strike(self, text: str) -> str:
-        return f"<s>{text}</s>"
-
-    def code(self, text: str) -> str:
-        return f"<code>{escape(text)}</code>"
-
-    def fence(self, text: str, info: str) -> str:
-        known = re.fullmatch(r"[\w+#-]+", info)
-        inside = f'<code class="language-{info}">{escape(text)}</code>' if known else escape(text)
-        return f"<pre>{inside}</pre>"
-
-    def quote(self, text: str) -> str:
-        return f"<blockquote>{text}</blockquote>"
-
-    def link(self, shown: str, plain: str, url: str) -> str:
-        return f'<a href="{escape(url)}">{shown or escape(url)}</a>'
 
 
 def _well_cut(text: str) -> str:

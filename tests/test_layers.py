@@ -134,6 +134,8 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         ("redis", ("core/store/", "core/redis/", "core/spaces/notifications.py")),
         ("slack_bolt", ("channels/slack/",)),
         ("slack_sdk", ("channels/slack/",)),
+        ("telegram", ("channels/telegram/",)),
+        ("tornado", ("channels/telegram/",)),
         ("pydantic_monty", ("core/sandbox/",)),
     ],
 )

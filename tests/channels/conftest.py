@@ -7,6 +7,8 @@ import pytest_asyncio
 
 from tests.rigs.slack.rig import Rig, program
 from tests.rigs.slack.workspace import Json
+from tests.rigs.telegram.rig import TelegramRig
+from tests.rigs.telegram.server import running
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +23,10 @@ async def rig(slack_stand_in: Json) -> AsyncIterator[Rig]:
     """A fresh workspace there."""
     async with Rig(slack_stand_in) as rig:
         yield rig
+
+
+@pytest_asyncio.fixture
+async def telegram_rig() -> AsyncIterator[TelegramRig]:
+    """A fresh Telegram with a bot in it."""
+    async with running() as server:
+        yield TelegramRig(server)

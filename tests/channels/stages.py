@@ -11,7 +11,9 @@ from channels.contract import Channel
 from channels.loopback import Loopback
 from channels.terminal.pipe import Pipe
 from tests.channels.slack_app import Heard, hearing, listening
+from tests.channels.telegram_app import telegram_listening
 from tests.rigs.slack.rig import Rig
+from tests.rigs.telegram.rig import TelegramRig
 
 
 class Stage(Protocol):
@@ -133,6 +135,29 @@ class SlackStage:
         return str(ours[-1]["ts"])
 
 
+class TelegramStage:
+    """Telegram, in a private chat with Alice."""
+
+    def __init__(self, rig: TelegramRig, channel: Channel, heard: Heard) -> None:
+        self.channel, self.heard, self._rig = channel, heard, rig
+        self.conversation, self.person = rig.private("alice"), rig.sender("alice")
+
+    async def says(self, text: str) -> None:
+        await self._rig.say("alice", self.conversation, text)
+
+    async def sees(self) -> str:
+        return "\n".join(self._rig.texts(self.conversation))
+
+    async def presses(self, label: str) -> None:
+        await self._rig.press("alice", self._rig.last(self.conversation), label)
+
+    async def reacts(self, emoji: str) -> None:
+        await self._rig.react("alice", self._rig.last(self.conversation), emoji)
+
+    async def attaches(self, name: str, text: str) -> None:
+        await self._rig.attach("alice", self.conversation, name, text.encode())
+
+
 @asynccontextmanager
 async def loopback() -> AsyncIterator[Stage]:
     channel = Loopback()
@@ -156,3 +181,10 @@ async def pipe() -> AsyncIterator[Stage]:
 async def slack(rig: Rig) -> AsyncIterator[Stage]:
     async with listening(rig) as (channel, heard):
         yield SlackStage(rig, channel, heard, await rig.dm("alice"))
+
+
+@asynccontextmanager
+async def telegram(rig: TelegramRig) -> AsyncIterator[Stage]:
+    rig.private("alice")
+    async with telegram_listening(rig) as (channel, heard):
+        yield TelegramStage(rig, channel, heard)

@@ -20,15 +20,21 @@ from core.trust.approvals import Choice
 from tests.channels import stages
 from tests.channels.stages import Stage, until_seen
 from tests.rigs.slack.rig import Rig
+from tests.rigs.telegram.rig import TelegramRig
 
-CHANNELS = ("loopback", "terminal", "slack")
+CHANNELS = ("loopback", "terminal", "slack", "telegram")
 ODD = "5 < 6 & 7 > 3, *not bold_, `~`, <!channel> <@U0> [a](b) 🦊 \\o/ # no heading"
 LONG = "\n\n".join(f"Paragraph {number} has a sentence. And it has one more. " + "word " * 60 for number in range(100))
 
 
 @pytest.fixture(params=CHANNELS)
-async def stage(request: pytest.FixtureRequest, rig: Rig) -> AsyncIterator[Stage]:
-    opens = {"loopback": stages.loopback(), "terminal": stages.pipe(), "slack": stages.slack(rig)}
+async def stage(request: pytest.FixtureRequest, rig: Rig, telegram_rig: TelegramRig) -> AsyncIterator[Stage]:
+    opens = {
+        "loopback": stages.loopback(),
+        "terminal": stages.pipe(),
+        "slack": stages.slack(rig),
+        "telegram": stages.telegram(telegram_rig),
+    }
     async with opens[request.param] as opened:
         yield opened
 
@@ -165,6 +171,7 @@ async def test_what_was_said_while_nobody_listened_is_told_when_asked_for(stage:
 def test_what_each_channel_can_do() -> None:
     from channels.loopback import Loopback
     from channels.slack.channel import Slack
+    from channels.telegram.channel import Telegram
     from channels.terminal.pipe import Pipe
 
     abilities = {
@@ -178,6 +185,11 @@ def test_what_each_channel_can_do() -> None:
     }
     found = {
         kind.__name__: {name for name, needs in abilities.items() if all(hasattr(kind, need) for need in needs)}
-        for kind in (Loopback, Pipe, Slack)
+        for kind in (Loopback, Pipe, Slack, Telegram)
     }
-    assert found == {"Loopback": {"edits", "confirms"}, "Pipe": {"edits"}, "Slack": set(abilities)}
+    assert found == {
+        "Loopback": {"edits", "confirms"},
+        "Pipe": {"edits"},
+        "Slack": set(abilities),
+        "Telegram": {"edits", "reads files", "sends files"},
+    }

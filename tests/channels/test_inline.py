@@ -4,8 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from channels.markdown import Dialect, DiscordMarkdown, TelegramHTML, literal
+from channels.markdown import Dialect, DiscordMarkdown, literal
 from channels.slack.markdown import Mrkdwn
+from channels.telegram.markdown import TelegramHTML
 from tests.channels.readers import read_discord, read_plain, read_slack, read_telegram
 
 READERS = [

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.markdown import Dialect, TelegramHTML, html, literal
+from channels.markdown import Dialect, html, literal
 from channels.slack.formatting import mentions, read_mrkdwn
 from channels.slack.listener import parsed
 from channels.slack.markdown import Mrkdwn
 from channels.slack.passages import own_words
 from channels.slack.streams import from_mrkdwn, is_beginning, needs_edit, settled_markdown
+from channels.telegram.markdown import TelegramHTML
 from channels.terminal.markdown import TerminalMarkdown
 from channels.text import clean, columns, one_line, prose, visible
 from tests.timing import computing

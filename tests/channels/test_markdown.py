@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.markdown import Dialect, DiscordMarkdown, TelegramHTML, html
+from channels.markdown import Dialect, DiscordMarkdown, html
 from channels.slack.markdown import Mrkdwn
+from channels.telegram.markdown import TelegramHTML
 
 DIALECTS = [Dialect(), Mrkdwn(), DiscordMarkdown(), TelegramHTML()]
 TEXT = """# Title
