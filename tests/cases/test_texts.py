@@ -5,8 +5,9 @@ from html import unescape
 
 import pytest
 
-from channels.markdown import Dialect, DiscordMarkdown, TelegramHTML
+from channels.markdown import Dialect, DiscordMarkdown
 from channels.slack.markdown import Mrkdwn
+from channels.telegram.markdown import TelegramHTML
 
 LITERAL = """
 the job is rm /var/*/log/*.gz
