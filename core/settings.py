@@ -36,6 +36,27 @@ class Folder(BaseModel):
         return {"path": given} if isinstance(given, str) else given
 
 
+class McpServer(BaseModel):
+    """An MCP server: a command to start, or an address. `${NAME}` in a value is the secret of that name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    url: str = Field(default="", pattern=r"^(https?://.+)?$")
+    headers: dict[str, str] = {}
+    tools: tuple[str, ...] = ()
+    """The tools that may be used, by the server's own names; none named means all."""
+    reads: tuple[str, ...] = ()
+    """Those that only read, by your own judgement: they may be called after outside text without asking you."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "McpServer":
+        if bool(self.command) == bool(self.url):
+            raise ValueError("an MCP server has either a command, such as ['uvx', 'mcp-server-git'], or a url")
+        return self
+
+
 class Settings(BaseSettings):
     """Every setting, its default and its meaning. The environment (`STOA_...`) wins over `stoa.toml`."""
 
@@ -77,6 +98,8 @@ class Settings(BaseSettings):
     """The address that the page listens at: this machine only, unless something in front of it protects it."""
     web_url: str = ""
     """The address at which a proxy of yours shows the page, such as `https://stoa.example.org`; empty means none."""
+    mcp: dict[ShortName, McpServer] = {}
+    """MCP servers whose tools agents may be given, by name: a `command` to start or a `url` each."""
     timezone: str = ""
     """An IANA name such as `Europe/Paris`; empty means the machine's own."""
     day_first: bool | None = None

@@ -19,8 +19,7 @@ from core.models.router import connect
 from core.sandbox.sandbox import Sandbox
 from core.spaces.maintenance import Tending
 from core.store.errors import in_our_words
-from core.tools.builtin import builtin_tools
-from core.tools.http import HttpClient
+from core.tools.builtin import opened_tools
 from core.tools.registry import Tools
 from core.tools.waits import Waits
 from core.trust.access_tools import AccessTools
@@ -95,8 +94,11 @@ class Worker:
         async with contextlib.AsyncExitStack() as stack:
             people = await stack.enter_async_context(Sandbox(SANDBOX_PROCESSES[PEOPLE], zone=zone))
             background = await stack.enter_async_context(Sandbox(SANDBOX_PROCESSES[BACKGROUND], zone=zone))
-            client = await stack.enter_async_context(contextlib.aclosing(HttpClient()))
-            self._turns = Turns(self._services(people, background, client))
+            house = self._house
+            tools, _ = await stack.enter_async_context(
+                opened_tools(house.settings, house.secrets, house.clock, house.timers)
+            )
+            self._turns = Turns(self._services(people, background, tools))
             engines = [await stack.enter_async_context(self._engine(queue)) for queue in (PEOPLE, BACKGROUND)]
             async with asyncio.TaskGroup() as group:
                 self._engines = [
@@ -131,7 +133,7 @@ class Worker:
         due, _ = await self._waits.look()
         return not self._running and not due and not await agents_due(self._house.spaces)
 
-    def _services(self, people: Sandbox, background: Sandbox, client: HttpClient) -> Services:
+    def _services(self, people: Sandbox, background: Sandbox, tools: Tools) -> Services:
         house = self._house
         return Services(
             spaces=house.spaces,
@@ -145,7 +147,7 @@ class Worker:
             spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),
             settings=house.settings,
             models=self._model,
-            tools=Tools(builtin_tools(client, house.settings, house.secrets, house.clock, house.timers)),
+            tools=tools,
             secrets=house.secrets,
             egress=EgressGuard(house.spaces, house.approvals, house.agents),
             waits=self._waits,

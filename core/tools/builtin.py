@@ -1,5 +1,8 @@
 """The tools that come with Stoa; a new one is one more line here."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 from core.secrets.secrets import Secrets
 from core.settings import Settings
 from core.times.clock import Clock
@@ -8,9 +11,22 @@ from core.tools.engines import Engines
 from core.tools.feeds import Feeds
 from core.tools.folders import Folders
 from core.tools.http import HttpClient
-from core.tools.registry import Tool
+from core.tools.mcp_tools import McpTools
+from core.tools.registry import Tool, Tools
 from core.tools.timers import Timers
 from core.tools.web import Web
+
+
+@contextlib.asynccontextmanager
+async def opened_tools(
+    settings: Settings, secrets: Secrets, clock: Clock, timers: Timers
+) -> AsyncIterator[tuple[Tools, McpTools]]:
+    """Every tool there is, and those of MCP servers again by themselves."""
+    async with (
+        contextlib.aclosing(HttpClient()) as client,
+        contextlib.aclosing(McpTools(settings.mcp, settings.home, secrets)) as served,
+    ):
+        yield Tools(builtin_tools(client, settings, secrets, clock, timers), served=served), served
 
 
 def builtin_tools(

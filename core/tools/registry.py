@@ -46,6 +46,8 @@ class Declaration:
     """Whether its answer may hold text from outside."""
     about: tuple[str, ...] = ()
     """The parameters that say what is changed, such as `title` or `day`: one of them has to be the owner's word."""
+    described: str = ""
+    """What somebody outside says about the tool: shown when asked for, as outside text."""
 
 
 UNDECLARED = Declaration(Effect.LEAVES)
@@ -75,12 +77,16 @@ def declaration(tool: Tool) -> Declaration:
 
 
 class Tools(Mapping[str, Tool]):
-    """All tools there are, by name: the house's own, and those of installed packages, loaded when first asked for."""
+    """All tools there are, by name: the house's own, those of installed packages, loaded when first asked for, and
+    those of servers."""
 
-    def __init__(self, own: Sequence[Tool], others: Sequence[EntryPoint] | None = None) -> None:
+    def __init__(
+        self, own: Sequence[Tool], others: Sequence[EntryPoint] | None = None, served: Mapping[str, Tool] | None = None
+    ) -> None:
         """`others` are the entry points of packages; by default those that are installed."""
         self._loaded = {tool.__name__: tool for tool in own}
         found = entry_points(group="stoa.tools") if others is None else others
+        self._served = served or {}
         self._waiting = {point.name: point for point in found if point.name not in self._loaded}
 
     def __getitem__(self, name: str) -> Tool:
@@ -92,13 +98,13 @@ class Tools(Mapping[str, Tool]):
                 log.error("The tool %s of %s cannot be loaded, so there is none: %s", name, point.value, error)
             else:
                 self._loaded[name] = tool
-        return self._loaded[name]
+        return self._loaded[name] if name in self._loaded else self._served[name]
 
     def __iter__(self) -> Iterator[str]:
-        yield from sorted(self._loaded.keys() | self._waiting.keys())
+        yield from sorted({*self._loaded, *self._waiting, *self._served})
 
     def __len__(self) -> int:
-        return len(self._loaded) + len(self._waiting)
+        return len({*self._loaded, *self._waiting, *self._served})
 
 
 @dataclass(frozen=True, slots=True)
