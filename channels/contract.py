@@ -9,7 +9,7 @@ from typing import Literal, Protocol, Self, runtime_checkable
 from channels.markdown import Dialect
 from core.trust.approvals import Choice
 
-Kind = Literal["message", "edit", "deletion", "reaction", "home", "lost", "back"]
+Kind = Literal["message", "edit", "deletion", "reaction", "stop", "home", "lost", "back"]
 InboundPassageKind = Literal["forwarded", "link", "attachment", "quoted"]
 
 
@@ -64,9 +64,10 @@ class InboundMessage:
     bot: bool = False
     """True if a program wrote it."""
     kind: Kind = "message"
-    """`reaction`: `text` is an emoji that was put to the message `reply_to`. `home`: someone looks at our page there.
-    `lost`: nobody can be reached in this conversation any more, for the reason in `text`. `back`: the platform was out
-    of reach for so long that it may have forgotten to tell us something."""
+    """`reaction`: `text` is an emoji that was put to the message `reply_to`. `stop`: the stop button was pressed, so
+    that what is under way here ends. `home`: someone looks at our page there. `lost`: nobody can be reached in this
+    conversation any more, for the reason in `text`. `back`: the platform was out of reach for so long that it may have
+    forgotten to tell us something."""
     version: str = ""
     """For an edit, what tells it from another edit of the same message."""
     files: tuple[File, ...] = ()

@@ -11,6 +11,7 @@ from docket import Docket
 from docket import Worker as Engine
 
 from core.agents.spawning import Spawner
+from core.agents.stopping import Stopping
 from core.agents.unread import agents_due
 from core.errors import LeaseLost, StoaError
 from core.house import House
@@ -142,6 +143,7 @@ class Worker:
             images=Images(house.spaces, house.attachments.files),
             governor=self._governor,
             lifecycle=house.lifecycle,
+            stopping=Stopping(house.store),
             access=self._access,
             attachments=house.attachments,
             spawner=Spawner(house.spaces, house.agents, house.settings, self._guide, self._convention),

@@ -34,6 +34,7 @@ REPOSITORIES = (
         "core/turns/programs.py",
         "core/turns/backlog.py",
     ),
+    "core/agents/stopping.py",
     *("channels/accounts.py", "channels/bridge/bindings.py", "channels/bridge/inbox.py", "channels/bridge/outbox.py"),
     *("channels/bridge/presence.py", "channels/people/", "channels/web/access.py"),
 )

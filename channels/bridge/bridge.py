@@ -7,6 +7,7 @@ from channels.bridge.attachments import FileTransfer
 from channels.bridge.delivery import RETRY_SECONDS, Delivery
 from channels.bridge.outbox import Outbox
 from channels.contract import Channel
+from core.agents.stopping import Stopping
 from core.spaces.spaces import Spaces
 
 
@@ -19,6 +20,10 @@ class Bridge:
     files: FileTransfer
     retry_seconds: Sequence[float] = RETRY_SECONDS
     """Pauses between the attempts to deliver one message."""
+
+    @property
+    def stopping(self) -> Stopping:
+        return Stopping(self.spaces.store)
 
     def subscriber(self, conversation: str) -> str:
         """As whom a conversation reads its space."""

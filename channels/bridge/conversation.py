@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from shlex import quote
@@ -12,7 +13,7 @@ from channels.bridge.bridge import Bridge
 from channels.bridge.cards import Cards
 from channels.bridge.delivery import Part
 from channels.bridge.incoming import IncomingMessages, Speaker
-from channels.bridge.routing import SHOW_IN, Routing, as_house, tell_owner
+from channels.bridge.routing import SAID_IN, SHOW_IN, Routing, as_house, tell_owner
 from channels.bridge.streaming import StreamedAnswers, turn_of
 from channels.contract import (
     InboundMessage,
@@ -35,7 +36,9 @@ MAX_QUESTION_CHARS = 300
 """Of a question in another window so much is quoted."""
 MAX_LATE_ANSWERS = 5
 """So many late answers are shown one by one; of more only the beginnings are."""
-
+STOP_WORD = re.compile(r"/?stop[.!]*", re.IGNORECASE)
+STOPPING_REPLY = "I'll stop after the step that's under way."
+NOTHING_TO_STOP_REPLY = "Nothing is under way here."
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +82,14 @@ class Conversation:
         self._skipped = 0
 
     async def take(self, message: InboundMessage, speaker: Speaker) -> str:
-        """Take what was written, as `IncomingMessages.take` does."""
+        """Take what was written, as `IncomingMessages.take` does; a word or a button may stop what is under way."""
+        if message.kind == "stop" or (message.kind == "message" and STOP_WORD.fullmatch(message.text.strip())):
+            if roots := await self._under_way():
+                for root in roots:
+                    await self._bridge.stopping.ask(root)
+                return STOPPING_REPLY
+            if message.kind == "stop":
+                return NOTHING_TO_STOP_REPLY
         if message.kind == "message":
             self._growing.to = message.sender
         return await self.incoming.take(message, speaker)
@@ -88,6 +98,15 @@ class Conversation:
     def open(self) -> dict[str, str]:
         """Messages without an answer: atom -> the cause its answer will name."""
         return self.incoming.open
+
+    async def _under_way(self) -> list[str]:
+        """The causes of what is under way here: messages without an answer, and turns for what was said here."""
+        waiting = {root for root in self.open.values() if root}
+        for root in await self._bridge.stopping.under_way(self.space.id):
+            began = await self.space.changes(int(root.rpartition("/")[2]) - 1, 1)
+            asked = [await self._found(change.atom) for change in began if change.atom]
+            waiting |= {root for atom in asked if atom and atom.metadata.get(SAID_IN) == self.binding.id}
+        return sorted(waiting)
 
     async def deliver(self) -> None:
         """Show what agents say in the space: first what was missed, then each answer as it comes."""

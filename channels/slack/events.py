@@ -27,8 +27,6 @@ LOSS_REASONS = {
     "group_left": "I was removed from the room",
     "member_left_channel": "I was removed from the room",
 }
-STOP_WORD = "stop"
-"""The text of the message that the stop button stands for."""
 VOICE_SUBTYPES = {"slack_audio", "slack_video"}
 """The subtypes of files that people record in Slack itself."""
 SlackPayload = Mapping[str, Any]
@@ -270,18 +268,18 @@ class EventReader:
         )
 
     async def _stop(self, event: SlackPayload) -> InboundMessage:
-        """The stop button under an answer that is being written stands for the word."""
+        """The stop button under an answer that is being written."""
         channel, user, thread = event["channel"], event["user"], event.get("thread_ts") or ""
         name, room = await asyncio.gather(self._api.person(user), self._api.room(channel))
         return InboundMessage(
             conversation=f"{channel}:{thread}" if thread else channel,
             sender=await self._sender(event, user),
-            text=STOP_WORD,
+            text="",
             id=f"{channel}:stop:{event.get('event_ts', '')}",
             name=name,
             room=room,
             parent=channel if thread else "",
-            passing=True,
+            kind="stop",
             sent=event_time(event.get("event_ts", "")),
         )
 

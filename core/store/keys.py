@@ -184,6 +184,11 @@ class Keys:
         """Set: spaces the principal was ever given something in; where to look, never a right."""
         return f"{self.namespace}:held:{principal}"
 
+    # Of a cause.
+    def stopped(self, root: str) -> str:
+        """String: that what follows from the change `space/number` is to stop; lives a day."""
+        return f"{self.namespace}:stopped:{root}"
+
     # Of the house.
     def embedder(self) -> str:
         """Hash: which embedder the vectors are of, in which field of the atoms they are, and which others still are."""

@@ -8,6 +8,7 @@ from core.agents.agents import Agent, Agents
 from core.agents.budgets import Allowance
 from core.agents.lifecycle import Lifecycle
 from core.agents.spawning import Spawner
+from core.agents.stopping import Stopping
 from core.agents.unread import News
 from core.atoms.atoms import Origin
 from core.models.llm import LLM
@@ -52,6 +53,7 @@ class Services:
     backlog: Backlog
     spawner: Spawner
     lifecycle: Lifecycle
+    stopping: Stopping
     access: AccessTools
     egress: EgressGuard
     waits: Waits
@@ -101,6 +103,14 @@ class TurnContext:
         """True if the owner has just said something."""
         last = self.news.notices[-1] if self.news.notices else None
         return last is not None and last.origin is Origin.OWNER and last.operation == "put"
+
+    @property
+    def answers_people(self) -> bool:
+        """True if the turn is about something that a person said where the agent speaks."""
+        return any(
+            notice.space == self.agent.speaks_in and notice.metadata.get("role") == "user"
+            for notice in self.news.notices
+        )
 
     async def note_label(self) -> None:
         """Write down what the session has read by now, for a worker that resumes the turn."""

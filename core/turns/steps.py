@@ -1,5 +1,6 @@
 """Steps: the code of a turn runs once, even if a worker dies in between; a program that waits is kept."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ class Steps:
         self._services = services
         self._context = context
         self._capabilities = capabilities
+        self.done: Counter[str] = Counter()
+        """The changes and calls of tools that were carried out, by name."""
         self._noted = context.lane.noted
         self._lane = context.lane
         self._program = context.program
@@ -230,8 +233,14 @@ class Steps:
             await self._note(number, name, None, [type(refused).__name__, str(refused)])
             raise
         await self._note(number, name, answer, None)
-        self._context.allowance.silent &= call.name not in CHANGING_METHODS
+        self._count(call)
         return answer
+
+    def _count(self, call: Call) -> None:
+        changes = call.name in CHANGING_METHODS
+        self._context.allowance.silent &= not changes
+        if changes or not call.target:
+            self.done[f"{call.target}.{call.name}".lstrip(".")] += 1
 
     async def _note(self, number: int, name: str, answer: object, error: list[object] | None) -> None:
         heard = dict(self._capabilities.heard)
@@ -256,6 +265,8 @@ class Steps:
                 self._waiting[call.number] = made_in, Wait.read(text)
                 raise Deferred
             raise getattr(errors, kind)(text)
+        if now:
+            self._count(call)
         for atom in answer if isinstance(answer, list) else [answer]:
             if now and isinstance(atom, Atom):
                 self._context.actor.saw(atom)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple
 
+from core.agents.stopping import Stopped
 from core.atoms.atoms import Origin
 from core.atoms.values import decode, encode
 from core.errors import BudgetSpent, ModelUnavailable
@@ -48,6 +49,7 @@ class Turn:
         self._noted = context.lane.noted
         self._replies = Replies(services, context)
         self._waiting: list[Waiting] = []
+        self._done: Counter[str] = Counter()
 
     async def run(self, past: Sequence[Message]) -> list[Message]:
         """Take the turn; answers what it adds to the session."""
@@ -64,6 +66,8 @@ class Turn:
                 prose = await self._unanswered(error, added)
             except BudgetSpent as spent:
                 prose = await self._stopped(spent, added)
+            except Stopped:
+                prose = self._halted(added)
             await asyncio.gather(self._say(prose), self._settle_backlog(answered=answered))
             return added
         finally:
@@ -99,6 +103,7 @@ class Turn:
         )
         _, before = await asyncio.gather(self.context.allowance.begin(), reading)
         async with Steps(self._services, self.context, capabilities) as code:
+            self._done = code.done
             return await self._steps(code, before, added)
 
     async def _steps(self, code: Steps, before: Sequence[Message], added: list[Message]) -> str:
@@ -134,12 +139,18 @@ class Turn:
             noted, usage = decode(self._noted[field])
             allowance.paid(field, Usage(*usage))
             return str(noted)
-        held, _ = await asyncio.gather(self._rights.looked(), self.context.note_label())
+        asked = self._services.stopping.asked(self._news.root)
+        held, _, stopped = await asyncio.gather(self._rights.looked(), self.context.note_label(), asked)
+        if stopped:
+            raise Stopped
         self.llm = self._services.models(held.model())  # it may have been taken back meanwhile
         await allowance.reserve(field, self.llm.name, messages)
         reply, usage = await self._replies.ask(self.llm, messages)
         noting = self.context.lane.note(field, encode([reply, astuple(usage)]))
-        await asyncio.gather(noting, allowance.settle(field, usage))
+        asked = self._services.stopping.asked(self._news.root)
+        _, _, stopped = await asyncio.gather(noting, allowance.settle(field, usage), asked)
+        if stopped and fenced_code(reply).pieces:  # a reply without code ends the turn anyhow
+            raise Stopped
         return reply
 
     async def _stuck(self) -> str:
@@ -189,6 +200,14 @@ class Turn:
         if told == self._agent.speaks_in or not (begun or self.context.owner_asked):
             return ""
         return GUEST_APOLOGY if self._agent.guests else f"I stopped. {spent}"
+
+    def _halted(self, added: list[Message]) -> str:
+        """The words with which a turn ends that a person has stopped: what was done by then."""
+        begun = len(added) > 1
+        done = ", ".join(f"`{call}`" + (f" {times} times" if times > 1 else "") for call, times in self._done.items())
+        prose = "I stopped before I began." if not begun else f"I stopped. Done by then: {done or 'nothing yet'}."
+        added.append(Message("assistant", prose))
+        return prose if begun or self.context.answers_people else ""
 
     async def _settle_backlog(self, *, answered: bool) -> None:
         """A model has answered, so that nothing needs to be put off any longer."""

@@ -124,7 +124,7 @@ async def test_where_there_are_no_agent_sessions_the_older_status_is_shown(rig: 
         assert len(await rig.calls("agents.sessions.setStatus")) == 1
 
 
-async def test_the_stop_button_says_stop_and_ends_what_is_shown_as_being_written(rig: Rig) -> None:
+async def test_the_stop_button_is_heard_and_ends_what_is_shown_as_being_written(rig: Rig) -> None:
     room = await rig.room("garden")
     async with listening(rig) as (slack, heard):
         ts = await rig.say("bob", room, f"{rig.mention} hello")
@@ -133,7 +133,7 @@ async def test_the_stop_button_says_stop_and_ends_what_is_shown_as_being_written
         id = await slack.send(OutboundMessage(thread, "One", growing=True))
         await rig.stop("bob", room, ts)
         stop = await heard.next(2)
-        assert (stop.text, stop.conversation, stop.sender, stop.passing) == ("stop", thread, rig.sender("bob"), True)
+        assert (stop.kind, stop.conversation, stop.sender) == ("stop", thread, rig.sender("bob"))
         assert (await rig.look())["sessions"] == {thread: "active"}
         assert await slack.edit(id, OutboundMessage(thread, "One. I stopped there."))
         assert await rig.texts(room, ts) == ["One. I stopped there."]
