@@ -3,7 +3,7 @@
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     """Calendars by name: an iCal address or the path of a file each."""
     folders: dict[ShortName, Folder] = {}
     """Folders that tools may read, by name: a path each, or `{path = "~/Drafts", write = true}`."""
+    log: Literal["file", "stderr"] = "file"
+    """Where the log goes: a file in the data directory, or standard error, for a container or a service manager."""
     web_port: int = Field(8484, ge=0, le=65_535)
     """The port of the page; 0 switches it off."""
     web_host: str = "127.0.0.1"

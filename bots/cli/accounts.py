@@ -87,7 +87,7 @@ async def setup(
       stoa setup slack --option mode=http < tokens.txt
     """
     given = _pairs(options or [])
-    with logged(load().home / "stoa.log"):
+    with logged(load(), "stoa.log"):
         async with opened() as house:
             await _connect(house, await _account(Accounts(house.store), name, on, given))
 

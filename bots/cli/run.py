@@ -40,7 +40,7 @@ def run() -> None:
       (echo 'remind me in 1 minute to stretch'; sleep 90) | stoa run
     """
     settings = load()
-    with alone(settings.home), logged(settings.home / "stoa.log"), contextlib.suppress(asyncio.CancelledError):
+    with alone(settings.home), logged(settings, "stoa.log"), contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_run(settings))
         return
     raise typer.Exit(128 + signal.SIGTERM)

@@ -108,11 +108,14 @@ def when_asked_to_end(then: Callable[[], object], *also: signal.Signals) -> None
 
 
 @contextlib.contextmanager
-def logged(file: Path) -> Iterator[None]:
-    """Log to a file that only the owner can read; nothing goes to the screen."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handler = _PrivateFile(file, maxBytes=MAX_LOG_BYTES, backupCount=1, encoding="utf-8")
-    handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s", file.parent))
+def logged(settings: Settings, name: str) -> Iterator[None]:
+    """Log to a file of this name that only the owner can read, or to standard error if the settings say so."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.log == "stderr":
+        handler: logging.Handler = logging.StreamHandler()
+    else:
+        handler = _PrivateFile(settings.home / name, maxBytes=MAX_LOG_BYTES, backupCount=1, encoding="utf-8")
+    handler.setFormatter(_Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s", settings.home))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)

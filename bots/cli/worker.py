@@ -43,8 +43,7 @@ def serve() -> None:
 
 def _work(*, serves: bool) -> None:
     settings = load()
-    file = settings.home / ("serve.log" if serves else "worker.log")
-    with logged(file), contextlib.suppress(asyncio.CancelledError):
+    with logged(settings, "serve.log" if serves else "worker.log"), contextlib.suppress(asyncio.CancelledError):
         asyncio.run(_run(settings, serves))
     say("Stoa has ended." if serves else "The worker has ended.")
 

@@ -44,6 +44,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+PROBES = ("/health", "/ready")
+"""They tell whoever watches over the process that it lives, and that it reaches Redis; nothing else."""
 ASSETS = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -67,6 +69,8 @@ class Guarded:
             await send(message)
 
         request = Request(scope)
+        if request.url.path in PROBES:
+            return await self._app(scope, receive, send)
         return await (await self._refusal(request) or self._app)(scope, receive, framed)
 
     async def _refusal(self, request: Request) -> Response | None:
@@ -101,6 +105,8 @@ class Pages:
             "/timers": self._timers,
             "/people": self._people_page,
             "/log": self._log,
+            "/health": self._health,
+            "/ready": self._ready,
             "/enter/{code}": self._enter,
             "/static/{name}": self._static,
         }
@@ -133,6 +139,13 @@ class Pages:
         answer = RedirectResponse("/", 303)
         answer.delete_cookie(COOKIE)
         return answer
+
+    async def _health(self, request: Request) -> Response:
+        return PlainTextResponse("alive")
+
+    async def _ready(self, request: Request) -> Response:
+        await self._house.store.run("PING")
+        return PlainTextResponse("ready")
 
     async def _static(self, request: Request) -> Response:
         name = request.path_params["name"]

@@ -19,6 +19,7 @@ from bots.cli.excerpts import matches
 from bots.cli.supervision import logged
 from bots.pidfile import alone
 from core.errors import InvalidInput
+from core.settings import load
 from tests.bots.conftest import STOA, CommandLine, Done
 
 Stoa = Callable[..., Done]
@@ -145,7 +146,7 @@ def test_files_that_commands_write_are_their_owners_alone_whatever_the_umask(
     try:
         run("save", name, "--to", str(saved))
         stoa(home, "export", str(tmp_path / "backup.jsonl"))
-        with alone(home), logged(home / "stoa.log"):
+        with alone(home), logged(load(home=home), "stoa.log"):
             logging.getLogger("stoa").warning("a line")
             for handler in logging.getLogger().handlers:
                 if isinstance(handler, RotatingFileHandler):

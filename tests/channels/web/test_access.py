@@ -129,3 +129,9 @@ def test_a_proxy_is_let_in_by_its_name_only() -> None:
 
 async def _keys(house: House, kind: str) -> list[bytes]:
     return list(await house.store.run("KEYS", f"{house.settings.namespace}:{kind}*"))
+
+
+async def test_a_probe_of_any_name_learns_that_it_lives_and_reaches_redis_and_nothing_else(house: House) -> None:
+    async with browsing(house, signed_in=False) as browser:
+        probes = [await browser.get(path, Host="10.1.2.3:8484") for path in ("/health", "/ready")]
+    assert [(probe.status, probe.text) for probe in probes] == [(200, "alive"), (200, "ready")]

@@ -17,6 +17,7 @@ from core.errors import InvalidInput, NotFound, PermissionDenied
 from core.house import House
 from core.secrets.secrets import Secrets
 from core.secrets.vault import Vault
+from core.settings import load
 from core.spaces.spaces import Actor
 from core.testing import ScriptedLLM
 from core.tools.registry import Acting, acting, call_tool
@@ -130,7 +131,7 @@ def test_a_vault_that_cannot_be_opened_does_not_keep_anything_from_being_logged(
 
 def test_the_log_has_no_value_in_messages_arguments_or_tracebacks(tmp_path: Path) -> None:
     Vault(tmp_path).put("BANK", "hunter2-hunter2")
-    with logged(tmp_path / "stoa.log"):
+    with logged(load(home=tmp_path), "stoa.log"):
         log = logging.getLogger("some.library")
         log.warning("GET https://bank/?token=%s", "hunter2-hunter2")
         try:
