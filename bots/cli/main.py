@@ -25,6 +25,7 @@ GROUPS = {
     "timer": "List and cancel timers.",
     "approval": "List and answer what agents ask you for.",
     "grant": "List and revoke rights.",
+    "tool": "List tools, and choose which agents may use them.",
     "budget": "List and raise spending limits.",
     "directory": "Manage the addresses agents may contact without asking.\n\n"
     "After reading text from outside, an agent asks you before it contacts any other address.",
@@ -77,6 +78,10 @@ COMMANDS = {
     "approval answer": ("trust.approval_answer", "Answer a question with one of its choices."),
     "grant list": ("trust.grant_list", "List who may use which spaces, tools, secrets and models."),
     "grant revoke": ("trust.grant_revoke", "Revoke a right and everything passed on from it."),
+    "tool list": ("tools.tool_list", "List tools, what each may do, and who holds it."),
+    "tool show": ("tools.tool_show", "Show a tool's documentation and who holds it."),
+    "tool grant": ("tools.tool_grant", "Let an agent use a tool."),
+    "tool revoke": ("tools.tool_revoke", "Take a tool back from an agent."),
     "budget list": ("costs.budget_list", "List limits: today's, this month's, agents' and recent work's."),
     "budget allow": ("costs.budget_allow", "Set what an agent, or one piece of work, may spend in all."),
     "directory list": ("trust.directory_list", "List the addresses."),

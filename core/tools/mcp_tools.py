@@ -124,7 +124,7 @@ class McpTools(Mapping[str, Tool]):
 
     async def accept(self, name: str) -> McpTool:
         """Believe what a tool's server says about it now, in place of what it said before; raises `NotFound`."""
-        server = self._server_of(name)
+        server = self.server_of(name)
         found = next((one for one in await self.look(server) if one.name == name), None) if server else None
         if not server or not found:
             raise NotFound(f"There is no tool {name!r}. `stoa tool list` shows those there are.")
@@ -195,12 +195,13 @@ class McpTools(Mapping[str, Tool]):
         call.__dict__.update(__signature__=signature, declared=replace(declared, described=known.description))
         return call
 
-    def _server_of(self, name: str) -> str:
+    def server_of(self, name: str) -> str:
+        """The server that a tool of this name would be of; empty for none."""
         fitting = [server for server in self._servers if name.startswith(f"{server}_")]
         return max(fitting, key=len, default="")
 
     def _known(self, name: str) -> McpTool | None:
-        server = self._server_of(name)
+        server = self.server_of(name)
         return self._manifest(server).get(name) if server else None
 
     def _manifest(self, server: str) -> dict[str, McpTool]:

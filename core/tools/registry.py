@@ -86,8 +86,13 @@ class Tools(Mapping[str, Tool]):
         """`others` are the entry points of packages; by default those that are installed."""
         self._loaded = {tool.__name__: tool for tool in own}
         found = entry_points(group="stoa.tools") if others is None else others
-        self._served = served or {}
+        self._served = {} if served is None else served
         self._waiting = {point.name: point for point in found if point.name not in self._loaded}
+
+    @property
+    def own(self) -> frozenset[str]:
+        """The names that no server can take."""
+        return frozenset({*self._loaded, *self._waiting})
 
     def __getitem__(self, name: str) -> Tool:
         if name in self._waiting:
@@ -101,10 +106,10 @@ class Tools(Mapping[str, Tool]):
         return self._loaded[name] if name in self._loaded else self._served[name]
 
     def __iter__(self) -> Iterator[str]:
-        yield from sorted({*self._loaded, *self._waiting, *self._served})
+        yield from sorted({*self.own, *self._served})
 
     def __len__(self) -> int:
-        return len({*self._loaded, *self._waiting, *self._served})
+        return len({*self.own, *self._served})
 
 
 @dataclass(frozen=True, slots=True)

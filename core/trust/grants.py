@@ -7,9 +7,9 @@ from typing import Any
 
 from core.agents.agents import Agent, Agents
 from core.agents.rights import Grant, lasts
-from core.atoms.atoms import OWNER, Principal, id_from
+from core.atoms.atoms import OWNER, Principal, id_from, new_id
 from core.atoms.permissions import Permission
-from core.errors import NotFound
+from core.errors import InvalidInput, NotFound
 from core.spaces.spaces import Spaces
 from core.store.codec import read_time
 from core.store.spaces import SpaceRegistry
@@ -68,6 +68,26 @@ class Grants:
                 await self._agents.rights.take(one)
         await self._audit.note("revocation", OWNER.id, f"{grant.what} of {grant.to}")
         return grant
+
+    async def give_tool(self, tool: str, agent: str) -> None:
+        """Give an agent a tool until it is taken back; raises `InvalidInput` if it holds it already."""
+        record = await self._agents.get(agent)
+        if record.status == "dead":
+            raise InvalidInput(f"{agent} has ended, so it can't be given anything.")
+        if tool in (await self._agents.held(record)).names("tool"):
+            raise InvalidInput(f"{agent} holds the tool {tool} already.")
+        await self._agents.rights.give(Grant(new_id(), to=agent, kind="tool", name=tool, scope="standing"))
+        await self._audit.note("grant", OWNER.id, f"the tool {tool} to {agent}")
+
+    async def take_tool(self, tool: str, agent: str) -> None:
+        """Take a tool back, and with it all that was passed on from it; raises `NotFound` if it isn't held."""
+        record = await self._agents.get(agent)
+        held = (await self._agents.held(record)).grants("tool", tool, passing=True)
+        if not held:
+            raise NotFound(f"{agent} does not hold the tool {tool}; `stoa tool show {tool}` says who does.")
+        for grant in held:
+            await self._agents.rights.take(grant)
+        await self._audit.note("revocation", OWNER.id, f"the tool {tool} of {agent}")
 
     async def _of_agent(self, agent: Agent) -> list[InForce]:
         held = await self._agents.held(agent)
