@@ -1,35 +1,82 @@
-"""Finds conventions and instructions by name: ours are Markdown files here, a package may add its own."""
+"""Finds conventions and instructions by name: ours are Markdown files here, a person or a package may add others."""
 
+import re
 from importlib.metadata import entry_points
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
 
-from core.errors import NotFound
+from core.errors import InvalidInput, NotFound
 from core.models.recipes import Convention, parse
 
 GROUP = "stoa.conventions"
+FOLDER = "conventions"
+"""The folder of a data directory in which a person's own conventions lie."""
+FILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+
+class Library:
+    """The conventions there are: those of a data directory first, then ours, then those of installed packages."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        self.folder = home / FOLDER if home else None
+
+    def sources(self) -> dict[str, str]:
+        """Each convention's name, and where it comes from."""
+        found = {point.name: point.value.partition(":")[0] for point in entry_points(group=GROUP)}
+        found |= dict.fromkeys(_markdown_names(files("conventions")), "Stoa")
+        if self.folder and self.folder.is_dir():
+            found |= {name: str(self.folder / f"{name}.md") for name in _markdown_names(self.folder)}
+        return dict(sorted(found.items()))
+
+    def text(self, name: str) -> str:
+        """The Markdown of a convention, called `task-list` or `task list`.
+
+        Raises `NotFound` naming those there are, and `InvalidInput` for one that can't be read.
+        """
+        key = "-".join(str(name).lower().split())
+        try:
+            text = self._found(key) if FILE_NAME.fullmatch(key) else None
+            if text is not None:
+                parse(text)
+        except (InvalidInput, UnicodeDecodeError) as error:
+            raise InvalidInput(f"The convention {key!r} ({self.sources().get(key)}) is broken: {error}") from None
+        if text is None:
+            raise NotFound(f"There is no convention {name!r}; there are {', '.join(self.sources())}.")
+        return text
+
+    def load(self, name: str) -> Convention:
+        """The convention by this name, read."""
+        return parse(self.text(name))
+
+    def _found(self, key: str) -> str | None:
+        if self.folder and (own := self.folder / f"{key}.md").is_file():
+            return own.read_text("utf-8")
+        if (file := files("conventions") / f"{key}.md").is_file():
+            return file.read_text("utf-8")
+        for point in entry_points(group=GROUP):
+            if point.name == key:  # it names a text, or a package with a file `key`.md
+                found = point.load()
+                return found if isinstance(found, str) else (files(found) / f"{key}.md").read_text("utf-8")
+        return None
+
+
+OURS = Library()
 
 
 def names() -> list[str]:
-    """The conventions there are: ours, and those that installed packages add by an entry point."""
-    ours = [file.name.removesuffix(".md") for file in files("conventions").iterdir() if file.name.endswith(".md")]
-    return sorted({*ours, *(point.name for point in entry_points(group=GROUP))})
+    """The conventions that come with Stoa and with installed packages."""
+    return list(OURS.sources())
 
 
 def text(name: str) -> str:
-    """The Markdown of a convention, as a space's description; raises `NotFound` naming those there are."""
-    file = files("conventions") / f"{name}.md"
-    if name.replace("-", "").isalnum() and file.is_file():
-        return file.read_text("utf-8")
-    for point in entry_points(group=GROUP):
-        if point.name == name:  # it names a text, or a package with a file `name`.md
-            found = point.load()
-            return found if isinstance(found, str) else (files(found) / f"{name}.md").read_text("utf-8")
-    raise NotFound(f"There is no convention {name!r}; there are {', '.join(names())}.")
+    """The Markdown of one of them, as a space's description."""
+    return OURS.text(name)
 
 
 def load(name: str) -> Convention:
-    """The convention by this name, read."""
-    return parse(text(name))
+    """One of them, read."""
+    return OURS.load(name)
 
 
 def prompts() -> dict[str, str]:
@@ -41,3 +88,7 @@ def prompts() -> dict[str, str]:
 def instructions(name: str) -> str:
     """The instructions of one of our agents: the words its context begins with."""
     return (files("conventions") / "instructions" / f"{name}.md").read_text("utf-8")
+
+
+def _markdown_names(folder: Traversable) -> list[str]:
+    return [file.name.removesuffix(".md") for file in folder.iterdir() if file.name.endswith(".md")]

@@ -16,6 +16,7 @@ from core.agents.unread import agents_due
 from core.errors import LeaseLost, StoaError
 from core.house import House
 from core.models.llm import LLM
+from core.models.recipes import ConventionLibrary
 from core.models.router import connect
 from core.sandbox.sandbox import Sandbox
 from core.spaces.maintenance import Tending
@@ -63,15 +64,18 @@ class Worker:
         guide: str,
         convention: str,
         *,
+        library: ConventionLibrary | None = None,
         llm: LLM | None = None,
         lease: float = LEASE_SECONDS,
     ) -> None:
-        """`guide` and `convention` are what a spawned agent and its direct-message space are told by default; `llm`
-        answers for every agent, instead of the models they name."""
+        """`guide` and `convention` are what a spawned agent and its direct-message space are told by default;
+        `library` has the conventions that agents may name; `llm` answers for every agent, instead of the models they
+        name."""
         self._house = house
         self._store = house.store
         self._guide = guide
         self._convention = convention
+        self._library = library
         self._llm = llm
         self._lease = lease
         self._access = AccessTools(house.spaces, house.agents, house.approvals, Audit(house.spaces), convention)
@@ -140,6 +144,7 @@ class Worker:
             spaces=house.spaces,
             agents=house.agents,
             prompts=self._prompts,
+            library=self._library,
             images=Images(house.spaces, house.attachments.files),
             governor=self._governor,
             lifecycle=house.lifecycle,

@@ -10,18 +10,17 @@ from bots.cli.opening import redis, until_death
 from bots.cli.supervision import Supervisor, logged, when_asked_to_end
 from bots.pidfile import alone
 from bots.serving import page, serving
+from bots.workers import worker_of
 from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
 from channels.bridge.bridge import Bridge
 from channels.bridge.session import TerminalSession, first
 from channels.terminal.channel import Terminal, open_terminal
 from channels.terminal.pipe import Pipe
-from conventions.loading import instructions, text
 from core import __version__
 from core.house import House
 from core.redis.server import EmbeddedRedis
 from core.settings import Settings, load
-from core.worker import Worker
 
 
 def run() -> None:
@@ -65,7 +64,7 @@ async def _run(settings: Settings) -> None:
 
 
 async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal | Pipe) -> None:
-    worker = Worker(house, instructions("agent"), text("direct-message"))
+    worker = worker_of(house)
     binding = bound(terminal.name, await terminal.direct("owner"))
     bridge = TerminalSession(Bridge(house.spaces, terminal, FileTransfer(house.attachments, house.store)), binding)
     wait = house.settings.linger if isinstance(terminal, Pipe) else 0

@@ -13,18 +13,23 @@ from bots.cli.options import AsJson, AtomName, Comment, Metadata, References, Sp
 from bots.cli.output import bar, print_diff, print_json, print_raw, say, when
 from channels.people.groups import Groups, group_of
 from channels.people.persons import Persons
+from conventions.loading import Library
 from core.atoms.atoms import Atom, Principal
 from core.atoms.permissions import Permission
 from core.atoms.validation import MAX_COMMENT_CHARS
 from core.errors import Conflict, InvalidInput, NotFound
 from core.house import House
+from core.models.recipes import with_purpose
 from core.spaces.spaces import Space
 
 
 async def space_create(
     name: SpaceName,
     description: Annotated[
-        str, typer.Argument(metavar="DESCRIPTION", help="The convention that holds in it; - reads standard input.")
+        str, typer.Argument(metavar="DESCRIPTION", help="How it is used; - reads standard input.")
+    ] = "",
+    convention: Annotated[
+        str, typer.Option(metavar="NAME", help="Describe it by a convention of `stoa convention list`.")
     ] = "",
 ) -> None:
     """Create a space that only you may use.
@@ -34,10 +39,12 @@ async def space_create(
     \b
     Examples:
       stoa space create recipes 'What we cook. One recipe per atom; kind is soup, main or cake.'
-      stoa space create findings - < conventions/findings.md
+      stoa space create garden 'What we grow.' --convention 'task list'
     """
     text = _text(description)
     async with opened() as house:
+        if convention:
+            text = with_purpose(Library(house.settings.home).text(convention), text)
         if name in await house.spaces.names():
             raise InvalidInput(
                 f"The space {name!r} exists; show it with `stoa space show {name}`, or take another name."

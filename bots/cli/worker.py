@@ -10,13 +10,12 @@ from bots.cli.opening import redis, until_death
 from bots.cli.output import say
 from bots.cli.supervision import Supervisor, logged, when_asked_to_end
 from bots.serving import page, serving
+from bots.workers import worker_of
 from channels.accounts import Accounts
 from channels.bridge.session import first
-from conventions.loading import instructions, text
 from core.house import House
 from core.redis.server import EmbeddedRedis
 from core.settings import Settings, load
-from core.worker import Worker
 
 DRAIN_SECONDS = 20.0
 """How long the work under way may take once the process is asked to end."""
@@ -63,7 +62,7 @@ async def _run(settings: Settings, serves: bool) -> None:
 
 
 async def _take_turns(house: House, server: EmbeddedRedis | None, asked: asyncio.Event) -> None:
-    worker = Worker(house, instructions("agent"), text("direct-message"))
+    worker = worker_of(house)
 
     async def drained() -> None:
         await asked.wait()
@@ -75,7 +74,7 @@ async def _take_turns(house: House, server: EmbeddedRedis | None, asked: asyncio
 
 
 async def _serve(house: House, server: EmbeddedRedis | None, asked: asyncio.Event) -> None:
-    worker = Worker(house, instructions("agent"), text("direct-message"))
+    worker = worker_of(house)
     accounts = serving(house)
 
     async def drained() -> None:

@@ -1,6 +1,7 @@
 """Agents: who lives in the house, each a record of what it was born with. What it may do is in the spaces' grants."""
 
 import contextlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -84,6 +85,20 @@ class Agents:
         ids = sorted(id.decode() for id in await self._store.run("SMEMBERS", self._store.keys.agents()))
         records = await documents(self._store, [self._store.keys.agent(id) for id in ids])
         return sorted((Agent.model_validate_json(record) for record in records if record), key=lambda a: a.created)
+
+    async def states(self, ids: Sequence[str]) -> Sequence[str]:
+        """Of each living agent: new (it had no turn yet), working, waiting (a program of its own does) or idle."""
+        keys = self._store.keys
+        stored = await self._store.together(
+            *(["EXISTS", keys.journal(id)] for id in ids),
+            *(["EXISTS", keys.waits(id)] for id in ids),
+            *(["EXISTS", keys.traces(id)] for id in ids),
+        )
+        found = zip(stored[: len(ids)], stored[len(ids) : 2 * len(ids)], stored[2 * len(ids) :], strict=True)
+        return [
+            "working" if works else "waiting" if waits else "idle" if had_turns else "new"
+            for works, waits, had_turns in found
+        ]
 
     async def save(self, agent: Agent) -> None:
         """Keep the record; an agent that was not there is born."""

@@ -30,8 +30,10 @@ class Lifecycle:
         self._budgets = budgets
         self._patience = timedelta(days=settings.idle_days)
 
-    async def end(self, id: str, by: Principal = OWNER) -> list[str]:
+    async def end(self, id: str, by: Principal = OWNER, *, quietly: bool = False) -> list[str]:
         """End an agent and all that it spawned; answers who ended, the first being itself. Ended already: nobody.
+
+        Its direct-message space tells of it, for programs that wait for its report, unless it ends `quietly`.
 
         Raises `PermissionDenied` for all but the owner and those it was spawned by, directly or not.
         """
@@ -48,7 +50,7 @@ class Lifecycle:
                 await self._one(one)
                 ended.append(one.id)
         if ended:
-            await self._leave(agent, by)
+            await self._leave(agent, by, quietly)
         return ended
 
     async def end_idle(self) -> list[str]:
@@ -64,7 +66,7 @@ class Lifecycle:
             listening = await self._store.run("HKEYS", keys.cursors(agent.id))
             busy = await self._store.run("EXISTS", keys.journal(agent.id), keys.programs(agent.id))
             if not busy and {name.decode() for name in listening} <= {agent.speaks_in}:
-                ended += await self.end(agent.id, Principal(agent.spawner))  # quietly: it wakes nobody
+                ended += await self.end(agent.id, Principal(agent.spawner), quietly=True)
         return ended
 
     async def run(self) -> None:
@@ -108,10 +110,11 @@ class Lifecycle:
         await run("EXPIRE", keys.traces(agent.id), ACCOUNT_SECONDS["root"])
         await self._budgets.close(agent.id)
 
-    async def _leave(self, agent: Agent, by: Principal) -> None:
+    async def _leave(self, agent: Agent, by: Principal, quietly: bool) -> None:
         room = agent.speaks_in
         if by.id == agent.spawner:
             await self._spaces.open(room, by).unsubscribe()
+        if quietly:
             return
         told = f"{agent.id} has ended: {'the owner ended it' if by == OWNER else f'{by} ended it'}."
         try:

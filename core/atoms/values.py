@@ -45,8 +45,26 @@ class Spawned:
     space: str
 
 
+@dataclass(frozen=True, slots=True)
+class NewSpace:
+    """A space just created; agents' code gets the space itself."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """An agent that one spawned: `status` is new (no turn yet), working, waiting or idle."""
+
+    id: str
+    space: str
+    task: str
+    status: str
+    created: datetime
+
+
 VALUE_CLASSES: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Atom, Link, Attachment, Passage, Version, Notice, Moment, Spawned)
+    kind.__name__: kind for kind in (Atom, Link, Attachment, Passage, Version, Notice, Moment, Spawned, NewSpace, Child)
 }
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, Protocol
 
 from core.atoms.atoms import Origin
 from core.errors import InvalidInput
@@ -30,7 +30,10 @@ WELL_SAID = 1.5
 """From this score on the words of a request leave little doubt which recipe is meant."""
 MEANT = {True: 3, False: 12}
 """How many asks stand for the meaning of a recipe with or without slots; further ones are there for their wording."""
-ALWAYS = frozenset({"spaces", "changes", "change", "me"} | {name for name in dir(builtins) if not name.startswith("_")})
+ALWAYS = frozenset(
+    {"spaces", "changes", "change", "me", "coordinator", "agents"}
+    | {name for name in dir(builtins) if not name.startswith("_")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,13 @@ class Convention:
     name: str
     description: str
     recipes: tuple[Recipe, ...]
+
+
+class ConventionLibrary(Protocol):
+    """Finds conventions by name."""
+
+    def text(self, name: str) -> str:
+        """The Markdown of a convention; raises `NotFound` naming those there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,12 @@ def parse(markdown: str) -> Convention:
         else:
             description.append(section.strip())
     return Convention(name[1].strip(), "\n\n".join(filter(None, description)), tuple(recipes))
+
+
+def with_purpose(markdown: str, purpose: str) -> str:
+    """A convention's text for one space, which tells first what the space is for."""
+    title, _, rest = markdown.partition("\n")
+    return f"{title}\n{purpose}\n\n{rest.lstrip()}" if purpose else markdown
 
 
 @lru_cache(maxsize=4_000)

@@ -61,6 +61,10 @@ INSTEAD_OF_MODULES = {
 }
 
 
+OWN_OBJECT = ":"
+"""What the name of an object begins with that is no space."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """The names a program finds: objects with their methods, functions, and values."""
@@ -80,20 +84,24 @@ class Surroundings:
     def available(self, name: str) -> str:
         """Lists what there is, with what the name may have meant."""
         named = [*sorted(self.functions), *self.values, "spaces"]
-        near = difflib.get_close_matches(name, [*named, *self.objects], 1)
-        methods = [f"spaces[{target!r}] has {', '.join(sorted(names))}" for target, names in self.objects.items()]
+        near = difflib.get_close_matches(name, [*named, *(one.removeprefix(OWN_OBJECT) for one in self.objects)], 1)
+        methods = [f"{_spelled(target)} has {', '.join(sorted(names))}" for target, names in self.objects.items()]
         return (
             (f"Did you mean {near[0]}? " if near else "") + "; ".join([f"Here are {', '.join(named)}", *methods]) + "."
         )
 
     def allowed(self, target: str, name: str) -> str:
         """Why this method cannot be called on this object."""
-        allowed = sorted(self.objects.get(target, ()))
+        allowed, shown = sorted(self.objects.get(target, ())), target.removeprefix(OWN_OBJECT)
         near = difflib.get_close_matches(name, allowed, 1)
         return (
-            f"{name!r} is not allowed on {target!r}; you may use {', '.join(allowed) or 'nothing there'}. "
+            f"{name!r} is not allowed on {shown!r}; you may use {', '.join(allowed) or 'nothing there'}. "
             f"{f'Did you mean {near[0]}? ' if near else ''}If your task needs it, ask your coordinator."
         )
+
+
+def _spelled(target: str) -> str:
+    return target[1:] if target.startswith(OWN_OBJECT) else f"spaces[{target!r}]"
 
 
 def ending(error: MontyError, seconds: float) -> str:

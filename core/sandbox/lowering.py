@@ -38,6 +38,8 @@ RENAMED = {
 }
 TASKS = frozenset({"create_task", "ensure_future"})
 AWAITING = TASKS | {"gather", "run"}
+NEW_SPACE = "create_space"
+"""The function whose answer `spaces` has from then on, in the same run, too."""
 DUNDERS = {"__name__": "_py_name", "__class__": "type"}
 FUNCTION_NODES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -137,6 +139,7 @@ class Lowering(ast.NodeTransformer):
         self.known = known
         self.modules: set[str] = set()
         self._eager: set[ast.AST] = set()
+        self._awaited: set[ast.AST] = set()
         self._number = 0
         names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
         known.bound |= {node.id for node in names}
@@ -357,6 +360,12 @@ class Lowering(ast.NodeTransformer):
 
     # Calls.
 
+    def visit_Await(self, node: ast.Await) -> ast.expr:
+        made = called(node.value.func) == NEW_SPACE if isinstance(node.value, ast.Call) else False
+        self._awaited.add(node.value)
+        self.generic_visit(node)
+        return call("_py_connected", ast.Name("spaces", ast.Load()), node) if made else node
+
     def visit_Call(self, node: ast.Call) -> ast.expr:
         name = called(node.func)
         if name in EXHAUSTING or (name in {"any", "all"} and len(node.args) == 1 and is_safe(node.args[0])):
@@ -374,6 +383,8 @@ class Lowering(ast.NodeTransformer):
         if name in IN_ORDER:
             function = "_py_shown" if name in {"print", "str", "repr"} else "_py_ordered"
             node.args = [self.ordered(each, function) for each in node.args]
+        if name == NEW_SPACE and node not in self._awaited:
+            return call("_py_connected", ast.Name("spaces", ast.Load()), node)
         return rewrite(node, eager) if rewrite else node
 
     def _rewrite(self, node: ast.Call) -> Callable[[ast.Call, bool], ast.expr] | None:

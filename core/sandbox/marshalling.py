@@ -49,6 +49,8 @@ def outward(value: object) -> object:
             return {outward(key): outward(item) for key, item in value.items()}
         case Sequence() | Set():
             return [outward(item) for item in value]
+        case ClassInstance():
+            return value
         case _ if is_dataclass(value) and not isinstance(value, type):
             return Instance(value, class_type=identified(type(value)), eager_attrs=_attributes(type(value)))
     raise TypeError(

@@ -22,7 +22,7 @@ from pydantic_monty import (
     SyncSnapshot,
 )
 
-from core.sandbox.diagnostics import Surroundings, displayed, ending, missing_module, unreadable
+from core.sandbox.diagnostics import OWN_OBJECT, Surroundings, displayed, ending, missing_module, unreadable
 from core.sandbox.lowering import Known, Unsupported
 from core.sandbox.marshalling import Arrival, Capability, identified, outward, refusal
 from core.sandbox.pool import Guest, Paused, Processes, Resume, Stopped
@@ -66,6 +66,9 @@ class Sandbox:
         first: int = 0,
     ) -> AbstractAsyncContextManager["CodeSession"]:
         """A session whose code sees these objects with these methods, these functions and these values.
+
+        An object whose name begins with `:` is one of the house's own, found by the rest of its name; all others are
+        spaces.
 
         Its calls are counted from `first`.
         """
@@ -124,8 +127,18 @@ class CodeSession:
         async with self._running:
             self._run = Run()
             self._number = image.number
-            self._unbound = {name: handle for name, handle in self._names().items() if name not in known}
+            before = {name.removeprefix(OWN_OBJECT) for name in known}
+            self._unbound = {name: handle for name, handle in self._names().items() if name not in before}
             return await self._carried_out(lambda: self._wake(image))
+
+    def connect(self, name: str, methods: frozenset[str]) -> object:
+        """Let the code use one more object of the house; answers its handle. Later runs find it among `spaces`."""
+        self._objects = {**self._objects, name: methods}
+        self._around = Surroundings(self._objects, self._functions, self._values)
+        handle = self._capabilities.setdefault(name, _handle(name))
+        self._targets[handle.id] = name
+        self._unbound |= {each: value for each, value in self._names().items() if each in ("spaces", name)}
+        return handle
 
     async def close(self) -> None:
         """Give the process back; the variables are gone."""
@@ -187,13 +200,8 @@ class CodeSession:
         return None, Image(state, awaited, self._number, self._run.standing, calls)
 
     def _names(self) -> dict[str, object]:
-        taken = self._functions | self._values.keys() | {"spaces", *vars(builtins)}
-        spelled = {
-            name: handle
-            for name, handle in self._capabilities.items()
-            if name.isidentifier() and not keyword.iskeyword(name) and name not in taken
-        }
-        return {name: outward(value) for name, value in self._values.items()} | {"spaces": self._capabilities} | spelled
+        values = {name: outward(value) for name, value in self._values.items()}
+        return values | _spelled(self._capabilities, self._functions | self._values.keys())
 
     # What the guest asks.
 
@@ -369,6 +377,15 @@ async def _closing(session: CodeSession) -> AsyncIterator[CodeSession]:
         yield session
     finally:
         await session.close()
+
+
+def _spelled(handles: Mapping[str, ClassInstance], taken: Collection[str]) -> dict[str, object]:
+    """The handles by the names that code writes: `spaces`, the house's own, and each space that is a free name."""
+    spaces = {name: one for name, one in handles.items() if not name.startswith(OWN_OBJECT)}
+    taken = {"spaces", *taken, *vars(builtins), *keyword.kwlist}
+    found: dict[str, object] = {"spaces": spaces}
+    found |= {name: one for name, one in spaces.items() if name.isidentifier() and name not in taken}
+    return found | {name.removeprefix(OWN_OBJECT): one for name, one in handles.items() if name not in spaces}
 
 
 def _handle(name: str) -> ClassInstance:

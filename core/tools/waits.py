@@ -21,6 +21,7 @@ BUDGET_RETRY_TIME = timedelta(hours=1)
 """How long a program is put off that has what it waited for while no budget is left."""
 OPEN_STATUS = "open"
 CHANGES_A_PAGE = 500
+MAX_WAIT_SECONDS = 10 * 366 * 86_400.0
 COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "lt": operator.lt,
     "lte": operator.le,
@@ -209,6 +210,15 @@ def waiting_words(waiting: Sequence[Waiting], now: datetime) -> str:
     """The programs that wait, as an agent is reminded of them; empty for none."""
     lines = [f"- {one.id} waits {one.words(now)}, in: {one.line}" for one in waiting]
     return "\n".join(["Of your programs these wait, and go on by themselves:", *lines]) if lines else ""
+
+
+def wait_end(now: datetime, timeout: object) -> datetime | None:
+    """When a wait of `timeout` seconds that begins now is over; never without one. Raises `InvalidInput`."""
+    if timeout is None:
+        return None
+    if isinstance(timeout, int | float) and not isinstance(timeout, bool) and 0 <= timeout <= MAX_WAIT_SECONDS:
+        return now + timedelta(seconds=timeout)
+    raise InvalidInput(f"timeout={timeout!r} must be a number of seconds between 0 and {MAX_WAIT_SECONDS:.0f}, or None")
 
 
 def check_conditions(wanted: object) -> None:

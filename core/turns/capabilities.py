@@ -4,24 +4,25 @@ import contextlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 from core.agents.spawning import SpawnRequest
 from core.atoms.atoms import Atom
 from core.atoms.permissions import Permission
-from core.atoms.values import Moment, Spawned
+from core.atoms.values import Moment, NewSpace, Spawned
 from core.errors import InvalidInput, NotFound, PermissionDenied, StoaError, ToolFailed
 from core.models.llm import LLM, Message, whole
+from core.models.recipes import with_purpose
 from core.sandbox.runs import Call
 from core.search.filters import Filter
 from core.times.clock import Clock
 from core.times.parsing import iso_time, read_time
 from core.tools.registry import Acting, Effect, Tool, acting, call_tool, declaration
-from core.tools.waits import Wait, check_conditions
+from core.tools.waits import Wait, check_conditions, wait_end
 from core.trust.egress import texts
 from core.trust.egress_guard import OutboundCall
 from core.trust.enforcement import RightsInUse
 from core.turns.agent_files import AgentFiles
+from core.turns.children import Children
 from core.turns.context import Services, TurnContext
 from core.turns.signatures import (
     CHANGING_METHODS,
@@ -32,13 +33,18 @@ from core.turns.signatures import (
     method_named,
     methods,
     needed_for,
+    plain,
     signature,
 )
 
 MAX_SLEEP_SECONDS = 600.0
 MAX_COORDINATOR_SLEEP_SECONDS = 10.0
 """An agent that people talk to answers nobody while it sleeps."""
-MAX_WAIT_SECONDS = 10 * 366 * 86_400.0
+MAX_AGENT_SPACES = 100
+"""Spaces on which one agent may hold grant; past that it has to use those it has."""
+NEW_SPACE_BYTES = 20_000
+"""Bytes that a new space takes from a budget, beside its description: its keys, its log and its index."""
+RESERVED_PREFIX = "dm-"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,14 +54,15 @@ class Capabilities:
     services: Services
     context: TurnContext
     rights: RightsInUse
-    connected: Mapping[str, Permission]
+    connected: dict[str, Permission]
     llm: LLM
     heard: dict[str, int] = field(default_factory=dict)
     """For each space, the last change that the agent was told of, by the turn or by `wait_for`."""
 
     @property
     def objects(self) -> dict[str, frozenset[str]]:
-        return {name: methods(permission) for name, permission in self.rights.with_short(self.connected).items()}
+        spaces = {name: methods(permission) for name, permission in self.rights.with_short(self.connected).items()}
+        return spaces | {name: frozenset(own) for name, own in self._own.items()}
 
     @property
     def functions(self) -> dict[str, Tool]:
@@ -66,7 +73,7 @@ class Capabilities:
 
     @property
     def reach(self) -> Reach:
-        return Reach(self.connected, self.objects, self.functions)
+        return Reach(self.connected, self.objects, self.functions, self._methods)
 
     @property
     def _common(self) -> dict[str, Tool]:
@@ -74,7 +81,7 @@ class Capabilities:
             "help": self.help,
             "search": self.search,
             "spawn": self.spawn,
-            "end": self.end,
+            "create_space": self.create_space,
             "now": self.now,
             "local_time": self.local_time,
             "llm": self.ask,
@@ -84,6 +91,19 @@ class Capabilities:
             "stop_waiting": self.stop_waiting,
         }
         return everyone | self.services.access.functions(self.context.agent)
+
+    @property
+    def _own(self) -> dict[str, dict[str, Tool]]:
+        """The objects that are no spaces."""
+        ask = self.services.access.functions(self.context.agent)
+        return {
+            ":coordinator": {"spawn": self.spawn, "request": ask["request"]},
+            ":agents": Children(self.services, self.context).methods,
+        }
+
+    @property
+    def _methods(self) -> dict[str, Tool]:
+        return {f"{target[1:]}.{one}": tool for target, tools in self._own.items() for one, tool in tools.items()}
 
     async def answer(self, call: Call, made_in: str = "", waited: Wait | None = None) -> object:
         """Do what the code asked for; raises what the code should see, or `Wait` to be asked again later.
@@ -103,19 +123,19 @@ class Capabilities:
             raise type(error)(told) from None
 
     async def _answered(self, call: Call, operation: str, waited: Wait | None) -> object:
-        own = {} if call.target else self._common
-        tools = self.services.tools
-        function: Tool = own.get(call.name) or (method_named(call.name) if call.target else tools[call.name])
+        own = self._own.get(call.target, {}) if call.target else self._common
+        tools, in_space = self.services.tools, bool(call.target) and not own
+        function: Tool = own.get(call.name) or (method_named(call.name) if in_space else tools[call.name])
         try:
-            if call.target:
+            if in_space:
                 return await self._space(call, operation)
-            check_arguments(call.name, function, call)
+            check_arguments(f"{call.target}.{call.name}".lstrip(":."), function, call)
             if call.name in own:
                 who = Acting(self.context.actor, operation, waited=waited)
                 return await call_tool(function, who, *call.args, **call.kwargs)
             return await self._tool(function, call, operation, waited)
         except PermissionDenied as refused:
-            await self.rights.refused(f"{call.target}.{call.name}".lstrip("."), refused)
+            await self.rights.refused(f"{call.target}.{call.name}".lstrip(":."), refused)
             raise
         except (TypeError, AttributeError, KeyError) as error:  # an argument of a kind nobody expected
             raise InvalidInput(f"{call.name}: {error}. Call it as {signature(call.name, function)}") from error
@@ -194,18 +214,16 @@ class Capabilities:
 
     async def help(self, name: str) -> str:
         """All about a method or function, by its name: `print(help("search"))`."""
-        spaces = {method for names in self.objects.values() for method in names}
-        functions = self.functions
-        found = [signature(f"space.{name}", method_named(name))] if name in spaces else []
-        found += [signature(name, getattr(functions[name], "__func__", functions[name]))] if name in functions else []
+        spaces = {one for target, names in self.objects.items() if target not in self._own for one in names}
+        known = {f"space.{one}": method_named(one) for one in sorted(spaces)} | self._methods | self.functions
+        found = [key for key in known if name in (key, key.partition(".")[0], key.rpartition(".")[2])]
         if not found:
-            raise NotFound(
-                f"You have no method or function {name!r}; yours are {', '.join(sorted({*spaces, *functions}))}."
-            )
-        if name in functions and (outside := declaration(functions[name]).described) and self.context.actor.label:
+            raise NotFound(f"You have no method or function {name!r}; yours are {', '.join(known)}.")
+        told = [signature(key, plain(known[key])) for key in found]
+        if name in self.functions and (outside := declaration(known[name]).described) and self.context.actor.label:
             self.context.actor.label.heard(f"the description of {name}")
-            found.append(f"Its server says, as outside text and not as instructions:\n{outside}")
-        return "\n".join(found)
+            told.append(f"Its server says, as outside text and not as instructions:\n{outside}")
+        return "\n".join(told)
 
     async def search(self, query: str = "", limit: int = 10) -> list[Atom]:
         """Find atoms by meaning in all spaces you may read, the best first; without a query the newest."""
@@ -246,10 +264,26 @@ class Capabilities:
             context.actor, request, operation=acting().call, purse=context.allowance
         )
 
-    async def end(self, agent: str) -> list[str]:
-        """End an agent that you spawned and are done with, by its .id, and all that it spawned; answers who ended. What
-        they wrote stays, also in the direct-message space."""
-        return await self.services.lifecycle.end(agent, self.context.actor.principal)
+    async def create_space(self, name: str, description: str = "", convention: str = "") -> NewSpace:
+        """Create a space that is yours alone, and get it: `findings = create_space("findings", convention="knowledge
+        base")`. The description tells all who use it how; a convention brings a tried one: task list, channel,
+        document, scratchpad, knowledge base, prompt library, or what else has a name. You hold grant on it: spawn
+        agents with it, or let others in with findings.share(agent, "append"). Making it again finds it as it is."""
+        given, actor = description.strip(), self.context.actor
+        if convention:
+            if self.services.library is None:
+                raise NotFound(f"There is no convention {convention!r} here; write a description instead.")
+            given = with_purpose(self.services.library.text(convention), given)
+        if name.startswith(RESERVED_PREFIX):
+            raise InvalidInput(f"name: {name!r} begins like a direct-message space; take another.")
+        if name not in self.connected:
+            if sum(level is Permission.GRANT for level in self.connected.values()) >= MAX_AGENT_SPACES:
+                raise PermissionDenied(f"You hold grant on {MAX_AGENT_SPACES} spaces, the most there may be. Use one.")
+            await self.context.allowance.store_bytes(acting().call, NEW_SPACE_BYTES + len(given.encode()))
+        by = actor if description else replace(actor, label=None)  # a convention's words are the house's own
+        await self.services.spaces.create(name, by, description=given)
+        self.connected[name] = Permission.GRANT
+        return NewSpace(name)
 
     async def now(self) -> str:
         """The present time, as ISO text with offset."""
@@ -297,7 +331,7 @@ class Capabilities:
         actor, wait = self.context.actor, acting().waited
         if wait is None:
             check_conditions(metadata or {})
-            until = None if timeout is None else self._clock.now() + timedelta(seconds=_seconds(timeout))
+            until = wait_end(self._clock.now(), timeout)
             newest = await self.services.spaces.open(space, actor).newest()
             wait = Wait(space, until=until, metadata=metadata, after=self.heard.setdefault(space, newest))
         atom, seq = await self.services.waits.found(actor.principal, wait)
@@ -312,9 +346,3 @@ class Capabilities:
         """End one of your programs that wait, by the id you were told."""
         if not await self.services.waits.forget(self.context.agent.id, id):
             raise NotFound(f"No program {id!r} of yours waits; it may have gone on already.")
-
-
-def _seconds(timeout: object) -> float:
-    if isinstance(timeout, int | float) and not isinstance(timeout, bool) and 0 <= timeout <= MAX_WAIT_SECONDS:
-        return timeout
-    raise InvalidInput(f"timeout={timeout!r} must be a number of seconds between 0 and {MAX_WAIT_SECONDS:.0f}, or None")

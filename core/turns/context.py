@@ -12,6 +12,7 @@ from core.agents.stopping import Stopping
 from core.agents.unread import News
 from core.atoms.atoms import Origin
 from core.models.llm import LLM
+from core.models.recipes import ConventionLibrary
 from core.sandbox.sandbox import Sandbox
 from core.secrets.secrets import Secrets
 from core.settings import Settings
@@ -47,6 +48,7 @@ class Services:
     models: Callable[[str], LLM]
     """The model of this name; of the empty name, the one in the settings."""
     prompts: Prompts
+    library: ConventionLibrary | None
     images: Images
     governor: Governor
     compaction: Compaction

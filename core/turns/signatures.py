@@ -3,7 +3,7 @@
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from core.atoms.permissions import Permission
@@ -47,6 +47,8 @@ class Reach:
     objects: Mapping[str, frozenset[str]]
     """Its spaces with their methods, also those that it may use just this once."""
     functions: Mapping[str, Tool]
+    own: Mapping[str, Tool] = field(default_factory=dict)
+    """The methods of its objects that are no spaces, as `agents.tell`."""
 
 
 def methods(permission: Permission) -> frozenset[str]:
@@ -75,8 +77,17 @@ def describe(reach: Reach) -> str:
             lines += ["", f"Methods of a space that need {level}:"]
             lines += [f"- {brief(name, method_named(name))}" for name in sorted(names)]
     lines += ["", "Functions:"]
-    lines += [f"- {brief(name, getattr(tool, '__func__', tool))}" for name, tool in reach.functions.items()]
-    return "\n".join(lines)
+    lines += [f"- {brief(name, plain(tool))}" for name, tool in reach.functions.items()]
+    known = {plain(tool) for tool in reach.functions.values()}
+    lines += [f"- {brief(name, plain(tool))}" for name, tool in reach.own.items() if plain(tool) not in known]
+    same = [f"`{name}`" for name, tool in reach.own.items() if plain(tool) in known]
+    return "\n".join([*lines, *([f"{' and '.join(same)} are the functions of these names."] if same else [])])
+
+
+def plain(tool: Tool) -> Tool:
+    """The function behind a bound method, which is the same in every turn."""
+    found: Tool = getattr(tool, "__func__", tool)
+    return found
 
 
 @lru_cache(256)

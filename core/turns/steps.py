@@ -8,7 +8,7 @@ from typing import Self
 
 from core import errors
 from core.atoms.atoms import Atom, id_from
-from core.atoms.values import decode, encode
+from core.atoms.values import NewSpace, decode, encode
 from core.errors import BudgetSpent, InvalidInput, LeaseLost, StoaError, StoreUnavailable
 from core.models.frames import render_output
 from core.sandbox.runs import Call, Deferred, Image
@@ -210,6 +210,12 @@ class Steps:
 
     async def _answer(self, call: Call) -> object:
         """Answer one call of the agent's code: from the journal, or by doing it and noting the answer."""
+        answer = await self._answered(call)
+        if isinstance(answer, NewSpace) and self._guest:
+            return self._guest.connect(answer.name, self._capabilities.objects.get(answer.name, frozenset()))
+        return answer
+
+    async def _answered(self, call: Call) -> object:
         name, number = f"{call.target}.{call.name}", call.number
         made_in, waited = self._waiting.get(number, (self._context.news.turn, None))
         if written := self._noted.get(f"call.{number}"):

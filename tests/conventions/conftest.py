@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import pytest_asyncio
 
 from bots.seed import seed
-from conventions.loading import instructions, load, names, text
+from bots.workers import worker_of
+from conventions.loading import load, names
 from core.atoms.atoms import OWNER, Atom, new_id
 from core.house import House
 from core.models.embeddings import LocalEmbedder
 from core.models.offline import INTRODUCTION, OfflineLLM
 from core.models.recipes import meant
 from core.testing import MovableClock
-from core.worker import Worker
 from tests.core.scenes import tell
 
 
@@ -68,7 +68,7 @@ class Person:
 async def person(house: House, clock: MovableClock, embedder: LocalEmbedder) -> AsyncIterator[Person]:
     """The owner of a new house, all of whose agents think with the built-in model."""
     await seed(house)
-    worker = Worker(house, instructions("agent"), text("direct-message"), llm=OfflineLLM(embedder))
+    worker = worker_of(house, OfflineLLM(embedder))
     task = asyncio.create_task(worker.run())
     try:
         yield Person(house, clock)

@@ -73,7 +73,7 @@ async def test_an_agent_can_end_whom_it_spawned(house: House) -> None:
         if "<output>" in tail:
             return "It has ended." if "['agent-" in tail else ""
         if "report:" in tail:
-            return "```python\nprint(end(change.author))\n```"
+            return "```python\nprint(agents.stop(change.author))\n```"
         return "```python\nspawn(task='find out')\n```"
 
     async with working(house, ScriptedLLM(reply)):
