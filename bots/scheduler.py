@@ -14,7 +14,7 @@ async def scheduler(house: House) -> Agent:
             id="scheduler",
             instructions=words,
             instructions_from=source,
-            tools=("set_timer", "cancel_timer", "list_timers"),
+            tools=("set_timer", "change_timer", "cancel_timer", "undo_timer", "list_timers"),
         ),
         spaces={"bus": Permission.WRITE, "timers": Permission.WRITE},
         subscriptions=("bus", "timers"),

@@ -14,6 +14,7 @@ from core.errors import InvalidInput
 from core.models.llm import Message
 from core.models.templates import COURTESY, THANKS, Literal, slots
 from core.times.parsing import find_time, local_time
+from core.times.repeating import find_recurrence, read_recurrence, repeats
 
 NEEDS_MODEL = (
     "More than that needs a real model: set STOA_MODEL=provider/name and the provider's key, for example "
@@ -27,8 +28,9 @@ KINDS = (
     ("Say yes to do it", "ask before deleting"),
     ("What should I add?", "ask what to add"),
     ("What should I note?", "ask what to note"),
-    ("timers[0]", "move"),
+    ("change wanted", "move"),
     ("reminder wanted", "remind"),
+    ("Reminder: it is time to", "reminded"),
     ("cancel wanted", "cancel"),
     ('f"added', "add"),
     ('f"noted', "note"),
@@ -205,6 +207,8 @@ def _undone(scene: Scene) -> Plan | None:
         "done": "Open a task again",
         "reopen": "Mark a task done",
         "remind": "Cancel one reminder",
+        "move": "Take a change of a reminder back",
+        "cancel": "Take a change of a reminder back",
     }
     programs = [(back[deed.kind], {"what": deed.what}) for deed in scene.several if deed.kind in back and deed.what]
     if programs:
@@ -275,6 +279,8 @@ def _done_with_it(scene: Scene) -> Plan | None:
         return None
     if scene.last.kind in {"add", "reopen"} and "\n" not in scene.last.what:
         return Plan((("Mark a task done", {"what": scene.last.what}),))
+    if scene.last.kind == "reminded":
+        return Plan((("Take the last reminder as done", {}),))
     return Plan(prose="Which task is done? Say for example: buy milk is done.")
 
 
@@ -349,7 +355,8 @@ def _items(text: str, listed: bool = False) -> list[str]:
 def _reminder(rest: str, now: datetime, inherited: str = "") -> Plan | None:
     """A reminder from the words after the verb; its time may be that of the request before."""
     try:
-        found = find_time(rest, now)
+        repeated = find_recurrence(rest, now)
+        found = repeated or find_time(rest, now)
     except InvalidInput:
         return None
     when = found.text if found else inherited
@@ -357,7 +364,8 @@ def _reminder(rest: str, now: datetime, inherited: str = "") -> Plan | None:
     what = re.sub(r"\s+", " ", re.sub(r"^[\s,:]*(?:(?:to|at|on|in|for|an|zu|daran,?)\s+)*", "", what.strip())).strip(
         " .,!"
     )
-    return Plan((("Set a reminder", {"when": when, "what": what}),)) if when and what else None
+    title = "Set a repeating reminder" if repeated else "Set a reminder"
+    return Plan(((title, {"when": when, "what": what}),)) if when and what else None
 
 
 def _german_reminder(scene: Scene) -> Plan | None:
@@ -376,15 +384,39 @@ def _german_reminder(scene: Scene) -> Plan | None:
 
 
 def _of_it(scene: Scene) -> Plan | None:
-    """ "remind me of it tomorrow"."""
+    """ "remind me of it tomorrow", "remind me about this in an hour"."""
     said = re.fullmatch(
-        rf"{REMIND} (?:(?:of|about) (?:it|that|this)\s+(?P<a>.+)|(?P<b>.+?) (?:of|about) (?:it|that|this))",
-        scene.text,
+        rf"{REMIND} (?:(?:of|about|an) (?:it|that|this|das)\s+(?P<a>.+)|(?P<b>.+?) (?:of|about|an|wieder an) "
+        r"(?:it|that|this|das))",
+        scene.text.rstrip(".! "),
         re.I,
     )
     when = _whole_time(said["a"] or said["b"], scene.now) if said else ""
-    if when and scene.last.what:
-        return Plan((("Set a reminder", {"when": when, "what": scene.last.what}),))
+    return Plan((("Remind of this", {"when": when, "known": scene.last.what}),)) if when else None
+
+
+def _after_reminder(scene: Scene) -> Plan | None:
+    """Answers to a reminder that has just come: "push it to Friday", "in 10 minutes", "what was in it?", "done"."""
+    text = scene.text.rstrip("?.! ")
+    if re.fullmatch(r"what(?: was|['’]s| is) (?:in it|it about|that about)|worum ging es(?: da)?", text, re.IGNORECASE):
+        return Plan((("Say what the last reminder was about", {}),))
+    put_off = re.fullmatch(
+        r"(?:push|move|put|postpone|reschedule|shift|verschieb\w*|schieb\w*)\s+(?:it|that|this|das|es)\s+"
+        r"(?:off |back )?(?:to|until|till|auf|bis)\s+(?P<when>.+)",
+        text,
+        re.IGNORECASE,
+    ) or re.fullmatch(
+        r"(?:snooze(?: (?:it|that))?|(?:remind me )?later|remind me again|not now|später)\s*,?\s*(?:for|by|um)?\s*"
+        r"(?P<when>.+)",
+        text,
+        re.IGNORECASE,
+    )
+    if put_off is None:
+        return None
+    said = put_off["when"]
+    when = _whole_time(said, scene.now) or _whole_time(f"in {said}", scene.now)
+    if when and scene.last.kind not in {"remind", "move"}:
+        return Plan((("Put the last reminder off", {"when": when}),))
     return None
 
 
@@ -435,7 +467,9 @@ def _moved(scene: Scene) -> Plan | None:
         scene.text,
         re.I,
     )
-    if said and (when := _whole_time(said["when"], scene.now) or _whole_time(f"at {said['when']}", scene.now)):
+    if said and (
+        when := _whole_time(said["when"], scene.now, repeating=True) or _whole_time(f"at {said['when']}", scene.now)
+    ):
         what = scene.last.what if said["what"] in {"it", "that"} else said["what"]
         return Plan((("Move a reminder", {"what": what, "when": when}),))
     said = re.fullmatch(
@@ -595,12 +629,16 @@ def _day(text: str, now: datetime) -> datetime | None:
     return None
 
 
-def _whole_time(text: str, now: datetime) -> str:
+def _whole_time(text: str, now: datetime, repeating: bool = False) -> str:
+    text = text.strip(" .!")
     try:
-        local_time(text.strip(" .!"), now)
+        if repeating and repeats(text):
+            read_recurrence(text, now)
+        else:
+            local_time(text, now)
     except InvalidInput:
         return ""
-    return text.strip(" .!")
+    return text
 
 
 def _small_talk(scene: Scene) -> Plan | None:
@@ -622,6 +660,6 @@ SINGLE: tuple[Rule, ...] = (_note, _added, _one_task)
 BEFORE: tuple[Rule, ...] = (_answered, _note, _small_talk, _continued, _changed)
 """Rules for the message as it was written, with what opens it."""
 RULES: tuple[Rule, ...] = (
-    *(_undone, _done_with_it, _all_deleted, _several, _of_it, _moved, _german_reminder, _added),
+    *(_undone, _done_with_it, _all_deleted, _several, _of_it, _after_reminder, _moved, _german_reminder, _added),
     *(_due, _state_of_task, _done_task, _shown, _clock),
 )

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from core.errors import InvalidInput
 from core.times.parsing import FoundTime, find_time, local_time
+from core.times.repeating import FoundRecurrence, find_recurrence, read_recurrence
 
 Literal = str | int | float | bool
 
@@ -93,6 +94,8 @@ class Template:
     """With a mark where a time is said."""
     plain: re.Pattern[str]
     """With any words where a time is said."""
+    repeats: bool = False
+    """What is said is what repeats, not a time."""
 
 
 def slots(code: str) -> dict[str, Literal]:
@@ -139,9 +142,10 @@ def acts(code: str) -> bool:
 def template(ask: str, code: str) -> Template:
     """The ask as a template for the code."""
     given = {name: value for name, value in slots(code).items() if _position(str(value), ask) is not None}
-    timed = frozenset(name for name, value in given.items() if _is_time(value))
+    repeated = frozenset(name for name, value in given.items() if _is_recurrence(value))
+    timed = repeated | frozenset(name for name, value in given.items() if _is_time(value))
     plain = _pattern(ask, given, frozenset())
-    return Template(ask, given, timed, _pattern(ask, given, timed) if timed else plain, plain)
+    return Template(ask, given, timed, _pattern(ask, given, timed) if timed else plain, plain, bool(repeated))
 
 
 def match(template: Template, request: str, now: datetime = LONG_AGO) -> Match | None:
@@ -152,7 +156,7 @@ def match(template: Template, request: str, now: datetime = LONG_AGO) -> Match |
     if not template.timed:
         return _filled(template.pattern, template, request)
     try:
-        said = _time_in(request, now)
+        said = _when_in(request, now, template.repeats)
     except InvalidInput as error:
         found = _filled(template.plain, template, request)
         return found and Match(found.values, found.explained, str(error))
@@ -173,7 +177,7 @@ def remainder(template: Template, request: str, now: datetime = LONG_AGO) -> Mat
     values: dict[str, Literal] = {}
     for name in template.timed:
         try:
-            said = _time_in(request, now)
+            said = _when_in(request, now, template.repeats)
         except InvalidInput as error:
             return Match({}, 0, str(error))
         if said is None:
@@ -209,10 +213,23 @@ def _is_time(value: Literal) -> bool:
         return False
 
 
+def _is_recurrence(value: Literal) -> bool:
+    if not isinstance(value, str) or len(value) > 80:
+        return False
+    try:
+        return bool(read_recurrence(value, LONG_AGO))
+    except InvalidInput:
+        return False
+
+
 @lru_cache(maxsize=64)
-def _time_in(text: str, now: datetime) -> FoundTime | None:
-    """The words in the text that tell a time. The tool that is given them knows how the owner writes dates."""
-    return find_time(text, now, day_first=True)
+def _when_in(text: str, now: datetime, repeats: bool) -> FoundTime | FoundRecurrence | None:
+    """The words in the text that tell a time or what repeats, whichever is wanted; None where it is the other one.
+
+    The tool that is given them knows how the owner writes dates.
+    """
+    repeated = find_recurrence(text, now, day_first=True)
+    return repeated if repeats else None if repeated else find_time(text, now, day_first=True)
 
 
 def _filled(pattern: re.Pattern[str], template: Template, request: str) -> Match | None:

@@ -38,7 +38,9 @@ def builtin_tools(
     folders = Folders(settings.folders, settings.home)
     return (
         timers.set_timer,
+        timers.change_timer,
         timers.cancel_timer,
+        timers.undo_timer,
         timers.list_timers,
         web.web_fetch,
         web.web_search,

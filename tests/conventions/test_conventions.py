@@ -1,5 +1,6 @@
 """What each convention teaches works: its recipes run, in the real sandbox, and people read sensible words."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -184,8 +185,64 @@ async def test_a_reminder_can_be_asked_for_with_a_german_time(person: Person) ->
     )
 
 
-async def test_what_repeats_is_refused_in_words(person: Person) -> None:
-    assert "'mondays at 9' repeats" in await person.says("remind me mondays at 9 to report")
+async def test_what_repeats_is_set_told_each_time_moved_and_taken_back(person: Person) -> None:
+    assert await person.says("remind me mondays at 9 to write the report") == (
+        "I'll remind you every Monday at 09:00: write the report. The first time is tomorrow at 09:00."
+    )
+    assert await person.says("show my reminders") == (
+        "Your reminders:\n- tomorrow at 09:00: write the report (every Monday at 09:00)"
+    )
+    for _ in range(2):
+        person.clock.move(days=7)
+        assert (await person.hears()).startswith("Reminder: it is time to write the report.")
+    assert await person.says("move the report reminder to every Friday at 10") == (
+        "I'll remind you every Friday at 10:00: write the report. The first time is on Friday at 10:00."
+    )
+    assert "every Monday at 09:00" in await person.says("undo")
+    assert await person.says("cancel the reminder to write the report") == (
+        "Cancelled, I will not remind you: write the report."
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ("remind me every 0 seconds to blink", "never stop"),
+        ("remind me every year on 31 February to laugh", "no such day"),
+        ("remind me yesterday to buy milk", "past"),
+        ("remind me every Monday at 8 and Friday at 9 to stretch", "can't tell when it repeats"),
+        ("erinnere mich alle 10 Sekunden an das Wasser", "once a minute|Wann soll ich"),
+    ],
+)
+async def test_what_cannot_be_is_answered_with_a_sentence_and_sets_nothing(
+    person: Person, request_: str, said: str
+) -> None:
+    assert re.search(said, await person.says(request_))
+    assert await person.finds("timers") == []
+
+
+async def test_a_reminder_that_came_can_be_put_off_asked_about_and_done(person: Person) -> None:
+    await person.says("remind me in 2 minutes to review the Q3 report")
+    person.clock.move(minutes=2)
+    await person.hears()
+    assert "remind me in 2 minutes to review the Q3 report" in await person.says("what was in it?")
+    assert await person.says("push it to Friday") == "I'll remind you on Friday at 09:00: review the Q3 report."
+    person.clock.move(days=5)
+    await person.hears()
+    assert await person.says("snooze for 10 minutes") == "I'll remind you today at 14:42: review the Q3 report."
+    person.clock.move(minutes=10)
+    assert (await person.hears()).startswith("Reminder: it is time to review the Q3 report.")
+    assert await person.says("done") == "Done: review the Q3 report."
+
+
+async def test_about_this_means_the_message_it_answers_or_the_one_before(person: Person) -> None:
+    await person.says("note that the landlord wants the meter reading")
+    assert "the meter reading" in await person.says("remind me about this in an hour")
+    (timer,) = await person.finds("timers")
+    said = await person.house.spaces.open("chat").get(timer.references["about"][0].removeprefix("chat/"))
+    assert said.content == "note that the landlord wants the meter reading"
+    person.clock.move(hours=1)
+    assert "meter reading" in await person.hears()
 
 
 async def test_a_late_reminder_says_so(person: Person) -> None:

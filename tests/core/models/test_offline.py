@@ -205,10 +205,11 @@ async def test_a_date_that_does_not_exist_is_refused_in_words(talk: Talk) -> Non
     assert "there is no such day" in reply
 
 
-async def test_a_reminder_that_repeats_is_refused_in_words(talk: Talk) -> None:
-    reply = await talk.says(owner("remind me every day at 9 to stretch"))
-    assert "```" not in reply
-    assert "repeats" in reply
+@pytest.mark.parametrize("text", ["remind me every day at 9 to stretch", "erinnere mich täglich um 9 an die Übungen"])
+async def test_a_reminder_that_repeats_is_asked_for_in_its_own_words(talk: Talk, text: str) -> None:
+    reply = await talk.says(owner(text))
+    assert "asks for a repeating reminder" in reply
+    assert "at 9" in reply or "um 9" in reply
 
 
 async def test_several_changes_are_answered_in_turn(talk: Talk) -> None:
