@@ -31,6 +31,10 @@ fix: .venv/tested
 	@$(BIN)/ruff format .
 	@$(BIN)/python -m tests.map
 
+# The pictures in docs/, from real sessions; needs Debian's chromium.
+pictures: .venv/tested
+	@$(BIN)/python -m tests.pictures
+
 # How long files and functions are, package by package; also written to build/house.json.
 house: .venv/tested
 	@$(BIN)/python -m tests.house

@@ -41,6 +41,7 @@ async def serve_at(house: House, listening: socket.socket) -> None:
     config = uvicorn.Config(
         Pages(house, door).app(),
         log_config=None,
+        log_level="warning",
         access_log=False,
         lifespan="off",
         proxy_headers=False,

@@ -17,7 +17,7 @@ PATIENCE = 60
 def environment(home: Path) -> dict[str, str]:
     """Nothing of the machine's but where programs are."""
     known = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-    return known | {"STOA_HOME": str(home)}
+    return known | {"STOA_HOME": str(home), "STOA_WEB_PORT": "0"}
 
 
 def stoa(home: Path, *words: str, typed: str = "") -> str:

@@ -253,7 +253,7 @@ class Rig:
         """How many calls of a method have come in, answered or not."""
         return int(await self._act("begun", method=method))
 
-    async def until(self, look: Callable[[], Awaitable[Found]], patience: float = 20) -> Found:
+    async def until(self, look: Callable[[], Awaitable[Found]], patience: float = 60) -> Found:
         """Wait until `look` answers something true, and answer it; it is asked anew whenever anything changes."""
         ends = time.monotonic() + patience
         version = 0
