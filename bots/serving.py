@@ -6,6 +6,7 @@ from importlib import import_module
 
 from bots.home_page import home_page
 from bots.hosts import seats
+from bots.mail import feeds
 from channels.accounts import Account, open_channel
 from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import Bindings
@@ -26,6 +27,7 @@ def serving(house: House, opens: Callable[[Account, Secrets], Channel] = open_ch
         FileTransfer(house.attachments, house.store, house.transcriber.text if house.transcriber else None),
         seats(house),
         home_page(house),
+        feeds(house),
     )
     return Serving(parts, house.secrets, opens=opens)
 

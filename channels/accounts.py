@@ -18,7 +18,11 @@ from core.store.store import Store
 
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MAX_ACCOUNT_NAME_CHARS = 40
-PLATFORMS = {"slack": "channels.slack.channel:Slack", "telegram": "channels.telegram.channel:Telegram"}
+PLATFORMS = {
+    "slack": "channels.slack.channel:Slack",
+    "telegram": "channels.telegram.channel:Telegram",
+    "email": "channels.email.channel:Email",
+}
 """Platform -> what opens a channel to it; a package may add its own under the entry point `stoa.channels`."""
 
 

@@ -80,6 +80,12 @@ class InboundMessage:
     """True for something that is no message in the conversation, such as a pressed choice or a command."""
     sent: datetime | None = None
     """When it was written, where the platform tells."""
+    feed: str = ""
+    """The space in which it is kept as outside text unless somebody we know wrote it to us; of a stranger nobody is
+    asked about. Its sender is empty where nobody vouches for who that is."""
+    subject: str = ""
+    about: tuple[tuple[str, str], ...] = ()
+    """Facts that the atom keeps of an item of a feed, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,10 @@ class ChannelKeys:
         """Hash: conversation -> what the platform calls the newest message we had of it."""
         return f"{self.namespace}:newest:{{{account}}}"
 
+    def state(self, account: str, name: str) -> str:
+        """String: JSON, a note that the channel keeps for itself; lives as long as the channel says."""
+        return f"{self.namespace}:state:{{{account}}}:{name}"
+
     def holder(self, account: str) -> str:
         """String: the token of the process that serves the account; lives as long as the lease."""
         return f"{self.namespace}:holder:{{{account}}}"

@@ -34,7 +34,7 @@ ROWS = {
     "channels": (
         "inline",
         "markdown text keys",
-        "contract",
+        "contract state",
         "accounts choices people loopback",
         "bridge slack terminal discord telegram email web webhook",
     ),

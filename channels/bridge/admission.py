@@ -10,6 +10,7 @@ from channels.bridge.bindings import Binding, Bindings, bound
 from channels.bridge.incoming import Speaker
 from channels.bridge.routing import Routing
 from channels.contract import InboundMessage
+from channels.people.pairing import spelled
 from channels.people.people import People, Person, Room
 from channels.people.rules import NEVER_HEARD, ROOM_RULES, Arrival, verdict
 from core.atoms.atoms import OWNER, Origin, Principal
@@ -79,6 +80,14 @@ class Admission:
             return await self._people.request_admission(self._account, message)
         name = "" if person.principal == OWNER else person.name
         return await self._placed(await self._direct(message, person), Speaker(person.principal, name))
+
+    async def is_item(self, message: InboundMessage) -> bool:
+        """True for an item of a feed that nobody we know wrote to us; a stranger's code is a message."""
+        if not message.feed or message.kind != "message":
+            return False
+        return not message.sender or (
+            spelled(message.text) is None and await self._people.find(self._account, message.sender) is None
+        )
 
     async def unreached(self) -> list[str]:
         """The owner's names on the account by which they cannot be told anything in a direct message yet."""

@@ -87,7 +87,8 @@ def decoded_message(data: bytes) -> InboundMessage:
     blank = {"conversation": "", "sender": "", "text": "", "id": "", "addressed": False}
     files = tuple(File(**file) for file in known.pop("files", ()))
     passages = tuple(InboundPassage(**passage) for passage in known.pop("passages", ()))
+    about = tuple((str(name), str(value)) for name, value in known.pop("about", ()))
     sent = known.pop("sent", None)
     moment = datetime.fromisoformat(sent) if sent else None
     told = {name: value for name, value in known.items() if name in MESSAGE_FIELDS}  # a newer process may write more
-    return InboundMessage(**{**blank, **told}, files=files, passages=passages, sent=moment)
+    return InboundMessage(**{**blank, **told}, files=files, passages=passages, sent=moment, about=about)

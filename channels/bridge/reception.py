@@ -14,6 +14,7 @@ from channels.bridge.bindings import Binding, Bindings
 from channels.bridge.bridge import Bridge
 from channels.bridge.conversation import Conversation
 from channels.bridge.delivery import RETRY_SECONDS, Failed, attempted
+from channels.bridge.feeds import Feeds, OpenFeed, no_feeds
 from channels.bridge.home import HomePages
 from channels.bridge.inbox import Inbox
 from channels.bridge.routing import Routing, tell_owner
@@ -54,6 +55,7 @@ class Parts:
     seat: OpenConversation
     home: Callable[[], Awaitable[Home]]
     """The owner's page."""
+    open_feed: OpenFeed = no_feeds
 
 
 class Reception:
@@ -66,6 +68,7 @@ class Reception:
         self.inbox = Inbox(parts.spaces.store, channel.name)
         self._parts = parts
         self._lease = lease
+        self._feeds = Feeds(parts.spaces, channel, parts.files, parts.open_feed)
         self._pages = HomePages(channel, parts.home)
         self._bridge = Bridge(parts.spaces, channel, parts.files, retry_seconds)
         self._admission = Admission(parts.spaces, channel.name, parts.people, parts.bindings, parts.seat)
@@ -251,8 +254,7 @@ class Reception:
 
     async def _deal_with(self, message: InboundMessage) -> None:
         """One message; whatever is wrong with it, the others are taken."""
-        done = await attempted(lambda: self._deliver_in(message))
-        if not isinstance(done, Failed):
+        if not isinstance(done := await attempted(lambda: self._deliver_in(message)), Failed):
             return
         if not isinstance(done.error, StoaError):
             log.error("%s: a message could not be taken", self.channel.name, exc_info=done.error)
@@ -269,7 +271,8 @@ class Reception:
 
     async def _take(self, message: InboundMessage) -> str:
         """Take a message; what is to be said about it, perhaps nothing."""
-        place = await self._admission.admit(message)
+        item = await self._admission.is_item(message)
+        place = await (self._feeds.put(message) if item else self._admission.admit(message))
         if isinstance(place, str):
             if message.kind == "home":
                 await self._pages.show(message.sender, owner=False)
@@ -311,6 +314,8 @@ class Reception:
 
     async def _say(self, message: InboundMessage, text: str) -> None:
         """Say a word of our own about a message, once, whatever breaks off in between."""
+        if await self._admission.is_item(message):  # whose writer is never answered
+            return
         place = message.conversation
         word = f"about {message.kind} {message.version} {message.id}"
         try:

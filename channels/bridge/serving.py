@@ -11,6 +11,7 @@ from channels.bridge.inbox import Inbox
 from channels.bridge.reception import Parts, Reception
 from channels.bridge.routing import Routing, tell_owner
 from channels.contract import Channel, Unusable
+from channels.state import KeepsState, StoredState
 from core.atoms.atoms import id_from
 from core.errors import InvalidInput, LeaseLost, NotFound, StoreUnavailable
 from core.secrets.secrets import Secrets
@@ -94,7 +95,10 @@ class Serving:
             raise gone
 
     async def _attend(self, account: Account, lease: AccountLease) -> None:
-        async with self._opens(account, self._secrets) as channel:
+        opened = self._opens(account, self._secrets)
+        if isinstance(opened, KeepsState):
+            opened.keep_in(StoredState(self._store, account.id))
+        async with opened as channel:
             reception = self._receptions[account.id] = Reception(self._parts, channel, lease)
             try:
                 await reception.serve()

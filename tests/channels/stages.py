@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from channels.contract import Channel
+from channels.email.threads import thread_digest
 from channels.loopback import Loopback
 from channels.terminal.pipe import Pipe
 from tests.channels.slack_app import Heard, hearing, listening
 from tests.channels.telegram_app import telegram_listening
+from tests.rigs.email.rig import OWNER_ADDRESS, MailRig, mail_from, text_of
 from tests.rigs.slack.rig import Rig
 from tests.rigs.telegram.rig import TelegramRig
 
@@ -158,6 +160,34 @@ class TelegramStage:
         await self._rig.attach("alice", self.conversation, name, text.encode())
 
 
+class EmailStage:
+    """A mailbox, in a thread with Ada."""
+
+    def __init__(self, rig: MailRig, channel: Channel, heard: Heard) -> None:
+        self.channel, self.heard, self._rig = channel, heard, rig
+        self.person, self._first = OWNER_ADDRESS, mail_from(OWNER_ADDRESS, "")
+        self.conversation = f"{OWNER_ADDRESS}/{thread_digest(self._first['Message-ID'])}"
+
+    async def says(self, text: str) -> None:
+        await self._rig.arrives(mail_from(OWNER_ADDRESS, text, answers=self._first))
+
+    async def sees(self) -> str:
+        return "\n".join(text_of(mail) for mail in self._rig.sent)
+
+    async def presses(self, label: str) -> None:
+        asked = self._rig.sent[-1]
+        line = next(line for line in text_of(asked).splitlines() if line.endswith(f": {label}"))
+        await self._rig.arrives(mail_from(OWNER_ADDRESS, line.split("`")[1], answers=asked))
+
+    async def reacts(self, emoji: str) -> None:
+        raise AssertionError("nobody can do that here")
+
+    async def attaches(self, name: str, text: str) -> None:
+        mail = mail_from(OWNER_ADDRESS, "", answers=self._first)
+        mail.add_attachment(text.encode(), maintype="text", subtype="plain", filename=name)
+        await self._rig.arrives(mail)
+
+
 @asynccontextmanager
 async def loopback() -> AsyncIterator[Stage]:
     channel = Loopback()
@@ -188,3 +218,9 @@ async def telegram(rig: TelegramRig) -> AsyncIterator[Stage]:
     rig.private("alice")
     async with telegram_listening(rig) as (channel, heard):
         yield TelegramStage(rig, channel, heard)
+
+
+@asynccontextmanager
+async def email() -> AsyncIterator[Stage]:
+    async with MailRig().serving() as rig, rig.channel() as channel, hearing(channel) as heard:
+        yield EmailStage(rig, channel, heard)

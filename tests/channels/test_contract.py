@@ -22,7 +22,7 @@ from tests.channels.stages import Stage, until_seen
 from tests.rigs.slack.rig import Rig
 from tests.rigs.telegram.rig import TelegramRig
 
-CHANNELS = ("loopback", "terminal", "slack", "telegram")
+CHANNELS = ("loopback", "terminal", "slack", "telegram", "email")
 ODD = "5 < 6 & 7 > 3, *not bold_, `~`, <!channel> <@U0> [a](b) 🦊 \\o/ # no heading"
 LONG = "\n\n".join(f"Paragraph {number} has a sentence. And it has one more. " + "word " * 60 for number in range(100))
 
@@ -34,6 +34,7 @@ async def stage(request: pytest.FixtureRequest, rig: Rig, telegram_rig: Telegram
         "terminal": stages.pipe(),
         "slack": stages.slack(rig),
         "telegram": stages.telegram(telegram_rig),
+        "email": stages.email(),
     }
     async with opens[request.param] as opened:
         yield opened
@@ -68,7 +69,7 @@ async def test_what_is_sent_is_read_by_the_person_in_order(stage: Stage) -> None
 async def test_the_person_can_be_reached_where_they_wrote(stage: Stage) -> None:
     await stage.says("hello")
     heard = await stage.heard.next()
-    assert await stage.channel.direct(heard.sender) == heard.conversation
+    assert await stage.channel.direct(heard.sender) in (heard.conversation, heard.parent)
 
 
 async def test_a_text_full_of_marks_is_read_as_it_is_and_calls_nobody(stage: Stage) -> None:
@@ -169,6 +170,7 @@ async def test_what_was_said_while_nobody_listened_is_told_when_asked_for(stage:
 
 
 def test_what_each_channel_can_do() -> None:
+    from channels.email.channel import Email
     from channels.loopback import Loopback
     from channels.slack.channel import Slack
     from channels.telegram.channel import Telegram
@@ -185,11 +187,12 @@ def test_what_each_channel_can_do() -> None:
     }
     found = {
         kind.__name__: {name for name, needs in abilities.items() if all(hasattr(kind, need) for need in needs)}
-        for kind in (Loopback, Pipe, Slack, Telegram)
+        for kind in (Loopback, Pipe, Slack, Telegram, Email)
     }
     assert found == {
         "Loopback": {"edits", "confirms"},
         "Pipe": {"edits"},
         "Slack": set(abilities),
         "Telegram": {"edits", "reads files", "sends files"},
+        "Email": {"confirms", "reads files", "sends files"},
     }

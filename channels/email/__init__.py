@@ -1,0 +1,1 @@
+"""Email: mail read over IMAP, answers sent over SMTP."""
