@@ -21,6 +21,7 @@ from channels.text import clean, one_line, prose
 from channels.web.access import COOKIE, SESSION_SECONDS, Door, WebSessions
 from channels.web.rendering import html, moment
 from channels.web.views import CHAT, Views, shows
+from core.agents.stopping import Stopping
 from core.agents.unread import CONVERSATION_KEY
 from core.atoms.atoms import OWNER
 from core.errors import Conflict, InvalidInput, NotFound, PermissionDenied, StoaError
@@ -113,6 +114,7 @@ class Pages:
         posts: dict[str, Handler] = {
             "/say": self._say,
             "/answer": self._answer,
+            "/stop": self._stop,
             "/spaces/{space}/{atom}": self._save,
             "/timers/{timer}/cancel": self._cancel,
             "/agents/{agent}/end": self._end,
@@ -169,6 +171,13 @@ class Pages:
     async def _answer(self, request: Request) -> Response:
         form = await _form(request)
         await self._house.approvals.answer(form.get("id", ""), form.get("choice", ""), OWNER)
+        return _done(request, "/")
+
+    async def _stop(self, request: Request) -> Response:
+        """End what is under way for the chat, at its next step."""
+        stopping = Stopping(self._house.store)
+        for root in await stopping.under_way(CHAT):
+            await stopping.ask(root)
         return _done(request, "/")
 
     async def _events(self, request: Request) -> Response:

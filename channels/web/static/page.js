@@ -78,10 +78,8 @@ if (at("say")) {
     event.preventDefault();
     send(event.target, event.submitter);
   });
-  at("stop").addEventListener("click", async () => {
-    const typed = text.value;
-    text.value = "stop";
-    await send(at("say"));
-    text.value = typed;
+  at("stop").addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(event.target);
   });
 }

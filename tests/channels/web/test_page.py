@@ -10,6 +10,9 @@ from core.atoms.atoms import OWNER
 from core.atoms.permissions import Permission
 from core.house import House
 from tests.channels.web.browser import browsing
+from tests.core.scenes import said, seat, working
+from tests.core.turns.test_stopping import HeldLLM
+from tests.core.turns.test_turns import code
 
 
 async def test_a_message_is_put_into_the_chat_as_the_owners(house: House) -> None:
@@ -50,6 +53,21 @@ async def test_a_question_is_answered_by_its_button_and_then_gone(house: House) 
     assert late.status == 409
     assert "decided already: Yes, once" in late.text
     assert (await house.approvals.outcome(asked.id)).granted
+
+
+async def test_the_stop_button_ends_what_is_under_way(house: House) -> None:
+    await seat(house)
+    model = HeldLLM(code('chat.put("one", comment="one")'), code('chat.put("two", comment="two")'))
+    async with working(house, model), browsing(house) as browser:
+        await browser.post("/say", {"text": "Write a lot"})
+        await model.asked.get()
+        model.let_through.release()
+        await model.asked.get()
+        assert (await browser.post("/stop", {})).status == 303
+        model.let_through.release()
+        atoms = await said(house, 2)
+    assert [atom.content for atom in atoms][:1] == ["one"]
+    assert atoms[1].content.startswith("I stopped.")
 
 
 async def test_older_messages_are_read_page_by_page(house: House) -> None:
