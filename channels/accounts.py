@@ -18,6 +18,7 @@ from core.store.store import Store
 
 ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MAX_ACCOUNT_NAME_CHARS = 40
+TROUBLE_SECONDS = 60
 PLATFORMS = {
     "slack": "channels.slack.channel:Slack",
     "telegram": "channels.telegram.channel:Telegram",
@@ -101,6 +102,16 @@ class Accounts:
         """Which of these accounts a process serves at this moment."""
         found = await self._store.together(*(["EXISTS", self._keys.holder(name)] for name in names))
         return [bool(held) for held in found]
+
+    async def report(self, name: str, trouble: str) -> None:
+        """Note what keeps the account's messages from us, or with an empty text that nothing does."""
+        key = self._keys.trouble(name)
+        await self._store.run(*(("SET", key, trouble, "EX", TROUBLE_SECONDS) if trouble else ("DEL", key)))
+
+    async def troubles(self, names: Sequence[str]) -> list[str]:
+        """The trouble that each of these accounts has, as the process that serves it found; empty where it has none."""
+        found = await self._store.together(*(["GET", self._keys.trouble(name)] for name in names))
+        return [(said or b"").decode() for said in found]
 
     async def remove(self, id: str) -> None:
         """Forget the account; its conversations stay in their spaces."""

@@ -251,6 +251,21 @@ class Warns(Protocol):
     """Whole sentences for the owner, each with how to mend it."""
 
 
+@runtime_checkable
+class Explains(Protocol):
+    """A channel that has something to say to the owner, once it is entered, though nothing is wrong."""
+
+    hints: tuple[str, ...]
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """A channel that notices, while it listens, that messages do not reach it."""
+
+    trouble: str
+    """A whole sentence for the owner, with how to mend it; empty while all is well."""
+
+
 class ChannelClosed(Exception):
     """Nobody reads this channel any more; there is nothing to mend."""
 

@@ -74,6 +74,10 @@ class ChannelKeys:
         """String: the token of the process that serves the account; lives as long as the lease."""
         return f"{self.namespace}:holder:{{{account}}}"
 
+    def trouble(self, account: str) -> str:
+        """String: the reason why the account's messages do not reach us; lives a minute after it was last so."""
+        return f"{self.namespace}:trouble:{{{account}}}"
+
     # People, in one slot; they live until they are forgotten.
     def identities(self) -> str:
         """Hash: account and sender, as `account/sender` -> the id of the person who writes from there."""

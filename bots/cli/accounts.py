@@ -15,7 +15,7 @@ from bots.cli.supervision import logged
 from bots.pidfile import running
 from channels.accounts import Account, Accounts, Token, open_channel, platform, platforms
 from channels.bridge.serving import ADMISSIONS_LEASE
-from channels.contract import Unusable, Warns
+from channels.contract import Explains, Unusable, Warns
 from channels.people.people import People
 from core.atoms.atoms import OWNER
 from core.errors import InvalidInput, NotFound
@@ -39,7 +39,7 @@ async def account_list(as_json: AsJson = False) -> None:
     elif accounts:
         print_table([(one.id, one.platform, " ".join(f"{k}={v}" for k, v in one.options.items())) for one in accounts])
     else:
-        say("There are no accounts yet; `stoa setup` connects Stoa to Slack.")
+        say("There are no accounts yet; `stoa setup slack` or `stoa setup telegram` connects Stoa to one.")
 
 
 async def account_remove(
@@ -84,6 +84,7 @@ async def setup(
     Examples:
       stoa setup
       stoa setup slack-work
+      stoa setup telegram
       stoa setup slack --option mode=http < tokens.txt
     """
     given = _pairs(options or [])
@@ -96,16 +97,28 @@ async def _connect(house: House, account: Account) -> None:
     vault = Vault(house.settings.home)
     tokens = platform(account.platform).tokens(account.options)
     values = _values(account, tokens, set(vault.names()))
+    await _check_unshared(house, account, vault, values)
     secrets = Secrets({f"{SECRET_VARIABLE_PREFIX}{secret}": value for secret, value in values.items()}, vault)
     say(f"Connecting to {account.platform}, for {CONNECT_SECONDS:g} seconds at most...", err=True)
-    notes = await _try(account, secrets)
+    notes, hints = await _try(account, secrets)
     for secret, value in values.items():
         vault.put(secret, value)
     await Accounts(house.store).save(account)
     say(f"{account.id} works. Its tokens are stored, encrypted, in {house.settings.home}.")
     for note in notes:
         say(f"But: {note}")
+    for hint in hints:
+        say(hint)
     await _introduce(house, account)
+
+
+async def _check_unshared(house: House, account: Account, vault: Vault, values: Mapping[str, str]) -> None:
+    """Raises `InvalidInput` for another account's token: two that ask with one take messages from each other."""
+    secrets = Secrets(vault=vault)
+    for other in await Accounts(house.store).all():
+        known = [secrets.value(name) for name in _secrets(other) if name in vault.names()]
+        if other.id != account.id and (shared := [name for name, value in values.items() if value in known]):
+            raise InvalidInput(f"{shared[0]} is the token of {other.id}, too; each account needs a bot of its own.")
 
 
 async def _account(accounts: Accounts, name: str, on: str, options: Mapping[str, str]) -> Account:
@@ -164,8 +177,8 @@ def _lines() -> Iterator[str]:
         yield line.strip()
 
 
-async def _try(account: Account, secrets: Secrets) -> tuple[str, ...]:
-    """Connect and listen for a moment; returns warnings, and raises `InvalidInput` if it doesn't work."""
+async def _try(account: Account, secrets: Secrets) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Connect and listen for a moment; returns warnings and hints, and raises `InvalidInput` if it doesn't work."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             async with open_channel(account, secrets) as channel:
@@ -175,7 +188,8 @@ async def _try(account: Account, secrets: Secrets) -> tuple[str, ...]:
                     listening.result()
                 listening.cancel()
                 await asyncio.wait([listening])
-                return channel.notes if isinstance(channel, Warns) else ()
+                notes = channel.notes if isinstance(channel, Warns) else ()
+                return notes, channel.hints if isinstance(channel, Explains) else ()
     except Unusable as error:
         raise InvalidInput(f"{error} Nothing was stored.") from None
     except TimeoutError:

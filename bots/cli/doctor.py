@@ -119,11 +119,16 @@ async def _accounts(settings: Settings) -> Finding:
             accounts = await Accounts(house.store).all()
             served = await Accounts(house.store).served([account.id for account in accounts])
             secrets = Secrets(vault=Vault(settings.home))
+            reported = await Accounts(house.store).troubles([account.id for account in accounts])
             troubles = await asyncio.gather(*(_trouble(account, secrets) for account in accounts))
     except StoaError:
         return Finding("accounts", "unknown while Redis does not work")
     found = ", ".join(f"{one.id} ({'' if here else 'not '}served)" for one, here in zip(accounts, served, strict=True))
-    return Finding("accounts", found or "none; `stoa setup` connects Slack", " ".join(filter(None, troubles)))
+    return Finding(
+        "accounts",
+        found or "none; `stoa setup` connects Slack or Telegram",
+        " ".join(filter(None, [*reported, *troubles])),
+    )
 
 
 async def _trouble(account: Account, secrets: Secrets) -> str:

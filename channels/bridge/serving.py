@@ -10,7 +10,7 @@ from channels.bridge.delivery import Failed, attempted
 from channels.bridge.inbox import Inbox
 from channels.bridge.reception import Parts, Reception
 from channels.bridge.routing import Routing, tell_owner
-from channels.contract import Channel, Unusable
+from channels.contract import Channel, Reports, Unusable
 from channels.state import KeepsState, StoredState
 from core.atoms.atoms import id_from
 from core.errors import InvalidInput, LeaseLost, NotFound, StoreUnavailable
@@ -21,6 +21,7 @@ ACCOUNTS_POLL_SECONDS = 2.0
 """Seconds between two looks for accounts that were added or removed."""
 ACCOUNT_RETRY_SECONDS = (1.0, 5.0, 30.0, 60.0)
 """Seconds until an account is tried again that could not be used; the last of them from then on."""
+TROUBLE_POLL_SECONDS = 2.0
 ADMISSIONS_LEASE = "people"
 """The holder of this lease plays the kept messages of those that the owner has let in."""
 
@@ -100,10 +101,24 @@ class Serving:
             opened.keep_in(StoredState(self._store, account.id))
         async with opened as channel:
             reception = self._receptions[account.id] = Reception(self._parts, channel, lease)
-            try:
-                await reception.serve()
-            finally:
-                del self._receptions[account.id]
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(self._watch(account, channel), name=f"trouble of {account.id}")
+                try:
+                    await reception.serve()
+                finally:
+                    watching.cancel()
+                    del self._receptions[account.id]
+
+    async def _watch(self, account: Account, channel: Channel) -> None:
+        """Note what troubles a channel while it is served, for `stoa doctor`, and tell the owner."""
+        told = ""
+        while isinstance(channel, Reports):
+            trouble = channel.trouble
+            await self._accounts.report(account.id, trouble)
+            if trouble and trouble != told:
+                await self._tell(account, trouble)
+            told = trouble
+            await asyncio.sleep(TROUBLE_POLL_SECONDS)
 
     async def _tell(self, account: Account, reason: str) -> None:
         """Tell the owner, somewhere else and once a day, that an account cannot be used."""

@@ -32,6 +32,7 @@ PIECE_SECONDS = 0.7
 MAX_PIECE_WAITS = 15
 MAX_ASKED_ROOMS = 5_000
 GONE_MESSAGE = ("message to edit not found", "message can't be edited", "message_id_invalid")
+SAME_MESSAGE = ("message is not modified",)
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 PRIVACY_HINT = (
     "In groups Telegram shows it only commands, mentions and replies to it (privacy mode), which is enough. To "
@@ -194,7 +195,7 @@ class Telegram:
                 return _sent(await self._rich(richly, markdown, arguments))
             except (MissingMethod, RefusedCall) as error:
                 self._has_rich = not isinstance(error, MissingMethod)
-                if isinstance(error, RefusedCall) and _says(error, GONE_MESSAGE):
+                if isinstance(error, RefusedCall) and _says(error, (*GONE_MESSAGE, *SAME_MESSAGE)):
                     raise
                 log.warning("%s: a rich message is shown as HTML: %s", self.name, error)
         parts = await asyncio.to_thread(TelegramHTML().messages, markdown)
@@ -230,7 +231,7 @@ class Telegram:
         except RefusedCall as error:
             if _says(error, GONE_MESSAGE):
                 return False
-            if not _says(error, ("message is not modified",)):
+            if not _says(error, SAME_MESSAGE):
                 raise
         return True
 

@@ -170,7 +170,7 @@ def _rich_text(node: "Node") -> Any:
         for piece in _pieces(child):
             if isinstance(piece, str) and found and isinstance(found[-1], str):
                 found[-1] += piece
-            else:
+            elif piece:
                 found.append(piece)
     return found[0] if len(found) == 1 else found or ""
 

@@ -9,6 +9,7 @@ from channels.telegram.text import utf16_length
 from channels.telegram.updates import RawUpdate
 
 CUT_UNITS = 4_096
+"""One less where the next letter takes two units."""
 NEARLY_CUT_UNITS = 3_000
 """An app cuts between words where it can; a message shorter than this was not cut."""
 PIECES_SECONDS = 3.0
@@ -29,9 +30,10 @@ class Piece:
         message = update.get("message")
         if not isinstance(message, dict) or "forward_origin" in message:
             return None
-        author = message.get("chat", {}).get("id"), message.get("message_thread_id"), message.get("from", {}).get("id")
-        units = utf16_length(str(message.get("text") or ""))
-        return cls(author, int(message.get("date") or 0), units, str(message.get("media_group_id") or ""))
+        sent, text, album = message.get("date"), message.get("text"), message.get("media_group_id")
+        author = _id(message.get("chat")), message.get("message_thread_id"), _id(message.get("from"))
+        units = utf16_length(text) if isinstance(text, str) else 0
+        return cls(author, sent if isinstance(sent, int) else 0, units, str(album or ""))
 
     @property
     def open(self) -> bool:
@@ -44,6 +46,10 @@ class Piece:
         if self.album or other.album:
             return self.album == other.album
         return self.units >= NEARLY_CUT_UNITS and other.units > 0
+
+
+def _id(shown: object) -> object:
+    return shown.get("id") if isinstance(shown, dict) else None
 
 
 def more_may_come(updates: Sequence[RawUpdate]) -> bool:
@@ -73,7 +79,7 @@ def joined(read: Iterable[tuple[RawUpdate, Sequence[InboundMessage]]]) -> list[I
 
 
 def _together(first: InboundMessage, last: Piece, more: InboundMessage) -> InboundMessage:
-    between = "" if last.units == CUT_UNITS else "\n"  # cut within a word, or at a space that the app took away
+    between = "" if last.units >= CUT_UNITS - 1 else "\n"  # cut anywhere, or at a space that the app took away
     text = between.join(filter(None, (first.text, more.text)))
     return replace(
         first,

@@ -83,6 +83,7 @@ class Progress:
 
     async def _keep_showing(self, writing: Writing, place: Place, draft: int) -> None:
         while True:
+            writing.changed.clear()
             now = time.monotonic()
             if now - writing.typed_at >= TYPING_SECONDS:
                 writing.typed_at = now
@@ -90,7 +91,6 @@ class Progress:
             stale = now - writing.shown_at >= DRAFT_REFRESH_SECONDS
             if place.private and self._has_drafts and (stale or writing.text != writing.shown):
                 await self._draft(writing, place, draft)
-            writing.changed.clear()
             await asyncio.sleep(DRAFT_PACE_SECONDS)
             try:
                 async with asyncio.timeout(TYPING_SECONDS - DRAFT_PACE_SECONDS):

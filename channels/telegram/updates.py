@@ -36,7 +36,6 @@ ALLOWED_UPDATES = [
 """The updates we ask for. Reactions are never sent unless they are named."""
 GROUP_TYPES = {Chat.GROUP, Chat.SUPERGROUP}
 GONE_STATUSES = {ChatMember.LEFT, ChatMember.BANNED}
-STOP_BUTTON_TEXT = "stop"
 
 RawUpdate = Mapping[str, Any]
 
@@ -211,16 +210,16 @@ class UpdateReader:
             )
 
     def _stop(self, stopped: RawUpdate, update: int) -> InboundMessage:
-        """The stop button under a draft stands for the word; drafts are in private chats only."""
+        """The stop button under a draft; drafts are in private chats only."""
         chat, topic = Chat.de_json(stopped["chat"], self._bot), stopped.get("message_thread_id")
         return InboundMessage(
             conversation=_conversation(chat, topic),
             sender=str(chat.id),
-            text=STOP_BUTTON_TEXT,
+            text="",
             id=f"{chat.id}:stop:{update}",
             name=chat.full_name or "",
             parent=str(chat.id) if topic else "",
-            passing=True,
+            kind="stop",
         )
 
 

@@ -109,7 +109,7 @@ class TelegramRig:
             content["reply_to_message"] = {key: value for key, value in found.items() if key != "reply_to_message"}
         elif topic:
             content["reply_to_message"] = chat.messages[int(topic)]
-        message = self.server.put(chat, user, **content, **more)
+        message = self.server.put(chat, user, **{**content, **more})
         await self._tell("message", message)
         return f"{chat.shown['id']}:{message['message_id']}"
 

@@ -463,13 +463,13 @@ def plain_of(blocks: Any) -> str:
     if isinstance(blocks, str):
         return blocks
     if isinstance(blocks, list):
-        inline = all(isinstance(one, str) or "url" in one or one.get("type") in INLINE_TYPES for one in blocks)
-        return ("" if inline else "\n").join(plain_of(one) for one in blocks)
+        words = [isinstance(one, str) or (isinstance(one, dict) and one.get("type") in INLINE_TYPES) for one in blocks]
+        return ("" if all(words) else "\n").join(plain_of(one) for one in blocks)
     box = ("☑ " if blocks.get("is_checked") else "☐ ") if blocks.get("has_checkbox") else ""
     return box + "\n".join(plain_of(blocks[key]) for key in ("text", "blocks", "items", "cells") if key in blocks)
 
 
-INLINE_TYPES = {"bold", "italic", "strikethrough", "code"}
+INLINE_TYPES = {"url", "bold", "italic", "strikethrough", "code"}
 
 
 def _shown_block(block: Json) -> Json:
