@@ -15,6 +15,7 @@ async def assistant(house: House) -> Agent:
             instructions=words,
             instructions_from=source,
             speaks_in="chat",
+            injected=("memory",),
             tools=("web_search", "web_fetch", "read_feed", "calendar_events", "calendar_free"),
         ),
         spaces={
@@ -24,6 +25,7 @@ async def assistant(house: House) -> Agent:
             "notes": Permission.WRITE,
             "timers": Permission.READ,
             "prompts": Permission.APPEND,
+            "memory": Permission.WRITE,
         },
         subscriptions=("chat", "bus"),
     )

@@ -1,6 +1,7 @@
 """Seeds a new house: its spaces, each described by a convention, and its coordinators."""
 
 from bots.assistant import assistant
+from bots.memory import memory_keeper
 from bots.prompts import seed_prompts
 from bots.scheduler import scheduler
 from conventions.loading import text
@@ -12,6 +13,7 @@ SPACES = {
     "tasks": "task-list",
     "notes": "scratchpad",
     "prompts": "prompt-library",
+    "memory": "personal-memory",
 }
 """Space -> the convention that describes it."""
 
@@ -26,3 +28,4 @@ async def seed(house: House) -> None:
     await seed_prompts(house)
     await assistant(house)
     await scheduler(house)
+    await memory_keeper(house)

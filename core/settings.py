@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     """Dollars that a month may cost."""
     idle_days: float = Field(7, gt=0)
     """Days without a turn after which a spawned agent ends, if only its spawner could wake it."""
+    stall_seconds: float = Field(60, gt=0)
+    """Seconds after which the spawner of an agent is told that it has had no turn yet."""
     steps: int = Field(12, ge=1)
     """Model calls that one turn may make."""
     linger: float = Field(120, ge=0)
@@ -144,7 +146,7 @@ class Settings(BaseSettings):
     session_characters: int = Field(60_000, ge=2_000)
     """Characters of its own past that an agent sees; older turns become notes, and their atoms stay."""
     injected_tokens: int = Field(2_000, ge=0)
-    """Tokens that each injected space may fill in an agent's prompt; the rest can be searched."""
+    """Tokens that all injected spaces of an agent may fill in its prompt; the rest can be searched."""
 
     contents_kept: int = Field(0, ge=0)
     """Contents of an atom that are kept, the present one included; 0 keeps all. Comments are kept for ever."""

@@ -68,6 +68,7 @@ async def agent_show(id: Id, as_json: AsJson = False) -> None:
             ("status", agent.status),
             ("spawned by", f"{agent.spawner}, {when(agent.created, zone)}"),
             ("task", agent.task or "none; it is a coordinator"),
+            ("instructions", agent.instructions_from or "given at the spawn"),
             ("model", model),
             ("spaces", ", ".join(f"{name} ({level})" for name, level in levels.items()) or "none"),
             ("speaks in", agent.speaks_in or "no space of its own"),
@@ -207,6 +208,8 @@ async def _writer_lines(house: House, agent: Agent) -> list[str]:
         levels, held = await house.spaces.held(one.principal), await house.agents.held(one)
         ended = " (ended)" if one.status == "dead" else ""
         lines.append(f"{one.id}{ended}, spawned by {one.spawner}: {duty(one)}")
+        if one.instructions_from:
+            lines.append(f"   instructions: {one.instructions_from}")
         lines.append(f"   may use: {_rights(levels, held)}")
     return lines
 

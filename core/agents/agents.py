@@ -39,7 +39,10 @@ class Agent(BaseModel):
     line: tuple[str, ...] = ()
     """Its spawner, the spawner of that, and so on, up to an agent of the owner's."""
     injected: tuple[str, ...] = ()
-    """Spaces whose newest atoms are always in its context."""
+    """Spaces whose newest atoms, and those nearest to what changed, are always in its context."""
+    clean: bool = False
+    """Whether it is told the owner's own words alone, and begins each turn without a past: what it writes can't carry
+    text from outside."""
     accounts: tuple[str, ...] = ()
     """The accounts its spawners were bounded by, its own among them where it was given a budget."""
     speaks_in: str = ""

@@ -16,6 +16,9 @@ log = logging.getLogger("stoa.lifecycle")
 
 LAST_EPOCH = 2**53
 """An epoch after all others: whoever still works for an agent that has ended can reserve nothing more."""
+NEW_AGENT_TIME = timedelta(days=1)
+"""How long after its birth an agent that had no turn is reported."""
+STALL_LOOK_SECONDS = 10.0
 IDLE_LOOK_TIME = timedelta(hours=1)
 """How often agents are looked for that nobody needs any more."""
 
@@ -29,6 +32,7 @@ class Lifecycle:
         self._agents = agents
         self._budgets = budgets
         self._patience = timedelta(days=settings.idle_days)
+        self._stall_time = timedelta(seconds=settings.stall_seconds)
 
     async def end(self, id: str, by: Principal = OWNER, *, quietly: bool = False) -> list[str]:
         """End an agent and all that it spawned; answers who ended, the first being itself. Ended already: nobody.
@@ -69,11 +73,35 @@ class Lifecycle:
                 ended += await self.end(agent.id, Principal(agent.spawner), quietly=True)
         return ended
 
+    async def report_stalled(self) -> list[str]:
+        """Tell the spawners of agents that had no turn for `stall_seconds` after their birth; answers of whom."""
+        now = self._store.clock.now()
+        young = [
+            agent
+            for agent in await self._agents.list()
+            if not agent.coordinator and self._stall_time <= now - agent.created < NEW_AGENT_TIME
+        ]
+        stalled = []
+        for agent, state in zip(young, await self._agents.states([one.id for one in young]), strict=True):
+            room, operation = self._spaces.open(agent.speaks_in), f"stalled:{agent.id}"
+            if state == "new" and await room.find(operation) is None:
+                seconds = (now - agent.created).total_seconds()
+                told = f"{agent.id} has had no turn since it was spawned, {seconds:.0f} s ago."
+                await room.put(told, comment=f"stalled: {told}", metadata={"kind": "stalled"}, operation=operation)
+                stalled.append(agent.id)
+        return stalled
+
     async def run(self) -> None:
-        """Look for idle agents every hour."""
+        """Look for agents that never begin, and every hour for idle ones."""
+        looked = self._store.clock.now()
         while True:
-            await self._store.clock.sleep(IDLE_LOOK_TIME.total_seconds())
+            await self._store.clock.sleep(STALL_LOOK_SECONDS)
             try:
+                for agent in await self.report_stalled():
+                    log.warning("%s has had no turn since it was spawned; its spawner is told.", agent)
+                if self._store.clock.now() - looked < IDLE_LOOK_TIME:
+                    continue
+                looked = self._store.clock.now()
                 for agent in await self.end_idle():
                     log.info("%s has ended: nobody woke it for %s.", agent, self._patience)
             except StoaError as error:

@@ -178,6 +178,8 @@ async def _news(spaces: Spaces, agent: Agent, space: str, after: int) -> tuple[i
 
 async def _notices(spaces: Spaces, agent: Agent, change: Change) -> list[Notice]:
     notice = await _notice(spaces, agent, change)
+    if agent.clean:
+        return [notice] if notice.label is Origin.OWNER else []
     if notice.origin is Origin.OUTSIDE and notice.metadata.get("role") == PASSAGE_ROLE:
         return []
     if change.operation not in ("put", "update"):

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, zip_longest
 
 from core.agents.agents import Agent
 from core.agents.budgets import CHARS_PER_TOKEN
-from core.atoms.atoms import Origin
+from core.atoms.atoms import Atom, Origin
 from core.atoms.permissions import Permission
 from core.atoms.values import Notice
 from core.errors import InvalidInput
@@ -23,6 +24,8 @@ MAX_EXAMPLES = 8
 MAX_INJECTED_ATOMS = 200
 MAX_INJECTED_CHARS = 1_000
 """So much of one injected atom enters a prompt."""
+MAX_NEAREST_ATOMS = 20
+MAX_QUERY_CHARS = 2_000
 MAX_TASK_CHARS = 20_000
 PROTOCOL = """You act by writing Python in ```python fences. The code runs in a sandbox that has only what is listed \
 below. What it prints comes back to you; then you may write more. A reply without code ends your turn, and its prose \
@@ -38,7 +41,7 @@ class Prompts:
     """Builds prompts, in the order that keeps a provider's cache of what it has read valid for longest."""
 
     def __init__(self, spaces: Spaces, embedder: Embedder, tokens: int = 2_000) -> None:
-        """Each injected space may fill so many `tokens` of a prompt."""
+        """All injected spaces together may fill so many `tokens` of a prompt."""
         self._spaces = spaces
         self._embedder = embedder
         self._tokens = tokens
@@ -53,7 +56,7 @@ class Prompts:
         What it reads for the agent falls to the label of `actor`.
         """
         conventions, injected = await asyncio.gather(
-            self._conventions(agent, reach.connected), self._injected(agent, actor, reach.connected)
+            self._conventions(agent, reach.connected), self._injected(agent, actor, reach.connected, notices)
         )
         bound = [bind(recipe, name) for name, convention in conventions.items() for recipe in convention.recipes]
         recipes = [recipe for recipe in bound if usable(recipe, reach.objects, frozenset(reach.functions))]
@@ -69,26 +72,33 @@ class Prompts:
         parts += ["# Your spaces", *(f"## {', '.join(names)}\n{words}" for words, names in alike.items())]
         return Message("system", "\n\n".join(filter(None, parts)))
 
-    async def _injected(self, agent: Agent, actor: Actor, connected: Mapping[str, Permission]) -> list[Message]:
+    async def _injected(
+        self, agent: Agent, actor: Actor, connected: Mapping[str, Permission], notices: Sequence[Notice]
+    ) -> list[Message]:
+        """The injected spaces in one message. Each has an equal share of the room, and what others leave of theirs."""
         names = [name for name in agent.injected if name in connected]
-        parts = await asyncio.gather(*(self._newest(agent, actor, name) for name in names))
+        about = notices[-1].content[:MAX_QUERY_CHARS] if notices else ""
+        found = await asyncio.gather(*(self._ranked(agent, name, about) for name in names))
+        room, parts = self._tokens * CHARS_PER_TOKEN, []
+        smallest = sorted(zip(names, found, strict=True), key=lambda pair: sum(map(_line_chars, pair[1])))
+        for n, (name, atoms) in enumerate(smallest):
+            shown = _fitting(atoms, room // (len(names) - n))
+            room -= sum(map(_line_chars, shown))
+            for atom in shown:
+                actor.saw(atom)
+            if atoms:
+                parts.append(_listed(name, shown, len(atoms)))
         return [Message("user", "\n\n".join(parts))] if parts else []
 
-    async def _newest(self, agent: Agent, actor: Actor, name: str) -> str:
-        atoms = await self._spaces.search(agent.principal, within=[name], limit=MAX_INJECTED_ATOMS)
-        lines, room = [], self._tokens * CHARS_PER_TOKEN
-        trusted = [atom for atom in atoms if atom.origin is not Origin.OUTSIDE]
-        for atom in trusted:
-            line = f"- {first_words(atom.content, MAX_INJECTED_CHARS)}"
-            room -= len(line)
-            if room < 0:
-                break
-            actor.saw(atom)
-            lines.append(line)
-        if rest := len(trusted) - len(lines):
-            least = "at least " if len(atoms) == MAX_INJECTED_ATOMS else ""
-            lines.append(f"- {least}{rest} more; spaces[{name!r}].search(...) finds them")
-        return f"## In {name} now\n" + "\n".join(lines)
+    async def _ranked(self, agent: Agent, name: str, about: str) -> list[Atom]:
+        """The atoms of a space, the newest and the nearest to what changed by turns. Text from outside isn't among
+        them."""
+        newest, nearest = await asyncio.gather(
+            self._spaces.search(agent.principal, within=[name], limit=MAX_INJECTED_ATOMS),
+            self._spaces.search(agent.principal, about, within=[name], limit=MAX_NEAREST_ATOMS),
+        )
+        by_turns = [atom for pair in zip_longest(newest, nearest) for atom in pair if atom]
+        return list({atom.id: atom for atom in by_turns if atom.label is not Origin.OUTSIDE}.values())
 
     async def learn(self) -> None:
         """Embed the requests of all recipes, so that no turn has to wait for it."""
@@ -116,6 +126,23 @@ class Prompts:
             except InvalidInput:
                 self._parsed[text] = Convention("", text, ())
         return self._parsed[text]
+
+
+def _line_chars(atom: Atom) -> int:
+    return min(len(atom.content), MAX_INJECTED_CHARS) + len("- \n")
+
+
+def _fitting(atoms: Sequence[Atom], room: int) -> list[Atom]:
+    ends = accumulate(map(_line_chars, atoms))
+    return [atom for atom, end in zip(atoms, ends, strict=True) if end <= room]
+
+
+def _listed(name: str, shown: Sequence[Atom], count: int) -> str:
+    lines = [f"- {first_words(atom.content, MAX_INJECTED_CHARS)}" for atom in shown]
+    if rest := count - len(shown):
+        least = "at least " if count >= MAX_INJECTED_ATOMS else ""
+        lines.append(f"- {least}{rest} more; spaces[{name!r}].search(...) finds them")
+    return f"## In {name} now\n" + "\n".join(lines)
 
 
 def _all_framed(notices: Sequence[Notice], shown: ShownImages = NO_IMAGES) -> list[Framed]:

@@ -59,17 +59,20 @@ class Turns:
         turn = Turn(self._services, context)
         said = await self._tried(turn, memory.messages)
         await context.allowance.finish()
+        keeps = not agent.clean
+        seen = {atom: version for atom, version in actor.ledger.items() if memory.ledger.get(atom) != version}
         outcome = TurnOutcome(
             news.cursors,
-            [write_message(one) for one in said],
-            {atom: version for atom, version in actor.ledger.items() if memory.ledger.get(atom) != version},
-            label=actor.label.written() if actor.label else b"",
+            [write_message(one) for one in said] if keeps else (),
+            seen if keeps else {},
+            label=actor.label.written() if actor.label and keeps else b"",
             trace=trace(news, actor, context.allowance, self._services.clock.now()).written(),
             more=news.more,
             program="" if turn.put_off else news.program,
         )
         more = await context.lane.commit(outcome)
-        self._services.compaction.consider(agent, news, turn.llm, [*memory.messages, *said])
+        if keeps:
+            self._services.compaction.consider(agent, news, turn.llm, [*memory.messages, *said])
         return more
 
     async def _tried(self, turn: Turn, past: Sequence[Message]) -> list[Message]:

@@ -131,3 +131,28 @@ async def test_who_has_ended_spawns_nobody(house: House) -> None:
     spawner = Spawner(house.spaces, house.agents, house.settings, "You are an agent.", "A direct-message space.")
     with pytest.raises(PermissionDenied, match="has ended"):
         await spawner.spawn(Actor(Principal(child)), SpawnRequest("More"))
+
+
+async def test_the_spawner_of_an_agent_that_never_begins_is_told_once(house: House) -> None:
+    child, grandchild = await family(house)
+    assert await house.lifecycle.report_stalled() == []
+    house.clock.move(seconds=61)  # type: ignore[attr-defined]
+    assert sorted(await house.lifecycle.report_stalled()) == sorted([child, grandchild])
+    assert await house.lifecycle.report_stalled() == []
+    (told,) = await house.spaces.open(f"dm-{child}", Principal("assistant")).search(metadata={"kind": "stalled"})
+    assert told.content == f"{child} has had no turn since it was spawned, 61 s ago."
+
+
+async def test_an_agent_that_had_a_turn_is_not_reported(house: House) -> None:
+    await seat(house)
+
+    def reply(messages: Sequence[Message]) -> str:
+        if messages[0].text.startswith("You are an agent."):
+            return "The report."
+        return "```python\nspawn(task='find out')\n```" if "Go" in messages[-1].text else "I see."
+
+    async with working(house, ScriptedLLM(reply)):
+        await tell(house, "Go")
+        await said(house, 2)
+    house.clock.move(seconds=61)  # type: ignore[attr-defined]
+    assert await house.lifecycle.report_stalled() == []
