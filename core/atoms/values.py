@@ -63,8 +63,18 @@ class Child:
     created: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A piece of a text in the house, from one character to another: `of` is an atom, or a file of one."""
+
+    of: str
+    start: int
+    end: int
+
+
 VALUE_CLASSES: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Atom, Link, Attachment, Passage, Version, Notice, Moment, Spawned, NewSpace, Child)
+    kind.__name__: kind
+    for kind in (Atom, Link, Attachment, Passage, Version, Notice, Moment, Spawned, NewSpace, Child, Slice)
 }
 
 

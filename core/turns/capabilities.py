@@ -8,22 +8,21 @@ from dataclasses import dataclass, field, replace
 from core.agents.spawning import SpawnRequest
 from core.atoms.atoms import Atom
 from core.atoms.permissions import Permission
-from core.atoms.values import Moment, NewSpace, Spawned
+from core.atoms.values import NewSpace, Spawned
 from core.errors import InvalidInput, NotFound, PermissionDenied, StoaError, ToolFailed
-from core.models.llm import LLM, Message, whole
+from core.models.llm import LLM
 from core.models.recipes import with_purpose
 from core.sandbox.runs import Call
-from core.search.filters import Filter
-from core.times.clock import Clock
-from core.times.parsing import iso_time, read_time
 from core.tools.registry import Acting, Effect, Tool, acting, call_tool, declaration
-from core.tools.waits import Wait, check_conditions, wait_end
+from core.tools.waits import Wait
 from core.trust.egress import texts
 from core.trust.egress_guard import OutboundCall
 from core.trust.enforcement import RightsInUse
 from core.turns.agent_files import AgentFiles
 from core.turns.children import Children
 from core.turns.context import Services, TurnContext
+from core.turns.pausing import Pausing
+from core.turns.reading import Reading
 from core.turns.signatures import (
     CHANGING_METHODS,
     FILE_METHODS,
@@ -37,9 +36,6 @@ from core.turns.signatures import (
     signature,
 )
 
-MAX_SLEEP_SECONDS = 600.0
-MAX_COORDINATOR_SLEEP_SECONDS = 10.0
-"""An agent that people talk to answers nobody while it sleeps."""
 MAX_AGENT_SPACES = 100
 """Spaces on which one agent may hold grant; past that it has to use those it has."""
 NEW_SPACE_BYTES = 20_000
@@ -82,15 +78,10 @@ class Capabilities:
             "search": self.search,
             "spawn": self.spawn,
             "create_space": self.create_space,
-            "now": self.now,
-            "local_time": self.local_time,
-            "llm": self.ask,
-            "sleep": self.sleep,
-            "wait_until": self.wait_until,
-            "wait_for": self.wait_for,
-            "stop_waiting": self.stop_waiting,
         }
-        return everyone | self.services.access.functions(self.context.agent)
+        services, context = self.services, self.context
+        everyone |= Reading(services, context, self.llm).functions | Pausing(services, context, self.heard).functions
+        return everyone | services.access.functions(context.agent)
 
     @property
     def _own(self) -> dict[str, dict[str, Tool]]:
@@ -180,6 +171,7 @@ class Capabilities:
         arguments = inspect.signature(written).bind(None, *call.args, **kwargs).arguments
         needed = needed_for(call.name)
         if needed > Permission.READ:
+            self._check_injected(call)
             await self._check_egress(call, arguments, operation)
             await self._pay_for_bytes(call, arguments, operation)
         held = self.connected.get(call.target, Permission.NONE)
@@ -190,6 +182,16 @@ class Capabilities:
             if call.name in HISTORY_METHODS:  # older text is trusted no more than the atom as it is, whose mark stays
                 await space.get(str(arguments["id"]))
         return answer
+
+    def _check_injected(self, call: Call) -> None:
+        """Nothing that outside text may have had a hand in goes into a space that is always in the agent's context."""
+        label = self.context.actor.label
+        if call.target in self.context.agent.injected and label and label.outside:
+            raise PermissionDenied(
+                f"space: {call.target!r} is always in your context, and you have read text from outside "
+                f"({', '.join(label.sources[-3:])}) that could get in that way. Leave it: what the owner says is taken "
+                "from their own words."
+            )
 
     async def _check_egress(self, call: Call, arguments: Mapping[str, object], operation: str) -> None:
         """Let content go into a space, and others into it, only as the egress guard allows."""
@@ -207,10 +209,6 @@ class Capabilities:
             with contextlib.suppress(StoaError):  # the call itself says what is wrong
                 size += len((await space.get(str(arguments["id"]))).content.encode())
         await self.context.allowance.store_bytes(operation, size)
-
-    @property
-    def _clock(self) -> Clock:
-        return self.services.clock
 
     async def help(self, name: str) -> str:
         """All about a method or function, by its name: `print(help("search"))`."""
@@ -284,65 +282,3 @@ class Capabilities:
         await self.services.spaces.create(name, by, description=given)
         self.connected[name] = Permission.GRANT
         return NewSpace(name)
-
-    async def now(self) -> str:
-        """The present time, as ISO text with offset."""
-        return self._clock.now().isoformat(timespec="seconds")
-
-    async def local_time(self, text: str) -> Moment:
-        """The moment that words such as "in 20 minutes" or "tomorrow at 9am" mean here: .at (ISO) and .words. Raises
-        ValueError, saying why, for a time that is past, does not exist or is not understood. An exact ISO time with
-        offset may be past, too."""
-        began = self.context.began
-        found = iso_time(text, self._clock.zone) or read_time(text, began, self._clock.day_first)
-        return Moment(found.iso(), found.words(began))
-
-    async def ask(self, prompt: str, text: str = "") -> str:
-        """Ask a model about a text, outside your own context; several at once with asyncio.gather."""
-        question = Message("user", f"{prompt}\n\n{text}" if text else prompt)
-        call, allowance = acting().call, self.context.allowance
-        await allowance.reserve(call, self.llm.name, [question])
-        answer, usage = await whole(self.llm, [question])
-        await allowance.settle(call, usage)
-        return answer
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait, at most ten minutes; ten seconds where people wait for you. For longer ask for a timer, or spawn."""
-        longest = MAX_COORDINATOR_SLEEP_SECONDS if self.context.agent.coordinator else MAX_SLEEP_SECONDS
-        if not 0 <= seconds <= longest:
-            raise InvalidInput(
-                f"sleep({seconds}) is not between 0 and {longest:.0f} seconds; ask for a timer, or let an agent wait"
-            )
-        await self._clock.sleep(seconds)
-
-    async def wait_until(self, time: str) -> None:
-        """Let this program wait until a time ("tomorrow at 9am", ISO, or what local_time answered .at) and go on then,
-        with its variables, be it in months. Meanwhile your turn goes on, and nothing is blocked: this is how to do
-        something later. What the program prints then comes to you in a turn of its own."""
-        if acting().waited is None:
-            found = iso_time(time, self._clock.zone) or read_time(time, self.context.began, self._clock.day_first)
-            if found.moment > self._clock.now():
-                raise Wait(until=found.moment)
-
-    async def wait_for(self, space: str, metadata: Filter | None = None, timeout: float | None = None) -> Atom | None:
-        """Let this program wait until somebody else puts or changes an atom in `space` whose metadata are like
-        `metadata`, and go on with that atom, or with None after `timeout` seconds. Otherwise like wait_until. In a loop
-        it tells of each change that came since the one before."""
-        actor, wait = self.context.actor, acting().waited
-        if wait is None:
-            check_conditions(metadata or {})
-            until = wait_end(self._clock.now(), timeout)
-            newest = await self.services.spaces.open(space, actor).newest()
-            wait = Wait(space, until=until, metadata=metadata, after=self.heard.setdefault(space, newest))
-        atom, seq = await self.services.waits.found(actor.principal, wait)
-        if atom is not None:
-            self.heard[space] = seq
-            actor.saw(atom)
-        elif wait.until is None or wait.until > self._clock.now():
-            raise Wait(space, until=wait.until, metadata=wait.metadata, after=seq)
-        return atom
-
-    async def stop_waiting(self, id: str) -> None:
-        """End one of your programs that wait, by the id you were told."""
-        if not await self.services.waits.forget(self.context.agent.id, id):
-            raise NotFound(f"No program {id!r} of yours waits; it may have gone on already.")
