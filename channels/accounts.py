@@ -20,6 +20,7 @@ ACCOUNT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MAX_ACCOUNT_NAME_CHARS = 40
 TROUBLE_SECONDS = 60
 PLATFORMS = {
+    "discord": "channels.discord.channel:Discord",
     "slack": "channels.slack.channel:Slack",
     "telegram": "channels.telegram.channel:Telegram",
     "email": "channels.email.channel:Email",

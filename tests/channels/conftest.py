@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
+from tests.rigs.discord.rig import DiscordRig
 from tests.rigs.slack.rig import Rig, program
 from tests.rigs.slack.workspace import Json
 from tests.rigs.telegram.rig import TelegramRig
@@ -30,3 +31,10 @@ async def telegram_rig() -> AsyncIterator[TelegramRig]:
     """A fresh Telegram with a bot in it."""
     async with running() as server:
         yield TelegramRig(server)
+
+
+@pytest_asyncio.fixture
+async def discord_rig() -> AsyncIterator[DiscordRig]:
+    """A fresh Discord with a server, three people and a bot in it."""
+    async with DiscordRig() as rig:
+        yield rig

@@ -11,8 +11,10 @@ from channels.contract import Channel
 from channels.email.threads import thread_digest
 from channels.loopback import Loopback
 from channels.terminal.pipe import Pipe
+from tests.channels.discord_app import discord_listening
 from tests.channels.slack_app import Heard, hearing, listening
 from tests.channels.telegram_app import telegram_listening
+from tests.rigs.discord.rig import DiscordRig
 from tests.rigs.email.rig import OWNER_ADDRESS, MailRig, mail_from, text_of
 from tests.rigs.slack.rig import Rig
 from tests.rigs.telegram.rig import TelegramRig
@@ -188,6 +190,32 @@ class EmailStage:
         await self._rig.arrives(mail)
 
 
+class DiscordStage:
+    """Discord, in a direct message with Alice."""
+
+    def __init__(self, rig: DiscordRig, channel: Channel, heard: Heard) -> None:
+        self.channel, self.heard, self._rig = channel, heard, rig
+        self.conversation, self.person = rig.dm("alice"), rig.sender("alice")
+
+    async def says(self, text: str) -> None:
+        self._rig.say("alice", self.conversation, text)
+
+    async def sees(self) -> str:
+        return "\n".join(self._rig.texts(self.conversation))
+
+    async def presses(self, label: str) -> None:
+        self._rig.press("alice", self.conversation, self._last(), label)
+
+    async def reacts(self, emoji: str) -> None:
+        self._rig.react("alice", self.conversation, self._last(), emoji)
+
+    async def attaches(self, name: str, text: str) -> None:
+        self._rig.say("alice", self.conversation, "", files=[(name, text.encode())])
+
+    def _last(self) -> str:
+        return str(self._rig.ours(self.conversation)[-1].id)
+
+
 @asynccontextmanager
 async def loopback() -> AsyncIterator[Stage]:
     channel = Loopback()
@@ -224,3 +252,9 @@ async def telegram(rig: TelegramRig) -> AsyncIterator[Stage]:
 async def email() -> AsyncIterator[Stage]:
     async with MailRig().serving() as rig, rig.channel() as channel, hearing(channel) as heard:
         yield EmailStage(rig, channel, heard)
+
+
+@asynccontextmanager
+async def discord(rig: DiscordRig) -> AsyncIterator[Stage]:
+    async with discord_listening(rig) as (channel, heard):
+        yield DiscordStage(rig, channel, heard)

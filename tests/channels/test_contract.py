@@ -19,22 +19,26 @@ from channels.contract import (
 from core.trust.approvals import Choice
 from tests.channels import stages
 from tests.channels.stages import Stage, until_seen
+from tests.rigs.discord.rig import DiscordRig
 from tests.rigs.slack.rig import Rig
 from tests.rigs.telegram.rig import TelegramRig
 
-CHANNELS = ("loopback", "terminal", "slack", "telegram", "email")
+CHANNELS = ("loopback", "terminal", "slack", "telegram", "email", "discord")
 ODD = "5 < 6 & 7 > 3, *not bold_, `~`, <!channel> <@U0> [a](b) 🦊 \\o/ # no heading"
 LONG = "\n\n".join(f"Paragraph {number} has a sentence. And it has one more. " + "word " * 60 for number in range(100))
 
 
 @pytest.fixture(params=CHANNELS)
-async def stage(request: pytest.FixtureRequest, rig: Rig, telegram_rig: TelegramRig) -> AsyncIterator[Stage]:
+async def stage(
+    request: pytest.FixtureRequest, rig: Rig, telegram_rig: TelegramRig, discord_rig: DiscordRig
+) -> AsyncIterator[Stage]:
     opens = {
         "loopback": stages.loopback(),
         "terminal": stages.pipe(),
         "slack": stages.slack(rig),
         "telegram": stages.telegram(telegram_rig),
         "email": stages.email(),
+        "discord": stages.discord(discord_rig),
     }
     async with opens[request.param] as opened:
         yield opened
@@ -170,6 +174,7 @@ async def test_what_was_said_while_nobody_listened_is_told_when_asked_for(stage:
 
 
 def test_what_each_channel_can_do() -> None:
+    from channels.discord.channel import Discord
     from channels.email.channel import Email
     from channels.loopback import Loopback
     from channels.slack.channel import Slack
@@ -187,9 +192,10 @@ def test_what_each_channel_can_do() -> None:
     }
     found = {
         kind.__name__: {name for name, needs in abilities.items() if all(hasattr(kind, need) for need in needs)}
-        for kind in (Loopback, Pipe, Slack, Telegram, Email)
+        for kind in (Discord, Loopback, Pipe, Slack, Telegram, Email)
     }
     assert found == {
+        "Discord": set(abilities),
         "Loopback": {"edits", "confirms"},
         "Pipe": {"edits"},
         "Slack": set(abilities),

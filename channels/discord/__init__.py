@@ -1,0 +1,1 @@
+"""Discord: one bot of your own, in direct messages, servers' channels, threads and forum posts."""
