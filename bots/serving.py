@@ -32,6 +32,12 @@ def serving(house: House, opens: Callable[[Account, Secrets], Channel] = open_ch
     return Serving(parts, house.secrets, opens=opens)
 
 
+async def webhooks(house: House) -> None:
+    """Take webhooks until cancelled, likewise."""
+    loaded = await asyncio.to_thread(import_module, "channels.webhook.serving")
+    await loaded.serve_webhooks(house)
+
+
 async def page(house: House) -> None:
     """Serve the page until cancelled; what that needs is loaded beside everything else."""
     loaded = await asyncio.to_thread(import_module, "channels.web.serving")

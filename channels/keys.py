@@ -130,6 +130,10 @@ class ChannelKeys:
         return f"{self.namespace}:web-sessions"
 
     # Registries; they live as long as the house.
+    def hooks(self) -> str:
+        """Hash: a webhook's name -> its record."""
+        return f"{self.namespace}:hooks"
+
     def rooms(self) -> str:
         """Set: the ids of all rooms, as `account/conversation`."""
         return f"{self.namespace}:rooms"

@@ -100,6 +100,12 @@ class Settings(BaseSettings):
     """The address that the page listens at: this machine only, unless something in front of it protects it."""
     web_url: str = ""
     """The address at which a proxy of yours shows the page, such as `https://stoa.example.org`; empty means none."""
+    webhook_port: int = Field(8485, ge=0, le=65_535)
+    """The port at which webhooks are taken; 0 switches them off."""
+    webhook_host: str = "127.0.0.1"
+    """The address that webhooks listen at: this machine, unless other machines are to reach them without a proxy."""
+    webhook_url: str = ""
+    """The address at which a proxy or tunnel of yours shows them, such as `https://hooks.example.org`."""
     mcp: dict[ShortName, McpServer] = {}
     """MCP servers whose tools agents may be given, by name: a `command` to start or a `url` each."""
     timezone: str = ""

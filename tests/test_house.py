@@ -36,7 +36,7 @@ REPOSITORIES = (
     ),
     "core/agents/stopping.py",
     *("channels/accounts.py", "channels/bridge/bindings.py", "channels/bridge/inbox.py", "channels/bridge/outbox.py"),
-    *("channels/bridge/presence.py", "channels/people/", "channels/web/access.py"),
+    *("channels/bridge/presence.py", "channels/people/", "channels/webhook/hooks.py", "channels/web/access.py"),
 )
 """Where Redis commands are spelled: beside the keys they work on."""
 

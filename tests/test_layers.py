@@ -33,7 +33,7 @@ ROWS = {
     ),
     "channels": (
         "inline",
-        "markdown text keys",
+        "markdown text keys listening",
         "contract state",
         "accounts choices people loopback",
         "bridge slack terminal discord telegram email web webhook",

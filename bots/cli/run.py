@@ -9,7 +9,7 @@ import typer
 from bots.cli.opening import redis, until_death
 from bots.cli.supervision import Supervisor, logged, when_asked_to_end
 from bots.pidfile import alone
-from bots.serving import page, serving
+from bots.serving import page, serving, webhooks
 from bots.workers import worker_of
 from channels.bridge.attachments import FileTransfer
 from channels.bridge.bindings import bound
@@ -68,4 +68,11 @@ async def _serve(house: House, server: EmbeddedRedis | None, terminal: Terminal 
     binding = bound(terminal.name, await terminal.direct("owner"))
     bridge = TerminalSession(Bridge(house.spaces, terminal, FileTransfer(house.attachments, house.store)), binding)
     wait = house.settings.linger if isinstance(terminal, Pipe) else 0
-    await first(worker.run(), bridge.serve(wait, worker.idle), serving(house).run(), page(house), until_death(server))
+    await first(
+        worker.run(),
+        bridge.serve(wait, worker.idle),
+        serving(house).run(),
+        page(house),
+        webhooks(house),
+        until_death(server),
+    )

@@ -9,7 +9,7 @@ import socket
 from bots.cli.opening import redis, until_death
 from bots.cli.output import say
 from bots.cli.supervision import Supervisor, logged, when_asked_to_end
-from bots.serving import page, serving
+from bots.serving import page, serving, webhooks
 from bots.workers import worker_of
 from channels.accounts import Accounts
 from channels.bridge.session import first
@@ -88,7 +88,7 @@ async def _serve(house: House, server: EmbeddedRedis | None, asked: asyncio.Even
     later = ", ".join(name for name, elsewhere in zip(names, taken, strict=True) if elsewhere)
     note = f" ({later} once the process that serves it ends)" if later else ""
     say(f"Serving {', '.join(names) or 'no accounts yet; add one with `stoa setup`'}{note}. Ctrl-C ends it.")
-    await first(worker.run(), accounts.run(), page(house), drained(), until_death(server))
+    await first(worker.run(), accounts.run(), page(house), webhooks(house), drained(), until_death(server))
 
 
 async def _tell(trouble: str) -> None:

@@ -49,7 +49,8 @@ class Person:
 def environment(home: Path, **settings: str) -> dict[str, str]:
     """What a new user has: a data directory of their own, and no settings but those that are given."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("STOA_", "REDIS_"))}
-    return kept | {"STOA_HOME": str(home), "STOA_TIMEZONE": "Europe/Paris", "STOA_WEB_PORT": "0"} | settings
+    ports = {"STOA_WEB_PORT": "0", "STOA_WEBHOOK_PORT": "0"}
+    return kept | {"STOA_HOME": str(home), "STOA_TIMEZONE": "Europe/Paris"} | ports | settings
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,1 @@
+"""Webhooks: other programs tell Stoa of something by a POST."""
