@@ -10,7 +10,8 @@ from importlib.resources import files
 from core.atoms.atoms import Origin
 from core.models.embeddings import Embedder, nearest
 from core.models.frames import Framed, parse_changes, parse_now, parse_output
-from core.models.intents import NEEDS_MODEL, Deed, Plan, guessed, kind_of, looked_up, memory, planned, reminder, spelled
+from core.models.german import in_german, is_german
+from core.models.intents import Deed, Plan, kind_of, memory, planned, spelled
 from core.models.llm import Message, Usage
 from core.models.recipes import Speaker, asked, parse
 from core.models.templates import COURTESY, LONG_AGO, LONGEST, Match, acts, fill, recognise, remainder, slots, template
@@ -32,9 +33,16 @@ BEGUN = re.compile(COURTESY + REQUEST, re.IGNORECASE)
 ANOTHER = re.compile(
     rf"(?:[,;.!]+\s|\n|\s(?:and|then|also)\s)\s*(?:(?:and|then|also|please)\s+)*(?P<second>{REQUEST})", re.IGNORECASE
 )
+WORLDLY = re.compile(r"(?:what|who|where|when)(?:['’]?s| is| are| was| were)\b", re.IGNORECASE)
+PERSONAL = re.compile(r"\b(?:my|our|i|we|me|said)\b|['’]s \w+['’]?s?\b(?<!what's)", re.IGNORECASE)
+"""Marks of a question about the world, and of one about what somebody said."""
 SHORT = 300
 """Characters up to which a message is looked at for a second request; a longer one is prose, where such words ask for
 nothing."""
+NEEDS_MODEL = (
+    "More than that needs a real model: set STOA_MODEL=provider/name and the provider's key, for example "
+    "STOA_MODEL=ollama/qwen3 for one on your own machine."
+)
 HOME_SPACE = "chat"
 """Where the owner is alone with the assistant, whose spaces the rules of `intents` act on; hosts have none of these."""
 INTRODUCTION = (
@@ -89,7 +97,7 @@ class OfflineLLM:
         if answer and _person_speaks(turn) and not _introduced(real):
             answer += f"\n\n{INTRODUCTION}"
         if answer:
-            yield answer
+            yield in_german(answer) if is_german(_said_by_people(real)) else answer
 
     async def _respond(
         self, framed: Framed, examples: Sequence[Shown], now: datetime, deeds: Sequence[Deed]
@@ -156,11 +164,14 @@ def _same(plan: Plan, taught: tuple[Shown, Match]) -> bool:
 
 
 def _better(found: tuple[Shown, Match] | None, text: str, now: datetime) -> Plan | None:
-    if found is None:
-        return reminder(text, now) or guessed(text)
-    if "When should I remind you?" in found[0].code:
-        return reminder(text, now)
-    return looked_up(text) if "I found nothing about that" in found[0].code else None
+    """A plan that knows more than what the recipes found: nothing, a question back, or nothing to be found."""
+    asks_back = found is not None and "When should I remind you?" in found[0].code
+    finds = found is not None and "I found nothing about that" in found[0].code
+    if not (found is None or asks_back or (finds and WORLDLY.match(text) and not PERSONAL.search(text[6:]))):
+        return None
+    plan = planned(text, now, late=True)
+    does = plan.programs[0][0] if plan and plan.programs else ""
+    return plan if found is None or does == ("Find" if finds else "Set a reminder") else None
 
 
 def _code(plan: Plan) -> tuple[str, str]:
@@ -239,5 +250,11 @@ def _person_speaks(turn: Sequence[Message]) -> bool:
     return any(framed.origin == Origin.OWNER for message in turn for framed in parse_changes(message.text))
 
 
+def _said_by_people(real: Sequence[Message]) -> list[str]:
+    changes = [framed for message in real if message.role == "user" for framed in parse_changes(message.text)]
+    return [framed.content for framed in changes if framed.origin != Origin.AGENT]
+
+
 def _introduced(real: Sequence[Message]) -> bool:
-    return any(message.role == "assistant" and INTRODUCTION in message.text for message in real)
+    known = (INTRODUCTION, in_german(INTRODUCTION))
+    return any(message.role == "assistant" and message.text.endswith(known) for message in real)

@@ -238,7 +238,7 @@ def _filled(pattern: re.Pattern[str], template: Template, request: str) -> Match
         return None
     values: dict[str, Literal] = {}
     for name, text in found.groupdict().items():
-        values[name] = _bare(text) if isinstance(template.slots[name], str) else int(text)
+        values[name] = bare(text) if isinstance(template.slots[name], str) else int(text)
         if values[name] == "":
             return None
     free = sum(len(text) for text in found.groups())
@@ -255,10 +255,10 @@ def _without_own_words(template: Template, request: str) -> str:
         words.pop(0)
     while words and words[-1].strip(",.:;!?").lower() in own:
         words.pop()
-    return _bare(" ".join(words))
+    return bare(" ".join(words))
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """The value without the quotes and commas that people put around one."""
     text = text.strip().strip(",;:").strip()
     if len(text) > 1 and text[0] + text[-1] in ('""', "''", "“”", "‘’", "``", "«»", "„“"):

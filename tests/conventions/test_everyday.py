@@ -14,9 +14,10 @@ TABLE = Path(__file__).with_name("everyday.tsv").read_text("utf-8").splitlines()
 ROWS = [line.split("\t") for line in TABLE]
 LEAST_RIGHT_SHARE = 0.7
 MOST_WRONG_SHARE = 0.02
-ANSWER_SECONDS = 6
+ANSWER_SECONDS = 30
 DEEDS = re.compile(
-    r"^(?:I'll remind|Done|Added|Noted|Thrown away|Deleted|Cancelled|Taken off|Open again|High priority)"
+    r"^(?:I'll remind|Done|Added|Noted|Thrown away|Deleted|Cancelled|Taken off|Open again|High priority"
+    r"|Ich erinnere|Ich melde mich|Erledigt|Auf deiner|Notiert|Notiz gelöscht|Abgesagt|Von deiner|Wieder offen)"
 )
 
 

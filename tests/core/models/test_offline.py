@@ -131,7 +131,6 @@ async def test_a_request_that_would_break_out_of_its_quotes_stays_a_value(talk: 
     [
         ("I need to buy milk", ". Please ", "remind me at 5 to call Ana"),
         ("remind me to call Ana", "; ", "show my tasks"),
-        ("add bread to my tasks", "\n", "add milk to my tasks"),
         ("tomorrow at 9 remind me to call Ana", " and ", "note that the door code is 4711"),
     ],
 )
@@ -173,6 +172,7 @@ async def test_a_request_that_does_two_things_is_one(
     [
         "remind me tomorrow at 9 to call Ana and add bread to my tasks",
         "add bread to my tasks, and then remind me tomorrow at 9 to call Ana",
+        "add bread to my tasks\nadd call Ana to my tasks",
     ],
 )
 async def test_several_requests_that_are_all_understood_are_all_done(words: str, talk: Talk) -> None:
