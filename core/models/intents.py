@@ -351,7 +351,9 @@ READERS: Mapping[str, Callable[[str, Scene], Values | None]] = {
 def _undone(scene: Scene) -> Plan:
     """Undoes what the last reply did, the last of it first."""
     back = table()["undone"]
-    programs = [(back[deed.kind], {"what": deed.what}) for deed in reversed(scene.deeds) if deed.kind in back]
+    programs = [
+        (back[deed.kind], {"what": deed.what}) for deed in reversed(scene.deeds) if deed.kind in back and deed.what
+    ]
     return Plan(tuple(programs)) if programs else Plan(prose="I can't undo that. Say what I should do instead.")
 
 
