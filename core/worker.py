@@ -35,6 +35,7 @@ from core.turns.images import Images
 from core.turns.lanes import LEASE_SECONDS, Lane, next_in_queue, queue, wake, without_turn
 from core.turns.programs import Programs
 from core.turns.prompts import Prompts
+from core.turns.trials import Trials
 from core.turns.turns import Turns
 from core.watchdog import watch_the_loop
 
@@ -160,6 +161,7 @@ class Worker:
             waits=self._waits,
             compaction=self._compaction,
             backlog=self._backlog,
+            trials=Trials(house.spaces, background, house.attachments),
             programs=Programs(house.store, house.settings.home),
             people=people,
             background=background,

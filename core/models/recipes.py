@@ -171,13 +171,24 @@ def as_messages(example: Example, space: str) -> list[Message]:
     """The example as a turn that never happened: what somebody said, a person in `space`, and the code that does it."""
     speaker = example.recipe.speaker
     space = example.recipe.space if speaker == "agent" else space
-    content = example.ask.partition(": ")[2] if speaker == "agent" else example.ask
+    content = asked_content(replace(example.recipe, asks=(example.ask,)))
     origin = Origin.OUTSIDE if speaker == "guest" else speaker
     framed = Framed(0, space, speaker, origin, "example", "put", example.ask, content)
     return [
         Message("user", render_change(framed), example=True),
         Message("assistant", f"```python\n{example.code.rstrip()}\n```", example=True),
     ]
+
+
+def asked_content(recipe: Recipe) -> str:
+    """The content of a change that asks for the recipe."""
+    ask = recipe.asks[0]
+    return ask.partition(": ")[2] or ask if recipe.speaker == "agent" else ask
+
+
+def names_used(code: str) -> frozenset[str]:
+    """The functions that a recipe's code calls by name, beside Python's own."""
+    return _needs(code).names - ALWAYS
 
 
 def _recognised(recipes: Sequence[Recipe], text: str) -> list[Example]:

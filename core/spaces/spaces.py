@@ -26,7 +26,7 @@ from core.spaces.notifications import Notifications
 from core.spaces.options import PutOptions, spelled_out
 from core.spaces.references import Linked
 from core.spaces.sharing import Shared
-from core.store.codec import bounded_patch, pack
+from core.store.codec import bounded_patch, pack, unpack
 from core.store.spaces import SpaceRegistry
 from core.store.store import Store
 
@@ -139,6 +139,24 @@ class Spaces:
             await self.store.give_back(await self.held_ever(owner), owner.id)
         else:
             await self.store.give_back(await self._registry.with_ended_claims())
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A description that a space has or had."""
+
+    number: int
+    at: datetime
+    author: str
+    outside: bool
+    text: str
+
+    @classmethod
+    def read(cls, packed: bytes) -> "Description":
+        """The description that the store keeps."""
+        number, at, author, outside, text = unpack(packed)
+        author, text = (one.decode() if isinstance(one, bytes) else one for one in (author, text))
+        return cls(number, datetime.fromtimestamp(at / 1000, UTC), author, bool(outside), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +285,11 @@ class Space(Shared, Revised, Linked):
         """The convention that holds in this space, in its own words; needs read."""
         text = await self._store.run(*self._store.reading("stoa_description", self.id, self.holder.credentials))
         return str((text or b"").decode())
+
+    async def descriptions(self) -> list[Description]:
+        """The descriptions the space had, the present one last; needs read."""
+        call = self._store.reading("stoa_descriptions", self.id, self.holder.credentials)
+        return [Description.read(packed) for packed in await self._store.run(*call)]
 
     async def describe(self, description: str) -> None:
         """Replace the convention that holds here; needs grant."""

@@ -52,6 +52,10 @@ class Keys:
         """Hash: principal -> who gave it which permission."""
         return f"{self.namespace}:g:{{{space}}}"
 
+    def descriptions(self, space: str) -> str:
+        """List: the newest 100 descriptions the space had, each with its number, time and author."""
+        return f"{self.namespace}:d:{{{space}}}"
+
     def subscribers(self, space: str) -> str:
         """Hash: principal -> its subscription."""
         return f"{self.namespace}:s:{{{space}}}"

@@ -39,6 +39,16 @@ class SpaceRegistry:
         stored = await self._store.run("HGETALL", self._store.keys.grants(name))
         return {principal.decode(): unpack(packed) for principal, packed in stored.items()}
 
+    async def remove(self, name: str, atoms: Sequence[str]) -> None:
+        """Remove a space that was made for a moment, with these atoms of its."""
+        keys, run = self._store.keys, self._store.run
+        of_space = (keys.changes, keys.grants, keys.subscribers, keys.unembedded, keys.claims, keys.errands)
+        more = (keys.abroad, keys.descriptions, keys.space)
+        await run("SREM", keys.spaces(), name)
+        for atom in atoms:
+            await run("UNLINK", keys.atom(name, atom), keys.history(name, atom), keys.referrers(name, atom))
+        await run("UNLINK", *(key(name) for key in (*of_space, *more)))
+
     async def with_ended_claims(self) -> list[str]:
         names, now = await self.names(), self._store.now()
         commands: list[Sequence[Argument]] = [["ZCOUNT", self._store.keys.claims(name), "-inf", now] for name in names]

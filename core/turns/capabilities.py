@@ -170,6 +170,9 @@ class Capabilities:
         check_arguments(f"{call.target}.{call.name}", written, replace(call, args=[None, *call.args], kwargs=kwargs))
         arguments = inspect.signature(written).bind(None, *call.args, **kwargs).arguments
         needed = needed_for(call.name)
+        if call.name == "describe":
+            copied = self.services.spaces.open(call.target, replace(self.context.actor, ledger={}))
+            await self.services.trials.check(str(arguments["description"]), copied)
         if needed > Permission.READ:
             self._check_injected(call)
             await self._check_egress(call, arguments, operation)

@@ -30,6 +30,7 @@ from core.turns.images import Images
 from core.turns.lanes import Lane
 from core.turns.programs import Program, Programs
 from core.turns.prompts import Prompts
+from core.turns.trials import Trials
 
 LABEL_FIELD = "label"
 """The field of a turn's journal that holds what the session has read by now."""
@@ -60,6 +61,7 @@ class Services:
     egress: EgressGuard
     waits: Waits
     programs: Programs
+    trials: Trials
     people: Sandbox
     """Runs the code of agents that people talk to, and of no others, so that it always has room."""
     background: Sandbox

@@ -27,6 +27,8 @@ MAX_INJECTED_CHARS = 1_000
 MAX_NEAREST_ATOMS = 20
 MAX_QUERY_CHARS = 2_000
 MAX_TASK_CHARS = 20_000
+DESCRIPTION_MARK = "#"
+"""Stands in a session's ledger for a space's description, where an atom's id would be."""
 PROTOCOL = """You act by writing Python in ```python fences. The code runs in a sandbox that has only what is listed \
 below. What it prints comes back to you; then you may write more. A reply without code ends your turn, and its prose \
 is said. Reply with nothing when there is nothing to do or to say. Code that should be read and not run goes in a ~~~ \
@@ -56,7 +58,7 @@ class Prompts:
         What it reads for the agent falls to the label of `actor`.
         """
         conventions, injected = await asyncio.gather(
-            self._conventions(agent, reach.connected), self._injected(agent, actor, reach.connected, notices)
+            self._conventions(agent, actor, reach.connected), self._injected(agent, actor, reach.connected, notices)
         )
         bound = [bind(recipe, name) for name, convention in conventions.items() for recipe in convention.recipes]
         recipes = [recipe for recipe in bound if usable(recipe, reach.objects, frozenset(reach.functions))]
@@ -112,11 +114,23 @@ class Prompts:
         frames = [render_change(framed) for framed in _all_framed(notices, shown)]
         return Message("user", "\n\n".join([now, *frames]), pictures=shown.pictures)
 
-    async def _conventions(self, agent: Agent, connected: Mapping[str, Permission]) -> dict[str, Convention]:
-        """The convention of each connected space; text from outside, even by way of an agent, is no convention."""
-        store = self._spaces.store
-        texts = await store.together(*(store.reading("stoa_convention", name, agent.id) for name in connected))
-        return {name: self._convention((text or b"").decode()) for name, text in zip(connected, texts, strict=True)}
+    async def _conventions(
+        self, agent: Agent, actor: Actor, connected: Mapping[str, Permission]
+    ) -> dict[str, Convention]:
+        """The convention of each connected space; text from outside, even by way of an agent, is no convention.
+
+        An agent at work on a task keeps the descriptions it began with; a coordinator, whose session never ends, has
+        those of now.
+        """
+        store, began = self._spaces.store, {} if agent.coordinator else actor.ledger
+        known = {name: str(began.get(f"{name}/{DESCRIPTION_MARK}", "")) for name in connected}
+        found = await store.together(
+            *(store.reading("stoa_taught", name, agent.id, number) for name, number in known.items())
+        )
+        taught = dict(zip(connected, found, strict=True))
+        if not agent.coordinator:
+            actor.ledger |= {f"{name}/{DESCRIPTION_MARK}": int(number) for name, (number, _) in taught.items()}
+        return {name: self._convention((text or b"").decode()) for name, (_, text) in taught.items()}
 
     def _convention(self, text: str) -> Convention:
         """The convention in a space's description; one without recipes where the description is just words."""

@@ -13,6 +13,7 @@ from conventions.loading import load, names
 from core.atoms.atoms import OWNER, Atom, new_id
 from core.house import House
 from core.models.embeddings import LocalEmbedder
+from core.models.llm import LLM
 from core.models.offline import INTRODUCTION, OfflineLLM
 from core.models.recipes import meant
 from core.testing import MovableClock
@@ -27,6 +28,19 @@ async def embedder() -> AsyncIterator[LocalEmbedder]:
             for recipe in load(name).recipes:
                 await embedder.embed(meant(recipe))
         yield embedder
+
+
+@contextlib.asynccontextmanager
+async def at_work(house: House, llm: LLM) -> AsyncIterator[None]:
+    """A worker of this house that knows its conventions."""
+    task = asyncio.create_task(worker_of(house, llm).run())
+    try:
+        async with asyncio.timeout(60):
+            yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 @dataclass

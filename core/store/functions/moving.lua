@@ -12,7 +12,7 @@ redis.register_function('stoa_move_begin', function(KEYS, A)
     k:drop_passages(id)
     redis.call('DEL', k:atom(id), k:history(id), k:referrers(id))
   end
-  redis.call('DEL', k.space, k.log, k.grants, k.subscribers, k.unembedded, k.claims, k.errands, k.abroad)
+  redis.call('DEL', k.space, k.log, k.grants, k.subscribers, k.unembedded, k.claims, k.errands, k.abroad, k.descriptions)
   redis.call('HSET', k.space, 'moving', A[1])
   return 1
 end)

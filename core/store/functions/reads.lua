@@ -79,6 +79,20 @@ reader('stoa_convention', function(k)
   local found = redis.call('HMGET', k.space, 'description', 'outside')
   return found[2] == '1' and '' or found[1]
 end)
+-- who now number: the description as a convention and its number: that of this number if it is kept still, or the present
+-- one (''). Nothing of what outside text had a hand in.
+reader('stoa_taught', function(k, A)
+  local found = redis.call('HMGET', k.space, 'description', 'outside', 'described')
+  local number, outside, text = tonumber(found[3]) or 1, found[2] == '1', found[1] or ''
+  if A[3] ~= '' and tonumber(A[3]) ~= number then
+    for _, packed in ipairs(redis.call('LRANGE', k.descriptions, 0, -1)) do
+      local one = cmsgpack.unpack(packed)
+      if one[1] == tonumber(A[3]) then number, outside, text = one[1], one[4] == 1, one[5] end
+    end
+  end
+  return {number, outside and '' or text}
+end)
+reader('stoa_descriptions', function(k) return redis.call('LRANGE', k.descriptions, 0, -1) end)
 -- who now files text files: refuses files for which there is no room.
 reader('stoa_room', function(k, A) return no_room(k, A, 3, 0) or 1 end)
 reader('stoa_newest', function(k) return tonumber(redis.call('HGET', k.space, 'seq') or '0') end)

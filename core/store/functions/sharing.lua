@@ -1,5 +1,14 @@
 -- Spaces themselves: made, described, shared with others, watched.
 
+local DESCRIPTIONS_KEPT = 100
+
+-- Adds a description to those the space ever had; the newest are kept, each with its own number.
+local function described(k, at, who, outside, text)
+  local number = redis.call('HINCRBY', k.space, 'described', 1)
+  redis.call('RPUSH', k.descriptions, cmsgpack.pack({number, tonumber(at), who, outside, text}))
+  redis.call('LTRIM', k.descriptions, -DESCRIPTIONS_KEPT, -1)
+end
+
 -- who ... comment | description: a new space, private to its creator; the same creator again finds it as it is.
 redis.register_function('stoa_create', function(KEYS, A)
   local k, c = keys(KEYS, A[5]), call(A)
@@ -12,6 +21,7 @@ redis.register_function('stoa_create', function(KEYS, A)
   redis.call('HSET', k.space, 'creator', c.who, 'description', A[9], 'outside', c.outside and 1 or 0, 'created', c.now)
   if A[10] ~= 'v' then redis.call('HSET', k.space, 'vf', A[10]) end
   redis.call('HSET', k.grants, c.who, cmsgpack.pack({{'', GRANT, 0, 0, ''}}))
+  described(k, c.now, c.who, c.outside and 1 or 0, A[9])
   return {1, announce(k, c, 'create', '', 0)}
 end)
 
@@ -27,7 +37,12 @@ redis.register_function('stoa_describe', function(KEYS, A)
   local refused = refusal(k, c.by, GRANT) or fenced(k, c.who, c.epoch)
   if refused then return refused end
   if done_before(k, c) then return {1, 0} end
+  if redis.call('EXISTS', k.descriptions) == 0 then  -- it is older than this list, or came by an import
+    local old = redis.call('HMGET', k.space, 'created', 'creator', 'outside', 'description')
+    described(k, tonumber(old[1]) or c.now, old[2] or '', tonumber(old[3]) or 0, old[4] or '')
+  end
   redis.call('HSET', k.space, 'description', A[9], 'outside', c.outside and 1 or 0)
+  described(k, c.now, c.who, c.outside and 1 or 0, A[9])
   return {1, announce(k, c, 'describe', '', 0)}
 end)
 

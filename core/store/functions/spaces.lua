@@ -15,6 +15,7 @@ local TRUST = {owner = 3, agent = 2, outside = 1}
 -- The space's other keys, each spelled when it is first asked for.
 local KINDS = {
   grants = 'g', log = 'x', subscribers = 's', unembedded = 'v', claims = 'l', errands = 'j', abroad = 'y',
+  descriptions = 'd',
 }
 local Keys = {}
 function Keys.atom(k, id) return k.namespace .. ':a:' .. k.tag .. ':' .. id end
