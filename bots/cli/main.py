@@ -117,6 +117,7 @@ COMMANDS = {
     "people group add": ("people.group_add", "Add a person to a group; the first one creates it."),
     "people group remove": ("people.group_remove", "Remove a person from a group."),
     "room list": ("rooms.room_list", "List rooms and how Stoa behaves in each."),
+    "room show": ("rooms.room_show", "Show how Stoa behaves in a room."),
     "room set": ("rooms.room_set", "Let Stoa into a room, or change how it behaves there."),
     "room block": ("rooms.room_block", "Keep Stoa out of a room."),
     "room forget": ("rooms.room_forget", "Forget a room, so that you're asked about it again."),

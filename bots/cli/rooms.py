@@ -13,7 +13,12 @@ from channels.text import one_line
 from core.errors import InvalidInput, NotFound
 from core.store.store import Store
 
-LISTENS = {"mentions": "listens when mentioned and in its own threads", "all": "listens to everything"}
+LISTENS = {
+    "all": "listens to everything",
+    "threads": "listens when mentioned and in its own threads",
+    "mentions": "listens only when mentioned, also in its own threads",
+}
+NEVER = "never"
 ANSWERS = {"anyone": "answers anyone there", "known": "answers only people you let in"}
 
 RoomName = Annotated[str, typer.Argument(metavar="ROOM", help="An id from `stoa room list`, or the room's name.")]
@@ -31,20 +36,35 @@ async def room_list(as_json: AsJson = False) -> None:
         say("There are no rooms yet. Mention Stoa in one; where somebody else does, you're asked.")
 
 
+async def room_show(name: RoomName, as_json: AsJson = False) -> None:
+    """Show how Stoa behaves in a room."""
+    async with opened() as house:
+        room = await _room(house.store, name)
+    if as_json:
+        print_json(room.model_dump())
+    else:
+        print_table([("room", room.id), ("name", one_line(room.name, 80) or "-"), ("stoa", _behaviour(room))])
+
+
 async def room_set(
     name: RoomName,
-    listen: Annotated[str, typer.Option(metavar="mentions|all", help="What Stoa listens to there.")] = "",
+    listen: Annotated[str, typer.Option(metavar="all|threads|mentions|never", help="What Stoa listens to there.")] = "",
     speakers: Annotated[str, typer.Option(metavar="anyone|known", help="Whom Stoa answers there.")] = "",
 ) -> None:
     """Let Stoa into a room, or change how it behaves there.
 
-    With `mentions`, Stoa reads messages that mention it and its own threads. With `all`, it reads and keeps everything,
-    and speaks up when it has something to say. With `known`, it answers only people you have let in.
+    With `all`, Stoa reads and keeps everything. With `threads`, the default, it reads messages that mention it, and
+    its own threads. With `mentions`, it must be mentioned every time. With `never`, it reads and answers nothing
+    there. With `known`, it answers only people you have let in.
     """
+    if listen == NEVER:
+        await room_block(name)
+        return
     options = {"listen": (listen, LISTENS), "speakers": (speakers, ANSWERS)}
     for option, (value, allowed) in options.items():
         if value and value not in allowed:
-            raise InvalidInput(f"--{option} is {' or '.join(allowed)}, not {value!r}.")
+            also = f" or {NEVER}" if option == "listen" else ""
+            raise InvalidInput(f"--{option} is {' or '.join(allowed)}{also}, not {value!r}.")
     update = {option: value for option, (value, _) in options.items() if value}
     async with opened() as house:
         room = await _room(house.store, name, new=True)

@@ -111,7 +111,8 @@ class Admission:
         known = self.bound.get(message.conversation)
         if known and known.person:  # of one who was alone with us there
             known = None
-        ours = message.addressed or bool(known and message.parent and known.ours)
+        called = known is not None and known.ours and bool(message.parent)  # into this thread, before
+        ours = message.addressed or (called and room is not None and room.listen != "mentions")
         decided = verdict(ROOM_RULES, Arrival(message, person, room, known is not None, ours))
         if decided == "ask":
             return await self._people.request_admission(self._account, message)

@@ -20,8 +20,9 @@ class Room(BaseModel):
     """`account/conversation`, such as `slack/C024BE91L`."""
     name: str = ""
     status: Literal["allowed", "blocked"] = "allowed"
-    listen: Literal["mentions", "all"] = "mentions"
-    """`mentions`: only what names Stoa or stands in its threads is taken. `all`: everything."""
+    listen: Literal["mentions", "threads", "all"] = "threads"
+    """`mentions`: only what names Stoa is taken. `threads`: what stands in the threads it was called into, too. `all`:
+    everything."""
     speakers: Literal["anyone", "known"] = "anyone"
     """Whom Stoa answers there: anyone in the room, or only people that the owner has let in."""
     created: datetime = datetime.fromtimestamp(0, UTC)

@@ -133,10 +133,15 @@ def test_a_room_is_set_blocked_and_forgotten_by_its_name(stoa: CommandLine, mean
     )
     assert json.loads(stoa(home, "room", "list", "--json").stdout)[0]["listen"] == "all"
     assert (
-        "--listen is mentions or all, not 'sometimes'"
+        "--listen is all or threads or mentions or never, not 'sometimes'"
         in stoa(home, "room", "set", "garden", "--listen", "sometimes").stderr
     )
-    assert "Blocked garden" in stoa(home, "room", "block", "garden").stdout
+    assert stoa(home, "room", "show", "garden").stdout.splitlines()[-1].split(maxsplit=1) == [
+        "stoa",
+        "listens to everything, answers only people you let in",
+    ]
+    assert "listens only when mentioned" in stoa(home, "room", "set", "garden", "--listen", "mentions").stdout
+    assert "Blocked garden" in stoa(home, "room", "set", "garden", "--listen", "never").stdout
     assert stoa(home, "room", "list").stdout.split() == ["slack/C9", "garden", "blocked"]
     assert "Forgot garden" in stoa(home, "room", "forget", "slack/C9").stdout
     assert "There is no room 'garden'" in stoa(home, "room", "set", "garden").stderr
@@ -197,7 +202,7 @@ def test_setup_tries_the_tokens_keeps_them_encrypted_and_says_how_to_be_known(
             f"{RING}\nbroken-one\n",
             "The seal is broken; have a new one made. Nothing",
         ),
-        (["grey"], "", "'grey' doesn't say which platform it is on. Add --platform, such as --platform pigeon"),
+        (["grey"], "", "'grey' doesn't say which platform it is on. Add --platform, such as --platform discord"),
         (["grey", "--platform", "owl"], "", "There is no channel for 'owl'"),
         (["Pigeon", "--platform", "pigeon"], f"{RING}\n", "'Pigeon' is not a valid account name"),
         (["pigeon", "--option", "loft"], "", "should be NAME=VALUE"),

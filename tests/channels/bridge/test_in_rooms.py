@@ -32,6 +32,19 @@ async def test_in_a_thread_that_is_only_listened_to_nobody_is_answered_until_the
     ]
 
 
+async def test_where_it_must_be_mentioned_every_time_its_own_threads_are_no_exception(square: Square) -> None:
+    await square.people.rooms.save(Room(id="square/home", name="home", listen="mentions"))
+    async with square.open():
+        for text, called in (("what do you think?", True), ("and where?", False), ("and when?", True)):
+            await square.channel.say(
+                text, sender="bob", conversation="home:1", parent="home", room="home", addressed=called
+            )
+        while len(square.seated) < 2:
+            await asyncio.sleep(0.01)
+        heard = await square.said(square.seated[1][0], 2)
+    assert [atom.content for atom in heard] == ["what do you think?", "and when?"]
+
+
 @pytest.mark.parametrize("words", ["approve", "/deny that", "approve {id}", "deny {id} once"])
 async def test_a_room_is_told_nothing_of_what_waits_for_the_owner(square: Square, words: str) -> None:
     async with square.open():

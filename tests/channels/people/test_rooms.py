@@ -24,7 +24,7 @@ async def test_a_mention_in_an_unknown_room_asks_the_owner_and_tells_the_room_no
     admitted = await next_admitted(people)
     assert admitted.person is None
     assert admitted.room == await people.room(ACCOUNT, "C9")
-    assert (admitted.room and admitted.room.listen, admitted.room and admitted.room.speakers) == ("mentions", "anyone")
+    assert (admitted.room and admitted.room.listen, admitted.room and admitted.room.speakers) == ("threads", "anyone")
     assert [message.text for message in admitted.messages] == ["what do you think?", "me too"]
     assert await people.find(ACCOUNT, "T1:U7") is None
 
