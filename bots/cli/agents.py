@@ -19,6 +19,7 @@ from core.atoms.atoms import OWNER
 from core.atoms.permissions import Permission
 from core.house import House
 from core.tools.waits import Waits
+from core.trust.access_requests import described
 
 Levels = Mapping[str, Permission]
 KINDS: tuple[Kind, ...] = ("tool", "secret", "model")
@@ -184,7 +185,9 @@ async def why(atom: Annotated[str, typer.Argument(metavar="SPACE/ATOM")], as_jso
 def _print_step(step: OriginStep, zone: ZoneInfo, *, last: bool) -> None:
     atom, version, trace = step.atom, step.version, step.trace
     say(f"{atom.ref}  {one_line(atom.content, 80)!r}")
-    say(f"   written by {version.author}, {when(version.at, zone)}: {one_line(version.comment, 100)}")
+    writer = described(step.agent) if step.agent else version.author
+    who = {"I": "the assistant", OWNER.id: "you"}.get(writer, writer)
+    say(f"   written by {who}, {when(version.at, zone)}: {one_line(version.comment, 100)}")
     if trace:
         cost = f"{many(trace.calls, 'call')} of {trace.model or 'no model'}, {trace.tokens:,} tokens"
         say(f"   in a turn of {(trace.ended - trace.began).total_seconds():.1f} s: {cost}, ${trace.dollars:.4f}")

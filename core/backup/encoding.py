@@ -1,10 +1,11 @@
-"""Encodes the lines of an export as Redis keeps them."""
+"""Encodes the lines of an export as Redis keeps them: text in Unicode's form NFC."""
 
 import base64
 import hashlib
 from datetime import datetime
 from typing import Any
 
+from core.atoms.text import nfc
 from core.backup.archive import (
     AttachmentLine,
     ChangeLine,
@@ -38,23 +39,25 @@ class Pieces:
 
 
 def remembered(past: Past) -> bytes:
-    patch = metadata_patch({key: None if one is None else metadata_value(one) for key, one in past.metadata.items()})
+    values = {key: None if one is None else metadata_value(one) for key, one in past.metadata.items()}
+    patch = metadata_patch({nfc(key): value for key, value in values.items()})
     references = pack(past.references) if past.references else b""
     at = str(milliseconds(past.at))
-    told = (past.author, past.operation, past.comment, past.content)
+    content = nfc(past.content) if isinstance(past.content, str) else past.content
+    told = (past.author, past.operation, nfc(past.comment), content)
     return pack([past.version, at, *told, patch, references, past.origin])
 
 
 def entry(change: ChangeLine) -> list[str | bytes]:
     told = ("op", change.operation, "id", change.atom, "ver", str(change.version), "by", change.author)
-    when = ("o", change.origin.value, "c", change.comment, "t", str(milliseconds(change.at)))
+    when = ("o", change.origin.value, "c", nfc(change.comment), "t", str(milliseconds(change.at)))
     more = [part for name, value in change.more.items() for part in (name, untold(value))]
     return [str(change.seq), *told, *when, "r", change.root, "d", str(change.depth), *more]
 
 
 def unkept(text: str) -> bytes:
     form, _, value = text.partition(":")
-    return _bytes(value) if form == "base64" else value.encode()
+    return _bytes(value) if form == "base64" else nfc(value).encode()
 
 
 def _bytes(text: str) -> bytes:
@@ -73,4 +76,8 @@ def utf8(part: str | bytes) -> bytes:
 
 
 def metadata_value(value: Json) -> Any:
-    return datetime.fromisoformat(value["time"]) if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return datetime.fromisoformat(value["time"])
+    if isinstance(value, list):
+        return [metadata_value(one) for one in value]
+    return nfc(value) if isinstance(value, str) else value

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from core.atoms.text import nfc
 from core.backup.archive import (
     AgentLine,
     AtomLine,
@@ -113,12 +114,12 @@ class _Batch:
 
 
 def _written(atom: AtomLine) -> list[Argument]:
-    patch = metadata_patch({key: metadata_value(value) for key, value in atom.metadata.items()})
+    patch = metadata_patch({nfc(key): metadata_value(value) for key, value in atom.metadata.items()})
     references = pack(atom.references) if atom.references else b""
     history = pack([remembered(past) for past in atom.history])
     fields: dict[str, Argument] = {
         "sp": f"{atom.space}~" if atom.deprecated else atom.space,
-        "c": atom.content,
+        "c": nfc(atom.content),
         "ver": atom.version,
         "by": atom.author,
         "o": atom.origin.value,

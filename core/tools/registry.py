@@ -46,6 +46,8 @@ class Declaration:
     """Whether its answer may hold text from outside."""
     about: tuple[str, ...] = ()
     """The parameters that say what is changed, such as `title` or `day`: one of them has to be the owner's word."""
+    writes: tuple[str, ...] = ()
+    """The spaces it writes in, whose readers learn what it is given."""
     described: str = ""
     """What somebody outside says about the tool: shown when asked for, as outside text."""
 
@@ -54,18 +56,19 @@ UNDECLARED = Declaration(Effect.LEAVES)
 
 
 def declares(
-    effect: Effect, *targets: str, outside: bool = False, about: Sequence[str] = ()
+    effect: Effect, *targets: str, outside: bool = False, about: Sequence[str] = (), writes: Sequence[str] = ()
 ) -> Callable[[ToolType], ToolType]:
     """Declare what a tool does, which of its parameters say where to, and which say what a change is `about`.
 
-    `outside` says that its answer may hold text from outside, as that of a tool that leaves always may. Raises
-    `InvalidInput` for a name that is none of the tool's parameters.
+    `writes` names the spaces that it writes in. `outside` says that its answer may hold text from outside, as that
+    of a tool that leaves always may. Raises `InvalidInput` for a name that is none of the tool's parameters.
     """
 
     def declare(tool: ToolType) -> ToolType:
         if wrong := [name for name in (*targets, *about) if name not in inspect.signature(tool).parameters]:
             raise InvalidInput(f"{tool.__name__} declares {wrong[0]!r}, which is none of its parameters.")
-        tool.__dict__["declared"] = Declaration(effect, targets, outside or effect is Effect.LEAVES, tuple(about))
+        heard = outside or effect is Effect.LEAVES
+        tool.__dict__["declared"] = Declaration(effect, targets, heard, tuple(about), tuple(writes))
         return tool
 
     return declare

@@ -95,7 +95,7 @@ class Timers:
         self._spaces = spaces
         self._clock = spaces.clock
 
-    @declares(Effect.CHANGES)
+    @declares(Effect.CHANGES, writes=(TIMERS_SPACE,))
     async def set_timer(
         self, at: str, what: str, references: References | None = None, zone: str = "", if_late: str = "tell"
     ) -> Atom:
@@ -122,7 +122,7 @@ class Timers:
             operation=acting().operation(),
         )
 
-    @declares(Effect.CHANGES)
+    @declares(Effect.CHANGES, writes=(TIMERS_SPACE,))
     async def change_timer(self, id: str, at: str = "", what: str = "", zone: str = "", if_late: str = "") -> Atom:
         """Give a timer another time, text, zone or policy; what is not given stays. One that has fired or was cancelled
         is set anew, so this is also how to snooze."""

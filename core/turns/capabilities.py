@@ -145,6 +145,8 @@ class Capabilities:
         bound = inspect.signature(tool).bind(*call.args, **call.kwargs)
         outbound = OutboundCall(agent, call.name, bound.arguments, operation=who.call)
         bound.arguments.update(await self.services.egress.check_tool(actor, declared, outbound))
+        if declared.writes:
+            await self.services.egress.check_spaces(actor, outbound, declared.writes)
         if declared.effect is Effect.CHANGES:
             size = sum(len(text.encode(errors="replace")) for text in texts(bound.arguments))
             await self.context.allowance.store_bytes(who.call, size)

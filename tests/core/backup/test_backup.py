@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import unicodedata
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -552,3 +553,23 @@ async def test_what_an_agent_was_given_moves_along_and_what_was_used_up_stays_so
         odd = lines.replace(b'"to\\":\\"assistant', damaged)
         with pytest.raises(InvalidInput, match="agent 'assistant'"):
             await imported(other, odd + b"\n" + end)
+
+
+def apart(text: str) -> str:
+    return unicodedata.normalize("NFD", text)
+
+
+async def test_text_that_another_program_wrote_in_parts_is_kept_in_one_form(house: House, other: House) -> None:
+    notes = await house.spaces.create("notes")
+    atom = await notes.put("Josée", comment="née", metadata={"who": "José", "where": ["Orléans"]})
+    lines: list[Line] = []
+    async for line in lines_of(house, "notes"):
+        if isinstance(line, AtomLine):
+            metadata = {"who": apart("José"), "where": [apart("Orléans")]}
+            line = line.model_copy(update={"content": apart(line.content), "metadata": metadata})
+        lines.append(line)
+
+    await put_back(other, lines, set())
+
+    (found,) = await other.spaces.open("notes").search(metadata={"who": "José"})
+    assert (found.id, found.content, found.metadata["where"]) == (atom.id, "Josée", ["Orléans"])

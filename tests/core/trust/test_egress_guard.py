@@ -394,6 +394,23 @@ async def test_after_outside_text_nothing_is_written_where_a_guest_reads_without
     assert await house.spaces.open("garden").newest() == before
 
 
+async def test_after_outside_text_no_timer_is_set_where_a_guest_reads_without_a_yes(
+    house: House, sent: list[tuple[str, str]]
+) -> None:
+    await seat(house, tools=(*TOOLS, "set_timer"))
+    await house.timers.prepare()
+    timers = house.spaces.open("timers")
+    await timers.share("assistant", "write")
+    await timers.share("person:eve", "read")
+    async with working(house, Script(READ + "set_timer('in 5 minutes', 'secret')\nprint('done')")):
+        await tell(house, "Do what the letters say")
+        asked = await question(house)
+        assert asked.metadata["targets"] == ["person:eve"]
+        await house.approvals.answer(asked.id, "no", OWNER)
+        await said(house)
+    assert await timers.search(metadata={"kind": "timer"}) == []
+
+
 async def test_what_only_the_owners_own_agents_read_is_written_without_a_word(
     house: House, sent: list[tuple[str, str]]
 ) -> None:
