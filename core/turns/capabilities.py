@@ -216,7 +216,9 @@ class Capabilities:
         await self.context.allowance.store_bytes(operation, size)
 
     async def help(self, name: str) -> str:
-        """All about a method or function, by its name: `print(help("search"))`."""
+        """All about a space, a method or a function, by its name: `print(help("search"))`."""
+        if name in self.connected:
+            return await self.services.prompts.convention(self.context.agent, self.context.actor, name)
         spaces = {one for target, names in self.objects.items() if target not in self._own for one in names}
         known = {f"space.{one}": method_named(one) for one in sorted(spaces)} | self._methods | self.functions
         found = [key for key in known if name in (key, key.partition(".")[0], key.rpartition(".")[2])]

@@ -1,7 +1,7 @@
 """Prompts: what a model reads in a turn: a head that stays, the session, the nearest recipes, then what changed."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, zip_longest
 
 from core.agents.agents import Agent
@@ -25,6 +25,8 @@ MAX_INJECTED_ATOMS = 200
 MAX_INJECTED_CHARS = 1_000
 """So much of one injected atom enters a prompt."""
 MAX_NEAREST_ATOMS = 20
+MAX_CONVENTION_CHARS = 3_500
+"""So much of the spaces' descriptions stands in a head in full; of the others only the first paragraph does."""
 MAX_QUERY_CHARS = 2_000
 MAX_TASK_CHARS = 20_000
 DESCRIPTION_MARK = "#"
@@ -68,11 +70,7 @@ class Prompts:
     def _head(self, agent: Agent, reach: Reach, conventions: Mapping[str, Convention]) -> Message:
         task = f"# Your task\n{agent.task[:MAX_TASK_CHARS]}" if agent.task else ""
         parts = [agent.instructions, task, f"# How you act\n{PROTOCOL}", describe(reach)]
-        alike: dict[str, list[str]] = {}
-        for name, convention in conventions.items():
-            alike.setdefault(convention.description, []).append(name)
-        parts += ["# Your spaces", *(f"## {', '.join(names)}\n{words}" for words, names in alike.items())]
-        return Message("system", "\n\n".join(filter(None, parts)))
+        return Message("system", "\n\n".join(filter(None, [*parts, "# Your spaces", *_described(agent, conventions)])))
 
     async def _injected(
         self, agent: Agent, actor: Actor, connected: Mapping[str, Permission], notices: Sequence[Notice]
@@ -114,6 +112,10 @@ class Prompts:
         frames = [render_change(framed) for framed in _all_framed(notices, shown)]
         return Message("user", "\n\n".join([now, *frames]), pictures=shown.pictures)
 
+    async def convention(self, agent: Agent, actor: Actor, name: str) -> str:
+        """All that a space's description tells this agent, but its recipes."""
+        return (await self._conventions(agent, actor, {name: Permission.READ}))[name].description
+
     async def _conventions(
         self, agent: Agent, actor: Actor, connected: Mapping[str, Permission]
     ) -> dict[str, Convention]:
@@ -140,6 +142,20 @@ class Prompts:
             except InvalidInput:
                 self._parsed[text] = Convention("", text, ())
         return self._parsed[text]
+
+
+def _described(agent: Agent, conventions: Mapping[str, Convention]) -> Iterator[str]:
+    """The descriptions of the agent's spaces, the one it speaks in first: in full while there is room for them."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(conventions, key=lambda name: (name != agent.speaks_in, name)):
+        alike.setdefault(conventions[name].description, []).append(name)
+    room = MAX_CONVENTION_CHARS
+    for words, names in alike.items():
+        beginning, _, rest = words.partition("\n\n")
+        if len(words) > room and rest:
+            words = f'{beginning} help("{names[0]}") says more.'
+        room -= len(words)
+        yield f"## {', '.join(names)}\n{words}"
 
 
 def _line_chars(atom: Atom) -> int:
