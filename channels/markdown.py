@@ -6,6 +6,7 @@ through or drop text. All of it is linear in the length of the text, which other
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -244,6 +245,10 @@ class Dialect:
         """Lines of code, in the language `info` if that is known."""
         return text
 
+    def moment(self, words: str, at: datetime) -> str:
+        """A time, which `words` say in the owner's zone, as every reader best understands it."""
+        return words
+
     def heading(self, text: str, level: int) -> str:
         """A title of level 1 to 6."""
         return self.bold(text)
@@ -297,6 +302,9 @@ class DiscordMarkdown(Dialect):
 
     def fence(self, text: str, info: str) -> str:
         return f"```{info}\n{unfenced(text)}\n```"
+
+    def moment(self, words: str, at: datetime) -> str:
+        return f"<t:{int(at.timestamp())}:f> (<t:{int(at.timestamp())}:R>)"
 
     def heading(self, text: str, level: int) -> str:
         return f"{'#' * min(level, 3)} {text}"

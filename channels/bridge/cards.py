@@ -171,7 +171,7 @@ class Cards:
         card = card_text(atom, self._spaces.clock.zone, self._conversation)
         if isinstance(self._channel, Reacts):
             card = replace(card, text=f"{card.text} Press one, or write `approve {atom.id}` or `deny {atom.id}`.")
-        card = replace(card, text=await self._written(card.text))
+        card = replace(card, text=self._dated(await self._written(card.text), atom))
         known = (await self._cards.all()).get(atom.id)
         if known and isinstance(self._channel, Edits) and await self._delivery.made_whole(known, card):
             return
@@ -208,6 +208,11 @@ class Cards:
                 await self._delivery.made_whole(name, OutboundMessage(self._conversation, await self._written(text)))
             await self._cards.forget(atom.id)
 
+    def _dated(self, text: str, atom: Atom) -> str:
+        """The text with its deadline as the platform shows times."""
+        before, words, after = text.rpartition(_deadline_words(atom, self._spaces.clock.zone))
+        return f"{before}{self._channel.dialect.moment(words, deadline(atom)) if words else ''}{after}"
+
     async def _written(self, markdown: str) -> str:
         """The text as the channel's dialect writes it; a question is short enough for one message."""
         return "\n\n".join((await self._delivery.rendered(markdown))[0])
@@ -215,10 +220,14 @@ class Cards:
 
 def card_text(atom: Atom, zone: ZoneInfo, conversation: str = "") -> OutboundMessage:
     """A question as the owner reads it, in Markdown: what is asked, until when, and what may be answered."""
-    until = deadline(atom).astimezone(zone)
-    when = f"{until:%a} {until.day} {until:%b}, {until:%H:%M}"
+    when = _deadline_words(atom, zone)
     approval = any(choice.id == NO.id for choice in offered(atom))
     silence = f"I'll take no answer by {when} as a no." if approval else f"I'll wait for your answer until {when}."
     text = f"{atom.content}\n\n{silence}"
     choices = tuple(Choice(f"{atom.id}:{choice.id}", choice.label) for choice in offered(atom))
     return OutboundMessage(conversation, text, atom.id, choices)
+
+
+def _deadline_words(atom: Atom, zone: ZoneInfo) -> str:
+    until = deadline(atom).astimezone(zone)
+    return f"{until:%a} {until.day} {until:%b}, {until:%H:%M}"

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -13,11 +14,13 @@ from channels.choices import Questions
 from channels.contract import ChannelClosed, InboundMessage, Later, OutboundMessage
 from channels.keys import channel_keys
 from channels.loopback import Loopback
+from channels.markdown import DiscordMarkdown
 from core.atoms.atoms import OWNER, Atom, Principal
 from core.errors import PermissionDenied
 from core.house import House
 from core.trust.approvals import Choice
 from tests.channels.scenes import bridge_of
+from tests.conftest import START
 
 
 @contextlib.asynccontextmanager
@@ -62,6 +65,16 @@ async def test_a_question_is_shown_with_choices_and_marked_when_it_is_answered(h
             await asyncio.sleep(0.01)
     assert channel.edits == [("1", OutboundMessage("hall", "agent-1 asks for a key.\n\nAnswered: Yes, for this task."))]
     assert [change for change in await house.spaces.open("chat").changes() if change.operation == "put"] == []
+
+
+async def test_a_deadline_is_shown_as_the_platform_shows_times(house: House) -> None:
+    channel = Loopback()
+    channel.dialect = DiscordMarkdown()
+    async with served(house, channel):
+        await house.approvals.ask("agent-1 asks for a key.", asker="agent-1")
+        await channel.heard(1)
+    moment = int((START + timedelta(days=1)).timestamp())
+    assert f"I'll take no answer by <t:{moment}:f> (<t:{moment}:R>) as a no." in channel.sent[0].text
 
 
 async def test_a_bare_approve_says_which_questions_there_are_and_nothing_reaches_the_agents(house: House) -> None:
