@@ -172,7 +172,7 @@ class UpdateReader:
 
     def _press(self, query: CallbackQuery) -> Iterator[InboundMessage]:
         message, choice = query.message, query.data or ""
-        if message is None or not choice:
+        if message is None or not choice or _is_forged(message.chat, query.from_user.id):
             return
         topic = message.message_thread_id if isinstance(message, Message) and message.is_topic_message else None
         yield InboundMessage(
@@ -194,7 +194,7 @@ class UpdateReader:
         for one in event.new_reaction:
             if not isinstance(one, ReactionTypeEmoji) or one.emoji in before or not isinstance(event.user, User):
                 continue
-            if event.user.id == self._identity.id:
+            if event.user.id == self._identity.id or _is_forged(event.chat, event.user.id):
                 continue
             yield InboundMessage(
                 conversation=str(event.chat.id),
@@ -225,6 +225,11 @@ class UpdateReader:
 
 def _conversation(chat: Chat, topic: int | None) -> str:
     return f"{chat.id}/{topic}" if topic else str(chat.id)
+
+
+def _is_forged(chat: Chat, user: int) -> bool:
+    """True for what somebody else seems to do in a person's private chat."""
+    return chat.type == Chat.PRIVATE and user != chat.id
 
 
 def _room(chat: Chat) -> str:

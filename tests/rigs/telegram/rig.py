@@ -202,7 +202,10 @@ class TelegramRig:
         def there() -> Json | None:
             return next((one for one in reversed(self.messages(conversation)) if part in shown_text(one)), None)
 
-        found = await self.until(there, seconds)
+        try:
+            found = await self.until(there, seconds)
+        except TimeoutError:
+            raise AssertionError(f"{part!r} is in none of {self.texts(conversation)}") from None
         assert found
         return found
 
