@@ -28,6 +28,7 @@ GROUPS = {
     "approval": "List and answer what agents ask you for.",
     "grant": "List and revoke rights.",
     "tool": "List tools, and choose which agents may use them.",
+    "token": "Manage the tokens of other assistants, for `stoa mcp`.",
     "budget": "List and raise spending limits.",
     "directory": "Manage the addresses agents may contact without asking.\n\n"
     "After reading text from outside, an agent asks you before it contacts any other address.",
@@ -99,6 +100,10 @@ COMMANDS = {
     "tool show": ("tools.tool_show", "Show a tool's documentation and who holds it."),
     "tool grant": ("tools.tool_grant", "Let an agent use a tool."),
     "tool revoke": ("tools.tool_revoke", "Take a tool back from an agent."),
+    "mcp": ("mcp.mcp", "Let other assistants use your spaces, over MCP."),
+    "token create": ("mcp.token_create", "Make a token for another assistant, and print it."),
+    "token list": ("mcp.token_list", "List tokens and the spaces each may use."),
+    "token revoke": ("mcp.token_revoke", "End a token, and take back every space it was granted."),
     "budget list": ("costs.budget_list", "List limits: today's, this month's, agents' and recent work's."),
     "budget allow": ("costs.budget_allow", "Set what an agent, or one piece of work, may spend in all."),
     "directory list": ("trust.directory_list", "List the addresses."),
