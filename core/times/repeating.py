@@ -10,6 +10,7 @@ from core.times.parsing import MAX_PHRASE_CHARS, MAX_SENTENCE_CHARS
 from core.times.recurrence import RECURRENCE_FORMS, Recurrence, cron_recurrence
 from core.times.recurrence_grammar import PIECES, Reader, Reading, recurrence_of
 
+MAX_PHRASE_TOKENS = 60
 _TIMED = frozenset(
     ("number", "clock", "dotted", "date", "unit", "weekday", "weekdays", "month", "part", "named", "ordinal", "every")
 ) | {"often", "times", "meridiem", "oclock", "zone", "relative"}
@@ -44,7 +45,8 @@ def read_recurrence(text: str, now: datetime, day_first: bool | None = None) -> 
     if cron := cron_recurrence(text):
         found = FoundRecurrence(cron, 0, len(text), text.strip())
     else:
-        read = _from_token(Reader(text, now, day_first), 0)
+        reader = Reader(text, now, day_first)
+        read = _found(reader, _read(reader, 0), 0)
         rest = text[read.end :].strip(" ,.!?") if read else text.strip()
         if read is None or rest:
             raise InvalidInput(f"{rest!r} is not understood as something that repeats; {RECURRENCE_FORMS}")
@@ -71,10 +73,13 @@ def find_recurrence(text: str, now: datetime, day_first: bool | None = None) -> 
     Raises `InvalidInput` where they touch more words of time that are not understood with them.
     """
     reader = Reader(text[:MAX_SENTENCE_CHARS], now, day_first)
-    for position, token in enumerate(reader.tokens):
-        if token.kind in ("other", "gap") or reader.describes(position):
+    position = 0
+    while position < len(reader.tokens):
+        if reader.tokens[position].kind in ("other", "gap") or reader.describes(position):
+            position += 1
             continue
-        if found := _from_token(reader, position):
+        read = _read(reader, position)
+        if found := _found(reader, read, position):
             rest = (one for one in reader.tokens if one.start >= found.end and one.kind not in ("comma", "and"))
             if (after := next(rest, None)) and after.kind in _TIMED:
                 raise InvalidInput(
@@ -82,12 +87,14 @@ def find_recurrence(text: str, now: datetime, day_first: bool | None = None) -> 
                 )
             found.first(now)
             return found
+        position = max(read.position, position + 1)  # what repeats does not begin within words that do not repeat
     return None
 
 
-def _from_token(reader: Reader, start: int) -> FoundRecurrence | None:
+def _read(reader: Reader, start: int) -> Reading:
+    """The pieces that follow each other from this token on."""
     read = Reading(start)
-    while read.position < len(reader.tokens):
+    while read.position < min(len(reader.tokens), start + MAX_PHRASE_TOKENS):
         before = read.position
         skipped = before + (before > start and reader.at(before).kind in ("comma", "and"))
         for piece in PIECES:
@@ -97,6 +104,10 @@ def _from_token(reader: Reader, start: int) -> FoundRecurrence | None:
         else:
             read.position = before
             break
+    return read
+
+
+def _found(reader: Reader, read: Reading, start: int) -> FoundRecurrence | None:
     if not read.repeats:
         return None
     begin, end = reader.at(start).start, reader.at(read.position - 1).end

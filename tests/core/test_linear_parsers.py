@@ -13,6 +13,8 @@ from core.errors import InvalidInput, StoaError
 from core.models.calls import without_keys
 from core.models.fences import fenced_code
 from core.models.frames import Framed, parse_changes, parse_now, parse_output, render_change, render_output
+from core.models.german import in_german, is_german
+from core.models.intents import planned
 from core.models.recipes import parse as parse_convention
 from core.models.templates import recognise
 from core.sandbox.diagnostics import Surroundings
@@ -24,6 +26,7 @@ from core.search.words import named_in, words_of
 from core.secrets.secrets import Secrets
 from core.spaces.handles import first_words
 from core.times.parsing import find_time, local_time
+from core.times.repeating import find_recurrence
 from core.trust.addresses import Words, parse_loosely
 from tests.timing import computing
 
@@ -118,6 +121,9 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "a comment": first_words,
     "a time": lambda text: local_time(text, NOW),
     "a sentence with a time": lambda text: find_time(text, NOW),
+    "a sentence with what repeats": lambda text: find_recurrence(text, NOW),
+    "a request": lambda text: planned(text, NOW),
+    "an answer to be German": lambda text: in_german(text) + str(is_german([text])),
     "an address": parse_loosely,
     "a text that may name an address": lambda text: Words([text]).name(parse_loosely("example.org/a")),
     "a text that may name a person": lambda text: Words([text]).name(parse_loosely("Ana Bee")),
