@@ -134,6 +134,8 @@ class BotAPI:
 
     def __init__(self, account: str, token: str, options: Mapping[str, str]) -> None:
         self.account = account
+        for library in ("httpx", "telegram"):  # httpx logs each address, with the token in it
+            logging.getLogger(library).setLevel(logging.CRITICAL)
         base, files = options.get("base_url", BOT_API_URL), options.get("base_file_url", BOT_FILE_URL)
         calls = HTTPXRequest(
             connection_pool_size=CONNECTIONS,

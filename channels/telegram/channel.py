@@ -35,7 +35,7 @@ GONE_MESSAGE = ("message to edit not found", "message can't be edited", "message
 SAME_MESSAGE = ("message is not modified",)
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 PRIVACY_HINT = (
-    "In groups Telegram shows it only commands, mentions and replies to it (privacy mode), which is enough. To "
+    "In groups Telegram shows it only commands, mentions and replies to it (privacy mode): enough to answer. To "
     "let it hear everything there: /setprivacy, Disable, with @BotFather, then add it to the group anew."
 )
 

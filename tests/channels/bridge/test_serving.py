@@ -59,6 +59,26 @@ async def test_an_account_that_cannot_be_used_is_told_of_elsewhere_and_the_other
     assert told == "I cannot use the account broken: its token was revoked; `stoa setup` takes a new one"
 
 
+async def test_what_keeps_messages_from_an_account_is_told_once_and_noted_for_doctor(square: Square) -> None:
+    class Troubled(Loopback):
+        trouble = ""
+
+    channel = Troubled("dm", square.channel.name)
+    square.channel = channel
+    async with serving(square, channel):
+        await square.link_owner("dm")
+        await channel.say("hello", sender="me", conversation="dm")
+        await square.said("chat", 1)
+        channel.trouble = "Another program takes its messages."
+        (told,) = await channel.heard(1, "dm")
+        accounts = Accounts(square.house.store)
+        assert await accounts.troubles([channel.name]) == ["Another program takes its messages."]
+        channel.trouble = ""
+        while await accounts.troubles([channel.name]) != [""]:
+            await asyncio.sleep(0.01)
+    assert told == f"I cannot use the account {channel.name}: Another program takes its messages."
+
+
 async def test_a_decision_that_cannot_be_carried_out_leaves_the_accounts_alone_and_is_tried_again(
     square: Square,
 ) -> None:
