@@ -1,6 +1,8 @@
 """Finds conventions and instructions by name: ours are Markdown files here, a person or a package may add others."""
 
 import re
+from dataclasses import replace
+from functools import cache
 from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -12,6 +14,8 @@ from core.models.recipes import Convention, parse
 GROUP = "stoa.conventions"
 FOLDER = "conventions"
 """The folder of a data directory in which a person's own conventions lie."""
+OFFLINE_SECTION = re.compile(r"^## Offline (recipes[^\n]*)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+"""Sections of our files that only the offline model is shown: phrasings it recognises, word by word."""
 FILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
@@ -49,11 +53,16 @@ class Library:
         """The convention by this name, read."""
         return parse(self.text(name))
 
+    def offline(self) -> dict[str, Convention]:
+        """For each of our conventions by its title, what the offline model is shown of it: the recipes written for it,
+        and those for agents, or for speakers that these leave out."""
+        return {convention.name: convention for convention in map(_offline, _markdown_names(files("conventions")))}
+
     def _found(self, key: str) -> str | None:
         if self.folder and (own := self.folder / f"{key}.md").is_file():
             return own.read_text("utf-8")
         if (file := files("conventions") / f"{key}.md").is_file():
-            return file.read_text("utf-8")
+            return OFFLINE_SECTION.sub("", file.read_text("utf-8")).rstrip() + "\n"
         for point in entry_points(group=GROUP):
             if point.name == key:  # it names a text, or a package with a file `key`.md
                 found = point.load()
@@ -92,3 +101,15 @@ def instructions(name: str) -> str:
 
 def _markdown_names(folder: Traversable) -> list[str]:
     return [file.name.removesuffix(".md") for file in folder.iterdir() if file.name.endswith(".md")]
+
+
+@cache
+def _offline(name: str) -> Convention:
+    raw = (files("conventions") / f"{name}.md").read_text("utf-8")
+    title = raw.partition("\n")[0]
+    taught = parse(OFFLINE_SECTION.sub("", raw))
+    sections = [f"## {heading.capitalize()}\n{body}" for heading, body in OFFLINE_SECTION.findall(raw)]
+    own = parse("\n".join([title, "", *sections])).recipes
+    speakers, titles = {recipe.speaker for recipe in own} - {"agent"}, {recipe.title for recipe in own}
+    shared = [one for one in taught.recipes if one.speaker not in speakers and one.title not in titles]
+    return replace(taught, recipes=(*own, *shared))

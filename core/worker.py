@@ -81,7 +81,9 @@ class Worker:
         self._lease = lease
         self._access = AccessTools(house.spaces, house.agents, house.approvals, Audit(house.spaces), convention)
         self._engines: list[asyncio.Task[Any]] = []
-        self._prompts = Prompts(house.spaces, house.embedder, house.settings.injected_tokens)
+        self._prompts = Prompts(
+            house.spaces, house.embedder, house.settings.injected_tokens, library.offline() if library else None
+        )
         self._waits = Waits(house.spaces)
         self._governor = Governor(house.budgets, house.spaces, house.agents)
         self._compaction = Compaction(
@@ -255,7 +257,7 @@ class Worker:
             for space in dict.fromkeys(space for space, _ in changed):
                 await _tried(self._tending.space(space))
             if not learned and any(woken for _, woken in changed):
-                learned = await _tried(self._prompts.learn())
+                learned = await _tried(self._prompts.learn(self._model("").name))
 
     async def _reconcile(self) -> None:
         """Find agents that are behind and have no turn, and give back what was claimed for a time that is over."""

@@ -64,6 +64,9 @@ class ConventionLibrary(Protocol):
     def text(self, name: str) -> str:
         """The Markdown of a convention; raises `NotFound` naming those there are."""
 
+    def offline(self) -> Mapping[str, Convention]:
+        """By its name, each convention as the offline model is shown it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Example:

@@ -44,15 +44,26 @@ the first of it, `me` your own id."""
 class Prompts:
     """Builds prompts, in the order that keeps a provider's cache of what it has read valid for longest."""
 
-    def __init__(self, spaces: Spaces, embedder: Embedder, tokens: int = 2_000) -> None:
-        """All injected spaces together may fill so many `tokens` of a prompt."""
+    def __init__(
+        self, spaces: Spaces, embedder: Embedder, tokens: int = 2_000, offline: Mapping[str, Convention] | None = None
+    ) -> None:
+        """All injected spaces together may fill so many `tokens` of a prompt; `offline` has the conventions as the
+        offline model is shown them, by name."""
+        self._offline = offline or {}
         self._spaces = spaces
         self._embedder = embedder
         self._tokens = tokens
         self._parsed: dict[str, Convention] = {}
 
     async def before(
-        self, agent: Agent, actor: Actor, reach: Reach, *, notices: Sequence[Notice], past: Sequence[Message]
+        self,
+        agent: Agent,
+        actor: Actor,
+        reach: Reach,
+        *,
+        notices: Sequence[Notice],
+        past: Sequence[Message],
+        model: str = "",
     ) -> list[Message]:
         """Builds what comes before the tail: the head, the agent's past, example turns near to what changed, and the
         injected spaces as they are now. What stays the same from turn to turn comes first.
@@ -62,7 +73,8 @@ class Prompts:
         conventions, injected = await asyncio.gather(
             self._conventions(agent, actor, reach.connected), self._injected(agent, actor, reach.connected, notices)
         )
-        bound = [bind(recipe, name) for name, convention in conventions.items() for recipe in convention.recipes]
+        taught = {name: self._shown_to(model, convention) for name, convention in conventions.items()}
+        bound = [bind(recipe, name) for name, convention in taught.items() for recipe in convention.recipes]
         recipes = [recipe for recipe in bound if usable(recipe, reach.objects, frozenset(reach.functions))]
         shown = await examples(recipes, _all_framed(notices), self._embedder, MAX_EXAMPLES)
         return [self._head(agent, reach, conventions), *past, *shown, *injected]
@@ -100,10 +112,13 @@ class Prompts:
         by_turns = [atom for pair in zip_longest(newest, nearest) for atom in pair if atom]
         return list({atom.id: atom for atom in by_turns if atom.label is not Origin.OUTSIDE}.values())
 
-    async def learn(self) -> None:
+    def _shown_to(self, model: str, convention: Convention) -> Convention:
+        return self._offline.get(convention.name, convention) if model == "offline" else convention
+
+    async def learn(self, model: str = "") -> None:
         """Embed the requests of all recipes, so that no turn has to wait for it."""
         for name in await self._spaces.names():
-            convention = self._convention(await self._spaces.open(name).description())
+            convention = self._shown_to(model, self._convention(await self._spaces.open(name).description()))
             for recipe in convention.recipes:
                 await self._embedder.embed(meant(recipe))
 

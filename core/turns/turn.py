@@ -99,7 +99,12 @@ class Turn:
     async def _answer(self, capabilities: Capabilities, past: Sequence[Message], added: list[Message]) -> str:
         """The turn's last prose. What the model reads and says on the way is `added`."""
         reading = self._services.prompts.before(
-            self._agent, self.context.actor, capabilities.reach, notices=self._news.notices, past=past
+            self._agent,
+            self.context.actor,
+            capabilities.reach,
+            notices=self._news.notices,
+            past=past,
+            model=self.llm.name,
         )
         _, before = await asyncio.gather(self.context.allowance.begin(), reading)
         async with Steps(self._services, self.context, capabilities) as code:

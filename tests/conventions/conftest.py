@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from bots.seed import seed
 from bots.workers import worker_of
-from conventions.loading import load, names
+from conventions.loading import OURS
 from core.atoms.atoms import OWNER, Atom, new_id
 from core.house import House
 from core.models.embeddings import LocalEmbedder
@@ -24,8 +24,8 @@ from tests.core.scenes import tell
 async def embedder() -> AsyncIterator[LocalEmbedder]:
     """The real models, which have read all recipes: no worker of these tests is stopped while it learns them."""
     async with LocalEmbedder() as embedder:
-        for name in names():
-            for recipe in load(name).recipes:
+        for convention in OURS.offline().values():
+            for recipe in convention.recipes:
                 await embedder.embed(meant(recipe))
         yield embedder
 

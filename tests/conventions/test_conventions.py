@@ -5,14 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from conventions.loading import instructions, load, names, text
+from conventions.loading import OURS, instructions, load, names, text
 from core.errors import NotFound
 from core.models.recipes import Recipe
 from core.models.templates import acts, recognise, slots
 from tests.conventions.conftest import Person
 
 OWN = ["chat", "coordinator-bus", "direct-message", "scratchpad", "task-list", "timers"]
-RECIPES = [recipe for name in OWN for recipe in load(name).recipes]
+OFFLINE = OURS.offline()
+RECIPES = [recipe for name in OWN for recipe in OFFLINE[load(name).name].recipes]
 REQUESTS = [recipe for recipe in RECIPES if recipe.speaker == "owner"]
 
 
@@ -25,7 +26,7 @@ def test_the_conventions_are_found_by_name() -> None:
 
 @pytest.mark.parametrize("name", ["guest", "room"])
 def test_in_a_conversation_with_others_every_recipe_is_for_everybody_and_does_nothing_but_answer(name: str) -> None:
-    recipes = load(name).recipes
+    recipes = OFFLINE[load(name).name].recipes
     assert {recipe.speaker for recipe in recipes} == {"owner", "guest"}
     assert not any(acts(recipe.code) or "spaces" in recipe.code for recipe in recipes)
 

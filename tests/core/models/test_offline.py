@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conventions.loading import load
+from conventions.loading import OURS, load
 from core.models.embeddings import LocalEmbedder
 from core.models.frames import Framed, render_change, render_output
 from core.models.llm import Message, Usage, whole
@@ -18,7 +18,8 @@ from tests.core.phrasings import ADD, NONSENSE, NOTE, PHRASINGS, REMIND
 
 NOW = "Now: 2026-11-22T14:30:00+01:00 (Sunday, Europe/Paris)"
 SPACES = {"bus": "coordinator-bus", "chat": "chat", "notes": "scratchpad", "tasks": "task-list", "timers": "timers"}
-RECIPES = [bind(recipe, space) for space, name in SPACES.items() for recipe in load(name).recipes]
+OFFLINE = OURS.offline()
+RECIPES = [bind(recipe, space) for space, name in SPACES.items() for recipe in OFFLINE[load(name).name].recipes]
 
 
 def owner(text: str, n: int = 0) -> Framed:
