@@ -81,7 +81,7 @@ class MailHost:
 
     async def until(self, fits: Callable[[], bool]) -> None:
         """Wait until something is so."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not fits():
                 await asyncio.sleep(0.005)
 
@@ -101,7 +101,7 @@ class MailHost:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections.add(writer)
         session = _Session(self, reader, writer)
-        with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        with suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
             await session.run()
         self._connections.discard(writer)
         writer.transport.abort()
