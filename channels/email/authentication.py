@@ -139,7 +139,7 @@ def _of_server(mail: Mail, server: str) -> list[Results | None]:
         if results is None:
             if not wanted or wanted in header.lower():
                 found.append(None)
-        elif results.server == wanted:
+        elif results.server == wanted or (wanted.startswith(".") and results.server.endswith(wanted)):
             found.append(results)
     return found
 
