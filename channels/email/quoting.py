@@ -157,7 +157,7 @@ def _foreign_at(lines: Sequence[str], at: int, forwarding: bool) -> _Foreign | N
         return None
     if separated := _after_separator(lines, at):
         return separated
-    block = header_block(lines, at)
+    block = header_block(lines, at) if _label(lines, at) else HeaderBlock()
     if block.convincing:
         return _Foreign("forwarded" if forwarding else "quoted", block.end, block, block.sender)
     return _attribution(lines, at)
@@ -171,6 +171,10 @@ def _quoted_run(lines: Sequence[str], at: int) -> _Foreign:
         separated.body += at
         separated.quoted = True
         return separated
+    block = header_block(inner, first) if _label(inner, first) else HeaderBlock()
+    if block.convincing:
+        block.end += at
+        return _Foreign("forwarded", block.end, block, block.sender, quoted=True)
     return _Foreign("quoted", at, quoted=True)
 
 

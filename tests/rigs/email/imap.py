@@ -23,6 +23,8 @@ class StoredMail:
     raw: bytes
     seen: bool = False
     day: str = "01-Dec-2026"
+    told_size: int = 0
+    """Told in place of its real size, for a mail that would take long to send."""
 
 
 @dataclass
@@ -255,7 +257,7 @@ class _Session:
     async def _send(self, number: int, mail: StoredMail, what: str) -> None:
         told = [f"UID {mail.uid}"]
         if "RFC822.SIZE" in what:
-            told.append(f"RFC822.SIZE {len(mail.raw)}")
+            told.append(f"RFC822.SIZE {mail.told_size or len(mail.raw)}")
         asked = re.search(r"BODY(\.PEEK)?\[(HEADER)?\](?:<0\.(\d+)>)?", what)
         if asked is None:
             self._say(f"* {number} FETCH ({' '.join(told)})")
