@@ -133,18 +133,23 @@ class Discord:
             self.client.fail(error if isinstance(error, OSError | Unusable) else ConnectionError(str(error)))
 
     async def missed(self, conversation: str, after: str) -> AsyncIterator[InboundMessage]:
-        """The messages of others there after the message `after`, oldest first."""
+        """The messages of others there after the message `after`, and in threads begun there since, oldest first."""
+        since = discord.Object(_number(after.rpartition(":")[2]))
         with translated(self.name):
-            channel = self.client.get_channel(_number(conversation)) or await self.client.fetch_channel(
+            place = self.client.get_channel(_number(conversation)) or await self.client.fetch_channel(
                 _number(conversation)
             )
-            if not isinstance(channel, discord.abc.Messageable):
-                return
-            since = discord.Object(_number(after.rpartition(":")[2]))
-            async for message in channel.history(after=since, oldest_first=True, limit=MAX_MISSED_MESSAGES):
-                self.client.know(message)
-                if read := read_message(message, self.client.me):
-                    yield read
+            threads: list[discord.Thread] = []
+            if isinstance(place, discord.TextChannel | discord.ForumChannel):
+                active = await place.guild.active_threads()
+                threads = [one for one in active if one.parent_id == place.id and one.id > since.id]
+            for channel in (place, *sorted(threads, key=lambda one: one.id)):
+                if not isinstance(channel, discord.abc.Messageable):
+                    continue
+                async for message in channel.history(after=since, oldest_first=True, limit=MAX_MISSED_MESSAGES):
+                    self.client.know(message)
+                    if read := read_message(message, self.client.me):
+                        yield read
 
     # What we write ----------------------------------------------------------------------------------------------------
 

@@ -51,6 +51,20 @@ async def test_what_a_gap_swallowed_is_fetched_since_the_last_known_message(disc
     assert [one.text for one in missed] == ["lost"]
 
 
+async def test_a_thread_that_was_begun_in_a_gap_is_found_in_its_room(discord_rig: DiscordRig) -> None:
+    room = discord_rig.room("garden")
+    async with discord_listening(discord_rig) as (discord, heard):
+        discord_rig.say("alice", room, "hello")
+        last = await heard.next()
+        discord_rig.gateway.deaf = True
+        thread = discord_rig.thread(room, "roses")
+        discord_rig.say("bob", thread, "which ones?")
+        found = [one async for one in discord.missed(room, last.id)]
+    assert [(one.text, one.conversation, one.parent, one.room) for one in found] == [
+        ("which ones?", thread, room, "garden")
+    ]
+
+
 async def test_a_session_that_only_ever_resumes_is_given_up(discord_rig: DiscordRig) -> None:
     async with discord_listening(discord_rig) as (_, heard):
         for times in range(1, MAX_EMPTY_RESUMES + 2):
