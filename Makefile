@@ -48,7 +48,7 @@ chaos: .venv/tested
 
 # Kill, tear off, repeat, refuse and lose while 1,000 messages are answered; ends with 1 if a promise broke.
 chaos-channels: .venv/tested
-	@$(BIN)/python -m benchmarks.conversations
+	@$(BIN)/python -m benchmarks.conversations --platform $(or $(PLATFORM),slack)
 
 # AgentDojo's attacks against the guarded way out; AgentDojo lives in an environment of its own.
 agentdojo: .venv/tested build/agentdojo/installed

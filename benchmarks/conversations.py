@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -26,6 +26,7 @@ from rich.table import Table
 
 from benchmarks.chaos_worker import BOUNDS, Flat
 from benchmarks.conversations_worker import QUICK, SLOW, process
+from benchmarks.platforms import EVERYWHERE, PLATFORMS, Platform, Talk, until
 from bots.seed import seed
 from channels.accounts import Accounts
 from channels.bridge.bindings import Bindings
@@ -36,23 +37,19 @@ from core.agents.unread import agents_due
 from core.house import House, open_house
 from core.redis.server import EmbeddedRedis
 from core.settings import load
-from tests.rigs.slack.rig import Rig, program
-from tests.rigs.slack.workspace import Json
 
 ROOT = Path(__file__).parent.parent
-ACCOUNT = "slack"
 NAMESPACE = "conversations"
 ANSWER = re.compile(r"answer (\d+)")
 LINE = re.compile(r"answer (\d+)(, after a while)?")
 READERS, WORKERS = 2, 1
 """Processes that read the platform, of which one holds the account, and those that take turns only."""
+ROOMS = ("garden", "kitchen", "attic")
 DIRECT = ("alice", "bob", "carol")
 """Whose direct messages there are; the first is the owner."""
 KNOWN = 8
 """So many conversations, and with them every room, are known before anything breaks; what was missed in a place from
 which nobody was ever heard, nobody asks for."""
-HELD = 2.5
-"""Seconds that an event waits for somebody who listens until the platform has lost it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +67,8 @@ class Plan:
     patience: float = 600.0
     """Seconds after which whatever is not answered counts as unanswered."""
     seed: int = 7
+    platform: str = "slack"
+    """A platform, or all of them at once."""
     growing: bool = True
     """Whether some answers are written slowly enough to be seen growing."""
 
@@ -103,95 +102,97 @@ class Outcome:
         return not broken and self.answered_once == self.messages
 
 
-@dataclass(slots=True)
-class Talk:
-    """One conversation: where it is, who speaks there, and what was asked so far."""
-
-    channel: str
-    people: tuple[str, ...]
-    thread: str = ""
-    opens: str = ""
-    """How its first message begins: a thread in a room is begun by naming us, one in a direct message hangs on it."""
-    asked: list[int] = field(default_factory=list)
-
-    @property
-    def place(self) -> str:
-        return f"{self.channel}:{self.thread}"
-
-
 async def run(plan: Plan, progress: Callable[[int, int], None] = lambda asked, answered: None) -> Outcome:
-    """Carry out the plan on an embedded Redis and a stand-in of its own; `progress` is told of messages and answers."""
-    with tempfile.TemporaryDirectory(prefix="stoa-conversations-") as place, program() as facts:
-        home = Path(place)
-        async with EmbeddedRedis(home) as server, Rig(facts) as rig:
-            settings = load(home=home, namespace=NAMESPACE, **BOUNDS)
-            async with open_house(settings, server.url, embedder=Flat()) as house:
-                random = Random(plan.seed)
-                talks = await _furnished(house, rig, plan)
-                await rig.settle(hold=HELD, duplicates=0.1)
-                chaos = Chaos(plan, rig, server.url, home, random)
-                begun = time.monotonic()
-                async with asyncio.TaskGroup() as group:
-                    working = group.create_task(chaos.processes())
-                    troubling = group.create_task(chaos.troubles())
-                    await rig.until(chaos.connected)
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(plan.patience):
-                            await _talk(rig, plan, talks, Random(plan.seed + 1), chaos.begun.set)
-                            chaos.over.set()
-                            await _finished(house, rig, plan, talks, progress)
-                    working.cancel()
-                    troubling.cancel()
-                outcome = await _judged(rig, plan, talks, chaos, time.monotonic() - begun)
-                if not outcome.kept:
-                    await _told(rig, talks, home / "log")
-                    (ROOT / "build").mkdir(exist_ok=True)
-                    shutil.copy(home / "log", ROOT / "build" / "conversations.log")
-                return outcome
+    """Carry out the plan on an embedded Redis and stand-ins of its own; `progress` is told of messages and answers."""
+    async with contextlib.AsyncExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="stoa-conversations-")))
+        names = list(PLATFORMS) if plan.platform == EVERYWHERE else [plan.platform]
+        platforms = [await stack.enter_async_context(PLATFORMS[name]()) for name in names]
+        server = await stack.enter_async_context(EmbeddedRedis(home))
+        settings = load(home=home, namespace=NAMESPACE, **BOUNDS)
+        house = await stack.enter_async_context(open_house(settings, server.url, embedder=Flat()))
+        talks = await _furnished(house, platforms, plan)
+        chaos = Chaos(plan, platforms, server.url, home, Random(plan.seed))
+        begun = time.monotonic()
+        await _played(house, plan, talks, chaos, progress)
+        outcome = await _judged(plan, talks, chaos, time.monotonic() - begun)
+        if not outcome.kept:
+            await _told(talks, home / "log")
+            (ROOT / "build").mkdir(exist_ok=True)
+            shutil.copy(home / "log", ROOT / "build" / "conversations.log")
+        return outcome
 
 
-async def _furnished(house: House, rig: Rig, plan: Plan) -> list[Talk]:
-    """Set the account up, let the people in, allow the rooms; answers the conversations that there will be."""
+async def _played(
+    house: House, plan: Plan, talks: list[Talk], chaos: "Chaos", progress: Callable[[int, int], None]
+) -> None:
+    """Let people talk while everything breaks, until all is answered or nobody waits any longer."""
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(chaos.processes())
+        troubling = group.create_task(chaos.troubles())
+        await until(chaos.connected)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(plan.patience):
+                await _talk(plan, talks, Random(plan.seed + 1), chaos.begun.set)
+                chaos.over.set()
+                await _finished(house, plan, talks, progress)
+        working.cancel()
+        troubling.cancel()
+
+
+async def _furnished(house: House, platforms: list[Platform], plan: Plan) -> list[Talk]:
+    """Set the accounts up, let the people in, allow the rooms; answers the conversations that there will be."""
     await seed(house)
     await house.approvals.prepare()
-    await Accounts(house.store).save(rig.account(ACCOUNT))
     people = People(house.spaces, house.approvals)
     owner, *guests = DIRECT
-    await people.persons.link("owner", f"{ACCOUNT}/{rig.sender(owner)}", owner)
+    for platform in platforms:
+        await Accounts(house.store).save(platform.account())
+        await people.persons.link("owner", f"{platform.name}/{platform.sender(owner)}", owner)
     for guest in guests:
-        await people.persons.add(guest, [f"{ACCOUNT}/{rig.sender(guest)}"])
-    direct = {person: await rig.dm(person) for person in DIRECT}
-    talks = [Talk(channel, (person,)) for person, channel in direct.items()]
-    talks += [Talk(direct[person], (person,), opens="direct") for person in DIRECT[:2]]
-    rooms = [await rig.room(name) for name in ("garden", "kitchen", "attic")]
-    for name, room in zip(("garden", "kitchen", "attic"), rooms, strict=True):
-        await people.rooms.save(Room(id=f"{ACCOUNT}/{room}", name=name))
-    for number in range(plan.conversations - len(talks)):
-        talks.append(Talk(rooms[number % len(rooms)], DIRECT, opens=rig.mention))
-    return talks[: plan.conversations]
+        await people.persons.add(guest, [f"{platform.name}/{platform.sender(guest)}" for platform in platforms])
+    share = plan.conversations // len(platforms)
+    return [talk for platform in platforms for talk in await _talks(people, platform, share)]
 
 
-async def _talk(rig: Rig, plan: Plan, talks: list[Talk], random: Random, known: Callable[[], None]) -> None:
-    """People write, here and there."""
+async def _talks(people: People, platform: Platform, count: int) -> list[Talk]:
+    """The conversations on one platform: direct messages, threads in them, and threads in rooms."""
+    direct = {person: await platform.direct(person) for person in DIRECT}
+    talks = [Talk(platform, channel, (person,)) for person, channel in direct.items()]
+    if platform.threads_in_direct_messages:
+        talks += [Talk(platform, direct[person], (person,), opens="direct") for person in DIRECT[:2]]
+    rooms = [await platform.room(name) for name in ROOMS]
+    for name, room in zip(ROOMS, rooms, strict=True):
+        await people.rooms.save(Room(id=f"{platform.name}/{room}", name=name))
+    for number in range(count - len(talks)):
+        talks.append(Talk(platform, rooms[number % len(rooms)], DIRECT, opens=platform.mention))
+    return talks[:count]
+
+
+async def _talk(plan: Plan, talks: list[Talk], random: Random, known: Callable[[], None]) -> None:
+    """People write, here and there; first where nothing breaks yet, so that every room is known."""
+    first = [talk for number in range(KNOWN) for talk in _nth(talks, number)]
     for number in range(plan.messages):
-        if number == KNOWN:
+        if number == len(first):
             known()
-        talk = talks[number] if number < min(KNOWN, len(talks)) else random.choice(talks)
-        person, text = random.choice(talk.people), f"question {number}"
-        if talk.opens == "direct" and not talk.thread:  # hangs on what was said in the direct message first
-            talk.thread = min(one["ts"] for one in await rig.messages(talk.channel) if one["user"] != rig.bot)
-        if talk.opens and not talk.thread:
-            talk.thread = await rig.say(person, talk.channel, f"{talk.opens} {text}")
-        else:
-            await rig.say(person, talk.channel, text, thread=talk.thread)
+        talk = first[number] if number < len(first) else random.choice(talks)
+        await talk.platform.say(talk, random.choice(talk.people), f"question {number}")
         talk.asked.append(number)
         await asyncio.sleep(random.uniform(0, plan.pause))
+
+
+def _nth(talks: list[Talk], number: int) -> list[Talk]:
+    """The `number`th talk of each platform."""
+    by_platform: dict[str, list[Talk]] = defaultdict(list)
+    for talk in talks:
+        by_platform[talk.platform.name].append(talk)
+    return [found[number] for found in by_platform.values() if number < len(found)]
 
 
 class Chaos:
     """Everything that breaks."""
 
-    def __init__(self, plan: Plan, rig: Rig, url: str, home: Path, random: Random) -> None:
+    def __init__(self, plan: Plan, platforms: list[Platform], url: str, home: Path, random: Random) -> None:
         self.begun = asyncio.Event()
         """Things may break from now on."""
         self.over = asyncio.Event()
@@ -199,20 +200,22 @@ class Chaos:
         self.count: Counter[str] = Counter()
         self._bags: dict[tuple[str, ...], list[str]] = defaultdict(list)
         self._plan = plan
-        self._rig = rig
+        self.platforms = platforms
         self._url = url
         self._home = home
         self._random = random
 
     async def connected(self) -> bool:
-        return bool((await self._rig.look())["sockets"])
+        return all([await platform.connected() for platform in self.platforms])
 
     async def processes(self) -> None:
         """Keep the processes, and every few seconds kill one that is at work; kills all at the end."""
         async with contextlib.AsyncExitStack() as stack:
 
             async def start(reads: bool) -> tuple[bool, asyncio.subprocess.Process, asyncio.Task[bytes]]:
-                environment = self._rig.environment(ACCOUNT) | ({} if self._plan.growing else {QUICK: "yes"})
+                environment = {} if self._plan.growing else {QUICK: "yes"}
+                for platform in self.platforms:
+                    environment |= platform.environment()
                 made = process(self._url, NAMESPACE, self._home, reads, environment)
                 worker = await stack.enter_async_context(made)
                 assert worker.stdout
@@ -230,17 +233,9 @@ class Chaos:
 
     async def troubles(self) -> None:
         """Tear sockets off, tell events again, and refuse calls or fail after they were done."""
-        while await self._after(self._plan.trouble):
-            match self._drawn("drop", "again", "haste", "haste", "late"):
-                case "drop":
-                    self.count["dropped"] += await self._rig.drop()
-                case "again":
-                    await self._rig.again(self._random.randint(1, 5))
-                case "haste":
-                    method = self._drawn("chat.postMessage", "chat.update", "chat.postMessage", "*")
-                    await self._rig.fault(method, times=self._random.randint(1, 3))
-                case "late":
-                    await self._rig.fault("chat.postMessage", "internal_error", late=True)
+        while await self._after(self._plan.trouble / len(self.platforms)):
+            platform = self._random.choice(self.platforms)
+            await platform.break_something(self._drawn(*platform.troubles), self._random)
 
     def _drawn(self, *kinds: str) -> str:
         """One of these, each as often as it stands there before any comes again."""
@@ -257,68 +252,61 @@ class Chaos:
         return not self.over.is_set()
 
 
-async def _finished(
-    house: House, rig: Rig, plan: Plan, talks: list[Talk], progress: Callable[[int, int], None]
-) -> None:
+async def _finished(house: House, plan: Plan, talks: list[Talk], progress: Callable[[int, int], None]) -> None:
     """Wait until all is answered and nothing is under way any more, so that nothing can be doubled later."""
     while True:
-        answered = {number for found in (await _answers(rig, talks)).values() for number in found}
+        answered = {number for found in (await _answers(talks)).values() for number in found}
         progress(sum(len(talk.asked) for talk in talks), len(answered))
-        if len(answered) >= plan.messages and await _quiet(house):
+        names = dict.fromkeys(talk.platform.name for talk in talks)
+        if len(answered) >= plan.messages and all([await _quiet(house, name) for name in names]):
             return
         await asyncio.sleep(0.5)
 
 
-async def _quiet(house: House) -> bool:
-    if await Inbox(house.store, ACCOUNT).waiting() or await agents_due(house.spaces):
+async def _quiet(house: House, account: str) -> bool:
+    if await Inbox(house.store, account).waiting() or await agents_due(house.spaces):
         return False
-    for binding in await Bindings(house.store).of(ACCOUNT):
+    for binding in await Bindings(house.store).of(account):
         shown = await house.notifications.cursor(binding.subscriber, binding.space)
         if (shown or 0) < await house.spaces.open(binding.space).newest():
             return False
     return True
 
 
-async def _ours(rig: Rig, talks: list[Talk]) -> list[tuple[str, str]]:
-    """Each message of ours, oldest first: where it stands, and what it says."""
+async def _ours(talks: list[Talk]) -> list[tuple[str, str]]:
+    """Each message of ours: where it stands, and what it says."""
     found = []
-    for channel in dict.fromkeys(talk.channel for talk in talks):
-        for one in await rig.messages(channel):
-            if one["user"] == rig.bot:
-                found.append((f"{channel}:{_thread(one)}", one["text"]))
+    for platform in {talk.platform.name: talk.platform for talk in talks}.values():
+        channels = dict.fromkeys(talk.channel for talk in talks if talk.platform is platform)
+        found += await platform.ours(list(channels))
     return found
 
 
-def _thread(message: Json) -> str:
-    thread = message.get("thread_ts") or ""
-    return "" if thread == message["ts"] else thread
-
-
-async def _answers(rig: Rig, talks: list[Talk]) -> dict[str, list[int]]:
+async def _answers(talks: list[Talk]) -> dict[str, list[int]]:
     """What is answered where, in order."""
     found: dict[str, list[int]] = {talk.place: [] for talk in talks}
-    for place, text in await _ours(rig, talks):
+    for place, text in await _ours(talks):
         found.setdefault(place, []).extend(int(number) for number in ANSWER.findall(text))
     return found
 
 
-async def _judged(rig: Rig, plan: Plan, talks: list[Talk], chaos: Chaos, seconds: float) -> Outcome:
+async def _judged(plan: Plan, talks: list[Talk], chaos: Chaos, seconds: float) -> Outcome:
     """Count what was kept and what was broken."""
-    answers = await _answers(rig, talks)
+    answers = await _answers(talks)
     own = {talk.place: set(talk.asked) for talk in talks}
     here = Counter(number for place, found in answers.items() for number in found if number in own.get(place, ()))
-    looked = await rig.look()
-    shown = await _ours(rig, talks)
+    troubles = [await platform.counted() for platform in chaos.platforms]
+    shown = await _ours(talks)
     return Outcome(
         seconds=round(seconds, 1),
         messages=plan.messages,
         conversations=len(talks),
         killed_readers=chaos.count["readers"],
         killed_workers=chaos.count["workers"],
-        dropped=chaos.count["dropped"],
-        repeated=sum(count - 1 for count in Counter(one["id"] for one in looked["log"] if "lost" not in one).values()),
-        lost_events=sum("lost" in one for one in looked["log"]),
-        refused=sum(one["error"] in ("ratelimited", "internal_error") for one in looked["calls"]),
+        dropped=sum(one.dropped for one in troubles),
+        repeated=sum(one.repeated for one in troubles),
+        lost_events=sum(one.lost_events for one in troubles),
+        refused=sum(one.refused for one in troubles),
         answered_once=sum(count == 1 for count in here.values()),
         unanswered=plan.messages - len(here),
         answered_twice=sum(count > 1 for count in here.values()),
@@ -328,9 +316,9 @@ async def _judged(rig: Rig, plan: Plan, talks: list[Talk], chaos: Chaos, seconds
     )
 
 
-async def _told(rig: Rig, talks: list[Talk], file: Path) -> None:
+async def _told(talks: list[Talk], file: Path) -> None:
     """Write into the log what was asked and what was answered where, for whoever looks for the fault."""
-    shown = await _ours(rig, talks)
+    shown = await _ours(talks)
     with file.open("a") as log:
         for talk in talks:
             answers = [text for place, text in shown if place == talk.place]
@@ -355,7 +343,8 @@ def main() -> None:
         prog="python -m benchmarks.conversations", description="Let everything break amid conversations."
     )
     for name, default in asdict(Plan()).items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
+        choices = [*PLATFORMS, EVERYWHERE] if name == "platform" else None
+        parser.add_argument(f"--{name}", type=type(default), default=default, choices=choices)
     plan = Plan(**vars(parser.parse_args()))
     console = Console()
     with Progress(console=console, transient=True) as bars:
@@ -366,7 +355,7 @@ def main() -> None:
             bars.update(answers, completed=answered)
 
         outcome = asyncio.run(run(plan, progress))
-    table = Table(title=f"{plan.messages} messages in {plan.conversations} conversations")
+    table = Table(title=f"{plan.platform}: {plan.messages} messages in {plan.conversations} conversations")
     table.add_column("what")
     table.add_column("how many", justify="right")
     for name, number in asdict(outcome).items():

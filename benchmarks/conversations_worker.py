@@ -11,8 +11,9 @@ from pathlib import Path
 
 from benchmarks.chaos_worker import BOUNDS, LEASE, Flat
 from bots.serving import serving
-from channels.accounts import Account
+from channels.accounts import Account, open_channel
 from channels.bridge.session import first
+from channels.contract import Channel
 from channels.slack.channel import Slack
 from core.house import open_house
 from core.models.frames import parse_changes
@@ -65,10 +66,11 @@ async def process(
         await worker.wait()
 
 
-def _opened(account: Account, secrets: Secrets) -> Slack:
-    slack = Slack(account, secrets)
-    slack.absence = ABSENCE
-    return slack
+def _opened(account: Account, secrets: Secrets) -> Channel:
+    channel = open_channel(account, secrets)
+    if isinstance(channel, Slack):
+        channel.absence = ABSENCE
+    return channel
 
 
 async def _work(url: str, namespace: str, home: Path, reads: bool) -> None:
