@@ -25,11 +25,14 @@ Event = dict[str, str]
 class Calendars:
     """The owner's calendars by name; where each lies is never told to an agent."""
 
-    def __init__(self, client: HttpClient, clock: Clock, places: Mapping[str, str]) -> None:
+    def __init__(
+        self, client: HttpClient, clock: Clock, places: Mapping[str, str], seconds: float = READ_SECONDS
+    ) -> None:
         """`places` gives for each name an iCal address or the path of a file."""
         self._client = client
         self._clock = clock
         self._places = places
+        self._seconds = seconds
 
     @declares(Effect.READS, outside=True)
     async def calendar_events(self, start: str, end: str, calendar: str = "") -> list[Event]:
@@ -38,7 +41,7 @@ class Calendars:
         since, until = self._span(start, end)
         found: list[Event] = []
         for name in self._chosen(calendar):
-            events = await _events(await self._data(name), since, until)
+            events = await self._found(await self._data(name), since, until)
             found += [{"calendar": name, **event} for event in events]
         return sorted(found, key=lambda event: (event["start"], event["title"]))[:MAX_EVENTS]
 
@@ -83,11 +86,24 @@ class Calendars:
             raise InvalidInput(f"There is no calendar {calendar!r}; there are {', '.join(sorted(self._places))}.")
         return [calendar] if calendar else sorted(self._places)
 
+    async def _found(self, data: bytes, since: datetime, until: datetime) -> list[Event]:
+        """The events in a span, found in a process of its own: a rule may repeat every second since 1900."""
+        span = (since.isoformat(), until.isoformat(), str(since.tzinfo))
+        try:
+            done = await run_confined("core.tools.calendar:read", *span, data=data, seconds=self._seconds)
+        except TimeoutError:
+            raise ToolFailed(f"Reading the calendar took more than {self._seconds:g} seconds, so I gave up.") from None
+        if done.status:
+            why = done.complaint.strip().rpartition("\n")[2][:200]
+            raise ToolFailed(f"The calendar cannot be read ({why or 'its reader was ended'}).")
+        events: list[Event] = json.loads(done.output)
+        return events
+
     async def _data(self, name: str) -> bytes:
         place = self._places[name]
         if "://" not in place:
             try:
-                data = await asyncio.to_thread(_contents, place)
+                data = await asyncio.to_thread(_contents, place, MAX_CALENDAR_BYTES + 1)
             except OSError as error:
                 raise ToolFailed(f"The calendar {name} cannot be read: {error.strerror}.") from None
             if len(data) > MAX_CALENDAR_BYTES:
@@ -99,22 +115,9 @@ class Calendars:
             raise ToolFailed(f"The calendar {name} cannot be fetched: {str(error).replace(place, name)}") from None
 
 
-def _contents(place: str) -> bytes:
-    return Path(place).expanduser().read_bytes()
-
-
-async def _events(data: bytes, since: datetime, until: datetime) -> list[Event]:
-    """The events in a span, found in a process of its own: a rule may repeat every second since 1900."""
-    span = (since.isoformat(), until.isoformat(), str(since.tzinfo))
-    try:
-        done = await run_confined("core.tools.calendar:read", *span, data=data, seconds=READ_SECONDS)
-    except TimeoutError:
-        raise ToolFailed(f"Reading the calendar took more than {READ_SECONDS} seconds, so I gave up.") from None
-    if done.status:
-        why = done.complaint.strip().rpartition("\n")[2][:200]
-        raise ToolFailed(f"The calendar cannot be read ({why or 'its reader was ended'}).")
-    events: list[Event] = json.loads(done.output)
-    return events
+def _contents(place: str, most: int) -> bytes:
+    with Path(place).expanduser().open("rb") as file:
+        return file.read(most)
 
 
 def read(since: str, until: str, zone: str) -> None:

@@ -1,10 +1,11 @@
 """A tool that reads RSS and Atom feeds."""
 
-import asyncio
+import json
+import sys
 from typing import Any
 
+from core.confined import confine, run_confined
 from core.errors import InvalidInput, ToolFailed
-from core.search.extraction import text_in
 from core.tools.arguments import check_limit
 from core.tools.http import HttpClient
 from core.tools.registry import Effect, declares
@@ -12,7 +13,8 @@ from core.tools.registry import Effect, declares
 MAX_ENTRIES = 100
 MAX_FEED_BYTES = 5_000_000
 SUMMARY_CHARS = 1_000
-PARSE_SECONDS = 20.0
+FEED_SECONDS = 20
+FEED_MEMORY_BYTES = 1_500_000_000
 
 
 class Feeds:
@@ -28,27 +30,37 @@ class Feeds:
         check_limit(limit, MAX_ENTRIES)
         found = await self._client.get(url, max_bytes=MAX_FEED_BYTES)
         try:
-            async with asyncio.timeout(PARSE_SECONDS):
-                entries = await asyncio.to_thread(_entries, found.data, found.url)
+            done = await run_confined(
+                "core.tools.feeds:parse", found.url, str(limit), data=found.data, seconds=FEED_SECONDS
+            )
         except TimeoutError:
-            raise ToolFailed(f"{found.url} took longer than {PARSE_SECONDS:.0f} seconds to read.") from None
+            raise ToolFailed(f"{found.url} took longer than {FEED_SECONDS} seconds to read.") from None
+        if done.status:
+            raise ToolFailed(f"{found.url} cannot be read; its reader was ended.")
+        entries: list[dict[str, str]] | None = json.loads(done.output)
         if entries is None:
             raise InvalidInput(f"{found.url} is not a feed. Read it with web_fetch, or look for the feed it links to.")
-        return [await _entry(entry) for entry in entries[:limit]]
+        return entries
 
 
-def _entries(data: bytes, url: str) -> list[Any] | None:
+def parse(url: str, limit: str) -> None:
+    """Write the entries of the feed on standard input to standard output, as JSON; runs in a process of its own."""
     import feedparser
 
+    data = sys.stdin.buffer.read()
+    confine(FEED_SECONDS, FEED_MEMORY_BYTES)
     parsed = feedparser.parse(data, response_headers={"content-location": url})
-    return list(parsed.entries) if parsed.version else None
+    entries = [_entry(one) for one in parsed.entries[: int(limit)]] if parsed.version else None
+    sys.stdout.write(json.dumps(entries))
 
 
-async def _entry(entry: Any) -> dict[str, str]:
-    text = await text_in("text/html", str(entry.get("summary", ""))[: SUMMARY_CHARS * 4].encode())
+def _entry(entry: Any) -> dict[str, str]:
+    from inscriptis import get_text
+
+    summary = str(entry.get("summary", ""))[: SUMMARY_CHARS * 4]
     return {
         "title": str(entry.get("title", "")),
         "url": str(entry.get("link", "")),
         "published": str(entry["published"] if "published" in entry else entry.get("updated", "")),
-        "text": text.strip()[:SUMMARY_CHARS],
+        "text": get_text(summary).strip()[:SUMMARY_CHARS] if summary.strip() else "",
     }

@@ -1,5 +1,6 @@
 """Calendars are read from files and servers; one that would take for ever is given up."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -111,6 +112,15 @@ async def test_what_cannot_be_answered_is_said(calendars: Calendars) -> None:
         await calendars.calendar_events("2026-11-24T00:00", "2026-11-23T00:00")
 
 
+async def test_a_calendar_of_100_mb_is_refused_before_it_is_read(tmp_path: Path, clock: MovableClock) -> None:
+    (tmp_path / "huge.ics").touch()
+    os.truncate(tmp_path / "huge.ics", 100_000_000)
+    client = HttpClient()
+    with pytest.raises(ToolFailed, match="calendar huge is larger than 20 MB"):
+        await Calendars(client, clock, {"huge": str(tmp_path / "huge.ics")}).calendar_events("2026-11-23", "2026-11-24")
+    await client.aclose()
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -124,6 +134,7 @@ async def test_what_cannot_be_answered_is_said(calendars: Calendars) -> None:
 async def test_a_calendar_that_cannot_be_read_is_given_up(text: str, tmp_path: Path, clock: MovableClock) -> None:
     (tmp_path / "odd.ics").write_text(text, newline="")
     client = HttpClient()
+    odd = Calendars(client, clock, {"odd": str(tmp_path / "odd.ics")}, seconds=3)
     with pytest.raises(ToolFailed, match=r"calendar (cannot be read|took more)|Reading the calendar took"):
-        await Calendars(client, clock, {"odd": str(tmp_path / "odd.ics")}).calendar_events("2026-11-23", "2026-11-24")
+        await odd.calendar_events("2026-11-23", "2026-11-24")
     await client.aclose()

@@ -1,7 +1,9 @@
 """A tool says what it does and where it leads; one that says nothing is taken to leave the house."""
 
 import logging
+import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,18 @@ def test_tools_of_packages_are_found_by_name_with_their_declaration_and_loaded_w
     assert list(tools) == ["broken", "send", "shout"]
     assert tools["send"] is send
     assert declaration(tools["send"]).targets == ("to",)
+
+
+def test_a_package_adds_a_tool_by_an_entry_point_in_two_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fax.py").write_text('async def send_fax(to: str) -> str: "Send a fax."')
+    (tmp_path / "fax-1.dist-info").mkdir()
+    (tmp_path / "fax-1.dist-info" / "METADATA").write_text("Name: fax\nVersion: 1\n")
+    (tmp_path / "fax-1.dist-info" / "entry_points.txt").write_text("[stoa.tools]\nsend_fax = fax:send_fax\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    tools = Tools([shout])
+    assert "fax" not in sys.modules
+    assert tools["send_fax"].__doc__ == "Send a fax."
+    assert declaration(tools["send_fax"]) is UNDECLARED
 
 
 def test_a_package_cannot_take_the_name_of_a_tool_of_the_house() -> None:
