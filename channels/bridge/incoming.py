@@ -84,6 +84,9 @@ class IncomingMessages:
 
     async def _put_said(self, message: InboundMessage, speaker: Speaker) -> str:
         guest = speaker.principal != OWNER
+        said_as = Actor(speaker.principal, label=(label := Label()))
+        if message.files:  # no byte is kept of a message that would be refused
+            await self._spaces.open(self.space.id, said_as).check_room(sum(file.size for file in message.files))
         received = await self._bridge.files.fetched(self._bridge.channel, message.files, guest=guest)
         own, passages = self._apart(message, speaker)
         passages = [*passages, *received.passages]
@@ -93,10 +96,9 @@ class IncomingMessages:
         text = text if text.strip() else described(passages, received.files)
         operation = self._operation(message.id)
         told = await put_passages(self._spaces, self.space.id, speaker.principal, passages, operation)
-        label = Label()
         if received.files and not guest:  # their names may be anybody's words, and agents are shown them
             label.heard("the names of files")
-        await self._spaces.open(self.space.id, Actor(speaker.principal, label=label)).put(
+        await self._spaces.open(self.space.id, said_as).put(
             text,
             comment=_comment(speaker, text),
             metadata={

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from dataclasses import replace
+from pathlib import Path
 
 from channels.bridge.attachments import MAX_GUEST_VOICE_NOTES, FileTransfer
 from channels.bridge.bindings import bound
@@ -61,6 +63,25 @@ async def test_a_photo_and_a_voice_note_are_answered_with_a_file(house: House) -
     assert "which colour has it?\n\n(voice note) Buy milk, please." in text["text"]
     assert "cat.png (image/png, 18 bytes, shown this once); voice.oga (audio/ogg, 28 bytes)" in text["text"]
     assert [sent.text for sent in post.sent if sent.text] == ["Here."]
+
+
+def is_kept(data: bytes, home: Path) -> bool:
+    return any(path.read_bytes() == data for path in home.rglob("*") if path.is_file())
+
+
+async def test_no_byte_is_kept_of_a_message_that_finds_no_room(house: House, tmp_path: Path) -> None:
+    await seat(house)
+    house.spaces.limits = replace(house.spaces.limits, file_bytes=10)
+    post = Post()
+    bridge = TerminalSession(bridge_of(house, post), bound("loopback", "hall"))
+    serving = asyncio.create_task(bridge.serve())
+    await post.say("look", files=(File("cat.png", "image/png", len(PNG), "cat.png"),))
+    (told,) = await post.heard(1)
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+    assert "are the most" in told
+    assert not is_kept(PNG, tmp_path)
 
 
 async def test_where_no_file_can_be_shown_it_is_said_how_to_save_it(house: House) -> None:
