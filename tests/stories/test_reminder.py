@@ -50,8 +50,8 @@ async def test_what_you_said_is_found_again_and_tasks_are_kept(tmp_path: Path) -
 
 async def test_you_are_answered_while_an_agent_works_in_the_background(tmp_path: Path) -> None:
     async with someone_at(tmp_path) as person:
-        person.type("keep an eye on my tasks for 30 seconds and tell me what changed")
-        await person.until("30 seconds")
+        person.type("keep an eye on my tasks for 15 seconds and tell me what changed")
+        await person.until("15 seconds")
         person.type("add water the plants to my tasks")
         await person.until("Added to your tasks: water the plants", seconds=8)
         person.type("what is on my list?")
