@@ -145,8 +145,8 @@ class BotAPI:
             pool_timeout=CALL_SECONDS,
             media_write_timeout=UPLOAD_SECONDS,
         )
-        self.bot: ExtBot[int] = ExtBot(token, base, files, calls, rate_limiter=AIORateLimiter())
-        self.hasty = Bot(token, base, files, calls)
+        self.bot: ExtBot[int] = ExtBot(token, base, files, calls, calls, rate_limiter=AIORateLimiter())
+        self.hasty = Bot(token, base, files, calls, calls)
         """For what nobody would miss: it takes none of the messages that Telegram lets a bot send in a minute."""
 
     async def enter(self) -> None:

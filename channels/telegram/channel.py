@@ -91,7 +91,8 @@ class Telegram:
             self._token = self._secrets.value(self._account.secret("BOT_TOKEN"))
         except NotFound as error:
             raise Unusable(f"{self.name} cannot be connected to Telegram. {error}") from None
-        self.api = BotAPI(self.name, self._token, self._account.options)
+        # In a thread, since reading the machine's certificates takes a while.
+        self.api = await asyncio.to_thread(BotAPI, self.name, self._token, self._account.options)
         async with AsyncExitStack() as opened:
             opened.push_async_callback(self.api.leave)
             await self._introduce()

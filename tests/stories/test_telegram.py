@@ -28,10 +28,10 @@ class Private:
         return f"{self.conversation}:{message['message_id']}"
 
 
-def set_up_telegram(home: Path, rig: TelegramRig) -> str:
+def set_up_telegram(home: Path, rig: TelegramRig, account: str = "telegram") -> str:
     """Connect Telegram as a new user does; answers the code that makes one known there."""
     options = [f"--option={name}={value}" for name, value in rig.account().options.items()]
-    said = stoa(home, "setup", "telegram", *options, typed=f"{rig.bot.token}\n")
+    said = stoa(home, "setup", account, *options, typed=f"{rig.bot.token}\n")
     assert "privacy mode" in said
     return next(word for word in said.split() if len(word) == 9 and word[4] == "-" and word.isupper())
 
@@ -76,6 +76,8 @@ async def test_the_owner_asks_on_telegram_and_answers_by_button_and_by_reaction(
             assert (await alice.reads("Answered: No."))["message_id"] == again["message_id"]
             await alice.says("/remind in 2 seconds to stretch")
             await alice.reads("Reminder: it is time to stretch.")
+        with pytest.raises(AssertionError, match="is the token of telegram, too"):
+            await asyncio.to_thread(set_up_telegram, tmp_path, rig, "telegram-two")
         printed = await asyncio.to_thread(stoa, tmp_path, "doctor")
         assert "telegram (not served)" in printed
 
