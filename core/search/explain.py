@@ -20,11 +20,15 @@ def explain(one: Ranked, place: int, passed: str) -> str:
 def _reason(one: Ranked) -> str:
     if b"distance" in one.hit.fields:
         meaning = f"distance {one.hit.distance:.3f} in meaning (0 is the same, 1 nothing in common)"
+        words = f", and by the words it holds, {_quoted(one.words)}" if one.words else ""
         if not one.named:
-            return f"Found by meaning, {meaning}"
-        names = " and ".join(repr(name) for name in one.named)
-        return f"Found by the rare {names} it holds, then by {meaning}"
+            return f"Found by meaning, {meaning}{words}"
+        return f"Found by the rare {_quoted(one.named)} it holds, then by {meaning}{words}"
     return "Found as one of the newest" if b"b" in one.hit.fields else "Found by words"
+
+
+def _quoted(words: Sequence[str]) -> str:
+    return " and ".join(map(repr, words))
 
 
 def filter_in_words(spaces: Sequence[str], wanted: Filtered) -> str:

@@ -13,6 +13,7 @@ from core.search.extraction import Texts
 from core.search.filters import FilterScope, Query, restrict
 from core.search.index import (
     ATOM_FIELD_NAMES,
+    CommonNames,
     Filtering,
     Hit,
     Shares,
@@ -32,8 +33,18 @@ from core.search.query import (
     read_views,
     smallest,
 )
-from core.search.ranking import ByMeaning, ByWords, Found, Newest, Ranked, Ranking, unread
-from core.search.words import named_in, words_of
+from core.search.ranking import (
+    ByMeaning,
+    ByWords,
+    Commonness,
+    Found,
+    Newest,
+    Ranked,
+    Ranking,
+    Wanted,
+    unread,
+)
+from core.search.words import capitalised, content_words, language_of, named_in, subject
 from core.store.spaces import SpaceRegistry
 from core.store.store import Argument, Store
 
@@ -83,14 +94,17 @@ class Finder:
         self._views: dict[tuple[object, ...], SpaceViews] = {}
         self._whole: set[tuple[frozenset[bytes], str]] = set()
         self._shares = Shares()
+        self._names = CommonNames()
         self._resting_until_ms = 0
 
     async def find(self, reader: Principal, request: SearchRequest) -> list[Atom]:
         """The atoms that fit best. Raises `NotFound` for a named space that the reader may not read."""
         page = read_page(request.after, request.identity)
         embedder = await self._embedder_in_use()  # another may take over before the query's vector is there
-        ranking = await self._ranking(request, page)
-        if ranking is None or request.within == ():
+        if request.within == ():
+            return []
+        ranking = await self._ranking(reader, request, embedder, page)
+        if ranking is None:
             return []
         views, found, rest = await self._enough(_Search(reader, request, embedder, ranking), page)
         best = rest[: request.limit]
@@ -135,15 +149,35 @@ class Finder:
             self._resting_until_ms = self._store.now() + FILE_REST_MS
             return 0
 
-    async def _ranking(self, request: SearchRequest, page: Page | None) -> Ranking | None:
+    async def _ranking(
+        self, reader: Principal, request: SearchRequest, embedder: str, page: Page | None
+    ) -> Ranking | None:
         if not request.text:
             return Newest(page)
         if request.by == "words" or not self._embedder:
-            words = words_of(request.text)
-            return ByWords(words) if words else None
-        (vector,) = await self._embedder.embed([request.text])
-        names = named_in(request.text) if request.by == "both" else []
-        return ByMeaning(vector, page.named if page else names, page is not None)
+            words = content_words(request.text)
+            return ByWords(Wanted(words, language_of(request.text))) if words else None
+        (vector,) = await self._embedder.embed(
+            [subject(request.text, await self._common_names(reader, request, embedder))]
+        )
+        if request.by == "meaning":
+            return ByMeaning(vector, page=page)
+        words = content_words(request.text)
+        wanted = Wanted(words, language_of(request.text)) if words else None
+        return ByMeaning(vector, wanted, page.named if page else named_in(request.text), page)
+
+    async def _common_names(self, reader: Principal, request: SearchRequest, embedder: str) -> frozenset[str]:
+        """The names in the query that a tenth of the atoms holds: they say little of what is asked about them."""
+        names = capitalised(request.text)
+        if not names:
+            return frozenset()
+        everything = SearchRequest(within=request.within, deprecated=request.deprecated)
+        search = _Search(reader, everything, embedder, Commonness(names))
+        unknown = self._names.unknown(search.place, names)
+        if unknown:
+            _, answers = await self._ask(replace(search, ranking=Commonness(unknown)), 0)
+            self._names.counted(search.place, unknown, answers)
+        return self._names.common(search.place, names)
 
     async def _ask(self, search: _Search, size: int) -> tuple[SpaceViews, Sequence[Any]]:
         """Asks the engine with a query that is true to the rights and the spaces at that moment."""
@@ -274,8 +308,12 @@ def _with_passages(atoms: Sequence[Atom], ranked: Sequence[Ranked]) -> list[Atom
 
 
 def _page(ranked: Sequence[Ranked], before: Page | None, named: tuple[tuple[str, ...], ...]) -> Page:
-    last = ranked[-1].rank
+    last = () if ranked[-1].weighed else ranked[-1].rank
     ties = {mark(one.hit.ref) for one in ranked if one.rank == last}
     if before and before.rank == last:
         ties |= before.ties
-    return Page(last, frozenset(ties), len(ranked) + (before.seen if before else 0), before.named if before else named)
+    weighed = frozenset(mark(one.hit.ref) for one in ranked if one.weighed) | (
+        before.weighed if before else frozenset()
+    )
+    seen = len(ranked) + (before.seen if before else 0)
+    return Page(last, frozenset(ties), seen, before.named if before else named, weighed)

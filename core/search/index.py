@@ -3,7 +3,7 @@
 import contextlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.atoms.atoms import Atom, Passage
@@ -12,7 +12,7 @@ from core.search.filters import NUMBER_FIELDS, Query
 from core.store.codec import SEPARATOR, read_atom
 from core.store.store import Argument, Store
 
-INDEX_SCHEMA = 1
+INDEX_SCHEMA = 2
 """Raised when an index holds something else. Each schema has its own index, built from the atoms as they are."""
 ATOM_FIELDS = ("ver", "c", "m", "f", "by", "o", "ct", "t", "sp", "l")
 PASSAGE_FIELDS = ("ps", "pe", "pf")
@@ -85,9 +85,13 @@ def check_limit(limit: object) -> None:
         raise InvalidInput(f"limit is {limit!r}; ask for 1 to 1000")
 
 
-def counting(index: str, query: Query) -> list[Argument]:
-    given = ["PARAMS", len(query.parameters), *query.parameters] if query.parameters else []
-    return ["FT.SEARCH", index, query.filter, *given, "LIMIT", 0, 0, "DIALECT", 2]
+def counting(index: str, query: Query, word: str = "") -> list[Argument]:
+    """The number of those that pass the filter, and hold the word."""
+    counted = Query(query.filter, list(query.parameters))
+    if word:
+        counted.filter += f" @c|w:({counted.parameter(word)})"
+    given = ["PARAMS", len(counted.parameters), *counted.parameters] if counted.parameters else []
+    return ["FT.SEARCH", index, counted.filter, *given, "LIMIT", 0, 0, "DIALECT", 2]
 
 
 def by_meaning(index: str, query: Query, vector: bytes, limit: int, named: Sequence[str] = ()) -> list[Argument]:
@@ -99,11 +103,14 @@ def by_meaning(index: str, query: Query, vector: bytes, limit: int, named: Seque
     return _search(index, nearest, ["SORTBY", "distance", "ASC"], limit, ("distance", *PASSAGE_FIELDS))
 
 
-def by_words(index: str, query: Query, words: Sequence[str], limit: int) -> list[Argument]:
-    """The atoms with any of the words, those with more and rarer ones first (BM25)."""
+def by_words(
+    index: str, query: Query, words: Sequence[str], limit: int, language: str, *, vectors: bool = False
+) -> list[Argument]:
+    """The atoms with any of the words, however inflected, those with more and rarer ones first (BM25)."""
     wanted = Query(query.filter, list(query.parameters))
     wanted.filter = f"{query.filter} @c|w:({'|'.join(map(wanted.parameter, words))})"
-    return _search(index, wanted, ["SCORER", "BM25"], limit, PASSAGE_FIELDS)
+    order: list[Argument] = ["SCORER", "BM25STD", "LANGUAGE", language]
+    return _search(index, wanted, order, limit, (*PASSAGE_FIELDS, "v") if vectors else PASSAGE_FIELDS)
 
 
 def newest(index: str, query: Query, limit: int, born: int | None = None) -> list[Argument]:
@@ -130,6 +137,22 @@ class Hit:
     def distance(self) -> float:
         """Between its meaning and the query's: 0 the same, 1 nothing in common, 2 the opposite."""
         return float(self.fields[b"distance"])
+
+    def compared(self, vector: bytes) -> "Hit":
+        """With its distance from this vector; one whose vector is still to be made has nothing in common with it."""
+        import numpy as np
+
+        fields = dict(self.fields)
+        one = np.frombuffer(fields.pop(b"v", b""), "<f2").astype(np.float32)
+        other = np.frombuffer(vector, "<f2").astype(np.float32)
+        near = (
+            float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other) or 1)) if len(one) == len(other) else 0.0
+        )
+        return replace(self, fields={**fields, b"distance": repr(1 - near).encode()})
+
+    @property
+    def text(self) -> str:
+        return self.fields.get(b"c", b"").decode()
 
     @property
     def born(self) -> int:
@@ -195,3 +218,36 @@ class Shares:
         self._known.move_to_end(filtered)
         if len(self._known) > MAX_CACHED_SHARES:
             self._known.popitem(last=False)
+
+
+COMMON_SHARE = 0.1
+"""Share of the atoms from which on a name says little."""
+MIN_NAMED_ATOMS = 20
+"""Among fewer atoms no name is common."""
+
+
+class CommonNames:
+    """Remembers which names stand in many of the atoms that a search looks through, and counts them again at times."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Filtering, tuple[bool, int]] = OrderedDict()
+
+    def unknown(self, place: Filtering, names: Sequence[str]) -> list[str]:
+        return [name for name in names if self._known.get((place, name), (False, 0))[1] <= 0]
+
+    def counted(self, place: Filtering, names: Sequence[str], answers: Sequence[Any]) -> None:
+        total, *held = [int(answer[0]) for answer in answers] or [0]
+        for name, count in zip(names, held, strict=False):
+            self._known[place, name] = (count >= COMMON_SHARE * total and total >= MIN_NAMED_ATOMS, SEARCHES_PER_COUNT)
+            self._known.move_to_end((place, name))
+        while len(self._known) > MAX_CACHED_SHARES:
+            self._known.popitem(last=False)
+
+    def common(self, place: Filtering, names: Sequence[str]) -> frozenset[str]:
+        found = set()
+        for name in names:
+            common, uses = self._known.get((place, name), (False, 0))
+            self._known[place, name] = (common, uses - 1)
+            if common:
+                found.add(name)
+        return frozenset(found)

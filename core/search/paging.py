@@ -23,17 +23,23 @@ class Page:
     """
 
     rank: tuple[float, ...]
+    """Empty as long as only weighed atoms were read, whose ranks may move."""
     ties: frozenset[bytes]
     seen: int
     named: tuple[tuple[str, ...], ...] = ()
     """The names in the query that were rare when the first page was read."""
+    weighed: frozenset[bytes] = frozenset()
+    """The weighed atoms that were read."""
 
     def token(self, asked: str) -> str:
-        packed = msgpack.packb([_digest(asked), self.rank, sorted(self.ties), self.seen, self.named])
-        return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+        told = [_digest(asked), self.rank, sorted(self.ties), self.seen, self.named, sorted(self.weighed)]
+        return base64.urlsafe_b64encode(msgpack.packb(told)).decode().rstrip("=")
 
     def holds(self, rank: tuple[float, ...], ref: str) -> bool:
-        return rank < self.rank or (rank == self.rank and mark(ref) in self.ties)
+        told = mark(ref)
+        if told in self.weighed or not self.rank:
+            return told in self.weighed
+        return rank < self.rank or (rank == self.rank and told in self.ties)
 
 
 def read_page(token: str, asked: str) -> Page | None:
@@ -47,16 +53,24 @@ def read_page(token: str, asked: str) -> Page | None:
     if not isinstance(token, str) or len(token) > MAX_CURSOR_CHARS:
         raise wrong
     try:
-        digest, rank, ties, seen, named = msgpack.unpackb(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        digest, rank, ties, seen, named, weighed = msgpack.unpackb(
+            base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        )
         page = Page(
             tuple(float(one) for one in rank),
             frozenset(bytes(one) for one in ties),
             int(seen),
             tuple(tuple(str(word) for word in words) for words in named),
+            frozenset(bytes(one) for one in weighed),
         )
     except (binascii.Error, ValueError, TypeError, OverflowError, msgpack.UnpackException):
         raise wrong from None
-    sound = page.rank and all(map(isfinite, page.rank)) and 0 < page.seen <= MAX_PAGED_ATOMS and len(page.named) <= 8
+    sound = (
+        (page.rank or page.weighed)
+        and all(map(isfinite, page.rank))
+        and 0 < page.seen <= MAX_PAGED_ATOMS
+        and len(page.named) <= 8
+    )
     if digest != _digest(asked) or not sound:
         raise wrong
     return page

@@ -17,10 +17,12 @@ from core.atoms.atoms import OWNER, Atom, Principal, new_id
 from core.errors import InvalidInput
 from core.house import House, open_house
 from core.search.paging import Page, mark, read_page
+from core.search.scoring import held_words
+from core.search.words import content_words, language_of, subject
 from core.settings import load
 from core.store.store import Argument, Store
 from core.testing import MovableClock
-from tests.core.search_model import Hashed, Kept, Model, distance, named, tokens
+from tests.core.search_model import Hashed, Kept, Model, distance, named
 
 ANN = Principal("ann")
 SPACES = ("one", "two", "dark")
@@ -209,7 +211,7 @@ async def test_a_search_finds_what_its_promises_say(
         readable = [world.name(name) for name in world.readable(asked["reader"])]
         within = [world.name(name) for name in asked["within"]] if asked["within"] else readable
         text = asked["query"][:4_000].encode("utf-8", "replace").decode().strip()
-        words = tokens(text) if text and asked["by"] == "words" else None
+        words = content_words(text) if text and asked["by"] == "words" else None
         if words is not None and any(not word.isascii() for word in words):
             continue  # how the engine parts and folds other alphabets is its own
         expected = world.model.search(
@@ -221,17 +223,30 @@ async def test_a_search_finds_what_its_promises_say(
         if not text:
             assert refs == [atom.ref for atom in expected], asked
         elif words is None:
-            check_order(text, asked["by"], found)
+            check_order(text, found) if asked["by"] == "both" else check_nearness(text, found)
         assert all(bool(atom.explanation) == asked["explain"] for atom in found)
 
 
-def check_order(text: str, by: str, found: list[Atom]) -> None:
-    """What is named stands first, and then what is near."""
-    ranks = [(-named(text, atom.content) if by == "both" else 0, distance(text, atom.content)) for atom in found]
-    for (names, near), (next_names, next_near) in pairwise(ranks):
-        assert (names, near - 0.002) <= (next_names, next_near)
-    for atom, (_, near) in zip(found, ranks, strict=True):
-        assert atom.score == pytest.approx(1 - near, abs=0.002)
+def check_nearness(text: str, found: list[Atom]) -> None:
+    near = [distance(subject(text, frozenset()), atom.content) for atom in found]
+    assert all(one - 0.002 <= following for one, following in pairwise(near))
+    assert [atom.score for atom in found] == pytest.approx([1 - one for one in near], abs=0.002)
+
+
+def check_order(text: str, found: list[Atom]) -> None:
+    """What is named stands first; then nothing without a word of the query stands before what is nearer."""
+    names = [named(text, atom.content) for atom in found]
+    assert names == sorted(names, reverse=True)
+    wanted, language = content_words(text), language_of(text)
+    none = [not held_words(wanted, language, atom.content) for atom in found]
+    for number in set(names):
+        near = [
+            atom.score or 0 for atom, count, bare in zip(found, names, none, strict=True) if count == number and bare
+        ]
+        assert all(one >= following - 0.002 for one, following in pairwise(near))
+    for (atom, without), (following, _) in pairwise(zip(found, none, strict=True)):
+        if without and named(text, atom.content) == named(text, following.content):
+            assert (atom.score or 0) >= (following.score or 0) - 0.002
 
 
 async def test_over_all_spaces_nothing_unreadable_is_found(hashed: House, clock: MovableClock) -> None:
