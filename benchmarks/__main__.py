@@ -1,11 +1,13 @@
 """`python -m benchmarks`: every subject in one run, the table of all rows, and build/bench.json.
 
 With names of subjects only those are measured and nothing is kept; with --docs the table goes into the docs, too.
+`retrieval PATH` reads the questions of LoCoMo's published file, `retrieval` alone those that ship.
 """
 
 import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +22,7 @@ from benchmarks.link import link
 from benchmarks.notifying import notifying
 from benchmarks.peers import peers
 from benchmarks.processes import processes
+from benchmarks.retrieval import retrieval
 from benchmarks.rows import Row, show, write_docs, write_json
 from benchmarks.spaces import spaces
 from benchmarks.stages import Stage
@@ -42,7 +45,7 @@ SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [
     processes,
 ]
 """What is measured, in the order of the table; a new subject is one more function here."""
-ON_REQUEST: list[Callable[[Stage], Awaitable[list[Row]]]] = [peers]
+ON_REQUEST: list[Callable[[Stage], Awaitable[list[Row]]]] = [peers, retrieval]
 """What takes long, or installs something: only when it is named."""
 
 
@@ -53,6 +56,10 @@ def main() -> None:
     parser.add_argument("subjects", nargs="*", help=f"only these: {', '.join(known)}", metavar="subject")
     parser.add_argument("--docs", action="store_true", help="put a run of everything into docs/benchmarks.md")
     arguments = parser.parse_args()
+    match arguments.subjects:
+        case ["retrieval", path] if path not in known:
+            known["retrieval"] = partial(retrieval, path=Path(path))
+            arguments.subjects = ["retrieval"]
     if unknown := [name for name in arguments.subjects if name not in known]:
         parser.error(f"there is no subject {unknown[0]}; there are {', '.join(known)}")
     console = Console()

@@ -152,6 +152,9 @@ class Atom(Labelled):
     attachments: tuple[Attachment, ...] = ()
     passage: Passage | None = field(default=None, compare=False)
     """The piece of a long text or of a file that a search found."""
+    before: tuple["Atom", ...] = field(default=(), compare=False)
+    """With `around`: those that were put just before it in its space, in their order."""
+    after: tuple["Atom", ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

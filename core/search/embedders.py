@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from core.errors import StoaError
 from core.models.embeddings import CachedEmbedder, Embedder, LocalEmbedder
 from core.models.remote_embeddings import RemoteEmbedder
+from core.search.contexts import embed_in_context
 from core.search.index import create_index, drop_index, index_name, is_whole
 from core.search.vectors import EmbedderChoice, RetiredEmbedder, Vectors
 from core.store.spaces import SpaceRegistry
@@ -153,7 +154,10 @@ class Embedders:
             for id in some:
                 if found := await self._vectors.pieces(space, id):
                     version, texts = found
-                    vectors = await renewal.embedder.embed(texts)
+                    if texts[1:]:
+                        vectors = await renewal.embedder.embed(texts)
+                    else:
+                        vectors = [await embed_in_context(renewal.embedder, self._vectors, space, id, *texts)]
                     await self._vectors.add(space, id, version, renewal.into, vectors)
             renewal.progress(len(some))
         moved, renewal.done[space] = newest > renewal.done.get(space, 0), newest

@@ -1,7 +1,7 @@
 """The finder: answers a search request over the index, by the rights of the reader."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,6 +45,7 @@ from core.search.ranking import (
     unread,
 )
 from core.search.words import capitalised, content_words, language_of, named_in, subject
+from core.store.codec import read_atom
 from core.store.spaces import SpaceRegistry
 from core.store.store import Argument, Store
 
@@ -111,6 +112,8 @@ class Finder:
         whole = _whole(best, await self._atoms_of_passages(reader, best))
         atoms = self._atoms(request, whole, (page.seen if page else 0) + 1, views)
         atoms = _with_passages(atoms, found.ranked)
+        if request.around:
+            atoms = await self._with_neighbours(reader, atoms, request.around)
         if len(rest) > request.limit and atoms:
             atoms[-1] = replace(atoms[-1], cursor=_page(best, page, found.named).token(request.identity))
         return atoms
@@ -269,6 +272,22 @@ class Finder:
             if isinstance(fields, list)  # not any more where the right ended meanwhile
         }
 
+    async def _with_neighbours(self, reader: Principal, atoms: Sequence[Atom], count: int) -> list[Atom]:
+        by_space: dict[str, list[str]] = {}
+        for atom in atoms:
+            by_space.setdefault(atom.space, []).append(atom.id)
+        found = await self._store.answers(
+            *(self._store.reading("stoa_around", s, reader.credentials, count, *ids) for s, ids in by_space.items())
+        )
+        near = {
+            f"{space}/{id}": (_neighbours(space, reversed(before)), _neighbours(space, after))
+            for (space, ids), sides in zip(by_space.items(), found, strict=True)
+            if isinstance(sides, list)  # else the right ended meanwhile
+            for id, (before, after) in zip(ids, sides, strict=True)
+        }
+        told = [(atom, near.get(atom.ref, ((), ()))) for atom in atoms]
+        return [replace(atom, before=before, after=after) for atom, (before, after) in told]
+
     def _atoms(self, request: SearchRequest, ranked: Sequence[Ranked], first: int, views: SpaceViews) -> list[Atom]:
         found = [(place, one, one.hit.atom()) for place, one in enumerate(ranked, first)]
         if not request.explain:
@@ -293,6 +312,11 @@ def _whole(ranked: Sequence[Ranked], atoms: Mapping[str, Mapping[bytes, bytes]])
             one = replace(one, hit=replace(one.hit, key=_key_of(one.hit), fields=fields))
         whole.append(one)
     return whole
+
+
+def _neighbours(space: str, stored: Iterable[Sequence[Any]]) -> tuple[Atom, ...]:
+    atoms = (read_atom(space, id.decode(), fields) for id, fields in stored)
+    return tuple(atom for atom in atoms if atom)
 
 
 def _key_of(hit: Hit) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from core.atoms.atoms import ATTACHMENTS_KEY, Passage, read_attachment
 from core.models.embeddings import Embedder, field_of
+from core.search.contexts import embed_in_context
 from core.search.extraction import Texts
 from core.search.vectors import StoredText, Vectors
 from core.store.codec import read_metadata
@@ -35,6 +36,23 @@ class Indexer:
                     await self._index(name, one)
                 done += len(found)
                 progress(len(found))
+            done += await self._contexts(name)
+        return done
+
+    async def _contexts(self, space: str) -> int:
+        """Give atoms that were put with a vector of their own another that knows what they follow."""
+        done = 0
+        while ids := await self._vectors.without_context(space, INDEX_BATCH_ATOMS):
+            for id in ids:
+                field = field_of(self._embedder)
+                found = await self._vectors.pieces(space, id)
+                if found is None or len(found[1]) > 1:
+                    await self._vectors.understood(space, id)
+                    continue
+                version, (content,) = found
+                vector = await embed_in_context(self._embedder, self._vectors, space, id, content)
+                await self._vectors.add(space, id, version, field, [vector])
+            done += len(ids)
         return done
 
     async def files(self, names: Sequence[str]) -> int:
@@ -59,7 +77,10 @@ class Indexer:
                 pieces += passages(await self._texts.found_in(one), one.name)
         pieces = pieces[:MAX_PASSAGES]
         field = field_of(self._embedder)  # another embedder may have taken over by the time the vectors are there
-        vectors = await self._embedder.embed([text.content, *(piece.text for piece in pieces)])
+        if pieces:
+            vectors = await self._embedder.embed([text.content, *(piece.text for piece in pieces)])
+        else:
+            vectors = [await embed_in_context(self._embedder, self._vectors, space, text.id, text.content)]
         await self._vectors.write(space, text, field, vectors, pieces)
 
 

@@ -20,6 +20,7 @@ from core.search.filters import (
 from core.search.index import check_limit
 
 MAX_QUERY_CHARS = 4_000
+MAX_AROUND = 10
 SEARCH_WAYS = ("both", "meaning", "words")
 
 
@@ -33,6 +34,7 @@ class SearchOptions(TypedDict, total=False):
     by: str
     after: str
     explain: bool
+    around: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class SearchRequest:
     by: str = "both"
     after: str = ""
     explain: bool = False
+    around: int = 0
+    """So many atoms before and after each hit."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.query, str):
@@ -56,6 +60,8 @@ class SearchRequest:
         if self.by not in SEARCH_WAYS:
             raise InvalidInput(f"by={self.by!r} is not a way to search; use {', '.join(SEARCH_WAYS)}")
         check_limit(self.limit)
+        if not isinstance(self.around, int) or not 0 <= self.around <= MAX_AROUND:
+            raise InvalidInput(f"around is {self.around!r}; ask for 0 to {MAX_AROUND} atoms on each side")
         object.__setattr__(self, "metadata", checked_filter({} if self.metadata is None else self.metadata))
         object.__setattr__(self, "references", checked_states({} if self.references is None else self.references))
 

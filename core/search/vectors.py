@@ -79,6 +79,18 @@ class Vectors:
         told = (text.id, text.version, vectors[0], pack(packed) if packed else b"", field, words)
         await self._store.run("FCALL", "stoa_embed", 1, self._store.keys.space(space), *told)
 
+    async def without_context(self, space: str, count: int) -> list[str]:
+        return [id.decode() for id in await self._store.run("SRANDMEMBER", self._store.keys.contexts(space), count)]
+
+    async def understood(self, space: str, id: str) -> None:
+        """The atom needs no context, or is gone."""
+        await self._store.run("SREM", self._store.keys.contexts(space), id)
+
+    async def context(self, space: str, id: str) -> tuple[str, bool]:
+        """The text an atom is understood by, and whether that asks for it; '' if it needs none."""
+        found = await self._store.run("FCALL_RO", "stoa_context", 1, self._store.keys.space(space), id)
+        return (found[0].decode(), found[1] == b"asked") if found else ("", False)
+
     async def changed(self, space: str, after: int) -> tuple[list[str], int]:
         found: dict[str, None] = {}
         while entries := await self._store.run(*self._store.reading("stoa_changes", space, OWNER.id, after, 1000)):

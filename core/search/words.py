@@ -90,7 +90,7 @@ def capitalised(text: str) -> list[str]:
 
 
 def subject(text: str, common: Set[str]) -> str:
-    """What a query is about: itself without question words and without the names that stand everywhere."""
+    """The query without question words and without the names that stand everywhere."""
     idle = stop_words(language_of(text)) - NEGATIONS
     kept = [
         chunk

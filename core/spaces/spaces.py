@@ -30,7 +30,7 @@ from core.store.codec import bounded_patch, pack, unpack
 from core.store.spaces import SpaceRegistry
 from core.store.store import Store
 
-spelled_out_search = spelled_out(limit=10, deprecated=False, by="both", after="", explain=False)
+spelled_out_search = spelled_out(limit=10, deprecated=False, by="both", after="", explain=False, around=0)
 
 
 class Spaces:
@@ -117,17 +117,19 @@ class Spaces:
     ) -> list[Atom]:
         """The atoms that fit best, in the named spaces or all that the holder may read.
 
-        `query` is matched by meaning, and by the rare words in it that name something (`by="meaning"` or `by="words"`
-        for one alone); without one the newest come first. `metadata` takes equality, membership (a list) and
+        `query` is matched by meaning and by words, what it names first (`by="meaning"` or `by="words"` for one alone);
+        without one the newest come first. `metadata` takes equality, membership (a list) and
         comparisons (`{"due": {"lt": moment}}`); `references` asks that all targets of a name be in a state
         (`{"blocked_by": {"status": "done"}}`), or that `any` or `none` of them be (`{"blocked_by": {"any": {"status":
         "stuck"}}}`). To read on, give the `cursor` of the last atom as `after`. With `explain` each atom says in its
-        `explanation` why it was found.
+        `explanation` why it was found. `around` brings so many atoms put before and after each, in its `before` and
+        `after`.
         """
         actor = holder if isinstance(holder, Actor) else Actor(holder)
         atoms = await self.finder.find(actor.principal, SearchRequest.of(query, within, options))
         for atom in atoms:
-            actor.saw(atom)
+            for one in (*atom.before, atom, *atom.after):
+                actor.saw(one)
         return atoms
 
     async def embed_waiting(self, names: Sequence[str]) -> int:
@@ -262,7 +264,8 @@ class Space(Shared, Revised, Linked):
         Without a query the newest come first. `metadata` filters ({"status": "done"}, {"status": ["open", "late"]},
         {"n": {"gte": 3}}); `references` asks for the state of all targets of a reference ({"blocked_by": {"status":
         "done"}}), or of any or none of them ({"blocked_by": {"any": {...}}}). To read on, give the last atom's .cursor
-        as `after`; with `explain` each atom says in .explanation why it was found.
+        as `after`; with `explain` each atom says in .explanation why it was found; `around=1` brings the atoms put just
+        before and after each, in .before and .after.
         """
         return await self._spaces.search(self.actor, query, within=[self.id], **options)
 

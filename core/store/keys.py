@@ -64,6 +64,14 @@ class Keys:
         """Set: atoms whose vector is still to be made."""
         return f"{self.namespace}:v:{{{space}}}"
 
+    def order(self, space: str) -> str:
+        """Sorted set: all atoms in the order in which they were put."""
+        return f"{self.namespace}:q:{{{space}}}"
+
+    def contexts(self, space: str) -> str:
+        """Set: atoms with a vector that knows nothing yet of the atom they follow or refer to."""
+        return f"{self.namespace}:k:{{{space}}}"
+
     def claims(self, space: str) -> str:
         """Sorted set: atoms that are claimed, by the millisecond when their leases end."""
         return f"{self.namespace}:l:{{{space}}}"

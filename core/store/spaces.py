@@ -57,7 +57,9 @@ class SpaceRegistry:
 
     async def owing(self, names: Sequence[str]) -> list[str]:
         keys = self._store.keys
-        left = await self._store.together(*(["EXISTS", keys.errands(n), keys.unembedded(n)] for n in names))
+        left = await self._store.together(
+            *(["EXISTS", keys.errands(n), keys.unembedded(n), keys.contexts(n)] for n in names)
+        )
         return [name for name, found in zip(names, left, strict=True) if found]
 
     async def has_errands(self, name: str) -> bool:

@@ -12,7 +12,8 @@ redis.register_function('stoa_move_begin', function(KEYS, A)
     k:drop_passages(id)
     redis.call('DEL', k:atom(id), k:history(id), k:referrers(id))
   end
-  redis.call('DEL', k.space, k.log, k.grants, k.subscribers, k.unembedded, k.claims, k.errands, k.abroad, k.descriptions)
+  redis.call('DEL', k.space, k.log, k.grants, k.subscribers, k.unembedded, k.claims, k.errands, k.abroad, k.descriptions,
+             k.order, k.contexts)
   redis.call('HSET', k.space, 'moving', A[1])
   return 1
 end)
@@ -39,6 +40,7 @@ redis.register_function('stoa_move_atom', function(KEYS, A)
     fields[#fields + 1] = A[n]
     if A[n - 1] == 'ct' and n % 2 == 0 then
       fields[#fields + 1] = 'b'; fields[#fields + 1] = born(A[n], redis.call('HINCRBY', k.space, 'moved', 1))
+      redis.call('ZADD', k.order, fields[#fields], id)
     end
   end
   redis.call('HSET', k:atom(id), unpack(fields))

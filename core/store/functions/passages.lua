@@ -54,6 +54,7 @@ redis.register_function('stoa_embed', function(KEYS, A)
   if retired(k, field) then return redis.error_reply('RETIRED ' .. field) end
   if version ~= A[2] then return 0 end
   k:drop_passages(id)
+  redis.call('SREM', k.contexts, id)
   redis.call('HSET', k:atom(id), field, A[3], 'w', words)
   if words == '' then redis.call('HDEL', k:atom(id), 'w') end
   if A[4] ~= '' then
@@ -70,6 +71,25 @@ redis.register_function('stoa_embed', function(KEYS, A)
   return redis.call('SREM', k.unembedded, id)
 end)
 
+-- id: the text that an atom is understood by, and how: 'asked' by an atom before it or that it refers to, or 'told' by one that
+-- it refers to; nothing if it has none. Only atoms of this space count that were put before.
+redis.register_function{function_name = 'stoa_context', flags = {'no-writes'}, callback = function(KEYS, A)
+  local k = keys(KEYS)
+  local stored = redis.call('HMGET', k:atom(A[1]), 'b', 'f')
+  if not stored[1] then return {} end
+  local told
+  for _, ids in pairs(stored[2] and stored[2] ~= '' and cmsgpack.unpack(stored[2]) or {}) do
+    local target = redis.call('HMGET', k:atom(ids[1]), 'b', 'c', 'sp')
+    if target[1] and tonumber(target[1]) < tonumber(stored[1]) and target[3] == k.name and #target[2] <= WHOLE then
+      if leads(target[2]) then return {target[2], 'asked'} end
+      told = told or target[2]
+    end
+  end
+  local before = leading(k, stored[1])
+  if before then return {before, 'asked'} end
+  return told and {told, 'told'} or {}
+end}
+
 -- id version words: the words of an atom that was changed by a piece; nothing if it has changed meanwhile.
 redis.register_function('stoa_words', function(KEYS, A)
   local k = keys(KEYS)
@@ -84,6 +104,7 @@ redis.register_function('stoa_reembed', function(KEYS, A)
   local stored = redis.call('HMGET', k:atom(id), 'ver', 'pn')
   if stored[1] ~= A[2] or tonumber(stored[2] or '0') ~= #vectors - 1 then return 0 end
   redis.call('HSET', k:atom(id), field, vectors[1])
+  redis.call('SREM', k.contexts, id)
   for n = 2, #vectors do redis.call('HSET', passage(k, id, n - 1), field, vectors[n]) end
   return 1
 end)

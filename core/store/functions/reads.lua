@@ -24,6 +24,26 @@ reader('stoa_follow', function(k, A)
   return {reaches(k, A[1], READ, false, {}) and 1 or 0, redis.call('XRANGE', k.log, '(' .. A[3] .. '-0', '+', 'COUNT', A[4])}
 end)
 
+-- who now count id ...: for each atom those that were put just before and after it, so many of each that are in use: lists of
+-- id and fields, in their order.
+reader('stoa_around', function(k, A)
+  local count, found = tonumber(A[3]), {}
+  local function take(near, command, from)
+    local ids = redis.call(command, k.order, from, command == 'ZRANGEBYSCORE' and '+inf' or '-inf', 'LIMIT', 0, 4 * count)
+    for _, id in ipairs(ids) do
+      local fields = redis.call('HMGET', k:atom(id), unpack(FIELDS))
+      if #near < count and fields[9] == k.name then near[#near + 1] = {id, fields} end
+    end
+    return near
+  end
+  for n = 4, #A do
+    local born = redis.call('ZSCORE', k.order, A[n])
+    local from = '(' .. (born and string.format('%.0f', tonumber(born)) or 0)
+    found[#found + 1] = born and {take({}, 'ZREVRANGEBYSCORE', from), take({}, 'ZRANGEBYSCORE', from)} or {{}, {}}
+  end
+  return found
+end)
+
 local function fields_of(entry)
   local found = {}
   for i = 1, #entry[2], 2 do found[entry[2][i]] = entry[2][i + 1] end

@@ -15,7 +15,7 @@ local TRUST = {owner = 3, agent = 2, outside = 1}
 -- The space's other keys, each spelled when it is first asked for.
 local KINDS = {
   grants = 'g', log = 'x', subscribers = 's', unembedded = 'v', claims = 'l', errands = 'j', abroad = 'y',
-  descriptions = 'd',
+  descriptions = 'd', order = 'q', contexts = 'k',
 }
 local Keys = {}
 function Keys.atom(k, id) return k.namespace .. ':a:' .. k.tag .. ':' .. id end
@@ -197,6 +197,28 @@ local function retired(k, field)
   return oldest and (tonumber(string.sub(field, 2)) or 0) < (tonumber(string.sub(oldest, 2)) or 0)
 end
 
+-- Context ----------------------------------------------------------------------------------------------------------
+
+local WHOLE, DAY = 1000, 86400000  -- longer texts are understood by themselves; what a day lies between does not belong together
+
+-- Whether what follows a text is understood by it: it asks something, or is a heading.
+local function leads(text)
+  return string.find(text, '?', 1, true) or string.find(text, '\239\188\159', 1, true) or string.find(text, '\216\159', 1, true)
+    or string.match(text, '^#+ [^\n]*$')
+end
+
+-- The atom before one that was born then, if it leads to it.
+local function leading(k, born)
+  local before = redis.call('ZREVRANGEBYSCORE', k.order, '(' .. born, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  if not before[1] or tonumber(born) - tonumber(before[2]) > DAY * 2048 then return nil end
+  local stored = redis.call('HMGET', k:atom(before[1]), 'c', 'sp')
+  if stored[2] == k.name and #stored[1] <= WHOLE and leads(stored[1]) then return stored[1] end
+end
+
+function Keys.await_context(k, id, born, refers)
+  if refers or leading(k, born) then redis.call('SADD', k.contexts, id) end
+end
+
 -- Versions ---------------------------------------------------------------------------------------------------------
 
 local STORED = {'ver', 'kv', 'm', 'f', 'o', 'cl', 'sp', 'pn'}
@@ -265,6 +287,7 @@ local function revise(k, c, id, was, operation, d)
     if d.words and d.words ~= '' then fields[#fields + 1] = 'w'; fields[#fields + 1] = d.words else dropped[#dropped + 1] = 'w' end
     if d.vector ~= '' and not retired(k, 'v') then fields[#fields + 1] = 'v'; fields[#fields + 1] = d.vector
     else redis.call('SADD', k.unembedded, id) end
+    if d.vector ~= '' then k:await_context(id, redis.call('HGET', k:atom(id), 'b'), was.f ~= '') end
     if d.most > 0 then bounded(k, id, version, d.most, fields) end
   end
   if d.patch then
@@ -399,6 +422,8 @@ redis.register_function('stoa_put', function(KEYS, A)
   else redis.call('SADD', k.unembedded, id) end
   if A[14] ~= '' then fields[#fields + 1] = 'w'; fields[#fields + 1] = A[14] end
   redis.call('HSET', k:atom(id), unpack(fields))
+  if vector ~= '' and #content <= WHOLE then k:await_context(id, born(c.now, seq), A[13] ~= '') end
+  redis.call('ZADD', k.order, born(c.now, seq), id)
   redis.call('RPUSH', k:history(id),
              cmsgpack.pack({1, c.now, c.who, 'put', c.comment, content, A[12], A[13], c.origin}))
   changed(k, id)
