@@ -34,7 +34,8 @@ def _quoted(words: Sequence[str]) -> str:
 def filter_in_words(spaces: Sequence[str], wanted: Filtered) -> str:
     where = f"in {spaces[0]}" if len(spaces) == 1 else f"in one of the {len(spaces)} spaces you searched"
     in_use = [] if wanted.deprecated else ["in use"]
-    return "; ".join([where, *_metadata(wanted.metadata), *_references(wanted.references), *in_use])
+    when = [f"put or due {wanted.period}"] if wanted.period else []
+    return "; ".join([where, *when, *_metadata(wanted.metadata), *_references(wanted.references), *in_use])
 
 
 def _metadata(metadata: Filter) -> Iterator[str]:

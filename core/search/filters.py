@@ -10,6 +10,7 @@ from typing import Protocol
 from core.atoms.atoms import Value
 from core.atoms.validation import checked_metadata, checked_name
 from core.errors import InvalidInput
+from core.search.periods import Period
 from core.store.codec import as_number, token
 from core.store.store import Argument
 
@@ -19,6 +20,8 @@ State = Mapping[str, Value | Mapping[str, Value]]
 """The state of the targets of a reference: `{"status": "done"}` of all, `{"any": {...}}`, `{"none": {...}}`."""
 States = Mapping[str, State]
 
+DUE_KEY = "due"
+"""The metadata key of the time by which something is to be done."""
 NUMBER_FIELDS = 16
 """Metadata keys of a space that can be compared."""
 MAX_COMPARED_TARGETS = 64
@@ -68,6 +71,8 @@ class Filtered(Protocol):
     def references(self) -> States: ...
     @property
     def deprecated(self) -> bool: ...
+    @property
+    def period(self) -> Period | None: ...
 
 
 def restrict(
@@ -82,8 +87,19 @@ def restrict(
             parts += [_range(scope.numbers.get(key), operator, limit) for operator, limit in value.items()]
         else:
             parts.append(query.tag("kv", token(key, value)))
+    parts += [_within(wanted.period, scope)] if wanted.period else []
     parts += [_Targets(query, name, scope).condition(state) for name, state in wanted.references.items()]
     return " ".join(parts)
+
+
+def _within(period: Period, scope: FilterScope) -> str:
+    """Put or due in that time; atoms are numbered by when they were put, 2,048 to a millisecond."""
+    first, last = (int(moment.timestamp() * 1000) * 2048 for moment in (period.start, period.end))
+    due = scope.numbers.get(DUE_KEY)
+    created = f"@b:[{first} ({last}]"
+    if due is None:
+        return created
+    return f"({created} | @{due}:[{period.start.timestamp()} ({period.end.timestamp()}])"
 
 
 class _Targets:

@@ -24,6 +24,7 @@ from core.search.index import (
 )
 from core.search.indexing import Indexer
 from core.search.paging import Page, mark, read_page
+from core.search.periods import period_in
 from core.search.query import (
     SearchRequest,
     SeenSpaces,
@@ -101,6 +102,14 @@ class Finder:
     async def find(self, reader: Principal, request: SearchRequest) -> list[Atom]:
         """The atoms that fit best. Raises `NotFound` for a named space that the reader may not read."""
         page = read_page(request.after, request.identity)
+        named = period_in(request.text, self._store.clock.now())
+        if named:
+            period, rest = named
+            if atoms := await self._find(reader, replace(request, period=period, query=rest), page, request.identity):
+                return atoms
+        return await self._find(reader, request, page, request.identity)
+
+    async def _find(self, reader: Principal, request: SearchRequest, page: Page | None, identity: str) -> list[Atom]:
         embedder = await self._embedder_in_use()  # another may take over before the query's vector is there
         if request.within == ():
             return []
@@ -115,7 +124,7 @@ class Finder:
         if request.around:
             atoms = await self._with_neighbours(reader, atoms, request.around)
         if len(rest) > request.limit and atoms:
-            atoms[-1] = replace(atoms[-1], cursor=_page(best, page, found.named).token(request.identity))
+            atoms[-1] = replace(atoms[-1], cursor=_page(best, page, found.named).token(identity))
         return atoms
 
     async def count(self, space: str) -> int:

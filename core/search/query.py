@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from core.atoms.text import nfc
 from core.errors import InvalidInput, NotFound
 from core.search.filters import (
+    DUE_KEY,
     NUMBER_FIELDS,
     Filter,
     FilterScope,
@@ -18,6 +19,7 @@ from core.search.filters import (
     restrict,
 )
 from core.search.index import check_limit
+from core.search.periods import Period
 
 MAX_QUERY_CHARS = 4_000
 MAX_AROUND = 10
@@ -53,6 +55,8 @@ class SearchRequest:
     explain: bool = False
     around: int = 0
     """So many atoms before and after each hit."""
+    period: Period | None = None
+    """Only what was put, or is due, in that time."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.query, str):
@@ -76,7 +80,8 @@ class SearchRequest:
 
     @property
     def compared(self) -> list[str]:
-        return [key for key, wanted in self.metadata.items() if isinstance(wanted, Mapping)]
+        keys = [key for key, wanted in self.metadata.items() if isinstance(wanted, Mapping)]
+        return [*keys, DUE_KEY] if self.period and DUE_KEY not in keys else keys
 
     @property
     def identity(self) -> str:
@@ -183,7 +188,7 @@ def build_query(views: SpaceViews, request: SearchRequest, passages: bool) -> Qu
     """The filter over all readable spaces; those that look alike share a part of it."""
     alike: dict[tuple[object, ...], tuple[FilterScope, list[str]]] = {}
     for name, view in views.readable.items():
-        missing = [key for key in request.compared if key not in view.numbers]
+        missing = [key for key in request.compared if key not in view.numbers and key in request.metadata]
         if missing and view.full:
             raise InvalidInput(
                 f"{name!r} already compares {NUMBER_FIELDS} keys and not {', '.join(missing)}; filter by other keys"

@@ -60,8 +60,8 @@ def word_scores(words: Sequence[str], language: str, texts: Sequence[str]) -> li
         for found in pattern.finditer(plain):
             row[(found.lastindex or 1) - 1] += 1
     held = [sum(1 for row in counts if row[n]) for n in range(len(stems))]
-    weights = [math.log(1 + (len(texts) - n + 0.5) / (n + 0.5)) if n else 0.0 for n in held]
-    total = sum(weights) or 1.0
+    weights = [math.log(1 + (len(texts) - n + 0.5) / (n + 0.5)) for n in held]
+    total = sum(weights) or 1.0  # with what no text holds: one word of many says little
     return [
         sum(weight * _saturated(count, length) for weight, count in zip(weights, row, strict=True) if count) / total
         for row, length in zip(counts, lengths, strict=True)
