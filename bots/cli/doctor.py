@@ -126,7 +126,7 @@ async def _accounts(settings: Settings) -> Finding:
     found = ", ".join(f"{one.id} ({'' if here else 'not '}served)" for one, here in zip(accounts, served, strict=True))
     return Finding(
         "accounts",
-        found or "none; `stoa setup` connects Slack or Telegram",
+        found or "none; `stoa setup` connects Slack, Discord or Telegram",
         " ".join(filter(None, [*reported, *troubles])),
     )
 

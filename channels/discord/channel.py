@@ -5,6 +5,7 @@ import hashlib
 import io
 import logging
 import os
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -49,6 +50,8 @@ class Discord:
 
     dialect: Dialect = DiscordMarkdown()
     pace = 1.5
+    absence = 60.0
+    """Seconds without a session after which `stoa doctor` says so."""
 
     def __init__(self, account: Account, secrets: Secrets) -> None:
         self.name = account.id
@@ -111,6 +114,17 @@ class Discord:
         await self._typing.close()
         await self._session.close()
         await self.client.close()
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is heard at this moment; empty while there is a session."""
+        away = self.client.away_since
+        if away is None or time.monotonic() - away < self.absence:
+            return ""
+        return (
+            f"{self.name} has no session with Discord; it last heard something at {self.client.last_event:%H:%M} UTC. "
+            "It goes on trying; if this lasts, look at https://discordstatus.com and at this machine's network."
+        )
 
     # What people write ------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import discord
@@ -51,8 +51,10 @@ class DiscordClient(discord.AutoShardedClient):
             max_messages=1_000,
         )
         self.account = account
-        self.last_event = time.monotonic()
+        self.last_event = datetime.now(UTC)
         """When the gateway last told anything."""
+        self.away_since: float | None = None
+        """Since when there is no session; an open socket is none."""
         self.tree = command_tree(self)
         self.add_dynamic_items(ChoiceButton)
         self.directs: dict[int, str] = {}
@@ -94,9 +96,12 @@ class DiscordClient(discord.AutoShardedClient):
     # Events -----------------------------------------------------------------------------------------------------------
 
     async def on_socket_event_type(self, event: str) -> None:
-        self.last_event = time.monotonic()
+        self.last_event = datetime.now(UTC)
         if event != "RESUMED":
             self._empty_resumes = 0
+
+    async def on_shard_disconnect(self, shard: int) -> None:
+        self.away_since = self.away_since or time.monotonic()
 
     async def on_shard_connect(self, shard: int) -> None:
         self._after_gap()
@@ -116,6 +121,7 @@ class DiscordClient(discord.AutoShardedClient):
 
     def _after_gap(self) -> None:
         """Let the bridge ask for what was said meanwhile: a session may have lost events without saying so."""
+        self.away_since = None
         self.take(InboundMessage("", "", "", f"back:{time.time()}", kind="back"))
 
     async def on_message(self, message: discord.Message) -> None:

@@ -1,6 +1,7 @@
 """Discord: lost connections, gaps, repeated events, and what somebody has to mend."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -72,6 +73,23 @@ async def test_a_session_that_only_ever_resumes_is_given_up(discord_rig: Discord
             await resumed(discord_rig, times)
         await heard.until(lambda: heard.failure is not None)
     assert isinstance(heard.failure, ConnectionError)
+
+
+async def test_it_is_known_when_there_is_no_session_although_the_process_lives(discord_rig: DiscordRig) -> None:
+    async with discord_listening(discord_rig) as (discord, heard):
+        discord.absence = 0
+        assert discord.trouble == ""
+        discord_rig.gateway.closed = True
+        discord_rig.gateway.drop()
+        async with asyncio.timeout(10):
+            while not discord.trouble:
+                await asyncio.sleep(0.01)
+        assert re.match(
+            r"discord has no session with Discord; it last heard something at \d\d:\d\d UTC", discord.trouble
+        )
+        discord_rig.gateway.closed = False
+        await heard.until(lambda: any(one.kind == "back" for one in heard.messages))
+        assert discord.trouble == ""
 
 
 async def test_an_event_that_is_told_twice_has_the_same_name(discord_rig: DiscordRig) -> None:

@@ -37,6 +37,8 @@ class Gateway:
         self.token = ""
         self.url = ""
         self.content_allowed = True
+        self.closed = False
+        """True while nobody is let in."""
         self.deaf = False
         """True while events are told to nobody."""
         backend.subscribers.append(self.tell)
@@ -71,6 +73,8 @@ class Gateway:
             writer.transport.write(head + text)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        if self.closed:
+            raise web.HTTPServiceUnavailable
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
         self._push(socket, {"op": 10, "s": None, "t": None, "d": {"heartbeat_interval": HEARTBEAT_MILLISECONDS}})
