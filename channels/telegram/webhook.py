@@ -14,7 +14,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
 from channels.contract import Later, Unusable
-from channels.telegram.api import BotAPI
+from channels.telegram.api import BotAPI, RefusedCall
 from channels.telegram.updates import ALLOWED_UPDATES, RawUpdate
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"
@@ -78,6 +78,11 @@ class Webhook:
             try:
                 await self._api.ask(call)
                 return
+            except RefusedCall as error:
+                raise Unusable(
+                    f"Telegram does not take the webhook {self._url} of {self._api.account}: {error.said}. It has to "
+                    "be an HTTPS address that Telegram can reach, on port 443, 80, 88 or 8443."
+                ) from None
             except Later as error:
                 await asyncio.sleep(error.seconds)
             except OSError as error:

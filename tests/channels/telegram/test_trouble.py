@@ -160,6 +160,21 @@ async def test_a_webhook_that_telegram_cannot_call_is_named(telegram_rig: Telegr
         assert telegram.notes == ("Telegram could not call https://stoa.example.org/telegram: Connection refused.",)
 
 
+async def test_a_webhook_that_telegram_refuses_or_whose_port_is_taken_says_what_to_do(
+    telegram_rig: TelegramRig,
+) -> None:
+    rig = telegram_rig
+    rig.fault("setWebhook", 400, "Bad Request: bad webhook: an HTTPS URL must be provided for webhook")
+    async with Telegram(rig.account(**webhook(free_port())), rig.secrets()) as telegram:
+        with pytest.raises(Unusable, match="port 443, 80, 88 or 8443"):
+            await anext(telegram.listen())
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as taken:
+        port = taken.sockets[0].getsockname()[1]
+        async with Telegram(rig.account(**webhook(port)), rig.secrets()) as telegram:
+            with pytest.raises(Unusable, match=f"127.0.0.1:{port}"):
+                await anext(telegram.listen())
+
+
 async def test_haste_is_named_with_the_time_to_wait(telegram_rig: TelegramRig) -> None:
     rig, chat = telegram_rig, telegram_rig.private("alice")
     rig.fault("sendMessage", 429, after=7)
