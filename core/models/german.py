@@ -47,7 +47,9 @@ def in_german(answer: str) -> str:
 def _translated(line: str) -> str:
     for pattern, german in _lines():
         if said := pattern.fullmatch(line):
-            values = {name: _time(text) if name == "when" else text for name, text in said.groupdict().items()}
+            values = {
+                name: _time(text) if name in ("when", "rule") else text for name, text in said.groupdict().items()
+            }
             line = german.format(**values)
             return line[:1].upper() + line[1:]
     return line

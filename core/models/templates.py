@@ -3,10 +3,12 @@
 import ast
 import builtins
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.resources import files
 
 from core.errors import InvalidInput
 from core.times.parsing import FoundTime, find_time, local_time
@@ -39,38 +41,6 @@ IDLE = r"(?:\b(?:the|an?|my|our|some|that|this|all|still|really|actually|current
 OWN = ARTICLES | {"to", "for", "me", "i", "please", "could", "can", "you", "would", "will"}
 
 SHORTENED = {"is": "s", "has": "s", "am": "m", "are": "re", "have": "ve", "will": "ll", "would": "d", "not": "n?['’]?t"}
-
-ALIKE = [
-    ["tasks", "task list", "tasks list", "to-?dos?", "to dos?", "to-? ?do list", "list of tasks", "list"],
-    ["task", "to-? ?do", "item"],
-    ["notes", "note ?book", "scratch ?pad"],
-    ["do not remind me", "(?:do not|don['’]?t|stop|no need to|you need not) remind(?:ing)? me"],
-    ["remind me", "(?:reminding|ping|nudge|alert|notify|buzz) me", "remind us", "i (?:have|need|want) to be reminded"],
-    [
-        "set a reminder",
-        "(?:set|create|add|make|schedule|send|put|give|get)(?: me| up| in)?(?: an?)? (?:reminder|alarm|timer|nudge)",
-        "i(?: would|['’]?d)? (?:need|want|like) an? (?:reminder|alarm|timer|nudge)",
-    ],
-    ["reminders", "alarms", "timers"],
-    ["reminder", "alarm", "timer", "nudge"],
-    ["keep an eye on", "watch", "monitor", "observe", "keep watch(?:ing| on| over)?", "look after"],
-    [
-        "tell me what changed",
-        "(?:tell me|report|say|let me know) (?:what(?: has)? change[sd]|(?:any |the )?changes|if anything changes)",
-    ],
-    ["show", "show me", "list", "give me", "tell me", "display", "print", "read me", "read", "see", "let me see"],
-    ["add", "put", "append", "enter", "write", "place", "stick", "include"],
-    ["note down", "write down", "jot down", "take down"],
-    ["to", "on", "onto", "in", "into"],
-    ["is", "are"],
-    ["anymore", "any more", "any longer", "now"],
-    ["cancel", "delete", "remove", "drop", "forget", "stop", "clear", "scrap", "call off", "turn off", "get rid of"],
-    ["done", "finished", "completed?", "ticked off", "checked off", "over with"],
-    ["mark", "set", "tick", "check", "flag"],
-    ["find", "search", "search for", "look for", "look up"],
-    ["open", "pending", "outstanding", "unfinished", "remaining", "left"],
-]
-"""Words that ask for the same thing; the first of each group is the one to use in asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,8 +274,15 @@ def _words(text: str) -> str:
     return pattern + r"[,:;]{0,20}"
 
 
+@cache
+def alike() -> Sequence[Sequence[str]]:
+    """Groups of words that ask for the same thing."""
+    found: list[list[str]] = tomllib.loads((files("core.models") / "intents.toml").read_text("utf-8"))["alike"]
+    return found
+
+
 def _alike(words: list[str]) -> tuple[int, str]:
-    for group in ALIKE:
+    for group in alike():
         count = group[0].count(" ") + 1
         if " ".join(words[:count]) == group[0]:
             return count, f"(?:{'|'.join(sorted(group, key=len, reverse=True))})"
