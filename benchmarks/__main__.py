@@ -19,6 +19,7 @@ from benchmarks.channels import channels
 from benchmarks.durability import durability
 from benchmarks.finding import finding
 from benchmarks.link import link
+from benchmarks.mcp import mcp
 from benchmarks.notifying import notifying
 from benchmarks.peers import peers
 from benchmarks.processes import processes
@@ -43,6 +44,7 @@ SUBJECTS: list[Callable[[Stage], Awaitable[list[Row]]]] = [
     load,
     channels,
     processes,
+    mcp,
 ]
 """What is measured, in the order of the table; a new subject is one more function here."""
 ON_REQUEST: list[Callable[[Stage], Awaitable[list[Row]]]] = [peers, retrieval]

@@ -114,10 +114,13 @@ class SpaceServer:
             History: self._history,
         }
         self._by_name = {kind.__name__.lower(): kind for kind in self._tools}
+        self._listed = [_described(name, kind) for name, kind in self._by_name.items()]
+        schemas = {tool.name: tool.input_schema for tool in self._listed}
         self.server: Server[Any] = Server(
             "stoa",
             version=__version__,
             instructions=INSTRUCTIONS,
+            get_tool_input_schema=schemas.get,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
             on_list_resources=self._list_resources,
@@ -147,18 +150,7 @@ class SpaceServer:
     # Tools -----------------------------------------------------------------------------------------------------------
 
     async def _list_tools(self, ctx: Context, params: object) -> types.ListToolsResult:
-        reading = (Spaces, Search, Get, History)
-        return types.ListToolsResult(
-            tools=[
-                types.Tool(
-                    name=name,
-                    description=" ".join((kind.__doc__ or "").split()),
-                    input_schema=kind.model_json_schema(),
-                    annotations=types.ToolAnnotations(read_only_hint=kind in reading, open_world_hint=False),
-                )
-                for name, kind in self._by_name.items()
-            ]
-        )
+        return types.ListToolsResult(tools=self._listed)
 
     async def _call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         kind = self._by_name.get(params.name)
@@ -330,6 +322,15 @@ class BearerTokens:
                 refused = JSONResponse({"error": str(error)}, 401, headers={"WWW-Authenticate": "Bearer"})
                 return await refused(scope, receive, send)
         return await self._app(scope, receive, send)
+
+
+def _described(name: str, kind: type[Arguments]) -> types.Tool:
+    return types.Tool(
+        name=name,
+        description=" ".join((kind.__doc__ or "").split()),
+        input_schema=kind.model_json_schema(),
+        annotations=types.ToolAnnotations(read_only_hint=kind not in (Put, Update), open_world_hint=False),
+    )
 
 
 def _fields(atom: Atom, most: int | None = None) -> Fields:
