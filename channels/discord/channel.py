@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import discord
+import yarl
+from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from channels.accounts import Account, Token
@@ -141,6 +143,9 @@ class Discord:
     async def _connected(self) -> None:
         try:
             with translated(self.name):
+                if "api_url" in self._account.options:  # a new session begins at the library's own address otherwise
+                    _, gateway, _ = await self.client.http.get_bot_gateway()
+                    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
                 await self.client.connect()
             raise ConnectionError("Discord has ended the connection")
         except (OSError, Unusable, Undeliverable, Later) as error:

@@ -66,6 +66,9 @@ class DiscordClient(discord.AutoShardedClient):
         self._empty_resumes = 0
         self._synced = False
 
+    identify_pause = 5.0
+    """Discord wants so many seconds between two sessions that begin."""
+
     @property
     def me(self) -> int:
         return self.user.id if self.user else 0
@@ -94,6 +97,10 @@ class DiscordClient(discord.AutoShardedClient):
         self._changed.set()
 
     # Events -----------------------------------------------------------------------------------------------------------
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        if not initial:
+            await asyncio.sleep(self.identify_pause)
 
     async def on_socket_event_type(self, event: str) -> None:
         self.last_event = datetime.now(UTC)

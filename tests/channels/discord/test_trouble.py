@@ -66,6 +66,17 @@ async def test_a_thread_that_was_begun_in_a_gap_is_found_in_its_room(discord_rig
     ]
 
 
+async def test_a_session_that_discord_has_forgotten_begins_anew_at_the_same_address(discord_rig: DiscordRig) -> None:
+    dm = discord_rig.dm("alice")
+    async with discord_listening(discord_rig) as (discord, heard):
+        discord.client.identify_pause = 0
+        discord_rig.gateway.forget()
+        await discord_rig.connected(2)
+        discord_rig.say("alice", dm, "still there?")
+        await heard.until(lambda: "still there?" in texts(heard))
+    assert heard.messages[0].kind == "back"
+
+
 async def test_a_session_that_only_ever_resumes_is_given_up(discord_rig: DiscordRig) -> None:
     async with discord_listening(discord_rig) as (_, heard):
         for times in range(1, MAX_EMPTY_RESUMES + 2):
