@@ -24,12 +24,20 @@ TAUGHT = (
 """The conventions whose recipes build on one another, from an empty space on."""
 
 
-async def outputs(house: House, recipes: list[Recipe], description: str) -> list[tuple[str, str | None]]:
+MAIL = ("mail", "mail-findings", "mail-rules")
+
+
+async def outputs(
+    house: House, recipes: list[Recipe], description: str, others: Sequence[str] = ()
+) -> list[tuple[str, str | None]]:
     """What each recipe printed and its error, run one after the other by one agent."""
     await house.spaces.create("chat", description="Where people and the assistant talk.")
     await house.spaces.create(SPACE, description=description)
+    for other in others:
+        await house.spaces.create(other, description=text(other))
     agent = Agent(id="assistant", instructions="Help.", speaks_in="chat")
-    await house.agents.seat(agent, {"chat": Permission.WRITE, SPACE: Permission.GRANT}, ("chat",))
+    held = {"chat": Permission.WRITE, SPACE: Permission.GRANT, **dict.fromkeys(others, Permission.WRITE)}
+    await house.agents.seat(agent, held, ("chat",))
     script = iter([part for one in recipes for part in (f"```python\n{bind(one, SPACE).code}\n```", "Done.")])
     seen: list[str] = []
 
@@ -56,6 +64,18 @@ async def test_the_recipes_of_a_convention_run_one_after_the_other(name: str, ho
     for recipe, (printed, error) in zip(recipes, found, strict=True):
         assert error is None, f"{recipe.title}: {error}"
         assert printed.strip() or "print(" not in recipe.code, recipe.title
+
+
+async def test_the_recipes_about_mail_run_in_its_spaces(house: House) -> None:
+    recipes = [recipe for name in MAIL for recipe in load(name).recipes]
+    findings = await house.spaces.create("mail-findings", description=text("mail-findings"))
+    await findings.put("The hotel confirms.", metadata={"kind": "mail finding", "from": "Hotel"})
+    found = await outputs(house, recipes, "Anything.", MAIL)
+    assert "- Hotel: The hotel confirms." in [printed.strip() for printed, _ in found]
+    assert [error for _, error in found] == [None] * len(recipes)
+    assert all(printed.strip() for printed, _ in found)
+    rules = await house.spaces.open("mail-rules").search()
+    assert {rule.metadata["rule"] for rule in rules} == {"always", "mute"}
 
 
 @pytest.mark.parametrize("name", names())
