@@ -1,12 +1,13 @@
 """Reading far beyond a context window: agents' code asks a model about slices of what the house holds."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from core.atoms.values import Slice
 from core.errors import InvalidInput, NotFound
 from core.models.llm import LLM, Message, whole
-from core.search.extraction import Texts
+from core.search.extraction import MAX_TEXT_CHARS, Texts
 from core.spaces.attachments import attachment_named
 from core.tools.registry import Tool, acting
 from core.turns.agent_files import AgentFiles
@@ -108,7 +109,12 @@ class Reading:
         if not file:
             return {of: atom.content}
         await AgentFiles(handle, self._services.attachments, self._services.secrets.piece).read(id, file)
-        return {of: await Texts(self._services.attachments.files).read(attachment_named(atom, file))}
+        kept, files = attachment_named(atom, file), self._services.attachments.files
+        text = await Texts(files).read(kept)
+        if len(text) >= MAX_TEXT_CHARS:  # search needs no more of it than its beginning
+            with contextlib.suppress(UnicodeDecodeError):
+                text = (await files.get(kept.sha256)).decode("utf-8") if kept.media_type == "text/plain" else text
+        return {of: text}
 
     async def _atoms_of(self, space: str) -> dict[str, str]:
         handle, found, after = self._services.spaces.open(space, self._context.actor), dict[str, str](), ""

@@ -103,3 +103,11 @@ async def test_what_a_slice_holds_counts_as_read(house: House) -> None:
     await printed(house, f"print(llm('List the facts', slices({atom.ref!r})[0]))")
     (answer,) = await house.spaces.open("chat").search(metadata={"role": "assistant"})
     assert answer.label is Origin.OUTSIDE
+
+
+async def test_a_file_longer_than_what_search_reads_of_it_is_read_to_its_end(house: House) -> None:
+    space = await house.spaces.create("library")
+    kept = await house.attachments.keep("book.txt", planted(5_000_000, 20).encode())
+    atom = await space.put("A book.", attachments=[kept])
+    answer, _ = await printed(house, COUNT.format(of=f"{atom.ref}/book.txt"))
+    assert answer.startswith("20 ")
