@@ -84,7 +84,7 @@ async def convention_new(name: Annotated[str, typer.Argument(metavar="NAME", hel
 
 
 async def convention_check(name: NameOrFile) -> None:
-    """Check a convention: its form, its length, and its recipes on an empty space."""
+    """Check a convention, and try its recipes on an empty space."""
     async with opened() as house:
         text = _text(house, name)
         results = await _results(house, text, None)

@@ -35,7 +35,7 @@ async def timer_list(
 
 
 async def timer_show(id: Id) -> None:
-    """Show a timer: when it comes, what it goes back to, and each time it ran."""
+    """Show a timer and each time it ran."""
     async with opened() as house:
         space = house.spaces.open(TIMERS_SPACE)
         timer = await _found(house, id)

@@ -101,7 +101,7 @@ async def tool_grant(name: ToolName, agent: AgentName) -> None:
 
 
 async def tool_revoke(name: ToolName, agent: AgentName) -> None:
-    """Take a tool back from an agent, and from the agents it was passed on to."""
+    """Take a tool back from an agent."""
     async with _shelf() as shelf:
         await shelf.grants.take_tool(name, agent)
     say(f"Revoked {name} from {agent}, and from the agents it was passed on to.")
