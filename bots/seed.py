@@ -1,6 +1,7 @@
 """Seeds a new house: its spaces, each described by a convention, and its coordinators."""
 
 from bots.assistant import assistant
+from bots.briefing import seat_briefing
 from bots.memory import memory_keeper
 from bots.prompts import seed_prompts
 from bots.scheduler import scheduler
@@ -28,4 +29,5 @@ async def seed(house: House) -> None:
     await seed_prompts(house)
     await assistant(house)
     await scheduler(house)
+    await seat_briefing(house)
     await memory_keeper(house)

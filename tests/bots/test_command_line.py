@@ -325,9 +325,9 @@ def test_scripts_get_json(running: Running) -> None:
     (found,) = json.loads(running.ask("space", "search", "milk", "--in", "tasks", "--limit", "1", "--json").stdout)
     assert found["id"] == task["id"]
     names = [space["name"] for space in json.loads(running.ask("space", "list", "--json").stdout)]
-    assert names == ["approvals", "audit", "bus", "chat", "memory", "notes", "prompts", "tasks", "timers"]
+    assert names == ["approvals", "audit", "briefing", "bus", "chat", "memory", "notes", "prompts", "tasks", "timers"]
     agents = [agent["id"] for agent in json.loads(running.ask("agent", "list", "--json").stdout)]
-    assert agents == ["assistant", "scheduler", "memory-keeper"]
+    assert sorted(agents) == ["assistant", "briefing", "memory-keeper", "scheduler"]
     assert json.loads(running.ask("agent", "show", "assistant", "--json").stdout)["spaces"]["timers"] == "read"
 
 

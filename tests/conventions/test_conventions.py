@@ -20,7 +20,7 @@ REQUESTS = [recipe for recipe in RECIPES if recipe.speaker == "owner"]
 def test_the_conventions_are_found_by_name() -> None:
     assert set(OWN) <= set(names())
     assert load("task-list").name == "Task list"
-    with pytest.raises(NotFound, match="there are channel, chat"):
+    with pytest.raises(NotFound, match="there are briefing, channel, chat"):
         text("nothing")
 
 
