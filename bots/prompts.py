@@ -20,6 +20,7 @@ async def seed_prompts(house: House) -> None:
                 comment=f"new: {name}",
                 metadata={"kind": "instructions", "name": name, "status": "current"},
                 operation=operation,
+                at_once=True,
             )
 
 

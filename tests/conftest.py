@@ -1,7 +1,6 @@
 """Fixtures for every test: a real Redis, a namespace of its own, the real models, and an empty house."""
 
 import inspect
-import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
@@ -9,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import hypothesis
 import pytest
 import pytest_asyncio
 from redis import Redis
@@ -21,12 +21,10 @@ from core.settings import Settings, load
 from core.store.keys import Keys
 from core.testing import MovableClock
 
+hypothesis.settings.register_profile("stoa", deadline=None)  # a busy machine is no fault of an example
+hypothesis.settings.load_profile("stoa")
+
 START = datetime(2026, 11, 22, 14, 30, tzinfo=ZoneInfo("Europe/Paris"))
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as there are cores: half of the time tests wait for a process, a lease or a deadline."""
-    return max(2, 3 * (os.cpu_count() or 2) // 2)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -39,6 +39,7 @@ READING: dict[tuple[str, ...], list[list[str]]] = {
     ("people", "list"): [[]],
     ("people", "group", "list"): [[]],
     ("room", "list"): [[]],
+    ("room", "show"): [[f"slack/{HOSTILE}"]],
     ("secret", "list"): [[]],
     ("space", "list"): [[]],
     ("space", "show"): [["notes"], ["ATOM"]],
@@ -46,10 +47,19 @@ READING: dict[tuple[str, ...], list[list[str]]] = {
     ("space", "search"): [["notes"], ["notes", "gone"]],
     ("space", "tail"): [["notes", "approvals"]],
     ("timer", "list"): [[]],
+    ("tool", "list"): [[]],
+    ("tool", "show"): [["web_fetch"]],
+    ("token", "list"): [[]],
+    ("convention", "list"): [[]],
+    ("convention", "history"): [["notes"]],
+    ("webhook", "list"): [[]],
     ("why",): [["ATOM"]],
 }
 """Command -> the arguments it is tried with."""
-CLEAN: set[tuple[str, ...]] = {("cost",), ("secret", "list"), ("people", "group", "list")}
+CLEAN: set[tuple[str, ...]] = {
+    *(("cost",), ("secret", "list"), ("people", "group", "list"), ("tool", "list"), ("tool", "show")),
+    *(("token", "list"), ("convention", "list"), ("convention", "history"), ("webhook", "list")),
+}
 """Commands that show nothing but names that cannot hold control characters, at least in some of the tries."""
 WITHOUT_JSON: dict[tuple[str, ...], list[list[str]]] = {
     ("space", "diff"): [["ATOM"]],

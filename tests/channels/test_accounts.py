@@ -47,5 +47,5 @@ def test_the_secrets_of_an_account_are_named_after_it() -> None:
 
 
 def test_a_platform_that_nobody_knows_is_named_with_those_that_are() -> None:
-    with pytest.raises(InvalidInput, match="no channel for 'pigeon'; there is one for slack"):
+    with pytest.raises(InvalidInput, match="no channel for 'pigeon'; there is one for discord, email, slack, telegram"):
         open_channel(Account(id="pigeon", platform="pigeon"), Secrets({}))

@@ -20,7 +20,7 @@ class Person:
         assert self.process.stdin
         self.process.stdin.write(line.encode() + b"\n")
 
-    async def until(self, words: str, seconds: float = 40) -> str:
+    async def until(self, words: str, seconds: float = 120) -> str:
         """Read on until a line holds these words; answers that line."""
         assert self.process.stdout
         async with asyncio.timeout(seconds):
@@ -40,7 +40,7 @@ class Person:
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.close()
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(120):
             rest = (await self.process.stdout.read()).decode().splitlines()
             assert await self.process.wait() == 0
         return rest
@@ -78,7 +78,7 @@ async def stoa(home: Path, *arguments: str, **settings: str) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable, *("-m", "bots", *arguments), stdout=asyncio.subprocess.PIPE, env=environment(home, **settings)
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         printed, _ = await process.communicate()
     assert process.returncode == 0, printed
     return printed.decode()

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.rigs.slack.rig import Rig, program
 from tests.rigs.slack.workspace import Json
 
-PATIENCE = 60
+PATIENCE = 120
 
 
 def environment(home: Path) -> dict[str, str]:
