@@ -26,7 +26,7 @@ COLUMNS = 84
 SECONDS = 90
 SAID = (
     ("add review the Q3 report to my tasks", "Added to your tasks"),
-    ("remind me on Monday at 8 to water the plants", "I'll remind you"),
+    ("remind me every Monday at 8 to water the plants", "remind you"),
     ("look for the door code in the space diary", "Answer with a number"),
     ("once", "4711"),
 )
@@ -105,7 +105,7 @@ def _row(message: Json, bot: str) -> str:
         if block["type"] == "actions"
         for element in block["elements"]
     ]
-    text = re.sub(r"\*(.+?)\*", r"<b>\1</b>", escape(read_mrkdwn(message["text"], {}, bot)))
+    text = re.sub(r"`(.+?)`", r"<code>\1</code>", escape(read_mrkdwn(message["text"], {}, bot)))
     return (
         f'<div class="row"><div class="face" style="background:{"#4a6fa5" if ours else "#8d6b94"}">'
         f'{"S" if ours else "A"}</div><div><span class="name">{"Stoa" if ours else "Alice"}</span> '

@@ -64,6 +64,7 @@ if (at("say")) {
   const text = at("text");
   live(at("messages").dataset.live);
   toEnd();
+  requestAnimationFrame(() => requestAnimationFrame(toEnd)); // messages come into view with their real height only then
   at("say").addEventListener("submit", async (event) => {
     event.preventDefault();
     if (await send(event.target)) text.value = "";
