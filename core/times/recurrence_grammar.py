@@ -434,7 +434,7 @@ def _clock(reader: Reader, read: Reading) -> bool:
     else:
         read.position = found.last
     if found.wrong:
-        raise InvalidInput(f"{found.wrong}; {RECURRENCE_FORMS}")
+        raise InvalidInput(f"{found.wrong}; name another, such as 'at 8' or 'on 3 April'")
     if found.part:
         hours = PARTS[found.part][0]
         clocks = [s for s in found.clock for s in (s, s + DAY_SECONDS) if s // HOUR_SECONDS in hours]
