@@ -54,7 +54,7 @@ which nobody was ever heard, nobody asks for."""
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much chaos."""
+    """The size of a run and of its chaos."""
 
     messages: int = 1_000
     conversations: int = 20
@@ -75,7 +75,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it."""
+    """The counts of a run."""
 
     seconds: float
     messages: int
@@ -97,7 +97,7 @@ class Outcome:
 
     @property
     def kept(self) -> bool:
-        """Whether every promise held."""
+        """True if every promise held."""
         broken = self.unanswered + self.answered_twice + self.misplaced + self.out_of_order + self.strange
         return not broken and self.answered_once == self.messages
 
@@ -283,7 +283,7 @@ async def _ours(talks: list[Talk]) -> list[tuple[str, str]]:
 
 
 async def _answers(talks: list[Talk]) -> dict[str, list[int]]:
-    """What is answered where, in order."""
+    """The answers of each conversation, in order."""
     found: dict[str, list[int]] = {talk.place: [] for talk in talks}
     for place, text in await _ours(talks):
         found.setdefault(place, []).extend(int(number) for number in ANSWER.findall(text))
@@ -326,7 +326,7 @@ async def _told(talks: list[Talk], file: Path) -> None:
 
 
 def _whole(text: str, growing: bool) -> bool:
-    """Whether a message of ours is what the model said, all of it."""
+    """True if a message of ours is all that the model said."""
     return all(
         (found := LINE.fullmatch(line)) and bool(found[2]) == (growing and int(found[1]) % SLOW == 0)
         for line in text.split("\n")

@@ -40,7 +40,7 @@ class Talk:
 
 @dataclass(frozen=True, slots=True)
 class Troubles:
-    """What the platform did to us."""
+    """The troubles that the platform made."""
 
     dropped: int
     repeated: int

@@ -112,17 +112,17 @@ def mail_settings(options: Mapping[str, str]) -> MailSettings:
     login, ca = options.get("login", address), options.get("ca", "")
     xoauth2 = options.get("auth") == "xoauth2"
     return MailSettings(
-        address,
-        _server(options.get("imap", known.imap), TLS_PORT, login, ca),
-        _server(options.get("smtp", known.smtp), SMTP_PORT, login, ca),
-        options.get("authserv", known.authserv).lower(),
-        tuple(name.strip() for name in options.get("folders", "INBOX").split(",")),
-        options.get("sent", ""),
-        int(options.get("days", "0")),
-        options.get("name", ""),
-        options.get("signature", ""),
-        options.get("oauth_url", known.oauth_url) if xoauth2 else "",
-        options.get("oauth_client", ""),
+        address=address,
+        imap=_server(options.get("imap", known.imap), TLS_PORT, login, ca),
+        smtp=_server(options.get("smtp", known.smtp), SMTP_PORT, login, ca),
+        authserv=options.get("authserv", known.authserv).lower(),
+        folders=tuple(name.strip() for name in options.get("folders", "INBOX").split(",")),
+        sent=options.get("sent", ""),
+        days=int(options.get("days", "0")),
+        name=options.get("name", ""),
+        signature=options.get("signature", ""),
+        oauth_url=options.get("oauth_url", known.oauth_url) if xoauth2 else "",
+        oauth_client=options.get("oauth_client", ""),
     )
 
 

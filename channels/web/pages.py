@@ -250,7 +250,7 @@ class Pages:
             raise InvalidInput("That form has no version. Load the atom again.")
         text = form.get("content", "").replace("\r\n", "\n")
         comment = form.get("comment", "").strip() or "edited on the page"
-        await self._views.save(path["space"], path["atom"], text, int(version), comment)
+        await self._views.save(path["space"], path["atom"], text, version=int(version), comment=comment)
         return _done(request, f"/spaces/{quote(path['space'])}/{quote(path['atom'])}")
 
     async def _why(self, request: Request) -> Response:

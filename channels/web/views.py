@@ -135,7 +135,7 @@ class Views:
             writable=await space.permission() >= Permission.WRITE,
         )
 
-    async def save(self, name: str, id: str, content: str, version: int, comment: str) -> Atom:
+    async def save(self, name: str, id: str, content: str, *, version: int, comment: str) -> Atom:
         """A new version of an atom; raises `Conflict` if it has changed since `version` was read."""
         actor = Actor(OWNER, ledger={f"{name}/{id}": version})
         return await self._house.spaces.open(name, actor).update(id, content=content, comment=comment)
